@@ -1,0 +1,1 @@
+"""YAML presets (OmegaConf); each opens with the command that uses it."""

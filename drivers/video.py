@@ -1,0 +1,38 @@
+"""The video driver: the face in a video, as a FlameSequence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..flame_motion import FlameSequence, VideoClip, load_head
+from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
+from ..flame_motion.track import Tracking, track_landmarks
+
+Progress = Callable[[str, int, int], None]  # stage, done, of (0 when not known)
+
+
+class VideoDriver:
+    """Tracks one face through a clip of any length; every frame of the clip gives one frame of motion."""
+
+    def __init__(self, head: str = "open", focal: float | None = None, detector: LandmarkDetector | None = None) -> None:
+        """head: name or file; focal: of the clip's camera in px, guessed when None; detector: MediaPipe when None."""
+        self.head = load_head(head)
+        self.focal = focal
+        self.detector = detector or MediaPipeDetector()
+
+    def __call__(self, signal: VideoClip, *, seed: int = 0) -> FlameSequence:
+        """The clip's motion. seed is there for all drivers' sake: nothing here is random."""
+        return self.track(signal).motion
+
+    def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:
+        """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
+        tell = progress or (lambda stage, done, of: None)
+        seen = []
+        for face in self.detector.track(clip):
+            seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
+            tell("detect", len(seen), clip.frame_count)
+        return track_landmarks(
+            np.stack(seen), clip.width, clip.height, clip.fps, self.head, self.focal, lambda n, of: tell("fit", n, of)
+        )

@@ -1,0 +1,373 @@
+"""Fits a head to detected landmarks: a batched Levenberg-Marquardt over identity, pose, jaw, eyes, eyelids, expression.
+
+The camera is a pinhole that looks along world -z from the origin; a pose's translation puts the head in front of it.
+All frames of a window are solved together: the prior on the change from frame to frame couples neighbours, so the normal
+equations are block tridiagonal. That smooths without delay. Lengths m, angles rad, image coordinates px.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import BadInput
+from .heads import Head, Skin
+from .landmarks import OUTER_EYE_CORNERS
+from .rotations import axis_angle_from_matrix, matrix_from_axis_angle, skew
+from .sequence import FlameSequence
+
+FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal length is not known: a portrait lens
+# MediaPipe's landmark numbers by region.
+LIPS = [0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86, 87,
+        88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291, 292, 302,
+        303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375, 402, 403, 404, 405,
+        407, 408, 409, 415]  # fmt: skip
+EYES_OUTLINE = [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
+                263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]  # fmt: skip
+FACE_OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
+                150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]  # fmt: skip
+
+# Where each unknown of one frame stands in the vector that the solver sees.
+NECK, TRANSLATION, JAW, EYES, LIDS = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 12), slice(12, 14)
+POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
+
+# One standard deviation of what we expect, before looking. Radians, metres, axis units.
+SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
+SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
+
+
+@dataclass(frozen=True)
+class Pinhole:
+    """The camera of a fit."""
+
+    focal: float  # px
+    width: int
+    height: int
+
+    @staticmethod
+    def guess(width: int, height: int, focal: float | None = None) -> Pinhole:
+        """Focal length px as given, or that of a portrait lens (28 degrees across the longer side)."""
+        return Pinhole(focal or 0.5 * max(width, height) / float(np.tan(FIELD_OF_VIEW / 2)), width, height)
+
+    def project(self, points: Tensor) -> Tensor:
+        """World points [..., 3] m to px [..., 2]; world +x is image right, world +y image up."""
+        depth = -points[..., 2:]
+        centre = points.new_tensor([self.width / 2, self.height / 2])
+        return points[..., :2] * points.new_tensor([1.0, -1.0]) * self.focal / depth + centre
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The unknowns of T frames."""
+
+    neck: Tensor  # [T, 3, 3] rotation
+    translation: Tensor  # [T, 3] m
+    jaw: Tensor  # [T, 2] pitch, yaw
+    eyes: Tensor  # [T, 2, 2] pitch, yaw of the left and the right eye
+    linear: Tensor  # [T, 2 + E] eyelids, expression
+
+    def __len__(self) -> int:
+        return self.neck.shape[0]
+
+    def __getitem__(self, index: slice | Tensor) -> Frames:
+        return Frames(*(getattr(self, f)[index] for f in self.__dataclass_fields__))
+
+    def step(self, delta: Tensor) -> Frames:
+        """The unknowns after a step delta [T, 14 + E]; the neck turns by a small world rotation."""
+        return Frames(
+            matrix_from_axis_angle(delta[:, NECK]) @ self.neck,
+            self.translation + delta[:, TRANSLATION],
+            (self.jaw + delta[:, JAW]).clamp(-0.35, 0.9),
+            self.eyes + delta[:, EYES].unflatten(1, (2, 2)),
+            self.linear + delta[:, POSE:],
+        )
+
+    def flat(self) -> Tensor:
+        """All but the rotation as a vector [T, 14 + E]; zeros where the neck stands."""
+        return torch.cat([torch.zeros_like(self.translation), self.translation, self.jaw, self.eyes.flatten(1), self.linear], 1)
+
+    @staticmethod
+    def cat(parts: list[Frames]) -> Frames:
+        """One after the other."""
+        return Frames(*(torch.cat([getattr(p, f) for p in parts]) for f in Frames.__dataclass_fields__))
+
+
+class LandmarkFit:
+    """A head reduced to the vertices that MediaPipe sees, and the least-squares problem over them."""
+
+    def __init__(self, head: Head) -> None:
+        if head.mediapipe is None:
+            raise BadInput(
+                f"Head {head.id} has no map from MediaPipe's landmarks to its vertices, so it cannot be fitted to "
+                "a picture; fit with the built-in head and retarget the motion."
+            )
+        self.head = head
+        self.seen = torch.nonzero(head.mediapipe >= 0).squeeze(1)  # [P] which landmarks
+        self.skin: Skin = head.subset(head.mediapipe[self.seen])
+        self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
+        self.weight = landmark_weights()[self.seen]  # [P]
+        named = torch.tensor([not n.startswith("residual") for n in head.expression_names])
+        self.sigma = torch.cat(
+            [torch.full((2,), SIGMA_LIDS), torch.where(named, torch.tensor(SIGMA_NAMED), torch.tensor(1.0))]
+        )
+
+    # -- the model and its derivatives ---------------------------------------------------------------------------
+
+    def points(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """World points [T, P, 3], local frames [T, P, 3, 3], shaped points before skinning, and lever arms per joint."""
+        skin, frames = self.skin, len(state)
+        shaped = rest + (state.linear @ self.basis.flatten(0, 1).T).reshape(frames, -1, 3)
+        joints_t = joints + torch.einsum("jke,te->tjk", skin.joints_expression, state.linear[:, 2:])
+        neck_joint = joints_t[:, 1]
+        rotations = [state.neck]
+        for angles in (state.jaw, state.eyes[:, 0], state.eyes[:, 1]):
+            rotations.append(state.neck @ matrix_from_axis_angle(torch.nn.functional.pad(angles, (0, 1))))
+        frame = skin.weights[None, :, 0, None, None] * torch.eye(3)
+        world = skin.weights[:, :1] * shaped
+        arms = []
+        for j, rotation in enumerate(rotations, 1):
+            pivot = (state.neck @ (joints_t[:, j] - neck_joint)[..., None]).squeeze(-1) + neck_joint
+            arm = (shaped - joints_t[:, None, j]) @ rotation.transpose(1, 2)  # [T, P, 3]
+            weight = skin.weights[:, j]
+            world = world + weight[:, None] * (arm + pivot[:, None])
+            frame = frame + weight[None, :, None, None] * rotation[:, None]
+            arms.append(weight[:, None] * arm)
+        world = world + state.translation[:, None]
+        return world, frame, neck_joint, arms
+
+    def jacobian(self, state: Frames, world: Tensor, frame: Tensor, neck_joint: Tensor, arms: list[Tensor]) -> Tensor:
+        """d world / d unknowns of the pose [T, P, 3, 12]; the linear unknowns' part is frame @ basis."""
+        turned = world - state.translation[:, None] - neck_joint[:, None]
+        turned = (1 - self.skin.weights[:, :1]) * turned  # what hangs on the root does not turn with the neck
+        columns = [-skew(turned), torch.eye(3).expand(*world.shape[:2], 3, 3)]
+        for j, angles in ((1, state.jaw), (2, state.eyes[:, 0]), (3, state.eyes[:, 1])):
+            axes = _turn_axes(angles, state.neck)  # [T, 3, 2]
+            columns.append(torch.linalg.cross(axes.transpose(1, 2)[:, None], arms[j][:, :, None], dim=-1).transpose(2, 3))
+        return torch.cat(columns, -1)
+
+    # -- residuals -----------------------------------------------------------------------------------------------
+
+    def normal_equations(
+        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, extra: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gauss-Newton H [T, D, D], g [T, D] and residual cost [T] of the landmarks alone.
+
+        extra [P, 3, S] are further linear axes (identity), appended to the unknowns.
+        """
+        world, frame, neck_joint, arms = self.points(rest, joints, state)
+        pose = self.jacobian(state, world, frame, neck_joint, arms)
+        basis = self.basis if extra is None else torch.cat([self.basis, extra], -1)
+        image, gradient = _project(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
+        depth = world[..., 2] - world[..., 2].mean(1, keepdim=True)
+        rows = gradient * data.weight[..., None]  # [T, P, 3, 3]
+        error = torch.cat([data.image - image, (data.depth - depth)[..., None]], -1) * data.weight
+        left = (rows @ frame).permute(1, 0, 2, 3).flatten(1, 2)  # [P, 3T, 3]
+        linear = (left @ basis).unflatten(1, (len(state), 3)).permute(1, 0, 2, 3)  # [T, P, 3, C]
+        jacobian = torch.cat([rows @ pose, linear], -1).flatten(1, 2)  # [T, 3P, D]
+        error = error.flatten(1)
+        return (
+            jacobian.transpose(1, 2) @ jacobian,
+            (jacobian.transpose(1, 2) @ error[..., None]).squeeze(-1),
+            (error**2).sum(1),
+        )
+
+    def prior(self) -> tuple[Tensor, Tensor]:
+        """Precision [D] and mean [D] of one frame's unknowns."""
+        expected = torch.cat([torch.full((6,), torch.inf), torch.full((2,), SIGMA_JAW), torch.full((4,), SIGMA_EYES), self.sigma])
+        return expected**-2, torch.zeros_like(expected)
+
+    def smoothness(self, fps: float) -> Tensor:
+        """Precision [D] of the change of each unknown from one frame to the next.
+
+        The deviations are what faces do in a second, shared out over the frames as a random walk does it.
+        """
+        per_second = torch.cat(
+            [
+                torch.full((3,), 1.2),  # head turns rad
+                torch.tensor([0.30, 0.30, 0.20]),  # head moves m; towards the camera it mostly is noise
+                torch.full((2,), 2.0),  # jaw rad
+                torch.full((4,), 4.0),  # eyes rad, they jump
+                torch.full((2,), 15.0),  # eyelids: a blink shuts in 0.1 s
+                4.0 * self.sigma[2:],
+            ]
+        )
+        return fps / per_second**2
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Landmarks of T frames as the solver wants them: whitened by `weight`."""
+
+    image: Tensor  # [T, P, 2] px
+    depth: Tensor  # [T, P] m towards the camera, zero mean
+    weight: Tensor  # [T, P, 3] 1/px, 1/px, 1/m; zero for a frame without a face
+    camera: Pinhole
+
+    def __getitem__(self, index: slice | Tensor) -> Observation:
+        return Observation(self.image[index], self.depth[index], self.weight[index], self.camera)
+
+
+def landmark_weights() -> Tensor:
+    """Trust in each of the 478 landmarks: eyes and lips are seen best, the outline slides along the cheek."""
+    weight = torch.ones(478)
+    weight[LIPS + EYES_OUTLINE] = 2.0
+    weight[FACE_OUTLINE] = 0.4
+    weight[468:] = 1.5
+    return weight
+
+
+def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole) -> Observation:
+    """Detected points [T, 478, 3] px (NaN where there is no face) as an Observation."""
+    found = torch.from_numpy(np.isfinite(points).all((1, 2)))
+    detected = torch.from_numpy(np.nan_to_num(points)).float()[:, problem.seen]
+    corner = np.nan_to_num(points[:, OUTER_EYE_CORNERS])
+    eyes = torch.from_numpy(np.linalg.norm(corner[:, 0] - corner[:, 1], axis=-1)).float()  # 3D: stays right in profile
+    eyes = torch.where(found, eyes, torch.ones_like(eyes))
+    metres = _eye_distance(problem) / eyes  # m a px at the face
+    depth = -detected[..., 2] * metres[:, None]
+    depth = depth - depth.mean(1, keepdim=True)
+    weight = problem.weight[None, :, None] * torch.tensor([1.0, 1.0, 0.0]) / (SIGMA_POINT * eyes)[:, None, None]
+    weight[..., 2] = 1.0 / (SIGMA_DEPTH * _eye_distance(problem))
+    return Observation(detected[..., :2], depth, weight * found[:, None, None], camera)
+
+
+def _eye_distance(problem: LandmarkFit) -> float:
+    index = problem.head.mediapipe[list(OUTER_EYE_CORNERS)]  # type: ignore[index]
+    return float(torch.linalg.vector_norm(problem.head.template[index[0]] - problem.head.template[index[1]]))
+
+
+def _project(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
+    """Image points [T, P, 2] px and the rows d(u, v, z) / d world [T, P, 3, 3]."""
+    depth = (-world[..., 2]).clamp_min(0.05)
+    scale = camera.focal / depth
+    zero = torch.zeros_like(scale)
+    rows = torch.stack(
+        [
+            scale, zero, scale * world[..., 0] / depth,
+            zero, -scale, -scale * world[..., 1] / depth,
+            zero, zero, torch.ones_like(scale),
+        ],
+        -1,
+    ).unflatten(-1, (3, 3))  # fmt: skip
+    return camera.project(world), rows
+
+
+def _turn_axes(angles: Tensor, parent: Tensor) -> Tensor:
+    """World axes [T, 3, 2] about which a joint turns when its (pitch, yaw) axis-angle changes: the left Jacobian of SO(3)."""
+    vector = torch.nn.functional.pad(angles, (0, 1))
+    theta = torch.linalg.vector_norm(vector, dim=-1).clamp_min(1e-4)[:, None, None]
+    k = skew(vector)
+    left = torch.eye(3) + (1 - theta.cos()) / theta**2 * k + (theta - theta.sin()) / theta**3 * (k @ k)
+    return (parent @ left)[..., :2]
+
+
+# -- start values ------------------------------------------------------------------------------------------------
+
+
+def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:
+    """A rigid start for each frame: similarity alignment of MediaPipe's own 3D points (Umeyama 1991)."""
+    skin, count = problem.skin, len(points)
+    rigid = problem.skin.weights[:, 1] > 0.9
+    model = skin.template[rigid].double()
+    detected = torch.from_numpy(np.nan_to_num(points)).double()[:, problem.seen][:, rigid] * torch.tensor([1.0, -1.0, -1.0])
+    a, b = model - model.mean(0), detected - detected.mean(1, keepdim=True)
+    u, s, vt = torch.linalg.svd(b.transpose(1, 2) @ a)
+    sign = torch.diag_embed(torch.stack([torch.ones(count), torch.ones(count), torch.linalg.det(u @ vt).float()], 1)).double()
+    rotation = u @ sign @ vt
+    scale = (s * torch.diagonal(sign, dim1=1, dim2=2)).sum(1).clamp_min(1e-9) / (a**2).sum()  # px a m
+    depth = data.camera.focal / scale.clamp_min(1.0)
+    centre = detected.mean(1)[:, :2] - torch.tensor([data.camera.width / 2, -data.camera.height / 2])
+    neck = skin.joints[1].double()
+    turned = (rotation @ (model.mean(0) - neck)[None, :, None]).squeeze(-1) + neck
+    at = torch.cat([centre / scale[:, None].clamp_min(1.0), -depth[:, None]], 1)
+    return Frames(
+        rotation.float(), (at - turned).float(), torch.zeros(count, 2), torch.zeros(count, 2, 2),
+        torch.zeros(count, problem.basis.shape[-1]),
+    )  # fmt: skip
+
+
+# -- solvers -----------------------------------------------------------------------------------------------------
+
+
+def fit_identity(
+    problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8
+) -> tuple[Tensor, Frames]:
+    """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement."""
+    precision, mean = problem.prior()
+    size, count = len(precision), problem.skin.identity.shape[-1]
+    shape = torch.zeros(count)
+    for _ in range(iterations):
+        rest, joints = problem.skin.shaped(shape)
+        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.skin.identity)
+        h, g = h.double(), g.double()
+        own = h[:, :size, :size] + torch.diag(precision + 1e-3).double()
+        pull = g[:, :size] + (precision * (mean - state.flat())).double()
+        cross = h[:, :size, size:]
+        solved = torch.linalg.solve(own, torch.cat([cross, pull[..., None]], -1))
+        shared = h[:, size:, size:].sum(0) + torch.eye(count).double() - (cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
+        right = g[:, size:].sum(0) - shape.double() - (cross.transpose(1, 2) @ solved[..., -1:]).sum(0).squeeze(-1)
+        step = torch.linalg.solve(shared, right)
+        state = state.step((solved[..., -1] - solved[..., :-1] @ step).float())
+        shape = shape + step.float()
+    return shape, state
+
+
+def fit_frames(
+    problem: LandmarkFit,
+    shape: Tensor,
+    data: Observation,
+    state: Frames,
+    fps: float,
+    before: Frames | None = None,
+    iterations: int = 5,
+) -> Frames:
+    """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
+    rest, joints = problem.skin.shaped(shape)
+    precision, mean = problem.prior()
+    smooth = problem.smoothness(fps)
+    for _ in range(iterations):
+        h, g, _ = problem.normal_equations(state, rest, joints, data)
+        h = h.double() + torch.diag(precision + 1e-4).double()
+        g = (g + precision * (mean - state.flat())).double()
+        chain = state if before is None else Frames.cat([before, state])
+        change = _change(chain).double() * smooth.double()  # [links, D]
+        links = smooth.double().expand(change.shape[0], -1)
+        if before is None:
+            change = torch.nn.functional.pad(change, (0, 0, 1, 0))
+            links = torch.nn.functional.pad(links, (0, 0, 1, 0))
+        g = g - change
+        g[:-1] += change[1:]
+        h = h + torch.diag_embed(links)
+        h[:-1] += torch.diag_embed(links[1:])
+        state = state.step(solve_chain(h.numpy(), g.numpy(), smooth.double().numpy()).float())
+    return state
+
+
+def solve_chain(h: np.ndarray, g: np.ndarray, link: np.ndarray) -> Tensor:
+    """x [T, D] of the symmetric block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link)."""
+    count, size = g.shape
+    inverse = np.empty((count, size, size))
+    eye = np.eye(size)
+    x = g.copy()
+    for t in range(count):
+        block = h[t]
+        if t:
+            block = block - link[:, None] * inverse[t - 1] * link
+            x[t] += link * (inverse[t - 1] @ x[t - 1])
+        inverse[t] = np.linalg.solve(block, eye)
+    for t in range(count - 1, -1, -1):
+        right = x[t] if t == count - 1 else x[t] + link * x[t + 1]
+        x[t] = inverse[t] @ right
+    return torch.from_numpy(x)
+
+
+def _change(state: Frames) -> Tensor:
+    """Change of the unknowns from each frame to the next [T - 1, D]."""
+    flat = state.flat()
+    turn = axis_angle_from_matrix(state.neck[1:] @ state.neck[:-1].transpose(1, 2))
+    change = flat[1:] - flat[:-1]
+    change[:, NECK] = turn
+    return change

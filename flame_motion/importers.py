@@ -1,0 +1,155 @@
+"""FLAME tracks that other projects save, read as `FlameSequence`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import rotations
+from .errors import BadInput
+from .npz import load_arrays
+from .sequence import FlameSequence
+
+if TYPE_CHECKING:
+    from .heads import Head
+
+
+Where = Union[str, "os.PathLike[str]"]
+VHAP_KEYS = ("shape", "expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
+CAP4D_KEYS = ("shape", "expr", "rot", "tra", "eye_rot")
+
+
+def from_vhap(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence:
+    """A VHAP track: `tracked_flame_params_*.npz`, or the `flame_param/` folder of one file a frame it exports.
+
+    Keys read: `shape [S]`, `expr [T,E]`, `rotation`, `neck_pose`, `jaw_pose`, `translation [T,3]`, `eyes_pose [T,6]`
+    (left, right). VHAP poses FLAME as we do, so all are taken as they are. Not carried: `static_offset`,
+    `dynamic_offset`, texture, lights, cameras. The file says neither rate nor FLAME version: give `fps` and the `head`
+    that was tracked with (an id, name, file or Head). BadInput when the file does not fit it.
+    """
+    person = _head_of(head)
+    files = sorted(Path(path).glob("*.npz")) if Path(path).is_dir() else [Path(path)]
+    if not files:
+        raise BadInput(f"{path}: expected VHAP's .npz files in this folder, found none")
+    parts = [load_arrays(file) for file in files]
+    for file, part in zip(files, parts, strict=True):
+        _check_keys(file, part, "VHAP", VHAP_KEYS)
+
+    def track(name: str, *axes: int) -> Tensor:
+        pieces = [_track(file, part, name, *axes) for file, part in zip(files, parts, strict=True)]
+        return torch.cat(pieces)
+
+    expression = _fitted(path, "expr", track("expr", -1), person.expression.shape[-1])
+    return FlameSequence(
+        shape=_fitted(path, "shape", _vector(path, parts[0]["shape"]), person.identity.shape[-1]),
+        expression=expression,
+        rotation=track("rotation", 3),
+        neck=track("neck_pose", 3),
+        jaw=track("jaw_pose", 3),
+        eyes=track("eyes_pose", 6).reshape(-1, 2, 3),
+        eyelids=torch.zeros(len(expression), 2),
+        translation=track("translation", 3),
+        fps=fps,
+        head=person.id,
+    )
+
+
+def from_cap4d(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence:
+    """A CAP4D `fit.npz`.
+
+    Keys read: `shape [S]`, `expr [T,E]` (CAP4D puts a blink shape in the place of its last axis: it becomes our
+    eyelids), `rot`, `tra [T,3]`, `eye_rot [T,3]` (both eyes), and where present `neck_rot`, `jaw_rot [T,3]`. Cameras
+    are not carried. CAP4D turns the head about the origin and then its torso against it about joint 0; we turn the
+    torso and then the head at the neck. The head's own motion stays exact, the torso differs by where it pivots. CAP4D
+    fits `flame2023_no_jaw.pkl`: give that file (or the id made from it) as `head`.
+    """
+    person = _head_of(head)
+    arrays = load_arrays(path)
+    _check_keys(path, arrays, "CAP4D", CAP4D_KEYS)
+    expression = _track(path, arrays, "expr", -1)
+    turn, shift, gaze = (_track(path, arrays, name, 3) for name in ("rot", "tra", "eye_rot"))
+    still = torch.zeros_like(turn)
+    torso = _track(path, arrays, "neck_rot", 3) if "neck_rot" in arrays else still
+    jaw = _track(path, arrays, "jaw_rot", 3) if "jaw_rot" in arrays else still
+    _check_lengths(path, expression, turn, shift, gaze, torso, jaw)
+    blink = expression[:, -1:].clamp(0, 1)
+    shape = _fitted(path, "shape", _vector(path, arrays["shape"]), person.identity.shape[-1])
+    coefficients = _fitted(path, "expr", expression[:, :-1], person.expression.shape[-1])
+    root, neck = _joints(person, shape, coefficients)
+    body = rotations.compose(turn, torso)
+    # Theirs moves a head point x to R x + tra; ours to R (x - neck) + B (neck - root) + root + t, with B = R torso.
+    moved = _turned(turn, neck) - _turned(body, neck - root)
+    return FlameSequence(
+        shape=shape,
+        expression=coefficients,
+        rotation=body,
+        neck=-torso,
+        jaw=jaw,
+        eyes=gaze[:, None].repeat(1, 2, 1),
+        eyelids=blink.repeat(1, 2),
+        translation=shift + moved - root,
+        fps=fps,
+        head=person.id,
+    )
+
+
+def _head_of(head: str | Head) -> Head:
+    from .heads import load_head
+
+    return load_head(head) if isinstance(head, str) else head
+
+
+def _joints(head: Head, shape: Tensor, expression: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the root and the neck of this person are before any turn: [T, 3], [T, 3] m."""
+    joints = head.joint_regressor[:2] @ (head.template + head.identity @ shape)
+    axes = torch.einsum("jn,nce->jce", head.joint_regressor[:2], head.expression)
+    root, neck = (joints + torch.einsum("jce,te->tjc", axes, expression)).unbind(1)
+    return root, neck
+
+
+def _turned(axis_angle: Tensor, points: Tensor) -> Tensor:
+    """Points [T, 3] turned by axis-angle [T, 3]."""
+    return (rotations.matrix_from_axis_angle(axis_angle) @ points[..., None]).squeeze(-1)
+
+
+def _check_keys(path: Where, arrays: dict[str, np.ndarray], origin: str, keys: tuple[str, ...]) -> None:
+    if missing := [key for key in keys if key not in arrays]:
+        has = ", ".join(arrays) or "nothing"
+        raise BadInput(f"{path}: not a {origin} file: it lacks {', '.join(missing)} (it has {has})")
+    for key in keys:
+        if arrays[key].dtype.kind not in "fiu":
+            raise BadInput(f"{path}: {key}: expected numbers, got {arrays[key].dtype}")
+
+
+def _vector(path: Where, array: np.ndarray) -> Tensor:
+    vector = np.squeeze(array)
+    if vector.ndim != 1:
+        raise BadInput(f"{path}: shape: expected [S], got {list(array.shape)}")
+    return torch.from_numpy(vector.astype(np.float32))
+
+
+def _track(path: Where, arrays: dict[str, np.ndarray], name: str, axis: int) -> Tensor:
+    """One channel as [T, axis] (-1: any length of at least 1)."""
+    array = arrays[name]
+    if array.ndim != 2 or array.shape[1] < 1 or (axis != -1 and array.shape[1] != axis):
+        raise BadInput(f"{path}: {name}: expected [T, {'E' if axis == -1 else axis}], got {list(array.shape)}")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _check_lengths(path: Where, *tracks: Tensor) -> None:
+    if len(lengths := {len(track) for track in tracks}) != 1:
+        raise BadInput(f"{path}: its channels have different numbers of frames: {sorted(lengths)}")
+
+
+def _fitted(path: Where, name: str, values: Tensor, size: int) -> Tensor:
+    """Coefficients [..., K] for a head with `size` axes: padded with zeros; cut only where nothing is lost."""
+    extra = values[..., size:]
+    if bool((extra != 0).any()):
+        sizes = f"{name} uses {values.shape[-1]} axes and the head has {size}"
+        raise BadInput(f"{path}: {sizes}; load the FLAME it was made with")
+    return torch.nn.functional.pad(values[..., :size], (0, max(0, size - values.shape[-1])))

@@ -1,0 +1,250 @@
+"""Reading media files with PyAV: a constant-rate, upright view of a video's frames, and mono sound beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import BadInput
+
+# Demuxers that open other files or addresses, or that take any text for a picture.
+REFUSED = {"hls", "dash", "concat", "concatf", "tty", "image2", "ffmetadata", "lrc", "srt", "webvtt", "ass"}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """An open PyAV container. BadInput when there is no such file or it is no media."""
+    import av
+
+    if path.is_dir():
+        raise BadInput(f"{path}: expected a media file, and this is a folder")
+    if not path.exists():
+        raise BadInput(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise BadInput(f"{path}: the file is empty")
+    try:
+        # "file:" and the whitelist keep a name or a playlist from reaching anything but this file.
+        container = av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"})
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = f"not a media file that can be read, or cut off before its index ({_reason(error)})"
+        raise BadInput(f"{path}: {reason}") from error
+    try:
+        if REFUSED & set(container.format.name.split(",")):
+            raise BadInput(f"{path}: expected a media file, and this is {container.format.long_name or 'text'}")
+        yield container
+    finally:
+        container.close()
+
+
+def _reason(error: Exception) -> str:
+    """The library's short reason, without the path it repeats."""
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    """The first moving-picture stream (not cover art). BadInput when there is none."""
+    import av
+
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise BadInput(f"{path}: its video is in a format that cannot be decoded here")
+            return stream
+    raise BadInput(f"{path}: there is no picture in this file" + (", only sound" if container.streams.audio else ""))
+
+
+@dataclass(frozen=True)
+class FileFrames:
+    """Frames of one file at a constant rate; iterating decodes from the start, one frame in memory at a time."""
+
+    path: Path
+    fps: float
+    start: float  # s: when the first frame shows, on the file's own clock
+    time_base: Fraction
+    slots: list[int | None]  # timestamp (in time_base) of the frame that output k shows, None = the one before
+    problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path) -> FileFrames:
+        """Read the file's timestamps (no pictures yet) and lay them on a constant-rate grid."""
+        with opened(path) as container:
+            stream = _video_stream(container, path)
+            stamps, problems = _timestamps(container, stream)
+            time_base, average = stream.time_base, stream.average_rate
+        if not stamps:
+            raise BadInput(f"{path}: not one frame of its video can be read; the file is cut off or damaged")
+        fps, slots = constant_rate(stamps, time_base, average)
+        if len(set(slots) - {None}) < len(slots) or len(slots) < len(stamps):
+            count = f"{len(stamps)} frames in the file, {len(slots)} shown"
+            problems.append(f"the frame rate varies: taken at a constant {fps:.5g} fps ({count})")
+        frames = cls(path, fps, float(stamps[0] * time_base), time_base, slots, problems)
+        if next(iter(frames), None) is None:
+            raise BadInput(f"{path}: not one frame of its video can be decoded; the file is cut off or damaged")
+        return frames
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """[H, W, 3] uint8 RGB, upright."""
+        held: np.ndarray | None = None
+        for frame, repeats in self._schedule():
+            if frame is not None:
+                held = _upright_rgb(frame)
+            for _ in range(repeats):
+                yield held  # type: ignore[misc]
+
+    def count(self) -> int:
+        """How many frames iterating gives: decodes all, converts none."""
+        return sum(repeats for _, repeats in self._schedule())
+
+    def _schedule(self) -> Iterator[tuple[Any, int]]:
+        """(decoded frame, how many outputs show it), in order; what does not decode shows its neighbour."""
+        place = {stamp: slot for slot, stamp in enumerate(self.slots) if stamp is not None}
+        shown = 0  # outputs handed out
+        waiting: Any = None
+        for frame in self._decoded():
+            slot = place.get(frame.pts)
+            if slot is None or slot < shown:
+                continue
+            if waiting is not None:
+                yield waiting, slot - shown
+                shown = slot
+            waiting = frame
+        if waiting is not None:
+            last = place[waiting.pts]
+            held = last + 1
+            while held < len(self.slots) and self.slots[held] is None:
+                held += 1
+            yield waiting, held - shown
+            shown = held
+        lost = len(self.slots) - shown
+        if lost:
+            where = f"the clip ends at {shown / self.fps:.2f} s"
+            self._report(f"the last {lost} of {len(self.slots)} frames cannot be decoded: {where}")
+
+    def _decoded(self) -> Iterator[Any]:
+        """Every frame the decoder gives, damage reported and stepped over."""
+        import av
+
+        damaged = 0
+        with opened(self.path) as container:
+            stream = _video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            packets = container.demux(stream)
+            while True:
+                try:
+                    packet = next(packets, None)
+                    if packet is None:
+                        break
+                    decoded = packet.decode()
+                except av.error.EOFError:
+                    break
+                except av.error.FFmpegError:
+                    damaged += 1
+                    continue
+                for frame in decoded:
+                    if frame.is_corrupt:
+                        damaged += 1
+                    elif frame.pts is not None:
+                        yield frame
+        if damaged:
+            self._report(f"{damaged} damaged pieces of the video cannot be decoded: the frame before is shown instead")
+
+    def _report(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _timestamps(container: Any, stream: Any) -> tuple[list[int], list[str]]:
+    """Presentation times of all shown packets, sorted and distinct, and what is wrong with the file."""
+    import av
+
+    stamps: set[int] = set()
+    problems: list[str] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size and packet.pts is not None and not packet.is_discard:
+                stamps.add(packet.pts)
+    except av.error.FFmpegError as error:
+        problems.append(f"reading stops early: {_reason(error)}")
+    if stream.frames and 0 < len(stamps) < stream.frames:
+        problems.append(f"the file is cut off: {len(stamps)} of its {stream.frames} frames are there")
+    return sorted(stamps), problems
+
+
+def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | None) -> tuple[float, list[int | None]]:
+    """(fps, which stamp each output frame shows; None: the one before goes on).
+
+    Where every frame sits within half a frame of an even grid, the clip is constant-rate and nothing is repeated or
+    dropped (container rounding is not jitter). Otherwise the usual interval sets the rate, so a camera that slowed
+    down in the dark keeps all its frames.
+    """
+    count = len(stamps)
+    if count == 1:
+        return float(average or 25), list(stamps)
+    seconds = np.array(stamps, dtype=np.float64) * float(time_base)
+    seconds -= seconds[0]
+    mean_rate = (count - 1) / seconds[-1]
+    # The header's rate is exact (30000/1001); the timestamps' own is rounded. They agree in a healthy file.
+    rate = float(average) if average and abs(float(average) / mean_rate - 1) < 1 / count else mean_rate
+    if np.abs(seconds * rate - np.arange(count)).max() < 0.5:
+        return rate, list(stamps)
+    rate = min(1 / float(np.median(np.diff(seconds))), 120.0)
+    slots: list[int | None] = [None] * (round(seconds[-1] * rate) + 1)
+    for stamp, place in zip(stamps, np.rint(seconds * rate).astype(int), strict=True):
+        if slots[place] is None:
+            slots[place] = stamp
+    return rate, slots
+
+
+def _upright_rgb(frame: Any) -> np.ndarray:
+    """A decoded frame as [H, W, 3] uint8, square pixels, turned as its display matrix says."""
+    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
+    width = round(frame.width * float(aspect)) if aspect and abs(float(aspect) - 1) > 0.01 else frame.width
+    picture = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    # PyAV's rotation and numpy's rot90 are both counter-clockwise.
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def read_audio(path: Path, start: float | None) -> tuple[np.ndarray, int] | None:
+    """(samples [N] float32 -1..1 mono, sample rate) of the first sound track, None when there is none.
+
+    With `start` (s on the file's clock) the first sample is at that time: later sound is padded, earlier cut.
+    What decodes of a damaged track is given.
+    """
+    import av
+
+    pieces: list[np.ndarray] = []
+    begins: float | None = None
+    with opened(path) as container:
+        if not container.streams.audio:
+            return None
+        stream = container.streams.audio[0]
+        rate = stream.codec_context.sample_rate
+        resampler = av.AudioResampler(format="fltp")
+        try:
+            for packet in container.demux(stream):
+                try:
+                    decoded = packet.decode()
+                except av.error.EOFError:
+                    break
+                except av.error.FFmpegError:
+                    continue
+                for frame in decoded:
+                    if begins is None and frame.pts is not None:
+                        begins = float(frame.pts * frame.time_base)
+                    # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
+                    pieces.extend(part.to_ndarray().mean(0) for part in resampler.resample(frame))
+        except av.error.FFmpegError:
+            pass
+    if not pieces:
+        return None
+    samples = np.nan_to_num(np.concatenate(pieces)).clip(-1, 1).astype(np.float32)
+    offset = 0 if start is None or begins is None else round((begins - start) * rate)
+    samples = np.pad(samples, (offset, 0)) if offset > 0 else samples[-offset:]
+    return (samples, rate) if samples.size else None

@@ -1,0 +1,126 @@
+"""Faces of real media as 468 points in one metric frame: tracked with MediaPipe, aligned by similarity, one group a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .facemesh import COUNT, RIGID
+
+DISTANCE = 7.0  # camera distance assumed when undoing perspective, in outer-eye-corner distances (about 0.65 m)
+
+
+@dataclass(frozen=True)
+class Person:
+    """All frames of one photo or clip; axes x left, y up, z out of the face, pixels."""
+
+    name: str
+    points: np.ndarray  # [T, 468, 3]
+
+
+def read_footage(folder: Path, cache: Path) -> list[Person]:
+    """Every face in folder/portraits and folder/clips, tracked once: landmarks are kept in `cache` as .npz."""
+    cache.mkdir(parents=True, exist_ok=True)
+    people = []
+    for path in sorted([*(folder / "portraits").iterdir(), *(folder / "clips").iterdir()]):
+        kept = cache / f"{path.stem}.npz"
+        if not kept.exists():
+            np.savez(kept, landmarks=_track(path))
+        points = np.load(kept)["landmarks"]
+        if len(points):
+            people.append(Person(path.stem, points[:, :COUNT] * np.array([1.0, -1.0, -1.0])))
+    if not people:
+        raise FileNotFoundError(f"{folder} holds no picture or clip with a face; expected portraits/ and clips/ in it")
+    return people
+
+
+def _track(path: Path, stride: int = 2, longest: int = 720) -> np.ndarray:
+    """Landmarks [T, 478, 3] in pixels (x right, y down, z away) of every `stride`-th frame with a face."""
+    import cv2
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    still = path.suffix != ".mp4"
+    reader = None if still else cv2.VideoCapture(str(path))
+    found, index = [], 0
+    with FaceMesh(static_image_mode=still, refine_landmarks=True, min_detection_confidence=0.3) as mesh:
+        while True:
+            image = cv2.imread(str(path)) if reader is None else reader.read()[1]
+            if image is None:
+                break
+            if index % stride == 0:
+                height, width = image.shape[:2]
+                scale = min(1.0, longest / max(height, width))
+                answer = mesh.process(cv2.resize(image, None, fx=scale, fy=scale)[:, :, ::-1].copy())
+                for face in (answer.multi_face_landmarks or [])[:1]:
+                    found.append([(p.x * width, p.y * height, p.z * width) for p in face.landmark])
+            index += 1
+            if still:
+                break
+    return np.array(found, np.float32).reshape(-1, 478, 3)
+
+
+def without_perspective(points: np.ndarray) -> np.ndarray:
+    """[..., 468, 3] image points to what a camera at infinity would have seen, nearest plane at the eyes."""
+    eyes = points[..., [33, 263], :].mean(-2, keepdims=True)
+    size = np.linalg.norm(points[..., 33, :] - points[..., 263, :], axis=-1)[..., None, None]
+    local = points - eyes
+    depth = 1.0 - local[..., 2:] / (DISTANCE * size)
+    return np.concatenate([local[..., :2] * depth, local[..., 2:]], -1)
+
+
+def align(points: np.ndarray, target: np.ndarray, index: list[int] | np.ndarray, scale: bool = True) -> np.ndarray:
+    """Each face of points [..., 468, 3] moved onto target [468, 3] by the best similarity over `index` (Umeyama)."""
+    source, goal = points[..., index, :], target[index]
+    mean_s, mean_g = source.mean(-2, keepdims=True), goal.mean(0)
+    u, d, vt = np.linalg.svd(np.swapaxes(source - mean_s, -1, -2) @ (goal - mean_g))
+    flip = np.sign(np.linalg.det(u @ vt))
+    u[..., -1] *= flip[..., None]
+    size = 1.0
+    if scale:
+        d[..., -1] *= flip
+        size = (d.sum(-1) / ((source - mean_s) ** 2).sum((-1, -2)))[..., None, None]
+    return size * ((points - mean_s) @ (u @ vt)) + mean_g
+
+
+def frontal(points: np.ndarray) -> np.ndarray:
+    """How frontal each face is: cosine of its turn away from the camera, [T] for points [T, 468, 3]."""
+    across = points[:, 454] - points[:, 234]
+    up = points[:, 10] - points[:, 152]
+    normal = np.cross(across, up)
+    return normal[:, 2] / np.linalg.norm(normal, axis=-1)
+
+
+def common_frame(people: list[Person], twin: np.ndarray, width: float) -> tuple[list[np.ndarray], np.ndarray]:
+    """Aligned frames of each person [T, 468, 3] m and the mean face [468, 3] m, symmetric about x = 0.
+
+    width: outer-eye-corner distance of the mean face, m. Faces turned more than 40 degrees are left out unless
+    a person has no others. Each person counts once in the mean.
+    """
+    faces = []
+    for person in people:
+        turn = frontal(person.points)
+        keep = turn > min(np.cos(np.radians(40)), turn.max())
+        faces.append(without_perspective(person.points[keep if keep.any() else turn >= turn.max()]))
+    mean = faces[int(np.argmax([len(f) for f in faces]))][0]
+    for _ in range(10):
+        mean = np.mean([align(f, mean, RIGID).mean(0) for f in faces], 0)
+        image = mean[twin] * np.array([-1, 1, 1])
+        mean = mean - (mean - image).mean(0) / 2
+        mean = (mean + align(mean[twin] * np.array([-1.0, 1.0, 1.0]), mean, np.arange(COUNT), scale=False)) / 2
+        mean = mean * (width / np.linalg.norm(mean[33] - mean[263]))
+    mean = upright(mean, twin)
+    return [align(f, mean, RIGID) for f in faces], mean
+
+
+def upright(face: np.ndarray, twin: np.ndarray) -> np.ndarray:
+    """A mirror-symmetric face turned so that the mirror plane is x = 0, then made exactly symmetric."""
+    across = (face - face[twin])[twin != np.arange(COUNT)]
+    axis = (across * np.sign(across[:, :1])).sum(0)
+    axis /= np.linalg.norm(axis)
+    up = np.array([0.0, 1.0, 0.0]) - axis * axis[1]
+    up /= np.linalg.norm(up)
+    face = face @ np.stack([axis, up, np.cross(axis, up)], 1)
+    face = face - np.array([(face[:, 0] + face[twin, 0]).mean() / 2, 0, 0])
+    return (face + face[twin] * np.array([-1.0, 1.0, 1.0])) / 2

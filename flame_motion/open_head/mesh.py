@@ -1,0 +1,109 @@
+"""Plain mesh tools for the build: subdivision, adjacency, smoothing operators, normals. Faces [F, 3], vertices [N, 3]."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import linalg
+
+
+def edges(faces: np.ndarray) -> np.ndarray:
+    """Every edge once, [E, 2] with the smaller index first."""
+    return np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1), axis=0)
+
+
+def boundary(faces: np.ndarray) -> list[list[int]]:
+    """Border loops as rows of vertices, each running with the faces' own direction."""
+    pairs = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    directed = set(map(tuple, pairs.tolist()))
+    following = {a: b for a, b in directed if (b, a) not in directed}
+    loops = []
+    while following:
+        start = min(following)
+        loop = [start]
+        while (step := following.pop(loop[-1])) != start:
+            loop.append(step)
+        loops.append(loop)
+    return loops
+
+
+def loop_subdivision(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
+    """One step of Loop subdivision with its border rules: new faces [4F, 3] and the matrix [count + E, count]."""
+    edge = edges(faces)
+    number = {tuple(e): count + i for i, e in enumerate(edge.tolist())}
+    wings: dict[tuple[int, int], list[int]] = {tuple(e): [] for e in edge.tolist()}
+    quads = []
+    for a, b, c in faces.tolist():
+        for p, q, r in ((a, b, c), (b, c, a), (c, a, b)):
+            wings[min(p, q), max(p, q)].append(r)
+        ab, bc, ca = (number[min(p, q), max(p, q)] for p, q in ((a, b), (b, c), (c, a)))
+        quads += [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+    rows = sparse.lil_matrix((count + len(edge), count))
+    border: dict[int, list[int]] = {}
+    ring: dict[int, list[int]] = {}
+    for (a, b), tips in wings.items():
+        ring.setdefault(a, []).append(b)
+        ring.setdefault(b, []).append(a)
+        row = number[a, b]
+        if len(tips) == 2:
+            rows[row, [a, b]] = 3 / 8
+            rows[row, tips] = 1 / 8
+        else:
+            rows[row, [a, b]] = 1 / 2
+            border.setdefault(a, []).append(b)
+            border.setdefault(b, []).append(a)
+    for v, around in ring.items():
+        if v in border:
+            rows[v, border[v]] = 1 / 8
+            rows[v, v] = 3 / 4
+        else:
+            n = len(around)
+            beta = (5 / 8 - (3 / 8 + np.cos(2 * np.pi / n) / 4) ** 2) / n
+            rows[v, around] = beta
+            rows[v, v] = 1 - n * beta
+    return np.array(quads, np.int64), rows.tocsr()
+
+
+def interpolating(matrix: sparse.csr_matrix) -> np.ndarray:
+    """A subdivision matrix [M, n] made to keep its first n vertices where they are: dense [M, n], identity on top."""
+    count = matrix.shape[1]
+    dense = matrix.toarray()
+    result = dense @ np.linalg.inv(dense[:count])
+    result[:count] = np.eye(count)
+    return result
+
+
+def umbrella(faces: np.ndarray, count: int) -> sparse.csr_matrix:
+    """Uniform Laplacian [N, N]: mean of the neighbours minus the vertex."""
+    edge = edges(faces)
+    ones = np.ones(len(edge))
+    near = sparse.coo_matrix((ones, (edge[:, 0], edge[:, 1])), (count, count))
+    near = (near + near.T).tocsr()
+    degree = np.maximum(np.asarray(near.sum(1)).ravel(), 1)
+    return (sparse.diags(1 / degree) @ near - sparse.identity(count)).tocsr()
+
+
+def fair(values: np.ndarray, laplacian: sparse.spmatrix, free: np.ndarray, order: int = 2) -> np.ndarray:
+    """Values [N, C] with the free vertices [N] bool moved to the smoothest surface (order 1 membrane, 2 thin plate)."""
+    energy = laplacian.T @ laplacian if order == 2 else laplacian
+    inside, outside = np.flatnonzero(free), np.flatnonzero(~free)
+    rows = energy.tocsr()[inside]
+    solution = linalg.spsolve(rows[:, inside].tocsc(), -(rows[:, outside] @ values[outside]))
+    result = values.copy()
+    result[inside] = solution.reshape(len(inside), -1)
+    return result
+
+
+def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Area-weighted normals, [F, 3] (length = twice the area)."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    return np.cross(b - a, c - a)
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit vertex normals, [N, 3]."""
+    result = np.zeros_like(vertices)
+    flat = face_normals(vertices, faces)
+    for k in range(3):
+        np.add.at(result, faces[:, k], flat)
+    return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)

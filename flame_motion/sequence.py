@@ -1,0 +1,286 @@
+"""`FlameSequence`: the one editable form every signal takes before it becomes a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import rotations
+from .errors import BadInput
+from .npz import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from .heads import Head
+
+FORMAT_VERSION = 1
+# Every channel that has a frame axis, with the axes behind it (None: the head decides).
+CHANNELS: dict[str, tuple[int | None, ...]] = {
+    "expression": (None,),
+    "rotation": (3,),
+    "neck": (3,),
+    "jaw": (3,),
+    "eyes": (2, 3),
+    "eyelids": (2,),
+    "translation": (3,),
+}
+ROTATIONS = ("rotation", "neck", "jaw", "eyes")
+
+
+@dataclass(frozen=True, eq=False)
+class FlameSequence:
+    """A clip of head parameters: one person, T frames at a constant rate. float32 tensors, checked when made.
+
+    Angles are axis-angle in radians, right-handed about the FLAME axes: pitch +x looks down, yaw +y turns to the
+    subject's left, roll +z tilts toward the subject's right shoulder; the jaw opens about +x.
+    """
+
+    shape: Tensor  # [S] identity coefficients
+    expression: Tensor  # [T, E]
+    rotation: Tensor  # [T, 3] rad, the whole body about joint 0
+    neck: Tensor  # [T, 3] rad, the head on the torso
+    jaw: Tensor  # [T, 3] rad
+    eyes: Tensor  # [T, 2, 3] rad, left and right
+    eyelids: Tensor  # [T, 2] left and right, 0 open, 1 shut
+    translation: Tensor  # [T, 3] m
+    fps: float
+    head: str  # "name@hash": coefficients of different heads never mix
+
+    def __post_init__(self) -> None:
+        """Make every field what its comment says, or raise BadInput naming the field, the wanted and the given."""
+        object.__setattr__(self, "fps", _checked_fps(self.fps))
+        if not isinstance(self.head, str) or not self.head:
+            raise BadInput(f"FlameSequence.head: expected a head id such as 'open@1a2b3c4d', got {self.head!r}")
+        for name in ("shape", *CHANNELS):
+            object.__setattr__(self, name, _as_float(name, getattr(self, name)))
+        frames = self.expression.shape[0] if self.expression.ndim else 0
+        if self.shape.ndim != 1:
+            raise BadInput(f"FlameSequence.shape: expected [S], got {_spelled(self.shape)}")
+        if frames == 0:
+            raise BadInput(f"FlameSequence.expression: expected [T, E] with T >= 1, got {_spelled(self.expression)}")
+        for name, axes in CHANNELS.items():
+            value = getattr(self, name)
+            wanted = (frames, *(value.shape[-1] if axis is None else axis for axis in axes))
+            if value.ndim != len(wanted) or tuple(value.shape) != wanted:
+                label = "[T, E]" if name == "expression" else str(list(wanted))
+                raise BadInput(f"FlameSequence.{name}: expected {label}, got {_spelled(value)}")
+        for name in ("shape", *CHANNELS):
+            _check_finite(name, getattr(self, name))
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def neutral(cls, frames: int, fps: float, head: str | Head = "open") -> FlameSequence:
+        """`frames` frames of the head's mean person looking ahead. `head`: a Head, its id, its name or its file."""
+        from .heads import load_head
+
+        if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
+            raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")
+        known = load_head(head) if isinstance(head, str) else head
+        sizes = {None: known.expression.shape[-1]}
+        blank = {name: torch.zeros(frames, *(sizes.get(n, n) for n in axes)) for name, axes in CHANNELS.items()}  # type: ignore[misc]
+        return cls(shape=torch.zeros(known.identity.shape[-1]), **blank, fps=fps, head=known.id)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FlameSequence:
+        """Read what `save` wrote, bit for bit. BadInput for any other file; nothing in it is ever executed."""
+        arrays = load_arrays(path)
+        wanted = {"format_version", *(field.name for field in fields(cls))}
+        if missing := sorted(wanted - arrays.keys()):
+            raise BadInput(f"{path}: not a flamecast motion file: it lacks {', '.join(missing)}")
+        version = arrays["format_version"]
+        if version.shape != () or version.dtype.kind not in "iu" or int(version) != FORMAT_VERSION:
+            raise BadInput(
+                f"{path}: motion format {version.tolist()!r}, and this flamecast reads {FORMAT_VERSION}; upgrade it"
+            )
+        head, fps = arrays["head"], arrays["fps"]
+        if head.shape != () or head.dtype.kind != "U" or fps.shape != () or fps.dtype.kind not in "fiu":
+            raise BadInput(f"{path}: head must be one text and fps one number, got {head.dtype} and {fps.dtype}")
+        values = {name: _tensor_of(name, arrays[name]) for name in ("shape", *CHANNELS)}
+        try:
+            return cls(**values, fps=float(fps), head=str(head))
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an `.npz` of plain arrays to `path` exactly as spelled; whole or not at all."""
+        arrays: dict[str, np.ndarray] = {"format_version": np.array(FORMAT_VERSION)}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            arrays[field.name] = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.array(value)
+        save_arrays(path, arrays)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return self.expression.shape[0]
+
+    @property
+    def duration(self) -> float:
+        """Seconds: frames over fps."""
+        return len(self) / self.fps
+
+    def __repr__(self) -> str:
+        sizes = f"S={self.shape.shape[0]}, E={self.expression.shape[1]}"
+        return f"FlameSequence({len(self)} frames at {self.fps:g} fps, {sizes}, head={self.head!r})"
+
+    def __getitem__(self, frames: slice) -> FlameSequence:
+        """`motion[a:b]`: those frames, as views; `motion[i:i+1]` for one. An empty slice is refused."""
+        if not isinstance(frames, slice):
+            raise TypeError(f"motion[...] takes a slice such as motion[10:20], got {frames!r}")
+        start, stop, step = frames.indices(len(self))
+        if step != 1:
+            raise BadInput(f"motion[{start}:{stop}:{step}]: only step 1; resample(fps) changes the rate")
+        if stop <= start:
+            raise BadInput(f"motion[{start}:{stop}] has no frame (the clip has {len(self)})")
+        return replace(self, **{name: getattr(self, name)[start:stop] for name in CHANNELS})
+
+    def to(self, target: torch.device | str) -> FlameSequence:
+        """The same clip on another device."""
+        return replace(self, **{name: getattr(self, name).to(target) for name in ("shape", *CHANNELS)})
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    def sample(self, positions: Tensor, fps: float) -> FlameSequence:
+        """The clip at fractional frame `positions` [N] (held beyond its ends) as a clip at `fps`: a time warp.
+
+        Rotations go along geodesics of SO(3), the rest linearly; whole positions give the frame back bit for bit.
+        """
+        positions = positions.to(device=self.expression.device, dtype=torch.float64).clamp(0, len(self) - 1)
+        before = positions.floor().long()
+        after = (before + 1).clamp_max(len(self) - 1)
+        weight = (positions - before).to(torch.float32)
+        values: dict[str, Tensor] = {}
+        for name, axes in CHANNELS.items():
+            track = getattr(self, name)
+            if name in ROTATIONS:
+                values[name] = rotations.interpolate(track, positions)
+            else:
+                share = weight.reshape(-1, *[1] * len(axes))
+                values[name] = torch.where(share == 0, track[before], torch.lerp(track[before], track[after], share))
+        return replace(self, **values, fps=fps)
+
+    def resample(self, fps: float) -> FlameSequence:
+        """The same clip at another rate: exactly round(duration * fps) frames (at least 1), frame k at time k / fps."""
+        fps = _checked_fps(fps)
+        if fps == self.fps:
+            return self
+        count = max(1, round(self.duration * fps))
+        return self.sample(torch.arange(count, dtype=torch.float64) * (self.fps / fps), fps)
+
+    def mix(self, **channels: FlameSequence) -> FlameSequence:
+        """This clip with whole channels taken from others: `motion.mix(jaw=speech, expression=speech, neck=text)`.
+
+        All must share this clip's head, fps and number of frames.
+        """
+        for name, other in channels.items():
+            if name not in CHANNELS:
+                raise BadInput(f"mix: no channel {name!r}; the channels are {', '.join(CHANNELS)}")
+            _check_same(self, other, f"mix: {name}")
+            if len(other) != len(self):
+                raise BadInput(f"mix: {name} has {len(other)} frames, expected {len(self)}; slice or resample it")
+        return replace(self, **{name: getattr(other, name) for name, other in channels.items()})
+
+    @staticmethod
+    def concatenate(clips: Sequence[FlameSequence], fade: float = 0.2) -> FlameSequence:
+        """One clip after the other; the last `fade` seconds of each melt into the first of the next.
+
+        Neighbours overlap by round(fade * fps) frames (less when a clip is shorter than two fades), so the result is
+        that much shorter per joint; fade=0 is a hard cut. All share head, fps and identity.
+        """
+        if not clips:
+            raise BadInput("concatenate: expected at least one clip, got none")
+        if not (0 <= fade < float("inf")):
+            raise BadInput(f"concatenate: fade must be 0 s or more, got {fade!r}")
+        joined = clips[0]
+        for index, clip in enumerate(clips[1:], 1):
+            _check_same(joined, clip, f"concatenate: clip {index}")
+            if not torch.equal(joined.shape, clip.shape):
+                raise BadInput(f"concatenate: clip {index} is another person (its shape differs); give all one shape")
+            overlap = min(round(fade * joined.fps), len(clips[index - 1]) // 2, len(clip) // 2)
+            joined = _joined(joined, clip, overlap)
+        return joined
+
+    # -- other people's files --------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
+        """Import VHAP tracking; see `importers.from_vhap`."""
+        from .importers import from_vhap
+
+        return from_vhap(path, head, fps)
+
+    @classmethod
+    def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
+        """Import a CAP4D fit; see `importers.from_cap4d`."""
+        from .importers import from_cap4d
+
+        return from_cap4d(path, head, fps)
+
+
+def _joined(first: FlameSequence, second: FlameSequence, overlap: int) -> FlameSequence:
+    """`first` then `second`, their `overlap` shared frames cross-faded along an S-curve (no jump, no kink)."""
+    ramp = torch.arange(1, overlap + 1, device=first.expression.device) / (overlap + 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    values: dict[str, Tensor] = {}
+    for name, axes in CHANNELS.items():
+        left, right = getattr(first, name), getattr(second, name)
+        tail, start = left[len(left) - overlap :], right[:overlap]
+        share = ramp.reshape(-1, *[1] * (len(axes) - (name in ROTATIONS)))
+        middle = rotations.blend(tail, start, share) if name in ROTATIONS else torch.lerp(tail, start, share)
+        values[name] = torch.cat((left[: len(left) - overlap], middle, right[overlap:]))
+    return replace(first, **values)
+
+
+def _check_same(first: FlameSequence, other: FlameSequence, what: str) -> None:
+    """Refuse to combine clips of different heads or rates."""
+    if other.head != first.head:
+        raise BadInput(f"{what} is for head {other.head}, expected {first.head}; retarget it first")
+    if other.fps != first.fps:
+        raise BadInput(f"{what} runs at {other.fps:g} fps, expected {first.fps:g}; resample({first.fps:g}) it first")
+    if other.expression.shape[1] != first.expression.shape[1]:
+        sizes = f"{other.expression.shape[1]} expression coefficients, expected {first.expression.shape[1]}"
+        raise BadInput(f"{what} has {sizes}")
+
+
+def _checked_fps(fps: Any) -> float:
+    """A rate above 0 and finite, as float."""
+    number = isinstance(fps, (int, float, np.integer, np.floating)) and not isinstance(fps, bool)
+    if not number or not 0 < fps < float("inf"):
+        raise BadInput(f"FlameSequence.fps: expected a number above 0, got {fps!r}")
+    return float(fps)
+
+
+def _spelled(value: Tensor) -> str:
+    return str(list(value.shape))
+
+
+def _as_float(name: str, value: Any) -> Tensor:
+    """A float32 tensor of `value` (tensor, array or nested numbers); gradients survive."""
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(f"FlameSequence.{name}: expected an array of numbers, got {type(value).__name__}") from error
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise BadInput(f"FlameSequence.{name}: expected real numbers, got {tensor.dtype}")
+    return tensor.to(torch.float32)
+
+
+def _tensor_of(name: str, array: np.ndarray) -> Tensor:
+    if array.dtype.kind != "f":
+        raise BadInput(f"FlameSequence.{name}: expected floating-point numbers, got {array.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _check_finite(name: str, value: Tensor) -> None:
+    """Refuse NaN and infinity, saying where the first stands."""
+    finite = torch.isfinite(value.detach())
+    if not bool(finite.all()):
+        place = torch.nonzero(~finite)[0].tolist()
+        raise BadInput(f"FlameSequence.{name}: expected finite numbers, got {float(value[tuple(place)])} at {place}")

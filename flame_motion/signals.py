@@ -1,0 +1,160 @@
+"""What drives a portrait: a text prompt, a recording, a video. Media is read with PyAV, imported when first needed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from .errors import BadInput
+
+
+@dataclass(frozen=True)
+class TextPrompt:
+    """What to do and how it feels, in words, and for how long."""
+
+    motion: str = ""
+    emotion: str = ""
+    duration: float = 4.0  # s
+
+    def __post_init__(self) -> None:
+        """BadInput unless there are words and a length above 0."""
+        for name in ("motion", "emotion"):
+            if not isinstance(getattr(self, name), str):
+                raise BadInput(f"TextPrompt.{name}: expected text, got {type(getattr(self, name)).__name__}")
+        if not (self.motion.strip() or self.emotion.strip()):
+            raise BadInput("TextPrompt: expected words in motion or emotion, got none")
+        _check_number("TextPrompt.duration", self.duration, "a number of seconds above 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """Mono sound."""
+
+    samples: np.ndarray  # [N] float32, -1..1
+    sample_rate: int  # Hz
+
+    def __post_init__(self) -> None:
+        """BadInput unless the samples are a finite, non-empty mono track within -1..1."""
+        samples = np.asarray(self.samples)
+        if samples.ndim != 1 or samples.size == 0 or samples.dtype.kind != "f":
+            raise BadInput(
+                f"Waveform.samples: expected floats [N] with N >= 1, got {samples.dtype} {list(samples.shape)}; "
+                "average the channels, and divide 16-bit integers by 32768"
+            )
+        samples = samples.astype(np.float32, copy=False)
+        if not np.isfinite(samples).all() or np.abs(samples).max() > 1:
+            raise BadInput(f"Waveform.samples: expected values in -1..1, got {samples.min():g} to {samples.max():g}")
+        _check_number("Waveform.sample_rate", self.sample_rate, "a number of Hz above 0")
+        if self.sample_rate != int(self.sample_rate):
+            raise BadInput(f"Waveform.sample_rate: expected a whole number of Hz, got {self.sample_rate!r}")
+        object.__setattr__(self, "samples", samples)
+        object.__setattr__(self, "sample_rate", int(self.sample_rate))
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.samples) / self.sample_rate
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Waveform:
+        """The first sound track of any file PyAV reads, channels averaged, at its own rate. BadInput without one."""
+        from .media import read_audio
+
+        found = read_audio(Path(path), start=None)
+        if found is None:
+            raise BadInput(f"{path}: there is no sound in this file")
+        return cls(*found)
+
+
+@dataclass(frozen=True, eq=False)
+class VideoClip:
+    """A video as frames at a constant rate. Frames are read when iterated, one at a time, as often as wanted."""
+
+    frames: Iterable[np.ndarray]  # [H, W, 3] uint8 each; iterating again starts over
+    fps: float
+    sound: Waveform | Callable[[], Waveform | None] | None = None  # given, or read when `audio` is first asked for
+    expected_frames: int | None = None  # what the file announces: for a progress bar
+    problems: list[str] = field(default_factory=list)  # sentences; more come up while frames are read
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        """BadInput unless fps is a number above 0."""
+        _check_number("VideoClip.fps", self.fps, "a number above 0")
+        object.__setattr__(self, "fps", float(self.fps))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> VideoClip:
+        """The first video track of a file, upright, as a constant-rate clip.
+
+        Frame k is what shows at k / fps: of a variable-rate file frames are repeated or left out so that pictures stay
+        with the sound. What cannot be decoded is bridged by the frame before it, or missing at the end, and said in
+        `problems`. BadInput when no frame can be had at all.
+        """
+        from .media import FileFrames, read_audio
+
+        frames = FileFrames.open(Path(path))
+
+        def sound() -> Waveform | None:
+            found = read_audio(frames.path, start=frames.start)
+            return None if found is None else Waveform(*found)
+
+        return cls(frames, frames.fps, sound, len(frames.slots), frames.problems, frames.path)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The frames from the first on, [H, W, 3] uint8."""
+        return iter(self.frames)
+
+    @cached_property
+    def audio(self) -> Waveform | None:
+        """The sound, its first sample at the time of the first frame; None when there is none."""
+        return self.sound() if callable(self.sound) else self.sound
+
+    @cached_property
+    def frame_count(self) -> int:
+        """How many frames iterating gives, exactly: the file is decoded once for it, without keeping anything."""
+        from .media import FileFrames
+
+        return self.frames.count() if isinstance(self.frames, FileFrames) else sum(1 for _ in self.frames)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of picture: frame_count / fps."""
+        return self.frame_count / self.fps
+
+    def first(self, seconds: float) -> VideoClip:
+        """The clip cut to its first round(seconds * fps) frames (at least 1), the sound likewise."""
+        _check_number("seconds", seconds, "a number above 0")
+        most = max(1, round(seconds * self.fps))
+
+        def sound() -> Waveform | None:
+            whole = self.audio
+            if whole is None:
+                return None
+            return Waveform(whole.samples[: max(1, round(most / self.fps * whole.sample_rate))], whole.sample_rate)
+
+        expected = None if self.expected_frames is None else min(most, self.expected_frames)
+        return replace(self, frames=_First(self.frames, most), sound=sound, expected_frames=expected)
+
+
+@dataclass(frozen=True)
+class _First:
+    """The first `most` of re-iterable `frames`."""
+
+    frames: Iterable[np.ndarray]
+    most: int
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return islice(iter(self.frames), self.most)
+
+
+def _check_number(name: str, value: float, wanted: str) -> None:
+    numeric = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not numeric or not math.isfinite(value) or value <= 0:
+        raise BadInput(f"{name}: expected {wanted}, got {value!r}")

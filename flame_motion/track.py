@@ -1,0 +1,140 @@
+"""From detected landmarks to a FlameSequence: one identity for all frames, then every frame, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import BadInput
+from .fit import Frames, LandmarkFit, Observation, Pinhole, fit_frames, fit_identity, initial, observe
+from .heads import Head
+from .landmarks import OUTER_EYE_CORNERS
+from .sequence import FlameSequence
+
+WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again
+IDENTITY_FRAMES = 24  # an identity is fitted to so many frames of a clip at most
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """What tracking found."""
+
+    motion: FlameSequence  # the translation is relative to the first frame with a face
+    place: Tensor  # [3] m, the translation of that frame in the axes of a camera-centred world
+    camera: Pinhole
+    found: Tensor  # [T] bool: a face was seen
+    error: Tensor  # [T] mean landmark distance in % of the inter-ocular distance; NaN where no face was seen
+    confidence: Tensor  # [T] 0..1
+    problems: list[str]
+
+
+def track_landmarks(
+    points: np.ndarray,  # [T, 478, 3] px, NaN where no face was seen
+    width: int,
+    height: int,
+    fps: float,
+    head: Head,
+    focal: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tracking:
+    """Fit one identity and T frames of pose and expression (DESIGN section 5). Frames without a face are interpolated.
+
+    focal in px, guessed when None. Raises BadInput when no frame shows a face.
+    """
+    found = np.isfinite(points).all((1, 2))
+    if not found.any():
+        raise BadInput(f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly.")
+    camera = Pinhole.guess(width, height, focal)
+    problem = LandmarkFit(head)
+    shape = _identity(problem, points, found, camera)
+    parts, before = [], None
+    for start, stop, keep in windows(len(points)):
+        data = observe(problem, points[start:stop], camera)
+        state = _start(problem, points, found, start, stop, camera)
+        state = fit_frames(problem, shape, data, state, fps, before)
+        parts.append(state[: keep - start])
+        before = state[keep - start - 1 : keep - start]
+        if progress is not None:
+            progress(keep, len(points))
+    state = Frames.cat(parts)
+    error = landmark_error(problem, shape, state, points, camera)
+    first = int(np.argmax(found))
+    motion = to_motion(state, shape, fps, head, state.translation[first])
+    confidence = torch.where(torch.from_numpy(found), torch.exp(-torch.nan_to_num(error) / 8.0), torch.zeros(()))
+    return Tracking(
+        motion, state.translation[first], camera, torch.from_numpy(found), error, confidence, _missing(found, fps)
+    )
+
+
+def windows(count: int) -> Iterator[tuple[int, int, int]]:
+    """(start, stop, keep) of overlapping windows: frames start..stop are solved, start..keep are final."""
+    start = 0
+    while start < count:
+        stop = min(start + WINDOW, count)
+        keep = count if stop == count else stop - OVERLAP
+        yield start, stop, keep
+        start = keep
+
+
+def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tensor) -> FlameSequence:
+    """The solver's unknowns as a FlameSequence whose translation is relative to origin [3] m."""
+    from .rotations import axis_angle_from_matrix
+
+    count = len(state)
+    flat = lambda angles: torch.nn.functional.pad(angles, (0, 1))  # noqa: E731  pitch, yaw -> axis-angle
+    return FlameSequence(
+        shape=shape,
+        expression=state.linear[:, 2:].contiguous(),
+        rotation=torch.zeros(count, 3),
+        neck=axis_angle_from_matrix(state.neck),
+        jaw=flat(state.jaw),
+        eyes=flat(state.eyes),
+        eyelids=state.linear[:, :2].clamp(0, 1),
+        translation=state.translation - origin,
+        fps=fps,
+        head=head.id,
+    )
+
+
+def landmark_error(
+    problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, camera: Pinhole
+) -> Tensor:
+    """Mean distance [T] between projected and detected landmarks, in % of the inter-ocular distance."""
+    world = problem.points(*problem.skin.shaped(shape), state)[0]
+    seen = torch.from_numpy(points).float()
+    eyes = torch.linalg.vector_norm(seen[:, OUTER_EYE_CORNERS[0], :2] - seen[:, OUTER_EYE_CORNERS[1], :2], dim=-1)
+    gap = torch.linalg.vector_norm(camera.project(world) - seen[:, problem.seen, :2], dim=-1)
+    return 100 * gap.mean(1) / eyes
+
+
+def _identity(problem: LandmarkFit, points: np.ndarray, found: np.ndarray, camera: Pinhole) -> Tensor:
+    """The identity [S] shared by some frames spread over the clip."""
+    index = np.flatnonzero(found)
+    index = index[np.linspace(0, len(index) - 1, min(len(index), IDENTITY_FRAMES)).round().astype(int)]
+    chosen = points[index]
+    data = observe(problem, chosen, camera)
+    return fit_identity(problem, data, initial(problem, data, chosen))[0]
+
+
+def _start(
+    problem: LandmarkFit, points: np.ndarray, found: np.ndarray, start: int, stop: int, camera: Pinhole
+) -> Frames:
+    """Start values of a window; a frame without a face starts from the nearest one that has one."""
+    index = np.flatnonzero(found)
+    nearest = index[np.abs(index[None, :] - np.arange(start, stop)[:, None]).argmin(1)]
+    borrowed = points[nearest]
+    data: Observation = observe(problem, borrowed, camera)
+    return initial(problem, data, borrowed)
+
+
+def _missing(found: np.ndarray, fps: float) -> list[str]:
+    """One sentence for each run of frames without a face."""
+    edges = np.flatnonzero(np.diff(np.r_[1, found.astype(int), 1]))
+    return [
+        f"frames {a}-{b - 1} ({a / fps:.2f}-{b / fps:.2f} s): no face found, motion interpolated"
+        for a, b in edges.reshape(-1, 2)
+    ]

@@ -1,0 +1,79 @@
+"""Driving one person's portrait with another person's motion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from . import rotations
+from .errors import BadInput
+from .sequence import FlameSequence
+
+Mode = Literal["relative", "absolute"]
+
+
+def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative") -> FlameSequence:
+    """The motion that a portrait of pose `source` (one frame) makes when driven by `motion`.
+
+    absolute: the driver's pose and expression as they are. relative: what changes against the driver's own rest
+    (see `rest_of`) is added to the portrait's, so that the driver's resting face and camera angle are not copied.
+    Either way the portrait keeps its identity and place: the translation counts from the driver's first frame.
+    """
+    if mode not in get_args(Mode):
+        raise BadInput(f"Unknown driving mode {mode!r}; use relative or absolute.")
+    if source.head != motion.head:
+        raise BadInput(f"The portrait is fitted with head {source.head}, the motion is made for {motion.head}.")
+    placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
+    return placed if mode == "absolute" else _relative(source, placed)
+
+
+def rest_of(motion: FlameSequence) -> FlameSequence:
+    """A driver's rest (one frame): the typical head pose, and the face averaged over the calmest fifth of the frames.
+
+    So nobody has to start with a closed mouth or a straight head. Eyelids: their median, since eyes mostly are open.
+    """
+    effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
+    calm = effort <= effort.quantile(0.2)
+    return replace(
+        motion[:1],
+        expression=motion.expression[calm].mean(0, keepdim=True),
+        jaw=motion.jaw[calm].mean(0, keepdim=True),
+        eyes=motion.eyes.median(0, keepdim=True).values,
+        eyelids=motion.eyelids.median(0, keepdim=True).values,
+        rotation=rotations.mean(motion.rotation)[None],
+        neck=rotations.mean(motion.neck)[None],
+        translation=motion.translation[:1],
+    )
+
+
+def _relative(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
+    rest = rest_of(motion)
+    return replace(
+        motion,
+        expression=source.expression + motion.expression - rest.expression,
+        jaw=_opened(source.jaw + motion.jaw - rest.jaw),
+        eyes=source.eyes + motion.eyes - rest.eyes,
+        eyelids=_shut(source.eyelids, motion.eyelids, rest.eyelids),
+        rotation=_turned(source.rotation, motion.rotation, rest.rotation),
+        neck=_turned(source.neck, motion.neck, rest.neck),
+    )
+
+
+def _turned(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
+    """Axis-angle [T, 3] of the driver's turn away from its rest, in world axes, applied to the source's pose."""
+    turn = rotations.compose(motion, -rest.expand_as(motion))
+    return rotations.compose(turn, source.expand_as(motion))
+
+
+def _opened(jaw: Tensor) -> Tensor:
+    """A jaw never closes further than shut."""
+    return torch.cat([jaw[:, :1].clamp_min(0), jaw[:, 1:]], 1)
+
+
+def _shut(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
+    """Eyelids in proportion to what was left to close, so that a shut eye of the driver shuts the portrait's."""
+    closing = ((motion - rest) / (1 - rest).clamp_min(0.2)).clamp(-1, 1)
+    return torch.where(closing > 0, source + closing * (1 - source), source + closing * source)

@@ -1,0 +1,5 @@
+"""Portrait + motion -> video frames."""
+
+from .portrait import Portrait
+
+__all__ = ["Portrait"]

@@ -1,0 +1,138 @@
+"""A photo and the head fitted to it: all that a generator needs to know of the person."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import BadInput, FlameSequence, Head, load_head
+from ..flame_motion.npz import load_arrays, save_arrays
+from ..renderer import Cameras
+
+FORMAT = 1
+POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A fitted portrait. The camera says where the head stands: the pose's translation and root rotation are zero."""
+
+    image: np.ndarray  # [H, W, 3] uint8 sRGB
+    matte: np.ndarray  # [H, W] float32, 1 = person
+    pose: FlameSequence  # one frame: identity, head pose and expression in the photo
+    offsets: Tensor  # [N, 3] m, added to the head at rest: what the axes cannot say
+    camera: Cameras  # one view
+    landmarks: np.ndarray  # [478, 3] px as detected
+    error: float  # mean landmark distance without the offsets, % of the inter-ocular distance
+
+    def __post_init__(self) -> None:
+        height, width = self.image.shape[:2]
+        if self.image.dtype != np.uint8 or self.image.shape != (height, width, 3):
+            raise BadInput(f"portrait image must be uint8 [H, W, 3], got {self.image.dtype} {list(self.image.shape)}")
+        if self.matte.shape != (height, width):
+            raise BadInput(f"portrait matte must have shape {[height, width]}, got {list(self.matte.shape)}")
+        if len(self.pose) != 1:
+            raise BadInput(f"portrait pose must be one frame, got {len(self.pose)}")
+        if (self.camera.height, self.camera.width) != (height, width):
+            raise BadInput(f"portrait camera must see {width}x{height} px, got {self.camera.width}x{self.camera.height}")
+
+    @property
+    def shape(self) -> Tensor:
+        """Identity coefficients [S]."""
+        return self.pose.shape
+
+    @property
+    def head(self) -> Head:
+        """The head model of the fit."""
+        return load_head(self.pose.head)
+
+    def vertices(self, motion: FlameSequence | None = None) -> Tensor:
+        """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
+        return self.head(self.pose if motion is None else motion, self.offsets)
+
+    @classmethod
+    def fit(
+        cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
+        head: str = "open",
+    ) -> Portrait:  # fmt: skip
+        """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_portrait`."""
+        from .portrait_fit import fit_portrait
+
+        return fit_portrait(image, matte=matte, face=face, focal=focal, head=load_head(head))
+
+    def overlay(self) -> np.ndarray:
+        """The photo with the fitted mesh, its landmarks and the detected ones drawn on it, uint8 [H, W, 3]."""
+        from .portrait_fit import draw_overlay
+
+        return draw_overlay(self)
+
+    def resized(self, height: int, width: int) -> Portrait:
+        """The same portrait with a photo of another size."""
+        import cv2
+
+        shrink = height * width < self.image.shape[0] * self.image.shape[1]
+        flags = cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
+        scale = np.array([width / self.image.shape[1], height / self.image.shape[0], width / self.image.shape[1]])
+        return replace(
+            self,
+            image=cv2.resize(self.image, (width, height), interpolation=flags),
+            matte=cv2.resize(self.matte, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR),
+            camera=self.camera.resized(height, width),
+            landmarks=self.landmarks * scale,
+        )
+
+    def cropped(self, left: int, top: int, height: int, width: int) -> Portrait:
+        """A window of the photo; where it reaches outside, the photo's edge is continued (and is not the person)."""
+        import cv2
+
+        h, w = self.image.shape[:2]
+        pad = max(0, -top), max(0, top + height - h), max(0, -left), max(0, left + width - w)
+        grow = lambda x, mode, **k: cv2.copyMakeBorder(x, *pad, mode, **k)  # noqa: E731
+        window = np.s_[top + pad[0] : top + pad[0] + height, left + pad[2] : left + pad[2] + width]
+        return replace(
+            self,
+            image=np.ascontiguousarray(grow(self.image, cv2.BORDER_REPLICATE)[window]),
+            matte=np.ascontiguousarray(grow(self.matte, cv2.BORDER_REPLICATE)[window]),
+            camera=self.camera.cropped(left, top, height, width),
+            landmarks=self.landmarks - [left, top, 0],
+        )
+
+    def face_window(self, margin: float = 2.2) -> tuple[int, int, int]:
+        """(left, top, side) px of the square around the head that `--framing face` shows."""
+        low, high = self.landmarks[:, :2].min(0), self.landmarks[:, :2].max(0)
+        side = margin * float((high - low).max())
+        centre = (low + high) / 2 + [0, -0.06 * side]  # the face's points end at the forehead; hair goes on above
+        return round(float(centre[0]) - side / 2), round(float(centre[1]) - side / 2), round(side)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an `.npz` of arrays."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("pose", "camera", "offsets")}
+        pose = {f"pose_{name}": getattr(self.pose, name).numpy() for name in POSE_FIELDS}
+        camera = {
+            "intrinsics": self.camera.intrinsics.numpy(),
+            "camera_from_world": self.camera.camera_from_world.numpy(),
+        }
+        head = {"head": np.array(self.pose.head), "format": np.array(FORMAT), "offsets": self.offsets.numpy()}
+        save_arrays(path, {k: np.asarray(v) for k, v in {**own, **pose, **camera, **head}.items()})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Portrait:
+        """Read what `save` wrote; BadInput for anything else."""
+        data = load_arrays(path)
+        try:
+            if int(data["format"]) != FORMAT:
+                raise BadInput(f"{path}: a portrait of format {FORMAT} was expected, got {data['format']}.")
+            tensor = lambda key: torch.from_numpy(data[key])  # noqa: E731
+            pose = FlameSequence(
+                **{name: tensor(f"pose_{name}") for name in POSE_FIELDS}, fps=25.0, head=str(data["head"])
+            )
+            camera = Cameras(tensor("intrinsics"), tensor("camera_from_world"), *data["image"].shape[:2])
+            return cls(
+                data["image"], data["matte"], pose, tensor("offsets"), camera, data["landmarks"], float(data["error"])
+            )
+        except KeyError as missing:
+            raise BadInput(f"{path} is no flamecast portrait: it lacks {missing}; make one with `flamecast fit`.") from None

@@ -1,0 +1,156 @@
+"""Fitting a head to one photo: landmarks, least squares, per-vertex offsets, matte, and the overlay to check it by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from torch import Tensor
+
+from ..flame_motion import BadInput, Head
+from ..flame_motion.fit import EYES_OUTLINE, LandmarkFit, Observation, fit_identity, initial, observe
+from ..flame_motion.fit import Pinhole
+from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
+from ..flame_motion.track import landmark_error, to_motion
+from ..renderer import Cameras, to_pixels
+from .portrait import Portrait
+
+
+def fit_portrait(
+    image: np.ndarray,  # [H, W, 3] uint8
+    *,
+    head: Head,
+    matte: np.ndarray | None = None,  # [H, W] 1 = person; segmented when None
+    face: int = 0,
+    focal: float | None = None,  # px; guessed when None
+    detector: LandmarkDetector | None = None,
+) -> Portrait:
+    """Fit the head to the face-th largest face of a photo. Raises BadInput where there is no such face."""
+    faces = (detector or MediaPipeDetector()).faces(image)
+    if face >= len(faces):
+        found = "no face was found" if not faces else f"only {len(faces)} face(s) were found"
+        raise BadInput(f"Face {face} was asked for and {found} in the photo; use one that shows a human face clearly.")
+    height, width = image.shape[:2]
+    points = faces[face].points[None].astype(np.float32)
+    problem = LandmarkFit(head)
+    pinhole = Pinhole.guess(width, height, focal)
+    data = observe(problem, points, pinhole)
+    shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=16)
+    error = float(landmark_error(problem, shape, state, points, pinhole))
+    world, frame, _, _ = problem.points(*problem.skin.shaped(shape), state)
+    offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)
+    # The camera takes over where the head stands, so that the pose itself is free of it.
+    camera = _camera(pinhole, state.translation[0])
+    pose = to_motion(state, shape, 25.0, head, state.translation[0])
+    if matte is None:
+        matte = person_matte(image, points[0])
+    return Portrait(image, matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
+
+
+def _camera(pinhole: Pinhole, translation: Tensor) -> Cameras:
+    """The pinhole as `Cameras`, moved so that a head of zero translation appears where one of `translation` did."""
+    axes = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    matrix = torch.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = axes, axes @ translation
+    intrinsics = torch.tensor(
+        [[pinhole.focal, 0.0, pinhole.width / 2], [0.0, pinhole.focal, pinhole.height / 2], [0.0, 0.0, 1.0]]
+    )
+    return Cameras(intrinsics[None], matrix[None], pinhole.height, pinhole.width)
+
+
+def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame: Tensor, camera: Pinhole) -> Tensor:
+    """Offsets [N, 3] m at rest that move every landmark onto its detected place, spread smoothly over the mesh.
+
+    They act in the image plane: a photo says nothing about depth beyond the fit. world [P, 3] m, frame [P, 3, 3].
+    """
+    head = problem.head
+    gap = data.image[0] - camera.project(world)  # [P, 2] px
+    metres = -world[:, 2:] / camera.focal
+    shift = torch.cat([gap * torch.tensor([1.0, -1.0]) * metres, torch.zeros_like(metres)], 1)
+    at_rest = torch.linalg.solve(frame, shift[..., None]).squeeze(-1)
+    skin_points = problem.seen < 468
+    index = head.mediapipe[problem.seen[skin_points]]  # type: ignore[index]
+    offsets = spread(head, index.numpy(), at_rest[skin_points].numpy())
+    for side, name in ((EYES_OUTLINE[:16], "eye_right"), (EYES_OUTLINE[16:], "eye_left")):
+        lids = torch.isin(problem.seen, torch.tensor(side))
+        offsets[_part_vertices(head, name)] = at_rest[lids].mean(0).numpy()
+    return torch.from_numpy(offsets.astype(np.float32))
+
+
+def spread(head: Head, index: np.ndarray, values: np.ndarray, stiffness: float = 3.0, fade: float = 3e-4) -> np.ndarray:
+    """A smooth field [N, 3] on the mesh that meets `values` at the vertices `index` and fades away from them.
+
+    Minimises |L x|^2 + stiffness |x - values|^2 + fade |x|^2 with the graph Laplacian L: lips that touch do not mix.
+    """
+    count = head.template.shape[0]
+    faces = head.faces.numpy()
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    adjacency = sparse.coo_matrix((np.ones(len(edges)), edges.T), (count, count))
+    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
+    degree = np.asarray(adjacency.sum(1)).ravel().clip(1)
+    laplacian = sparse.identity(count) - sparse.diags(1 / degree) @ adjacency
+    data = np.zeros(count)
+    data[index] = stiffness
+    system = laplacian.T @ laplacian + sparse.diags(data + fade)
+    right = np.zeros((count, values.shape[1]))
+    right[index] = stiffness * values
+    return splu(system.tocsc()).solve(right)
+
+
+def _part_vertices(head: Head, name: str) -> Tensor:
+    from ..flame_motion.heads import PARTS
+
+    return head.faces[head.part == PARTS.index(name)].unique()
+
+
+def person_matte(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """How much each pixel is the person [H, W] 0..1: MediaPipe's selfie segmentation, its edge drawn along the photo's.
+
+    The face itself always counts: on paintings and statues the segmentation may miss it.
+    """
+    import cv2
+    import mediapipe
+
+    with mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
+        matte = segmenter.process(np.ascontiguousarray(image)).segmentation_mask.astype(np.float32)
+    hull = cv2.convexHull(points[:468, :2].astype(np.float32)).round().astype(np.int32)
+    matte = np.maximum(matte, cv2.fillConvexPoly(np.zeros(image.shape[:2], np.float32), hull, 1.0))
+    size = float(np.ptp(points[:, :2], axis=0).max())
+    matte = cv2.ximgproc.guidedFilter(image, matte, max(2, round(size * 0.03)), 50.0)
+    return np.clip((matte - 0.1) / 0.8, 0, 1)
+
+
+def draw_overlay(portrait: Portrait) -> np.ndarray:
+    """The photo with the fitted mesh (white), its landmarks (green) and the detected ones (red)."""
+    import cv2
+
+    vertices = portrait.vertices()[0]
+    pixels = to_pixels(portrait.camera, vertices[None])[0, 0, :, :2].numpy()
+    face = portrait.landmarks
+    left, top, side = portrait.face_window(2.6)
+    scale = 1024 / side  # so that a small face can be judged too
+    at = lambda p: (16 * scale * (p - [left, top])).round().astype(np.int32)  # noqa: E731  4 fractional bits
+    canvas = portrait.cropped(left, top, side, side).image
+    canvas = cv2.resize(canvas, (1024, 1024), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    facing = _front_faces(portrait, vertices)
+    lines = canvas.copy()
+    for triangle in portrait.head.faces.numpy()[facing]:
+        cv2.polylines(lines, [at(pixels[triangle])], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
+    canvas = cv2.addWeighted(lines, 0.35, canvas, 0.65, 0)
+    index = portrait.head.mediapipe.numpy()  # type: ignore[union-attr]
+    for found, vertex in zip(at(face[:, :2]), index):
+        cv2.circle(canvas, found, 48, (255, 60, 60), -1, cv2.LINE_AA, 4)
+        if vertex >= 0:
+            cv2.circle(canvas, at(pixels[vertex]), 24, (60, 255, 60), -1, cv2.LINE_AA, 4)
+    return canvas
+
+
+def _front_faces(portrait: Portrait, vertices: Tensor) -> np.ndarray:
+    """Which triangles [F] turn their front to the camera."""
+    corners = vertices[portrait.head.faces]
+    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    eye = portrait.camera.centers[0, 0]
+    return ((normal * (eye - corners.mean(1))).sum(1) > 0).numpy()

@@ -1,0 +1,106 @@
+"""Sound as blocks of samples at one rate, from memory or streamed from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..flame_motion import Waveform
+
+SAMPLE_RATE = 48_000  # Hz: what every player and AAC encoder takes
+_BLOCK = 1 << 14
+
+
+class Sound:
+    """Samples in order, `channels` (1 or 2) at SAMPLE_RATE; `take(n)` hands out the next n, fewer at the end."""
+
+    def __init__(self, channels: int, blocks: Iterator[np.ndarray]):
+        self.channels = channels
+        self._blocks = blocks
+        self._rest = np.zeros((channels, 0), np.float32)
+
+    def take(self, count: int) -> np.ndarray:  # [channels, <= count] -1..1
+        parts, have = [self._rest], self._rest.shape[1]
+        while have < count:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            parts.append(block)
+            have += block.shape[1]
+        samples = np.concatenate(parts, axis=1)
+        self._rest = samples[:, count:]
+        return samples[:, :count]
+
+    @classmethod
+    def of(cls, source: Waveform | str | Path) -> Sound | None:
+        """The sound of a waveform, or of a media file, where 0 s is its first picture; None when the file has none."""
+        if isinstance(source, (str, Path)):
+            return cls._of_file(Path(source))
+        samples = np.asarray(source.samples, np.float32).reshape(1, -1)
+        return cls(1, _resampled_waveform(samples, int(source.sample_rate)))
+
+    @classmethod
+    def _of_file(cls, path: Path) -> Sound | None:
+        import av
+
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                return None
+            channels = 1 if container.streams.audio[0].codec_context.layout.nb_channels == 1 else 2
+        return cls(channels, _decoded_file(path, channels))
+
+
+def _resampler(channels: int) -> Any:
+    import av
+
+    return av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=SAMPLE_RATE)
+
+
+def _resampled_waveform(samples: np.ndarray, rate: int) -> Iterator[np.ndarray]:
+    import av
+
+    resampler = _resampler(1)
+    for start in range(0, samples.shape[1], _BLOCK):
+        block = np.ascontiguousarray(samples[:, start : start + _BLOCK])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.sample_rate = rate
+        yield from (out.to_ndarray() for out in resampler.resample(frame))
+    yield from (out.to_ndarray() for out in resampler.resample(None))
+
+
+def _decoded_file(path: Path, channels: int) -> Iterator[np.ndarray]:
+    """Decodes the first sound track; leads it or cuts it so that it starts with the first picture."""
+    import av
+
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        picture = _start_seconds(container.streams.video[0]) if container.streams.video else 0.0
+        resampler = _resampler(channels)
+        skip = round((picture - _start_seconds(stream)) * SAMPLE_RATE)
+        if skip < 0:
+            yield np.zeros((channels, -skip), np.float32)
+        for block in _resampled_frames(container, stream, resampler):
+            dropped = min(max(skip, 0), block.shape[1])
+            skip -= dropped
+            yield block[:, dropped:]
+
+
+def _resampled_frames(container: Any, stream: Any, resampler: Any) -> Iterator[np.ndarray]:
+    import av
+
+    try:
+        for frame in container.decode(stream):
+            frame.pts = None  # gaps in a broken file's clock must not reach the resampler
+            yield from (out.to_ndarray() for out in resampler.resample(frame))
+    except av.error.FFmpegError:
+        pass  # a cut-off file: what decoded is what there is, and the pictures' reader reports it
+    yield from (out.to_ndarray() for out in resampler.resample(None))
+
+
+def _start_seconds(stream: Any) -> float:
+    start = stream.start_time
+    return float(start * stream.time_base) if start is not None else 0.0

@@ -1,0 +1,99 @@
+"""Which triangle is seen at each pixel?  One question, several back ends, chosen by name.
+
+A back end is a function of the entry point group `flamecast.rasterizers`:
+
+    def rasterize(clip, faces, height, width): ...
+        # [B, N, 4] clip space, [F, 3] int -> [B, H, W] int32 on clip's device, -1 where nothing is seen
+
+The rules every back end keeps, so that all give the same picture:
+- a pixel is seen at its centre; a centre on an edge belongs to the triangle (inclusive), from either side of it;
+- the nearest triangle wins, by 1/w rounded to float32, and among equals the one with the lowest index;
+- nothing with z < -w (before the near plane) is seen, and triangles that cross that plane are seen beyond it;
+- triangles without area, seen edge-on, or with a NaN in them are not seen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+GROUP = "flamecast.rasterizers"
+BUILT_IN = {"numba": "numba_rasterizer:rasterize", "torch": "torch_rasterizer:rasterize"}
+
+
+class Rasterizer(Protocol):
+    """A back end."""
+
+    def __call__(self, clip: Tensor, faces: Tensor, height: int, width: int) -> Tensor:
+        """clip [B, N, 4], faces [F, 3] -> the seen triangle [B, H, W] int32, -1 empty."""
+        ...
+
+
+def rasterize(clip: Tensor, faces: Tensor, height: int, width: int, backend: str = "auto") -> Tensor:
+    """The triangle seen at each pixel, [B, H, W] int32 on the device of `clip`, -1 where there is none.
+
+    clip [B, N, 4] is clip space as `cameras.clip` makes it (its first axes flattened), faces [F, 3] vertex indices.
+    Raises ValueError for a wrong shape, a vertex index out of range or an unknown back end.
+    """
+    if clip.ndim != 3 or clip.shape[-1] != 4 or not clip.is_floating_point():
+        raise ValueError(f"clip must be float with shape [B, N, 4], got {clip.dtype} {list(clip.shape)}")
+    check_faces("faces", faces, clip.shape[1])
+    if height < 1 or width < 1:
+        raise ValueError(f"height and width must be positive, got {height} x {width}")
+    with torch.no_grad():
+        return load_rasterizer(backend)(clip.detach(), faces, height, width)
+
+
+def rasterizer_names() -> tuple[str, ...]:
+    """Every registered back end, whether or not it loads."""
+    return tuple(_registered())
+
+
+def load_rasterizer(name: str = "auto") -> Rasterizer:
+    """The back end of that name; "auto" is the fastest one for this machine.
+
+    Raises ValueError for an unknown name or a plug-in that does not load.
+    """
+    registered = _registered()
+    if name == "auto":
+        name = "numba"
+    if name not in registered:
+        raise ValueError(f"rasterizer {name!r} is unknown; known are auto, {', '.join(registered)}")
+    try:
+        return registered[name].load()
+    except Exception as error:  # a plug-in may fail in any way
+        raise ValueError(f"rasterizer {name!r} ({registered[name].value}) does not load: {error}") from error
+
+
+def working_rasterizers() -> dict[str, Rasterizer]:
+    """All back ends that load; a broken plug-in is reported as a warning."""
+    found = {}
+    for name in _registered():
+        try:
+            found[name] = load_rasterizer(name)
+        except ValueError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return found
+
+
+def check_faces(name: str, faces: Tensor, points: int) -> None:
+    """Raises ValueError unless `faces` is [F, 3] whole numbers, each below `points`."""
+    if faces.ndim != 2 or faces.shape[-1] != 3 or faces.is_floating_point():
+        raise ValueError(f"{name} must be whole numbers with shape [F, 3], got {faces.dtype} {list(faces.shape)}")
+    if faces.numel() and (int(faces.min()) < 0 or int(faces.max()) >= points):
+        raise ValueError(
+            f"{name} must name points 0..{points - 1}, got {int(faces.min())}..{int(faces.max())}"
+        )
+
+
+@lru_cache(maxsize=1)
+def _registered() -> dict[str, EntryPoint]:
+    """The built-in back ends by the same door as plug-ins, even where the package was installed without metadata."""
+    built_in = [EntryPoint(name, f"{__package__}.{where}", GROUP) for name, where in BUILT_IN.items()]
+    plugged = [point for point in entry_points(group=GROUP) if point.name not in BUILT_IN]
+    return {point.name: point for point in [*built_in, *plugged]}

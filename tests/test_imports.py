@@ -1,0 +1,95 @@
+"""The table of rooms, enforced on every import; and what a command that only prints help must not load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {
+    "configs": set(),
+    "drivers": {"flame_motion"},
+    "flame_motion": set(),
+    "generator": {"flame_motion", "renderer"},
+    "pipelines": {"configs", "drivers", "flame_motion", "generator", "renderer"},
+    "renderer": set(),
+}
+FILES = sorted(path for room in MAY_IMPORT for path in (ROOT / room).rglob("*.py"))
+HEAVY = "torch numba mediapipe av cv2 jax numpy scipy skimage PIL omegaconf".split()
+
+
+def _imported_rooms(tree: ast.AST, path: Path) -> list[tuple[int, str, bool]]:
+    """(line, room, whether relatively) for every import of one of our rooms, in functions too."""
+    package = path.relative_to(ROOT).parts[:-1]  # ("generator", "warp") for generator/warp/fill.py
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [(alias.name.split("."), False) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [((node.module or "").split("."), False)]
+            if node.module == "flamecast":
+                names = [(["flamecast", alias.name], False) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(("flamecast", *package)[: 1 + len(package) - (node.level - 1)])
+            tails = [node.module.split(".")] if node.module else [[alias.name] for alias in node.names]
+            names = [(base + tail, True) for tail in tails]
+        else:
+            continue
+        for parts, relative in names:
+            parts = parts[1:] if parts[0] == "flamecast" else parts
+            if parts and parts[0] in MAY_IMPORT:
+                found.append((node.lineno, parts[0], relative))
+    return found
+
+
+def test_there_is_something_to_check():
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_import_only_what_the_table_allows(path):
+    room = path.relative_to(ROOT).parts[0]
+    for line, imported, relative in _imported_rooms(ast.parse(path.read_text()), path):
+        assert relative, f"{path}:{line} imports {imported} by name; write it relatively, or a second copy is loaded"
+        assert imported == room or imported in MAY_IMPORT[room], f"{path}:{line}: {room} must not import {imported}"
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        ("from ..flame_motion import FlameSequence", [(1, "flame_motion", True)]),
+        ("from .. import renderer", [(1, "renderer", True)]),
+        ("from . import media", [(1, "drivers", True)]),
+        ("import renderer.flow", [(1, "renderer", False)]),
+        ("from flamecast.pipelines import media", [(1, "pipelines", False)]),
+        ("def f():\n    from ..configs import load", [(2, "configs", True)]),
+        ("import numpy", []),
+    ],
+)
+def test_the_walk_sees_every_kind_of_import(source, expected):
+    assert _imported_rooms(ast.parse(source), ROOT / "drivers" / "video.py") == expected
+
+
+def _loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return set(out.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["animate", "--help"], ["doctor", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    code = (
+        "from flamecast.pipelines.cli import main\n"
+        f"sys.argv = ['flamecast', *{arguments!r}]\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code"
+    )
+    assert not _loaded_after(code) & set(HEAVY)
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_importing_a_room_starts_no_heavy_optional_thing(room):
+    assert not _loaded_after(f"import flamecast.{room}") & {"mediapipe", "cv2", "jax", "smplx", "av"}
