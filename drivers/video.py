@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -29,10 +29,16 @@ class VideoDriver:
     def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         tell = progress or (lambda stage, done, of: None)
-        seen = []
-        for face in self.detector.track(clip):
+        seen: list[np.ndarray] = []
+        size = (0, 0)
+
+        def watched() -> Iterator[np.ndarray]:
+            nonlocal size
+            for frame in clip:
+                size = frame.shape[1], frame.shape[0]
+                yield frame
+
+        for face in self.detector.track(watched()):
             seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
-            tell("detect", len(seen), clip.frame_count)
-        return track_landmarks(
-            np.stack(seen), clip.width, clip.height, clip.fps, self.head, self.focal, lambda n, of: tell("fit", n, of)
-        )
+            tell("detect", len(seen), clip.expected_frames or 0)
+        return track_landmarks(np.stack(seen), *size, clip.fps, self.head, self.focal, lambda n, of: tell("fit", n, of))

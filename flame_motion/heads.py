@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import torch
@@ -48,8 +48,21 @@ class Skin:
         vertices = self.template + self.identity[..., :s] @ shape
         return vertices if offsets is None else vertices + offsets, self.joints + self.joints_identity[..., :s] @ shape
 
-    def pose(self, rest: Tensor, joints: Tensor, motion: FlameSequence) -> Tensor:
-        """Vertices [T, M, 3] m in the world of one identity's rest mesh (`shaped`) under a motion of T frames."""
+    @overload
+    def pose(self, rest: Tensor, joints: Tensor, motion: FlameSequence) -> Tensor: ...
+
+    @overload
+    def pose(
+        self, rest: Tensor, joints: Tensor, motion: FlameSequence, with_frames: Literal[True]
+    ) -> tuple[Tensor, Tensor]: ...
+
+    def pose(
+        self, rest: Tensor, joints: Tensor, motion: FlameSequence, with_frames: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Vertices [T, M, 3] m in the world of one identity's rest mesh (`shaped`) under a motion of T frames.
+
+        with_frames adds the blended rotation [T, M, 3, 3] that skinning gives each vertex.
+        """
         frames, count = len(motion), rest.shape[0]
         coefficients = torch.cat([motion.expression, motion.eyelids], 1)  # [T, E+2]
         moved = torch.addmm(rest.reshape(1, -1), coefficients, self._moving_basis).reshape(frames, count, 3)
@@ -62,7 +75,8 @@ class Skin:
             moved = moved + (bend @ self.pose_correctives.reshape(-1, 36).T).reshape(frames, count, 3)
         transforms = joint_transforms(local, joints_t, motion.translation)  # [T, 5, 3, 4]
         blend = (self.weights @ transforms.reshape(frames, 5, 12)).reshape(frames, count, 3, 4)
-        return (blend[..., :3] @ moved[..., None]).squeeze(-1) + blend[..., 3]
+        posed = (blend[..., :3] @ moved[..., None]).squeeze(-1) + blend[..., 3]
+        return (posed, blend[..., :3]) if with_frames else posed
 
     @cached_property
     def _moving_basis(self) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 from .errors import BadInput
 
 # Demuxers that open other files or addresses, or that take any text for a picture.
+# Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
+WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
 REFUSED = {"hls", "dash", "concat", "concatf", "tty", "image2", "ffmetadata", "lrc", "srt", "webvtt", "ass"}
 
 
@@ -66,8 +69,10 @@ class FileFrames:
     path: Path
     fps: float
     start: float  # s: when the first frame shows, on the file's own clock
-    time_base: Fraction
-    slots: list[int | None]  # timestamp (in time_base) of the frame that output k shows, None = the one before
+    stamps: list[int]  # when each frame of the file shows, in time_base, ascending
+    slots: list[int | None]  # which of `stamps` output k shows, None = the one before goes on
+    aspect: float  # width of a stored pixel over its height
+    timed: bool  # decoded frames carry such a stamp; otherwise the k-th has the k-th
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -76,26 +81,27 @@ class FileFrames:
         with opened(path) as container:
             stream = _video_stream(container, path)
             stamps, problems = _timestamps(container, stream)
-            time_base, average = stream.time_base, stream.average_rate
+            time_base, average, aspect = stream.time_base, stream.average_rate, float(stream.sample_aspect_ratio or 1)
+            timed = stamps is not None and not WITHOUT_TIMES & set(container.format.name.split(","))
+            if stamps is None:
+                stamps, time_base = list(range(_packet_count(path))), 1 / Fraction(average or 25)
         if not stamps:
             raise BadInput(f"{path}: not one frame of its video can be read; the file is cut off or damaged")
         fps, slots = constant_rate(stamps, time_base, average)
         if len(set(slots) - {None}) < len(slots) or len(slots) < len(stamps):
             count = f"{len(stamps)} frames in the file, {len(slots)} shown"
             problems.append(f"the frame rate varies: taken at a constant {fps:.5g} fps ({count})")
-        frames = cls(path, fps, float(stamps[0] * time_base), time_base, slots, problems)
+        frames = cls(path, fps, float(stamps[0] * time_base), stamps, slots, aspect, timed, problems)
         if next(iter(frames), None) is None:
             raise BadInput(f"{path}: not one frame of its video can be decoded; the file is cut off or damaged")
         return frames
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """[H, W, 3] uint8 RGB, upright."""
-        held: np.ndarray | None = None
+        size: tuple[int, int] | None = None  # of the first frame; a stream may change it midway
         for frame, repeats in self._schedule():
-            if frame is not None:
-                held = _upright_rgb(frame)
-            for _ in range(repeats):
-                yield held  # type: ignore[misc]
+            size = size or (round(frame.width * self.aspect), frame.height)
+            yield from repeat(_upright_rgb(frame, *size), repeats)
 
     def count(self) -> int:
         """How many frames iterating gives: decodes all, converts none."""
@@ -106,16 +112,17 @@ class FileFrames:
         place = {stamp: slot for slot, stamp in enumerate(self.slots) if stamp is not None}
         shown = 0  # outputs handed out
         waiting: Any = None
-        for frame in self._decoded():
-            slot = place.get(frame.pts)
-            if slot is None or slot < shown:
+        last = 0  # the output that `waiting` belongs to
+        for order, frame in enumerate(self._decoded()):
+            stamp = frame.pts if self.timed else self.stamps[min(order, len(self.stamps) - 1)]
+            slot = place.get(stamp)
+            if slot is None or slot < shown or (waiting is not None and slot <= last):
                 continue
             if waiting is not None:
                 yield waiting, slot - shown
                 shown = slot
-            waiting = frame
+            waiting, last = frame, slot
         if waiting is not None:
-            last = place[waiting.pts]
             held = last + 1
             while held < len(self.slots) and self.slots[held] is None:
                 held += 1
@@ -149,7 +156,7 @@ class FileFrames:
                 for frame in decoded:
                     if frame.is_corrupt:
                         damaged += 1
-                    elif frame.pts is not None:
+                    elif frame.pts is not None or not self.timed:
                         yield frame
         if damaged:
             self._report(f"{damaged} damaged pieces of the video cannot be decoded: the frame before is shown instead")
@@ -159,16 +166,24 @@ class FileFrames:
             self.problems.append(problem)
 
 
-def _timestamps(container: Any, stream: Any) -> tuple[list[int], list[str]]:
-    """Presentation times of all shown packets, sorted and distinct, and what is wrong with the file."""
+def _packet_count(path: Path) -> int:
+    with opened(path) as container:
+        return sum(1 for packet in container.demux(_video_stream(container, path)) if packet.size)
+
+
+def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, list[str]]:
+    """When each shown packet shows, sorted and distinct (None: the file does not say), and what is wrong with it."""
     import av
 
     stamps: set[int] = set()
     problems: list[str] = []
     try:
         for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and not packet.is_discard:
-                stamps.add(packet.pts)
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.pts is None:
+                return None, problems
+            stamps.add(packet.pts)
     except av.error.FFmpegError as error:
         problems.append(f"reading stops early: {_reason(error)}")
     if stream.frames and 0 < len(stamps) < stream.frames:
@@ -193,7 +208,10 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
     rate = float(average) if average and abs(float(average) / mean_rate - 1) < 1 / count else mean_rate
     if np.abs(seconds * rate - np.arange(count)).max() < 0.5:
         return rate, list(stamps)
-    rate = min(1 / float(np.median(np.diff(seconds))), 120.0)
+    intervals = np.diff(seconds)
+    median = float(np.median(intervals))
+    usual = intervals[np.abs(intervals - median) <= max(0.05 * median, 1.5 * float(time_base))]
+    rate = min(round(1 / float(usual.mean()), 6), 120.0)
     slots: list[int | None] = [None] * (round(seconds[-1] * rate) + 1)
     for stamp, place in zip(stamps, np.rint(seconds * rate).astype(int), strict=True):
         if slots[place] is None:
@@ -201,11 +219,9 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
     return rate, slots
 
 
-def _upright_rgb(frame: Any) -> np.ndarray:
-    """A decoded frame as [H, W, 3] uint8, square pixels, turned as its display matrix says."""
-    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
-    width = round(frame.width * float(aspect)) if aspect and abs(float(aspect) - 1) > 0.01 else frame.width
-    picture = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+def _upright_rgb(frame: Any, width: int, height: int) -> np.ndarray:
+    """A decoded frame as [H, W, 3] uint8, scaled to width x height, then turned as its display matrix says."""
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height)
     # PyAV's rotation and numpy's rot90 are both counter-clockwise.
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

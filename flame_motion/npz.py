@@ -1,4 +1,4 @@
-"""Arrays to and from `.npz`, safely: nothing is unpickled, nothing is left half-written, equal arrays give equal bytes."""
+"""Arrays to and from `.npz`: nothing is unpickled, nothing is left half-written, equal arrays give equal bytes."""
 
 from __future__ import annotations
 

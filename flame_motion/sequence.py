@@ -82,8 +82,11 @@ class FlameSequence:
         if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
             raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")
         known = load_head(head) if isinstance(head, str) else head
-        sizes = {None: known.expression.shape[-1]}
-        blank = {name: torch.zeros(frames, *(sizes.get(n, n) for n in axes)) for name, axes in CHANNELS.items()}  # type: ignore[misc]
+        size = known.expression.shape[-1]
+        blank: dict[str, Any] = {
+            name: torch.zeros(int(frames), *(size if axis is None else axis for axis in axes))
+            for name, axes in CHANNELS.items()
+        }
         return cls(shape=torch.zeros(known.identity.shape[-1]), **blank, fps=fps, head=known.id)
 
     @classmethod
@@ -101,8 +104,8 @@ class FlameSequence:
         head, fps = arrays["head"], arrays["fps"]
         if head.shape != () or head.dtype.kind != "U" or fps.shape != () or fps.dtype.kind not in "fiu":
             raise BadInput(f"{path}: head must be one text and fps one number, got {head.dtype} and {fps.dtype}")
-        values = {name: _tensor_of(name, arrays[name]) for name in ("shape", *CHANNELS)}
         try:
+            values: dict[str, Any] = {name: _tensor_of(name, arrays[name]) for name in ("shape", *CHANNELS)}
             return cls(**values, fps=float(fps), head=str(head))
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from error
@@ -156,7 +159,7 @@ class FlameSequence:
         before = positions.floor().long()
         after = (before + 1).clamp_max(len(self) - 1)
         weight = (positions - before).to(torch.float32)
-        values: dict[str, Tensor] = {}
+        values: dict[str, Any] = {}
         for name, axes in CHANNELS.items():
             track = getattr(self, name)
             if name in ROTATIONS:
@@ -228,7 +231,7 @@ def _joined(first: FlameSequence, second: FlameSequence, overlap: int) -> FlameS
     """`first` then `second`, their `overlap` shared frames cross-faded along an S-curve (no jump, no kink)."""
     ramp = torch.arange(1, overlap + 1, device=first.expression.device) / (overlap + 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
-    values: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
     for name, axes in CHANNELS.items():
         left, right = getattr(first, name), getattr(second, name)
         tail, start = left[len(left) - overlap :], right[:overlap]

@@ -1,5 +1,6 @@
 """Portrait + motion -> video frames."""
 
 from .portrait import Portrait
+from .registry import Generator, load_generator
 
-__all__ = ["Portrait"]
+__all__ = ["Generator", "Portrait", "load_generator"]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..flame_motion.media import opened
+
 if TYPE_CHECKING:
     from ..flame_motion import Waveform
 
@@ -45,9 +47,7 @@ class Sound:
 
     @classmethod
     def _of_file(cls, path: Path) -> Sound | None:
-        import av
-
-        with av.open(str(path)) as container:
+        with opened(path) as container:
             if not container.streams.audio:
                 return None
             channels = 1 if container.streams.audio[0].codec_context.layout.nb_channels == 1 else 2
@@ -74,33 +74,44 @@ def _resampled_waveform(samples: np.ndarray, rate: int) -> Iterator[np.ndarray]:
 
 def _decoded_file(path: Path, channels: int) -> Iterator[np.ndarray]:
     """Decodes the first sound track; leads it or cuts it so that it starts with the first picture."""
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
-        picture = _start_seconds(container.streams.video[0]) if container.streams.video else 0.0
-        resampler = _resampler(channels)
-        skip = round((picture - _start_seconds(stream)) * SAMPLE_RATE)
-        if skip < 0:
-            yield np.zeros((channels, -skip), np.float32)
-        for block in _resampled_frames(container, stream, resampler):
+    with opened(path) as container:
+        begin = _first_picture(container)
+        skip: int | None = None
+        for time, block in _blocks(container, _resampler(channels)):
+            if skip is None:
+                skip = round((begin - time) * SAMPLE_RATE) if time is not None else 0
+                if skip < 0:
+                    yield np.zeros((channels, -skip), np.float32)
             dropped = min(max(skip, 0), block.shape[1])
             skip -= dropped
             yield block[:, dropped:]
 
 
-def _resampled_frames(container: Any, stream: Any, resampler: Any) -> Iterator[np.ndarray]:
+def _blocks(container: Any, resampler: Any) -> Iterator[tuple[float | None, np.ndarray]]:
+    """(time of the decoded frame in s on the file's clock, its samples); what is damaged is left out."""
     import av
 
+    begin: float | None = None
     try:
-        for frame in container.decode(stream):
-            frame.pts = None  # gaps in a broken file's clock must not reach the resampler
-            yield from (out.to_ndarray() for out in resampler.resample(frame))
+        for packet in container.demux(container.streams.audio[0]):
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                break
+            except av.error.FFmpegError:
+                continue
+            for frame in frames:
+                begin = frame.time if begin is None else begin
+                frame.pts = None  # gaps in a broken file's clock must not reach the resampler
+                yield from ((begin, out.to_ndarray()) for out in resampler.resample(frame))
     except av.error.FFmpegError:
         pass  # a cut-off file: what decoded is what there is, and the pictures' reader reports it
-    yield from (out.to_ndarray() for out in resampler.resample(None))
+    yield from ((begin, out.to_ndarray()) for out in resampler.resample(None))
 
 
-def _start_seconds(stream: Any) -> float:
-    start = stream.start_time
-    return float(start * stream.time_base) if start is not None else 0.0
+def _first_picture(container: Any) -> float:
+    """When the first picture shows, s on the file's clock; 0 for a file of sound only."""
+    if not container.streams.video or container.streams.video[0].start_time is None:
+        return 0.0
+    stream = container.streams.video[0]
+    return float(stream.start_time * stream.time_base)

@@ -56,6 +56,7 @@ def still(yaw: float | Sequence[float] | Tensor = 0.0, elevation: float | Sequen
 def orbit(frames: int, yaw: float, elevation: float = 0.0, turns: float = 1.0) -> Path:
     """Swings to +yaw, back through the photo's own view to -yaw and home again, `turns` times; a lying eight where
     `elevation` is given.  Starts and (whole turns) ends at the base camera."""
+    _check_reach(still(yaw, elevation), f"an orbit of {yaw:g}, {elevation:g}")
     phase = 2.0 * math.pi * turns * _progress(frames)
     return still(yaw * torch.sin(phase), elevation * torch.sin(2.0 * phase))
 
@@ -63,9 +64,7 @@ def orbit(frames: int, yaw: float, elevation: float = 0.0, turns: float = 1.0) -
 def arc(frames: int, start: float, stop: float, start_elevation: float = 0.0, stop_elevation: float = 0.0) -> Path:
     """Travels once from yaw `start` to yaw `stop`, gently starting and stopping."""
     ease = _ease(_progress(frames))
-    return still(
-        start + (stop - start) * ease, start_elevation + (stop_elevation - start_elevation) * ease
-    )
+    return still(start + (stop - start) * ease, start_elevation + (stop_elevation - start_elevation) * ease)
 
 
 def dolly(frames: int, start: float, stop: float) -> Path:
@@ -86,7 +85,9 @@ def around(base: Cameras, pivot: Tensor | Sequence[float], path: Path) -> Camera
     A path of shape [V] gives V fixed views, [V, T] V views over T frames, [] one view.  The principal point stays.
     """
     if base.views != 1 or base.frames is not None:
-        raise ValueError(f"the base camera must be one camera standing still, got {base.views} views, {base.frames} frames")
+        raise ValueError(
+            f"the base camera must be one camera standing still, got {base.views} views and {base.frames} frames"
+        )
     if path.yaw.ndim > 2:
         raise ValueError(f"a camera path must have shape [], [V] or [V, T], got {list(path.yaw.shape)}")
     base_cfw = base.camera_from_world[0].detach().double().cpu()
@@ -216,7 +217,7 @@ def _check_reach(path: Path, spec: str) -> None:
 def _bad_camera(spec: str, why: str) -> ValueError:
     return ValueError(
         f"--camera {spec!r}: {why}; known forms: orbit:YAW[,ELEVATION[,TURNS]], arc:FROM,TO[,ELEVATION,ELEVATION], "
-        "dolly:[FROM,]TO, zoom:[FROM,]TO, still:YAW[,ELEVATION], joined by + (degrees, and factors of distance or focal)"
+        "dolly:[FROM,]TO, zoom:[FROM,]TO, still:YAW[,ELEVATION], joined by + (degrees; factors of distance or focal)"
     )
 
 

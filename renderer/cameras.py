@@ -85,9 +85,7 @@ class Cameras:
             raise ValueError(f"view must lie between 0 and {self.views - 1}, got {index}")
         index %= self.views
         cut = slice(index, index + 1)
-        return dataclasses.replace(
-            self, intrinsics=self.intrinsics[cut], camera_from_world=self.camera_from_world[cut]
-        )
+        return dataclasses.replace(self, intrinsics=self.intrinsics[cut], camera_from_world=self.camera_from_world[cut])
 
     def resized(self, height: int, width: int) -> Cameras:
         """The same cameras with a picture of another size: what was at a place in the picture stays at that place."""
@@ -225,10 +223,9 @@ def _check_matrices(name: str, value: Tensor, size: int) -> None:
     if size == 4:
         rotation = plain[..., :3, :3]
         error = rotation @ rotation.transpose(-1, -2) - torch.eye(3).to(rotation)
-        if error.numel() and float(error.abs().max()) > 1e-3:
-            raise ValueError(
-                f"Cameras.{name} must hold rotations (R R^T = 1 to 1e-3), got an error of {float(error.abs().max()):.3g}"
-            )
+        worst = float(error.abs().max()) if error.numel() else 0.0
+        if worst > 1e-3:
+            raise ValueError(f"Cameras.{name} must hold rotations (R R^T = 1 to 1e-3), got an error of {worst:.3g}")
     elif bool((plain[..., 0, 0] == 0).any()) or bool((plain[..., 1, 1] == 0).any()):
         raise ValueError(f"Cameras.{name} must have focal lengths other than 0, got 0 on the diagonal")
 
@@ -241,7 +238,8 @@ def _check_agreement(cameras: Cameras) -> None:
         )
     if first.ndim == second.ndim == 4 and first.shape[1] != second.shape[1]:
         raise ValueError(
-            f"Cameras.camera_from_world must hold as many frames as intrinsics ({first.shape[1]}), got {second.shape[1]}"
+            f"Cameras.camera_from_world must hold as many frames as intrinsics ({first.shape[1]}), "
+            f"got {second.shape[1]}"
         )
     if first.dtype != second.dtype or first.device != second.device:
         raise ValueError(

@@ -1,10 +1,10 @@
 """Z-buffer on the CPU, all cores.
 
 Edge functions in homogeneous coordinates (Olano and Greer, "Triangle scan conversion using 2D homogeneous
-coordinates", 1997): no triangle is ever cut at the near plane.  For corners v_i = (x, y, w) and a pixel p = (px, py, 1),
-e_i = (v_j x v_k) . p has one sign inside the triangle, e_i / sum(e) are the perspective-correct barycentrics, and
-1/w = sum(e) / det(v) is a plane over the picture.  float64 makes the products of float32 corners exact, so
-neighbours agree on their common edge to the last bit.
+coordinates", 1997): no triangle is ever cut at the near plane.  For corners v_i = (x, y, w) and a pixel p =
+(px, py, 1), e_i = (v_j x v_k) . p has one sign inside the triangle, e_i / sum(e) are the perspective-correct
+barycentrics, and 1/w = sum(e) / det(v) is a plane over the picture.  float64 makes the products of float32 corners
+exact, so neighbours agree on their common edge to the last bit.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def _project(clip, b, height, width, places):
             places[n, 1] = math.nan
 
 
-@njit(types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX), nogil=True, cache=True, error_model="numpy")
+@njit(
+    types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX), nogil=True, cache=True, error_model="numpy"
+)
 def _crossing_box(clip, b, faces, t, places, box):
     """Bounding box (x0, x1, y0, y1) px of what triangle t has beyond the near plane; False where it has nothing."""
     box[0], box[1], box[2], box[3] = math.inf, -math.inf, math.inf, -math.inf
@@ -113,7 +115,12 @@ def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
         for t in range(faces.shape[0]):
             p, q, r = faces[t, 0], faces[t, 1], faces[t, 2]
             x0, y0, x1, y1, x2, y2 = (
-                places[p, 0], places[p, 1], places[q, 0], places[q, 1], places[r, 0], places[r, 1]
+                places[p, 0],
+                places[p, 1],
+                places[q, 0],
+                places[q, 1],
+                places[r, 0],
+                places[r, 1],
             )
             # NaN (a corner before the near plane) leaves this sum NaN
             crossing = not math.isfinite(x0 + y0 + x1 + y1 + x2 + y2)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,14 +82,12 @@ def working_rasterizers() -> dict[str, Rasterizer]:
     return found
 
 
-def check_faces(name: str, faces: Tensor, points: int) -> None:
+def check_faces(name: str, faces: Tensor | np.ndarray, points: int) -> None:
     """Raises ValueError unless `faces` is [F, 3] whole numbers, each below `points`."""
-    if faces.ndim != 2 or faces.shape[-1] != 3 or faces.is_floating_point():
+    if faces.ndim != 2 or faces.shape[-1] != 3 or "int" not in str(faces.dtype):
         raise ValueError(f"{name} must be whole numbers with shape [F, 3], got {faces.dtype} {list(faces.shape)}")
-    if faces.numel() and (int(faces.min()) < 0 or int(faces.max()) >= points):
-        raise ValueError(
-            f"{name} must name points 0..{points - 1}, got {int(faces.min())}..{int(faces.max())}"
-        )
+    if len(faces) and (int(faces.min()) < 0 or int(faces.max()) >= points):
+        raise ValueError(f"{name} must name points 0..{points - 1}, got {int(faces.min())}..{int(faces.max())}")
 
 
 @lru_cache(maxsize=1)

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .facemesh import COUNT, RIGID
+from .facemesh import COUNT, RIGID, mirror_map
 
+EYE_WIDTH = 0.087  # m between the outer eye corners of the mean face (adults: 80 to 95 mm)
+PITCH = -14.0  # degrees: people look slightly down at a camera, and MediaPipe's depth leans the same way
+CORNERS = np.array([0.0, 0.0182, 0.0288])  # m, middle of the outer eye corners (FLAME's placement)
+BOW = 0.45  # 1/m: MediaPipe flattens the profile; forehead and chin stand this much (times height squared) further out
 DISTANCE = 7.0  # camera distance assumed when undoing perspective, in outer-eye-corner distances (about 0.65 m)
 
 
@@ -92,26 +96,37 @@ def frontal(points: np.ndarray) -> np.ndarray:
     return normal[:, 2] / np.linalg.norm(normal, axis=-1)
 
 
-def common_frame(people: list[Person], twin: np.ndarray, width: float) -> tuple[list[np.ndarray], np.ndarray]:
-    """Aligned frames of each person [T, 468, 3] m and the mean face [468, 3] m, symmetric about x = 0.
+def common_frame(people: list[Person]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Aligned frames of each person [T, 468, 3] m in the head's axes, the mean face [468, 3] and its mirror map [468].
 
-    width: outer-eye-corner distance of the mean face, m. Faces turned more than 40 degrees are left out unless
-    a person has no others. Each person counts once in the mean.
+    Faces turned more than 40 degrees are left out unless a person has no others. Each person counts once in the mean.
     """
     faces = []
     for person in people:
         turn = frontal(person.points)
-        keep = turn > min(np.cos(np.radians(40)), turn.max())
-        faces.append(without_perspective(person.points[keep if keep.any() else turn >= turn.max()]))
+        keep = turn >= min(np.cos(np.radians(40)), turn.max())
+        faces.append(without_perspective(person.points[keep]))
     mean = faces[int(np.argmax([len(f) for f in faces]))][0]
     for _ in range(10):
         mean = np.mean([align(f, mean, RIGID).mean(0) for f in faces], 0)
-        image = mean[twin] * np.array([-1, 1, 1])
-        mean = mean - (mean - image).mean(0) / 2
-        mean = (mean + align(mean[twin] * np.array([-1.0, 1.0, 1.0]), mean, np.arange(COUNT), scale=False)) / 2
-        mean = mean * (width / np.linalg.norm(mean[33] - mean[263]))
-    mean = upright(mean, twin)
-    return [align(f, mean, RIGID) for f in faces], mean
+        mean *= EYE_WIDTH / np.linalg.norm(mean[33] - mean[263])
+    twin = mirror_map(mean)
+    image = mean * np.array([-1.0, 1.0, 1.0])
+    mean = (mean + align(image[twin], mean, np.arange(COUNT), scale=False)) / 2
+    mean = place(upright(mean, twin))
+    return [bowed(align(f, mean, RIGID)) for f in faces], bowed(mean), twin
+
+
+def place(face: np.ndarray) -> np.ndarray:
+    """An upright mean face [468, 3] m pitched and moved into the head's place."""
+    c, s = np.cos(np.radians(PITCH)), np.sin(np.radians(PITCH))
+    return (face - face[[33, 263]].mean(0)) @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]]) + CORNERS
+
+
+def bowed(face: np.ndarray) -> np.ndarray:
+    """Forehead and chin brought forward along the midline (see BOW), fading towards the sides; [..., 468, 3] m."""
+    centre = np.clip(1 - (face[..., 0] / 0.075) ** 2, 0, 1)
+    return face + np.stack([0 * centre, 0 * centre, BOW * centre * (face[..., 1] + 0.005) ** 2], -1)
 
 
 def upright(face: np.ndarray, twin: np.ndarray) -> np.ndarray:

@@ -1,0 +1,211 @@
+"""FLAME model files: the user's own `.pkl`, read safely, converted once to plain arrays under FLAMECAST_HOME/heads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import BadInput, MissingAsset
+from .heads import PARENTS, PARTS, Head
+from .npz import load_arrays, save_arrays
+from .safe_pickle import as_array, read_pickle
+
+if TYPE_CHECKING:
+    from .sequence import FlameSequence
+
+FORMAT_VERSION = 1
+VERTICES, FACES, IDENTITY, JOINTS = 5023, 9976, 300, 5
+EYEBALLS = {"eye_left": slice(3931, 4477), "eye_right": slice(4477, 5023)}
+LICENCE_PAGE = "https://flame.is.tue.mpg.de"
+WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe")
+
+
+@dataclass(frozen=True, eq=False)
+class FlameHead(Head):
+    """FLAME as its file gives it: no landmarks and no eyelid shapes yet (eyelids move nothing)."""
+
+    def landmarks(self, motion: FlameSequence) -> Tensor:
+        """BadInput: FLAME's file does not say where the 68 landmarks are."""
+        raise BadInput(
+            f"head {self.id}: a FLAME file does not hold the places of the 68 landmarks, and this version does not "
+            "compute them yet; use the built-in head 'open' where landmarks are needed"
+        )
+
+
+def heads_folder() -> Path:
+    """Where converted heads live: FLAMECAST_HOME/heads (default ~/.flamecast/heads)."""
+    return Path(os.environ.get("FLAMECAST_HOME") or Path.home() / ".flamecast") / "heads"
+
+
+def load_flame(path: Path) -> Head:
+    """The head of a FLAME `.pkl` (converted at first use) or of a converted `.npz`.
+
+    MissingAsset when there is no such file; BadInput when it is not FLAME. Nothing in it is ever run.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise _missing(str(path))
+    if path.is_dir():
+        raise BadInput(f"{path}: expected a FLAME .pkl or a converted .npz, and this is a folder")
+    return read_converted(path) if path.suffix == ".npz" else read_converted(_converted(path))
+
+
+def find_converted(name: str) -> Head:
+    """The head called `name` among the files in `heads_folder()`. MissingAsset (FLAME) or BadInput (any other name)."""
+    folder = heads_folder()
+    if name and "/" not in name and os.sep not in name:
+        for file in (folder / f"{name}.npz", folder / f"{name}.pkl"):
+            if file.is_file():
+                return load_flame(file)
+    if "flame" in name.lower() or name.lower().startswith("generic_model"):
+        raise _missing(name)
+    known = ["open", *sorted({file.stem for ending in ("npz", "pkl") for file in folder.glob(f"*.{ending}")})]
+    raise BadInput(f"head {name!r} is not known; there is {', '.join(known)}, or give the path of a FLAME .pkl file")
+
+
+def _missing(what: str) -> MissingAsset:
+    return MissingAsset(
+        f"the FLAME model {what} is not here: accept the licence at {LICENCE_PAGE}, download FLAME 2023 Open "
+        f"(flame2023_Open.pkl, CC-BY-4.0) or another FLAME model there, and put the .pkl file into {heads_folder()} "
+        "or give its path; without it everything works with the built-in head 'open'"
+    )
+
+
+# -- conversion --------------------------------------------------------------------------------------------------------
+
+
+def _converted(path: Path) -> Path:
+    """The plain-array twin of a FLAME `.pkl`, made when it is not there yet."""
+    source = _digest(path)
+    stem = path.stem.replace("@", "_")
+    for name in (stem, f"{stem}-{source[:8]}"):  # two files may share a name: generic_model.pkl is FLAME 2019 and 2020
+        target = heads_folder() / f"{name}.npz"
+        if not target.exists():
+            arrays = convert(path)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadInput(f"cannot make {target.parent} ({error.strerror}); set FLAMECAST_HOME") from error
+            # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
+            save_arrays(target, {**arrays, "source_sha256": np.array(source)}, compress=False)
+            return target
+        if str(load_arrays(target).get("source_sha256", "")) == source:
+            return target
+    raise BadInput(f"{target}: exists and is not the converted {path}; remove it")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def convert(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a `Head` (keys are its field names) from a FLAME `.pkl`. BadInput when it is not FLAME."""
+    content = read_pickle(path)
+    wanted = {
+        "v_template": (VERTICES, 3),
+        "f": (FACES, 3),
+        "shapedirs": (VERTICES, 3, None),
+        "posedirs": (VERTICES, 3, 9 * (JOINTS - 1)),
+        "J_regressor": (JOINTS, VERTICES),
+        "weights": (VERTICES, JOINTS),
+        "kintree_table": (2, JOINTS),
+    }
+    if missing := sorted(wanted.keys() - content.keys()):
+        raise BadInput(f"{path}: not a FLAME model: it lacks {', '.join(missing)}")
+    arrays = {name: _checked(path, name, content[name], shape) for name, shape in wanted.items()}
+    _check_tree(path, arrays)
+    axes = arrays["shapedirs"].shape[-1]
+    if axes <= IDENTITY:
+        raise BadInput(
+            f"{path}: shapedirs: expected {IDENTITY} identity axes and then expression axes, got {axes} in all"
+        )
+    template, faces = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int64)
+    uv, uv_faces = cylinder_uv(template, faces)
+    return {
+        "format_version": np.array(FORMAT_VERSION),
+        "template": template,
+        "identity": arrays["shapedirs"][..., :IDENTITY].astype(np.float32),
+        "expression": arrays["shapedirs"][..., IDENTITY:].astype(np.float32),
+        "expression_names": np.array([f"expression_{k:03d}" for k in range(axes - IDENTITY)]),
+        "pose_correctives": arrays["posedirs"].astype(np.float32),
+        "joint_regressor": arrays["J_regressor"].astype(np.float32),
+        "weights": arrays["weights"].astype(np.float32),
+        "eyelids": np.zeros((VERTICES, 3, 2), np.float32),
+        "faces": faces,
+        "uv": uv,
+        "uv_faces": uv_faces,
+        "part": _parts(faces, arrays["weights"]),
+    }
+
+
+def _checked(path: Path, name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    try:
+        array = as_array(value, name)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape)):
+        spelled = ", ".join("K" if size is None else str(size) for size in shape)
+        raise BadInput(f"{path}: not FLAME's topology: {name} must be [{spelled}], got {list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise BadInput(f"{path}: {name} holds NaN or infinite numbers: the file is damaged")
+    return array
+
+
+def _check_tree(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Refuse faces that point nowhere and joints in another order than ours."""
+    faces, parents = arrays["f"], arrays["kintree_table"][0].astype(np.int64)
+    if faces.min() < 0 or faces.max() >= VERTICES:
+        raise BadInput(f"{path}: f must index {VERTICES} vertices, got {faces.min()} to {faces.max()}")
+    if tuple(int(parent) for parent in parents[1:]) != PARENTS[1:]:
+        raise BadInput(f"{path}: kintree_table: expected the parents {PARENTS[1:]}, got {parents[1:].tolist()}")
+
+
+def cylinder_uv(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """uv [3F, 2] in 0..1 and uv_faces [F, 3]: unrolled around the upright axis, cut at the back of the head."""
+    angle = np.arctan2(vertices[:, 0], vertices[:, 2] - vertices[:, 2].mean()) / (2 * np.pi) + 0.5
+    height = vertices[:, 1] - vertices[:, 1].min()
+    corners = np.stack((angle, height / height.max()), -1)[faces]  # [F, 3, 2]
+    across = np.ptp(corners[..., 0], axis=1) > 0.5
+    corners[..., 0] += across[:, None] & (corners[..., 0] < 0.5)
+    corners[..., 0] /= max(1.0, corners[..., 0].max())
+    return corners.reshape(-1, 2).astype(np.float32), np.arange(faces.size, dtype=np.int64).reshape(-1, 3)
+
+
+def _parts(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Part of each face [F]: the eyeballs by their vertices, the torso by its joint, the rest face."""
+    label = np.where(weights.argmax(1) == 0, PARTS.index("torso"), PARTS.index("face"))
+    for name, vertices in EYEBALLS.items():
+        label[vertices] = PARTS.index(name)
+    return label[faces[:, 0]].astype(np.int64)
+
+
+def read_converted(path: Path) -> Head:
+    """A Head from the arrays of an `.npz` whose keys are its field names; `id` carries the hash of the file."""
+    arrays = load_arrays(path)
+    optional = {"id", "pose_correctives", "mediapipe", "landmark_faces", "landmark_bary"}
+    if missing := sorted({field.name for field in fields(Head)} - optional - arrays.keys()):
+        raise BadInput(f"{path}: not a head: it lacks {', '.join(missing)}")
+    names = arrays["expression_names"]
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise BadInput(f"{path}: expression_names must be a list of texts, got {names.dtype} {list(names.shape)}")
+    values: dict[str, Any] = {"pose_correctives": None}
+    for name in {field.name for field in fields(Head)} & arrays.keys() - {"expression_names"}:
+        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+            raise BadInput(f"{path}: {name} must be finite numbers, got {arrays[name].dtype}")
+        values[name] = torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32))
+    made: type[Head] = Head
+    if "landmark_faces" not in values:
+        made = FlameHead
+        values |= {
+            "landmark_faces": torch.zeros(68, dtype=torch.int64),
+            "landmark_bary": torch.full((68, 3), torch.nan),
+        }
+    identity = f"{path.stem.replace('@', '_')}@{_digest(path)[:8]}"
+    return made(id=identity, expression_names=tuple(str(name) for name in names), **values)

@@ -1,0 +1,239 @@
+"""The 39 ARKit axes that joints and eyelids do not carry, sculpted as pulls on landmarks and spread smoothly.
+
+Amounts are millimetres at amplitude 1 for the subject's left side (+x left, +y up, +z out); the right side mirrors it.
+A pull on a lip row acts with a profile along the mouth; `reach` is how far skin around the pulled points gives way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .body import Body
+from .eyes import LID, RADIUS
+from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
+from .mesh import fair, umbrella
+
+Vector = tuple[float, float, float]
+ROWS = {"UO": LIPS_OUTER_UPPER, "UI": LIPS_INNER_UPPER, "LI": LIPS_INNER_LOWER, "LO": LIPS_OUTER_LOWER}
+UPPER_LID = [466, 388, 387, 386, 385, 384, 398]  # subject's left, outer -> inner, corners left out
+LOWER_LID = [249, 390, 373, 374, 380, 381, 382]
+LID_PROFILE = (0.45, 0.75, 0.95, 1.0, 0.95, 0.75, 0.4)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Vectors at landmarks (left side) and at lip rows (row, profile, vector); both: the right side does the same."""
+
+    points: dict[int, Vector] = field(default_factory=dict)
+    lips: tuple[tuple[str, str, Vector], ...] = ()
+    lids: tuple[float, float] = (0.0, 0.0)  # mm up of the upper and the lower lid's middle
+    both: bool = False
+    reach: float = 26.0
+
+
+def _profile(name: str, s: np.ndarray) -> np.ndarray:
+    """Strength along the mouth, s from -1 (right corner) to 1 (left corner)."""
+    ramp = np.clip(s, 0, 1)
+    return {
+        "all": np.ones_like(s),
+        "middle": np.cos(0.5 * np.pi * s) ** 1.2,
+        "flat": 1 - np.abs(s) ** 4,
+        "side": ramp * ramp * (3 - 2 * ramp),
+        "corner": np.clip((s - 0.45) / 0.55, 0, 1) ** 1.5,
+        "half": np.clip((s + 0.25) / 0.6, 0, 1) * (1 - np.clip(s, 0, 1) ** 3),
+        "spread": s,
+    }[name]
+
+
+def _lips(profile: str, **rows: Vector) -> tuple[tuple[str, str, Vector], ...]:
+    return tuple((row, profile, vector) for row, vector in rows.items())
+
+
+def _same(profile: str, vector: Vector) -> tuple[tuple[str, str, Vector], ...]:
+    return _lips(profile, UO=vector, UI=vector, LI=vector, LO=vector)
+
+
+BROW = {336: 0, 296: 1, 334: 2, 293: 3, 300: 4, 285: 0, 295: 1, 282: 2, 283: 3, 276: 4}  # landmark -> place, inner to outer
+
+
+def _brow(*vectors: Vector) -> dict[int, Vector]:
+    """Both rows of the left brow, one vector a place from the inner to the outer end."""
+    return {v: vectors[k] for v, k in BROW.items()}
+
+
+LEFT = {
+    "browDown": Pull(
+        {**_brow((-2.5, -6, 1), (-1.5, -6, 0.5), (-0.7, -5, 0), (0, -3.5, 0), (0, -2, 0)), 9: (0, -2, 0.5), 8: (0, -1.2, 0)},
+        reach=24,
+    ),
+    "browOuterUp": Pull(
+        {**_brow((0, 0.5, 0), (0, 3, -0.3), (0, 6, -1), (0, 7.5, -2), (0.3, 6.5, -2)), 333: (0, 4.5, -1), 298: (0, 4, -1.5)},
+        reach=26,
+    ),
+    "cheekSquint": Pull({280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)),
+    "eyeSquint": Pull({347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-1.0, 2.4), reach=18),
+    "eyeWide": Pull({}, lids=(2.6, -0.8), reach=13),
+    "noseSneer": Pull(
+        {279: (0.4, 3.2, -0.3), 358: (0.8, 3.5, -0.5), 429: (0.5, 4, 0.3), 420: (0, 3.2, 0.5), 437: (0, 2.2, 0.8), 285: (-0.8, -1.8, 0.3), 426: (0.5, 2.5, 0.8), 327: (0.4, 1.5, 0)},
+        _lips("half", UO=(0, 1.8, 0.2), UI=(0, 1.0, 0)),
+        reach=20,
+    ),
+    "mouthSmile": Pull(
+        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (4.5, 5, -1), 432: (4, 3, -2)},
+        (*_same("side", (7.5, 3.2, -4)), *_same("corner", (1.5, 4.5, -2.5)), *_same("half", (1.2, 0, -0.8))),
+        reach=30,
+    ),
+    "mouthFrown": Pull(
+        {432: (1.5, -5, -0.5), 422: (1.5, -5, -0.5), 410: (1, -4.5, 0)},
+        (*_same("side", (0.5, -1.5, -0.5)), *_same("corner", (1, -5, -0.5))),
+    ),
+    "mouthDimple": Pull({410: (3, 0.3, -3.5), 432: (3, 0, -3), 436: (2, 0.5, -1.5)}, (*_same("side", (1.5, 0, -1)), *_same("corner", (2.5, 0.3, -3)))),
+    "mouthStretch": Pull({432: (6, -3.5, -3), 422: (6, -4, -2), 410: (5, -2, -3)}, (*_same("side", (5, -0.8, -2.5)), *_same("corner", (2.5, -2.2, -1.5)))),
+    "mouthPress": Pull(
+        {}, (*_lips("half", UO=(0, -1.3, -0.8), UI=(0, -0.2, -1), LI=(0, 0.0, -1), LO=(0, 1.5, -0.8)), *_same("corner", (1, 0.3, -1))), reach=16
+    ),
+    "mouthUpperUp": Pull({426: (0.3, 3, 0.5), 327: (0, 1, 0), 391: (0, 3.5, 0.3)}, _lips("half", UO=(0.3, 4.5, 0.5), UI=(0.3, 5, 0.5)), reach=20),
+    "mouthLowerDown": Pull({418: (0.5, -4, 0), 424: (0.8, -3.5, -0.3)}, _lips("half", LI=(0.6, -5.5, 0), LO=(0.6, -6, 0)), reach=20),
+}  # fmt: skip
+
+WHOLE = {
+    "browInnerUp": Pull(
+        {**_brow((0.3, 7, -0.5), (0, 5, -0.5), (0, 2, -0.3), (0, 0, 0), (0, 0, 0)), 9: (0, 5.5, 0), 8: (0, 2.2, 0), 151: (0, 2.5, -0.5), 337: (0, 4, -0.8)},
+        both=True,
+    ),
+    "cheekPuff": Pull(
+        {411: (8, 0, 6), 427: (7, -2, 7), 425: (5, 1, 6), 434: (7, -2, 4), 436: (3.5, 0, 4.5), 416: (6, -1, 3), 432: (3.5, -0.5, 4)},
+        _same("all", (0, 0, 1.2)), both=True, reach=34,
+    ),
+    "jawForward": Pull({}),
+    "mouthClose": Pull({18: (0, 4.5, 0)}, (*_lips("flat", UO=(0, -1, 0), UI=(0, -1.5, 0), LI=(0, 7, 0.4), LO=(0, 6.5, 0.3)),), both=True),
+    "mouthFunnel": Pull(
+        {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
+        (*_lips("spread", UO=(-6, 0, 0), UI=(-5.5, 0, 0), LI=(-5.5, 0, 0), LO=(-6, 0, 0)), *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)), *_same("all", (0, 0, 2))),
+        both=True, reach=30,
+    ),
+    "mouthPucker": Pull(
+        {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
+        (*_lips("spread", UO=(-10, 0, 0), UI=(-9.5, 0, 0), LI=(-9.5, 0, 0), LO=(-10, 0, 0)), *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)), *_same("all", (0, 0, 3))),
+        both=True, reach=32,
+    ),
+    "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -2.2, -2), UI=(0, 0.3, -3)), both=True, reach=14),
+    "mouthRollLower": Pull({}, _lips("flat", LI=(0, -0.3, -3), LO=(0, 3, -2.2)), both=True, reach=14),
+    "mouthShrugUpper": Pull({164: (0, 2, 0.5)}, _lips("flat", UO=(0, 3, 1), UI=(0, 2.8, 0.8), LI=(0, 2.6, 0.6), LO=(0, 1.5, 0.4)), both=True, reach=20),
+    "mouthShrugLower": Pull(
+        {199: (0, 3.5, 0.5), 175: (0, 3, 0), 18: (0, 4, 0.3), 200: (0, 4, 0.6), 428: (0, 3, 0.3)},
+        _lips("flat", LO=(0, 3.5, 1.5), LI=(0, 2.6, 1.5), UI=(0, 2.6, 0.8), UO=(0, 1.8, 0.6)), both=True,
+    ),
+}  # fmt: skip
+MOUTH_LEFT = Pull(
+    {18: (5, 0, 0), 199: (2, 0, 0), 164: (3.5, 0, 0), 426: (3, 0, -0.5), 432: (4.5, 0, -2), 436: (4, 0, -2), 206: (3.5, 0, 1), 212: (4.5, 0, 1.5), 216: (4, 0, 1.5)},
+    (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3))), reach=30,
+)  # fmt: skip
+JAW_FORWARD = np.array([0.0, -0.0005, 0.0055])  # m
+
+
+def names() -> list[str]:
+    """The named axes, in ARKit's alphabetical order."""
+    sided = [f"{name}{side}" for name in LEFT for side in ("Left", "Right")]
+    return sorted([*sided, *WHOLE, "mouthLeft", "mouthRight", "tongueOut"])
+
+
+def named_axes(body: Body, mirror: np.ndarray) -> dict[str, np.ndarray]:
+    """Displacement of the skin [skin, 3] m for every named axis that moves it; mirror [skin] pairs left and right."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    solver = _Spreader(body, mirror)
+    axes = {}
+    for name, pull in LEFT.items():
+        axes[f"{name}Left"] = solver(pull)
+        axes[f"{name}Right"] = axes[f"{name}Left"][mirror] * flip
+    for name, pull in WHOLE.items():
+        axes[name] = solver(pull)
+    axes["mouthLeft"] = solver(MOUTH_LEFT)
+    axes["mouthRight"] = axes["mouthLeft"][mirror] * flip
+    axes["jawForward"] = body.weights[: body.skin, 2:3] * JAW_FORWARD
+    axes["tongueOut"] = solver(Pull({}, _lips("flat", UI=(0, 1.2, 0.3), UO=(0, 0.8, 0), LI=(0, -3.2, 0.5), LO=(0, -2, 0.5)), both=True, reach=16))
+    return axes
+
+
+class _Spreader:
+    """Turns pulls into smooth displacements of the skin: thin-plate surface through the pulled points, zero beyond reach."""
+
+    def __init__(self, body: Body, mirror: np.ndarray) -> None:
+        self.body, self.mirror = body, mirror
+        self.vertices = body.vertices[: body.skin]
+        self.faces = body.faces[(body.faces < body.skin).all(1)]
+        self.laplacian = umbrella(self.faces, body.skin)
+        self.margins = np.concatenate([eye.loop for eye in body.eyes.values()])
+
+    def __call__(self, pull: Pull) -> np.ndarray:
+        pulled: dict[int, np.ndarray] = {}
+
+        def give(vertex: int, vector: np.ndarray) -> None:
+            pulled[vertex] = pulled.get(vertex, np.zeros(3)) + vector / 1000
+
+        for vertex, vector in pull.points.items():
+            give(vertex, np.array(vector))
+            if pull.both and self.mirror[vertex] != vertex:
+                give(int(self.mirror[vertex]), np.array(vector) * [-1, 1, 1])
+        self._lip_pulls(pull, give)
+        for row, up in zip((UPPER_LID, LOWER_LID), pull.lids):
+            for vertex, share in zip(row, LID_PROFILE):
+                give(vertex, np.array([0, up * share, 0]))
+        return self._spread(pulled, pull.reach / 1000)
+
+    def _lip_pulls(self, pull: Pull, give) -> None:
+        seen: dict[int, dict[int, np.ndarray]] = {}
+        for k, (row, profile, vector) in enumerate(pull.lips):
+            strength = _profile(profile, np.linspace(-1, 1, 11))
+            for vertex, share in zip(ROWS[row], strength):
+                seen.setdefault(vertex, {}).setdefault(k, share * np.array(vector))
+        for vertex, parts in seen.items():
+            rows = max(1, sum(vertex in row for row in ROWS.values()))  # a corner belongs to two rows: take their mean
+            give(vertex, sum(parts.values()) / rows)
+
+    def _spread(self, pulled: dict[int, np.ndarray], reach: float) -> np.ndarray:
+        shift = np.zeros_like(self.vertices)
+        active = [v for v, d in pulled.items() if np.abs(d).max() > 0]
+        if not active:
+            return shift
+        near = np.full(len(shift), np.inf)
+        for v in active:
+            near = np.minimum(near, np.linalg.norm(self.vertices - self.vertices[v], axis=1))
+        free = near < reach
+        free[self.margins] = False
+        for v, d in pulled.items():
+            shift[v], free[v] = d, False
+        self._between(shift, free, active)
+        return self._outside_eyes(fair(shift, self.laplacian, free))
+
+    def _between(self, shift: np.ndarray, free: np.ndarray, active: list[int]) -> None:
+        """Lid margin vertices between two landmarks take their mean."""
+        for eye in self.body.eyes.values():
+            loop = eye.loop
+            if np.isin(loop, active).any():
+                shift[loop[1::2]] = 0.5 * (shift[loop[::2]] + shift[np.roll(loop[::2], -1)])
+
+    def _outside_eyes(self, shift: np.ndarray) -> np.ndarray:
+        for eye in self.body.eyes.values():
+            local = self.vertices - eye.centre
+            moved = local + shift
+            radius = np.linalg.norm(moved, axis=1)
+            low = (radius < RADIUS + LID) & (np.abs(shift).max(1) > 1e-5) & (np.linalg.norm(local, axis=1) < 1.6 * RADIUS)
+            low &= local[:, 2] > 0
+            shift[low] += ((RADIUS + LID) / np.maximum(radius[low], 1e-6) - 1)[:, None] * moved[low]
+        return shift
+
+
+def tongue_out(body: Body) -> np.ndarray:
+    """Displacement [N, 3] m of the tongue itself: the tip comes out between the teeth and flattens."""
+    shift = np.zeros((len(body.vertices), 3))
+    points = body.vertices[body.tongue]
+    share = np.clip((points[:, 2] - points[:, 2].min()) / np.ptp(points[:, 2]), 0, 1)
+    middle = points[:, 1].mean()
+    lift = 0.0045 * np.sin(np.pi * np.minimum(share, 0.75)) + 0.0025 * share
+    shift[body.tongue, 2] = 0.032 * share**1.3
+    shift[body.tongue, 1] = lift - 0.45 * share * (points[:, 1] - middle)
+    shift[body.tongue, 0] = -0.25 * share * points[:, 0]
+    return shift

@@ -1,0 +1,143 @@
+"""Eyeballs, the inner side of the lids, and the two eyelid shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .facemesh import RIGHT_LOWER_LID, RIGHT_UPPER_LID
+from .mesh import fair, umbrella
+
+RADIUS = 0.0120  # m
+LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
+LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
+POLAR = np.radians([5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140])  # rings of the eyeball, from the pupil to the back
+SEGMENTS = 24
+CORNEA = 0.0004  # m, how far the cornea stands out
+RIM = ((0.0006, 3.0), (0.0005, 10.0), (0.0004, 24.0), (0.0003, 40.0))  # inside of a lid: m off the eyeball, degrees behind the margin
+RIM_FOLLOW = (1.0, 0.8, 0.45, 0.0)  # how much of the margin's turn each row makes when the lid shuts
+
+
+@dataclass(frozen=True)
+class Eye:
+    """One eye opening: its margin as two rows from the outer to the inner corner (equally long), and its eyeball's centre."""
+
+    upper: np.ndarray  # [K] vertex indices
+    lower: np.ndarray  # [K]
+    centre: np.ndarray  # [3] m
+
+    @property
+    def loop(self) -> np.ndarray:
+        """The margin as a closed row, corners once."""
+        return np.concatenate([self.upper, self.lower[-2:0:-1]])
+
+
+def eye_of(vertices: np.ndarray, loops: list[list[int]], twin: np.ndarray, left: bool) -> Eye:
+    """The left or right eye of a subdivided face; `loops` are its border loops."""
+    upper, lower = ([int(twin[i]) if left else i for i in row] for row in (RIGHT_UPPER_LID, RIGHT_LOWER_LID))
+    loop = next(row for row in loops if upper[0] in row)
+    rows = [_fine_row(loop, row) for row in (upper, lower)]
+    return Eye(rows[0], rows[1], _centre(vertices, upper, lower))
+
+
+def _fine_row(loop: list[int], row: list[int]) -> np.ndarray:
+    """The part of a border loop that runs through a coarse row of landmarks."""
+    for direction in (loop, loop[::-1]):
+        k = direction.index(row[0])
+        turned = direction[k:] + direction[:k]
+        if turned[2] == row[1]:
+            return np.array(turned[: 2 * len(row) - 1])
+    raise ValueError(f"no border runs through landmarks {row}")
+
+
+def _centre(vertices: np.ndarray, upper: list[int], lower: list[int]) -> np.ndarray:
+    """Where an eyeball must stand for both lids to lie LID in front of it, between the corners."""
+    corners = vertices[[upper[0], upper[-1]]].mean(0)
+    middle = vertices[[*upper[3:6], *lower[3:6]]]
+    height = 0.5 * corners[1] + 0.5 * middle[:, 1].mean()
+    off = np.linalg.norm(middle[:, :2] - [corners[0], height], axis=1)
+    depth = (middle[:, 2] - np.sqrt((RADIUS + LID) ** 2 - off**2)).mean()
+    return np.array([corners[0], height, depth])
+
+
+def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices [N, 3] m, faces and polar uv [N, 2] in the unit disc; vertex 0 is the pupil's middle."""
+    around = 2 * np.pi * np.arange(SEGMENTS) / SEGMENTS
+    points, flat = [[0, 0, RADIUS + CORNEA]], [[0, 0]]
+    for polar in POLAR:
+        bulge = CORNEA * np.clip(1 - (polar / LIMBUS) ** 2, 0, 1)
+        for a in around:
+            points.append((RADIUS + bulge) * np.array([np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar)]))
+            flat.append(np.sqrt(polar / np.pi) * np.array([np.cos(a), np.sin(a)]))
+    points.append([0, 0, -RADIUS])
+    flat.append([0, 0])
+    faces = [(0, 1 + k, 1 + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
+    for r in range(len(POLAR) - 1):
+        for k in range(SEGMENTS):
+            a, b = 1 + r * SEGMENTS + k, 1 + r * SEGMENTS + (k + 1) % SEGMENTS
+            faces += [(a, a + SEGMENTS, b), (b, a + SEGMENTS, b + SEGMENTS)]
+    last = 1 + (len(POLAR) - 1) * SEGMENTS
+    faces += [(last + k, len(points) - 1, last + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
+    return np.array(points) + centre, np.array(faces, np.int64), np.array(flat)
+
+
+def iris_vertices() -> list[int]:
+    """MediaPipe's five iris landmarks on an eyeball: centre, then +x, top, -x, bottom of the limbus."""
+    ring = 1 + int(np.argmin(np.abs(POLAR - LIMBUS))) * SEGMENTS
+    return [0, ring, ring + SEGMENTS // 4, ring + SEGMENTS // 2, ring + 3 * SEGMENTS // 4]
+
+
+def shut_positions(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the margin rows lie when the lids meet, [K, 3] m (both rows alike), and each row's turn about x, [2, K] rad."""
+    local = [vertices[row] - eye.centre for row in (eye.upper, eye.lower)]
+    angle = [np.arctan2(p[:, 1], p[:, 2]) for p in local]
+    close = 0.78 * angle[1] + 0.22 * angle[0]
+    x = 0.5 * (local[0][:, 0] + local[1][:, 0])
+    reach = np.sqrt(np.maximum((RADIUS + LID) ** 2 - x**2, 1e-8))
+    corner = [np.hypot(p[:, 1], p[:, 2]) for p in local]
+    reach = np.maximum(reach, 0.5 * (corner[0] + corner[1]) - 0.0003)  # corners lie off the eyeball: do not pull them in
+    target = np.stack([x, reach * np.sin(close), reach * np.cos(close)], 1) + eye.centre
+    return target, np.stack([close - angle[0], close - angle[1]])
+
+
+def lid_shape(eye: Eye, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Displacement [N, 3] m of the skin that shuts one eye: the margins meet, the lid slides over the eyeball."""
+    target, _ = shut_positions(eye, vertices)
+    shift = np.zeros_like(vertices)
+    shift[eye.lower] = target - vertices[eye.lower]
+    shift[eye.upper] = target - vertices[eye.upper]
+    shift[[eye.upper[0], eye.upper[-1]]] = 0
+    local = vertices - eye.centre
+    near = (np.abs(local[:, 0]) < 0.021) & (local[:, 1] < 0.0195) & (local[:, 1] > -0.0155) & (local[:, 2] > 0)
+    free = near.copy()
+    free[eye.loop] = False
+    shift = fair(shift, umbrella(faces, len(vertices)), free)
+    for _ in range(3):  # a lid never dips into the eyeball, half shut or shut
+        for share in (0.5, 0.75, 1.0):
+            moved = local + share * shift
+            radius = np.linalg.norm(moved, axis=1)
+            low = free & (radius < RADIUS + LID) & (np.linalg.norm(local, axis=1) < 1.6 * RADIUS)
+            shift[low] += ((RADIUS + LID) / radius[low] - 1)[:, None] * moved[low] / share
+    return shift
+
+
+def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows behind the margin, on the eyeball: rest positions [4, L, 3] m and their shift when the eye shuts [4, L, 3]."""
+    loop = eye.loop
+    local = vertices[loop] - eye.centre
+    direction = local / np.linalg.norm(local, axis=1, keepdims=True)
+    polar = np.arccos(direction[:, 2])
+    azimuth = np.arctan2(direction[:, 1], direction[:, 0])
+    turn = shut_positions(eye, vertices)[1]
+    angle = np.concatenate([turn[0], turn[1][-2:0:-1]])
+    angle[[0, len(eye.upper) - 1]] = 0
+    rows, shifts = [], []
+    for (off, behind), follow in zip(RIM, RIM_FOLLOW):
+        p = polar + np.radians(behind)
+        row = (RADIUS + off) * np.stack([np.sin(p) * np.cos(azimuth), np.sin(p) * np.sin(azimuth), np.cos(p)], 1)
+        c, s = np.cos(angle * follow), np.sin(angle * follow)
+        turned = np.stack([row[:, 0], c * row[:, 1] + s * row[:, 2], c * row[:, 2] - s * row[:, 1]], 1)
+        rows.append(row + eye.centre)
+        shifts.append(turned - row)
+    return np.array(rows), np.array(shifts)

@@ -1,0 +1,94 @@
+"""The skin behind the face: rings swept from the face oval over skull and throat down to the shoulders.
+
+A ring is a closed curve of 72 points. Eight rails cross the rings: the midline over the crown (rail 0), the midline under
+the chin (rail 7) and six on each side. The rails' points below are sculpted by hand, millimetres in the head's axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from .facemesh import OVAL
+from .mesh import boundary, fair, umbrella
+
+RAIL_LANDMARKS = [0, 3, 6, 8, 11, 14, 16, 18]  # where each rail starts, as a place in OVAL (left half)
+RAILS = [
+    [(0, 102, 30), (0, 122, 0), (0, 133, -45), (0, 122, -100), (0, 88, -142), (0, 40, -152),
+     (0, -5, -140), (0, -45, -117), (0, -85, -112), (0, -120, -123), (0, -150, -140), (0, -172, -149)],
+    [(50, 87, 9), (52, 105, -18), (55, 113, -54), (54, 101, -100), (49, 69, -131), (40, 31, -141),
+     (37, -8, -128), (31, -47, -107), (30, -85, -103), (40, -118, -117), (60, -144, -132), (72, -161, -140)],
+    [(73, 42, -22), (77, 58, -42), (80, 62, -68), (74, 52, -98), (63, 30, -117), (53, 6, -121),
+     (47, -20, -110), (43, -50, -94), (42, -85, -92), (58, -117, -106), (90, -143, -112), (108, -160, -113)],
+    [(72, 2, -35), (75, 10, -51), (75, 12, -68), (69, 5, -88), (61, -8, -97), (55, -24, -97),
+     (50, -40, -90), (48, -60, -81), (50, -88, -79), (66, -119, -87), (102, -144, -88), (122, -161, -85)],
+    [(64, -48, -20), (63, -42, -35), (61, -41, -50), (58, -48, -60), (56, -55, -65), (55, -62, -66),
+     (55, -70, -64), (55, -80, -62), (55, -98, -60), (63, -122, -64), (98, -148, -63), (118, -166, -57)],
+    [(39, -83, 11), (40, -86, 0), (41, -89, -10), (42, -92, -19), (43, -96, -23), (44, -99, -25),
+     (45, -102, -27), (46, -106, -29), (46, -115, -31), (50, -130, -33), (74, -158, -30), (88, -175, -26)],
+    [(19, -94, 26), (19, -98, 14), (19, -101, 7), (19, -105, 3), (19, -108, 0), (19, -111, -2),
+     (20, -115, -5), (20, -120, -7), (21, -128, -10), (24, -142, -12), (35, -165, -9), (45, -181, -3)],
+    [(0, -96, 31), (0, -101, 19), (0, -106, 11), (0, -109.5, 7.5), (0, -113, 5), (0, -116, 3.5),
+     (0, -119, 1.5), (0, -124, -1), (0, -132, -4.5), (0, -144, -8), (0, -166, -7), (0, -184, 1)],
+]  # fmt: skip
+# Where the rings lie along the rails; rail point k is at k + 1, the face oval at 0.
+STATIONS = [0.3, 0.6, 0.95, 1.3, 1.65, 2.0, 2.35, 2.7, 3.1, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0]
+STATIONS += [7.5, 8.0, 8.5, 9.0, 9.5, 10.0, 10.5, 11.0, 11.5, 12.0]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Skin vertices as rings: `index` [R+1, 72] into the mesh (ring 0 is the oval), `station` [R+1]."""
+
+    index: np.ndarray
+    station: np.ndarray
+
+
+def oval_loop(faces: np.ndarray) -> np.ndarray:
+    """The face oval of a subdivided face patch, [72], from the forehead's middle down the subject's left side."""
+    loop = next(row for row in boundary(faces) if len(row) == 2 * len(OVAL))
+    loop = np.roll(loop, -loop.index(OVAL[0]))
+    return loop if OVAL[1] in loop[:3] else np.roll(loop[::-1], 1)
+
+
+def sweep(oval: np.ndarray) -> np.ndarray:
+    """Rings [R, 72, 3] m behind the oval [72, 3] m, passing through the rails, with the oval's own detail fading out."""
+    places = 2 * np.array(RAIL_LANDMARKS)
+    rails = np.concatenate([oval[places][:, None], np.array(RAILS) / 1000], 1)  # [8, 13, 3]
+    along = CubicSpline(np.arange(13.0), rails, axis=1)
+    stations = np.array([0.0, *STATIONS])
+    half = along(stations)  # [8, R+1, 3]
+    ring = np.concatenate([half, half[-2::-1] * np.array([-1, 1, 1])])  # rail 0 .. 7 .. 0
+    knots = np.concatenate([places, 72 - places[-2::-1]])
+    rings = CubicSpline(knots, ring, axis=0, bc_type="periodic")(np.arange(72.0)).swapaxes(0, 1)  # [R+1, 72, 3]
+    fade = np.clip(1 - stations / 3, 0, 1)[:, None, None] ** 2
+    return (rings + fade * (oval - rings[0]))[1:]
+
+
+def weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, Grid]:
+    """Face patch [M, 3] m and its faces, with the rings added: vertices, faces and the grid of the new part."""
+    oval = oval_loop(faces)
+    rings = sweep(vertices[oval])
+    count, index = len(vertices), [oval]
+    for k in range(len(rings)):
+        index.append(count + 72 * k + np.arange(72))
+    grid = Grid(np.array(index), np.array([0.0, *STATIONS]))
+    vertices = np.concatenate([vertices, rings.reshape(-1, 3)])
+    faces = np.concatenate([faces, quads(grid.index)])
+    free = np.zeros(len(vertices), bool)
+    free[grid.index[1:4]] = True
+    return fair(vertices, umbrella(faces, len(vertices)), free), faces, grid
+
+
+def quads(index: np.ndarray) -> np.ndarray:
+    """Triangles of a ring grid [R, C] closed around, outward; diagonals mirror each other about column 0."""
+    rows, columns = index.shape
+    faces = []
+    for r in range(rows - 1):
+        for c in range(columns):
+            d = (c + 1) % columns
+            a, b, e, f = index[r, c], index[r, d], index[r + 1, c], index[r + 1, d]
+            faces += [(a, e, b), (b, e, f)] if c < columns // 2 else [(a, f, b), (a, e, f)]
+    return np.array(faces, np.int64)[:, ::-1]

@@ -1,0 +1,75 @@
+"""Joints and skinning weights: root, neck, jaw, left eye, right eye."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, OVAL
+from .loft import Grid
+from .mesh import fair, umbrella
+
+ROOT = np.array([0.0, -0.150, -0.055])  # base of the neck
+NECK = np.array([0.0, -0.072, -0.045])  # upper cervical spine, where nodding and turning happen
+JAW = np.array([0.0, -0.006, -0.028])  # the line through both jaw hinges, just in front of the ears
+
+CHIN = [199, 200, 18, 83, 313, 201, 421, 208, 428, 175, 152, 171, 396, 140, 369, 148, 377, 176, 400, 32, 262, 182, 406]
+CORNERS = {61: 0.42, 291: 0.42, 78: 0.45, 308: 0.45}
+# Jaw line, from under the mouth to the ear, right side and left: the bone turns less the nearer it is to the hinge.
+JAW_LINE = {149: 0.97, 150: 0.92, 136: 0.82, 172: 0.62, 58: 0.36, 132: 0.12}
+JAW_LINE |= {378: 0.97, 379: 0.92, 365: 0.82, 397: 0.62, 288: 0.36, 361: 0.12}
+# Skin that does not follow the jaw at all.
+STILL = [0, 2, 164, 1, 4, 98, 327, 129, 358, 50, 280, 205, 425, 116, 345, 123, 352, 93, 323, 234, 454, 33, 263, 133, 362]
+STILL += [36, 266, 206, 426, 137, 366, 147, 376, 10, 9, 6]
+
+
+def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray:
+    """How much of the jaw's turn each skin vertex makes, [N] 0..1: one on lower lip and chin, fading over cheek and throat."""
+    value = {v: 0.0 for v in STILL} | {v: 1.0 for v in CHIN} | JAW_LINE | CORNERS
+    value |= {v: 0.0 for v in LIPS_INNER_UPPER[1:-1] + LIPS_OUTER_UPPER[1:-1]}
+    value |= {v: 1.0 for v in LIPS_INNER_LOWER[2:-2] + LIPS_OUTER_LOWER[2:-2]}
+    value |= {LIPS_INNER_LOWER[k]: 0.8 for k in (1, -2)} | {LIPS_OUTER_LOWER[k]: 0.78 for k in (1, -2)}
+    value |= {LIPS_INNER_UPPER[k]: 0.12 for k in (1, -2)} | {LIPS_OUTER_UPPER[k]: 0.1 for k in (1, -2)}
+    weight = np.zeros((len(vertices), 1))
+    free = np.ones(len(vertices), bool)
+    for v, w in value.items():
+        weight[v], free[v] = w, False
+    oval = [value.get(v, 0.0) for v in OVAL]
+    along = np.interp(np.arange(72), np.arange(0, 74, 2), [*oval, oval[0]])
+    for row, station in zip(grid.index[1:], grid.station[1:]):
+        throat = np.clip(1 - station / 7.5, 0, 1) ** 1.5 * np.clip((along - 0.6) / 0.4, 0, 1)
+        jaw_angle = np.clip(1 - station / 2.0, 0, 1) ** 2 * along
+        weight[row, 0], free[row] = np.maximum(throat * along, jaw_angle), False
+    free[grid.index[1:3]] = True
+    free[grid.index[1:3][:, np.concatenate([np.arange(17), np.arange(56, 72)])]] = False
+    laplacian = umbrella(faces, len(vertices))
+    weight = fair(weight, laplacian, free, order=1)
+    smooth = weight + 0.5 * (laplacian @ weight)
+    return np.clip(np.where(_lips(len(vertices))[:, None], weight, smooth), 0, 1)[:, 0]
+
+
+def _lips(count: int) -> np.ndarray:
+    rows = [*LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER]
+    return np.isin(np.arange(count), rows)
+
+
+def head_field(vertices: np.ndarray) -> np.ndarray:
+    """How much of the neck joint's turn each skin vertex makes, [N]: 1 on the head, 0 at the shoulders, smooth between."""
+    start = -0.106 - 0.45 * vertices[:, 2]
+    length = 0.060 - 0.15 * vertices[:, 2]
+    x = np.clip(1 + (vertices[:, 1] - start) / length, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def skin_weights(jaw: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """[N, 5] from the two fields; each row sums to one."""
+    jaw = np.minimum(jaw, head)
+    zero = np.zeros_like(jaw)
+    return np.stack([1 - head, head - jaw, jaw, zero, zero], 1)
+
+
+def joint_row(joint: np.ndarray, vertices: np.ndarray, index: np.ndarray) -> sparse.csr_matrix:
+    """Row [1, N] with the smallest weights over `index` that sum to one and give the joint's place."""
+    terms = np.concatenate([vertices[index].T, np.ones((1, len(index)))])
+    weights = np.linalg.lstsq(terms, np.array([*joint, 1.0]), rcond=None)[0]
+    return sparse.csr_matrix((weights, (np.zeros(len(index), int), index)), (1, len(vertices)))

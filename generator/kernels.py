@@ -1,0 +1,106 @@
+"""The compositing kernel of the warp generator: one pass over the picture, all cores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+I64, F32, U8 = types.int64, types.float32, types.uint8
+
+
+def _read(dtype: types.Type, ndim: int) -> types.Array:
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+@njit(types.void(_read(U8, 3), F32, F32, types.Array(F32, 1, "C")), nogil=True, cache=True, error_model="numpy")
+def _sample(image, x, y, out):
+    """Bilinear image [H, W, C] at px (x, y), pixel centres at +0.5, continued at the edge; added to nothing: out is set."""
+    height, width = image.shape[0], image.shape[1]
+    x = min(max(x - np.float32(0.5), np.float32(0.0)), np.float32(width - 1))
+    y = min(max(y - np.float32(0.5), np.float32(0.0)), np.float32(height - 1))
+    x0, y0 = int(x), int(y)
+    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+    u, v = x - np.float32(x0), y - np.float32(y0)
+    a, b = (np.float32(1) - u) * (np.float32(1) - v), u * (np.float32(1) - v)
+    c, d = (np.float32(1) - u) * v, u * v
+    for k in range(image.shape[2]):
+        out[k] = a * image[y0, x0, k] + b * image[y0, x1, k] + c * image[y1, x0, k] + d * image[y1, x1, k]
+
+
+@njit(types.float32(types.float64, I64), nogil=True, cache=True, error_model="numpy")
+def _mirrored(x, size):
+    """x folded into 0..size as between two mirrors."""
+    x = abs(x) % (2.0 * size)
+    return np.float32(2.0 * size - x if x > size else x)
+
+
+@njit(types.float32(_read(types.int32, 2), I64, I64), nogil=True, cache=True, error_model="numpy")
+def _edge(seen, i, j):
+    """1 inside what is seen, less on its rim: the share of the 3 x 3 pixels around that are seen, as anti-aliasing."""
+    count = 0
+    for y in range(max(i - 1, 0), min(i + 2, seen.shape[0])):
+        for x in range(max(j - 1, 0), min(j + 2, seen.shape[1])):
+            count += seen[y, x] >= 0
+    total = (min(i + 2, seen.shape[0]) - max(i - 1, 0)) * (min(j + 2, seen.shape[1]) - max(j - 1, 0))
+    return np.float32(min(1.0, 1.25 * count / total - 0.25)) if count < total else np.float32(1)
+
+
+@njit(
+    types.void(
+        I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
+        _read(F32, 3), _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
+    ),
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)  # fmt: skip
+def composite_rows(
+    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, photo_from_target, still, out
+):
+    """Rows start..stop-1 of out [H, W, 3].
+
+    photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    shell_at [H, W, 2] photo px, face_at [H, W, 5] photo px, uv, opacity, each valid where its *_seen >= 0;
+    photo_from_target homography [3, 3] of the backdrop; still: the target camera is the photo's own.
+    """
+    height, width = out.shape[0], out.shape[1]
+    size = np.float32(texture.shape[0])
+    plain, person = np.empty(4, np.float32), np.empty(4, np.float32)
+    skin, baked = np.empty(4, np.float32), np.empty(4, np.float32)
+    h = photo_from_target
+    for i in range(start, stop):
+        for j in range(width):
+            px, py = np.float32(j + 0.5), np.float32(i + 0.5)
+            if still:
+                for c in range(3):
+                    plain[c] = backdrop[i, j, c]
+            else:
+                w = h[2, 0] * px + h[2, 1] * py + h[2, 2]
+                bx = (h[0, 0] * px + h[0, 1] * py + h[0, 2]) / w
+                by = (h[1, 0] * px + h[1, 1] * py + h[1, 2]) / w
+                _sample(backdrop, _mirrored(bx, backdrop.shape[1]), _mirrored(by, backdrop.shape[0]), plain)
+            moved = np.float32(1)
+            if shell_seen[i, j] >= 0:
+                x, y = shell_at[i, j, 0], shell_at[i, j, 1]
+                _sample(photo, x, y, person)
+                alpha = person[3] / np.float32(255)
+                for c in range(3):
+                    plain[c] += alpha * (person[c] - plain[c])
+                if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
+                    gap = max(abs(x - px), abs(y - py))
+                    moved = min(max((gap - np.float32(0.05)) * np.float32(2.5), np.float32(0)), np.float32(1))
+            elif still:
+                moved = np.float32(0)
+            if moved < 1:
+                for c in range(3):
+                    plain[c] = moved * plain[c] + (np.float32(1) - moved) * photo[i, j, c]
+            if face_seen[i, j] >= 0:
+                opacity = min(face_at[i, j, 4], _edge(face_seen, i, j))
+                _sample(photo, face_at[i, j, 0], face_at[i, j, 1], skin)
+                _sample(texture, face_at[i, j, 2] * size, (np.float32(1) - face_at[i, j, 3]) * size, baked)
+                sure = baked[3] / np.float32(255)
+                for c in range(3):
+                    color = sure * skin[c] + (np.float32(1) - sure) * baked[c]
+                    plain[c] += opacity * (color - plain[c])
+            for c in range(3):
+                out[i, j, c] = np.uint8(min(max(plain[c] + np.float32(0.5), np.float32(0)), np.float32(255)))

@@ -1,0 +1,107 @@
+"""The shell: what the head model does not cover (hair, ears, neck, clothes) as a grid over the photo that follows it.
+
+The surface field of the 3D flow, extended off the head (DESIGN section 6) and turned into a mesh: every grid point is
+lifted to the depth of the head's surface next to it and carries on with that surface, as a point fixed to it would.
+Being one connected sheet it can stretch but not tear, and rasterizing it solves what hides what.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from ..flame_motion import FlameSequence
+from ..flame_motion.heads import PARTS, Skin
+from ..renderer import to_pixels
+from .portrait import Portrait
+
+CARRIERS = 12  # surface points that each grid point follows
+MOST_CARRIERS = 2500
+CELLS = 72  # along the longer side of the person
+MARGIN = 0.25  # of the person's box that the sheet goes on beyond it, and beyond the photo's edge
+INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
+
+
+@dataclass(frozen=True, eq=False)
+class Shell:
+    """A grid of G points with K carriers each."""
+
+    source_xy: Tensor  # [G, 2] px in the photo
+    faces: Tensor  # [F, 3]
+    skin: Skin  # of the M carrier vertices
+    rest: Tensor  # [M, 3] m, the person's own
+    joints: Tensor  # [5, 3] m
+    carrier: Tensor  # [G, K] index of a carrier vertex
+    weight: Tensor  # [G, K], sums to 1
+    arm: Tensor  # [G, K, 3] m from the carrier to the grid point, in the carrier's own frame
+
+    def pose(self, motion: FlameSequence) -> Tensor:
+        """World positions [T, G, 3] m of the grid under a motion."""
+        points, frames = self.skin.pose(self.rest, self.joints, motion, with_frames=True)
+        moved = points[:, self.carrier] + (frames[:, self.carrier] @ self.arm[..., None]).squeeze(-1)
+        return (moved * self.weight[..., None]).sum(2)
+
+
+def build_shell(portrait: Portrait) -> Shell:
+    """The shell of a portrait, exactly in place for the portrait's own pose."""
+    head = portrait.head
+    index = _carriers(portrait)
+    skin = head.subset(index)
+    rest, joints = skin.shaped(portrait.shape, portrait.offsets[index])
+    points, frames = (x[0] for x in skin.pose(rest, joints, portrait.pose, with_frames=True))
+    pixels = to_pixels(portrait.camera, points[None])[0, 0, :, :2]
+    grid, faces = _grid(portrait)
+    size = float(np.ptp(portrait.landmarks[:, :2], axis=0).max())
+    distance, carrier = cKDTree(pixels.numpy()).query(grid.numpy(), k=CARRIERS)
+    # The farther off the surface, the more of it counts: neighbours far out share their carriers and move alike.
+    width = np.maximum(0.03 * size, 0.7 * distance[:, :1])
+    weight = torch.from_numpy(np.exp(-0.5 * (distance / width) ** 2)).float()
+    weight = weight / weight.sum(1, keepdim=True)
+    carrier_t = torch.from_numpy(carrier)
+    camera = portrait.camera
+    depth = ((points @ camera.camera_from_world[0, :3, :3].T + camera.camera_from_world[0, :3, 3])[carrier_t, 2] * weight).sum(1)
+    world = _unproject(portrait, grid, depth)
+    arm = torch.linalg.solve(frames[carrier_t], (world[:, None] - points[carrier_t])[..., None]).squeeze(-1)
+    return Shell(grid, faces, skin, rest, joints, carrier_t, weight, arm)
+
+
+def _carriers(portrait: Portrait) -> Tensor:
+    """Vertices [M] of the outer skin that face the camera, thinned out evenly."""
+    head = portrait.head
+    outer = ~torch.isin(head.part, torch.tensor([PARTS.index(p) for p in INSIDE]))
+    corners = head.faces[outer]
+    vertices = portrait.vertices()[0]
+    a, b, c = vertices[corners].unbind(1)
+    eye = portrait.camera.centers[0, 0]
+    facing = (torch.linalg.cross(b - a, c - a) * (eye - a)).sum(1) > 0
+    index = corners[facing].unique()
+    return index[:: max(1, len(index) // MOST_CARRIERS)]
+
+
+def _grid(portrait: Portrait) -> tuple[Tensor, Tensor]:
+    """Grid points [G, 2] px over the person's box and faces [F, 3]."""
+    height, width = portrait.matte.shape
+    rows, columns = np.flatnonzero(portrait.matte.max(1) > 0.02), np.flatnonzero(portrait.matte.max(0) > 0.02)
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    side = max(bottom - top, right - left)
+    grow = MARGIN * side
+    cell = side * (1 + 2 * MARGIN) / CELLS
+    xs = np.arange(left - grow, right + grow + cell, cell)
+    ys = np.arange(top - grow, bottom + grow + cell, cell)
+    x, y = np.meshgrid(xs, ys)
+    corner = (np.arange(len(ys) - 1)[:, None] * len(xs) + np.arange(len(xs) - 1)).ravel()
+    # Counter-clockwise seen from the camera, as the head's faces are.
+    quads = np.stack([corner, corner + len(xs), corner + len(xs) + 1, corner + 1], 1)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).float(), torch.from_numpy(faces)
+
+
+def _unproject(portrait: Portrait, pixels: Tensor, depth: Tensor) -> Tensor:
+    """World points [G, 3] m of px [G, 2] at camera depths [G] m."""
+    matrix, k = portrait.camera.camera_from_world[0], portrait.camera.intrinsics[0]
+    rays = torch.linalg.solve(k, torch.cat([pixels, torch.ones_like(depth[:, None])], 1).T).T
+    return (rays * depth[:, None] - matrix[:3, 3]) @ matrix[:3, :3]

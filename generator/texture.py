@@ -1,0 +1,142 @@
+"""The person's colors on the head's uv map: from the photo where it shows them, completed where it does not.
+
+Skin is completed from the other side of the face, eyeballs from what is seen of them around the iris, and the inside of
+a mouth that was shut is given the colors that mouths have, as bright as the face is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import Head
+from ..flame_motion.heads import PARTS
+from ..renderer import clip, interpolate_fast, rasterize, to_pixels
+from .fill import fill
+from .portrait import Portrait
+
+SIZE = 768  # texels a side
+OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
+SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
+# Linear guesses, as sRGB, for a face of medium brightness.
+MOUTH_COLORS = {
+    "teeth_upper": (0.80, 0.76, 0.69), "teeth_lower": (0.74, 0.70, 0.63), "tongue": (0.58, 0.30, 0.29), "mouth": (0.26, 0.09, 0.08),
+}  # fmt: skip
+DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.20, 0.13)), (26, (0.22, 0.15, 0.11)),
+               (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
+
+
+def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
+    """Texture [size, size, 4] uint8: sRGB, and in alpha how surely the photo shows that texel. Row 0 is v = 1."""
+    import cv2
+
+    head = portrait.head
+    texel_part, at = _texels(portrait, size)
+    sx, sy, depth, facing = (np.ascontiguousarray(at[..., k]) for k in range(4))
+    color = cv2.remap(portrait.image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    color = color.astype(np.float32) / 255
+    nearest = _seen_depth(portrait)
+    seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    visible = ((depth <= seen + OCCLUSION) & (texel_part > 0)).astype(np.float32)
+    visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
+    sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
+    skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
+    out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
+    brightness = float((color[skin] * sure[skin, None]).sum() / max(3 * sure[skin].sum(), 1e-6)) / 0.55
+    _complete_eyes(out, color, sure, texel_part, at[..., 4])
+    for name, tint in MOUTH_COLORS.items():
+        inside = texel_part == PARTS.index(name)
+        shade = np.clip(1.15 - at[..., 5] / 0.035, 0.25, 1.0)[inside, None]
+        plain = np.array(tint, np.float32) * np.clip(brightness, 0.35, 1.25) * shade
+        out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
+    return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def uv_vertices(head: Head) -> Tensor:
+    """The vertex [U] of each uv point."""
+    vertex = torch.zeros(head.uv.shape[0], dtype=torch.int64)
+    vertex[head.uv_faces.reshape(-1)] = head.faces.reshape(-1)
+    return vertex
+
+
+def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Part of each texel, and where it lies: photo x, y px, camera depth m, cos to the viewer, eye angle, mouth depth."""
+    head = portrait.head
+    vertices = portrait.vertices()[0]
+    pixels = to_pixels(portrait.camera, vertices[None])[0, 0]
+    camera = portrait.camera.camera_from_world[0]
+    seen_from = vertices @ camera[:3, :3].T + camera[:3, 3]
+    normal = vertex_normals(seen_from, head.faces)
+    facing = -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
+    values = torch.stack([pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head)], 1)
+    uv = head.uv
+    corner = torch.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], torch.zeros(len(uv)), torch.ones(len(uv))], 1)[None]
+    triangles = rasterize(corner, head.uv_faces, size, size)
+    at = interpolate_fast(triangles, corner, head.uv_faces, values[uv_vertices(head)][None])[0]
+    part = np.where(triangles[0].numpy() >= 0, head.part.numpy()[triangles[0].numpy()], 0)
+    return part, at
+
+
+def _seen_depth(portrait: Portrait) -> np.ndarray:
+    """Camera depth [H, W] m of the surface that the photo shows; 0 off the head."""
+    corner = clip(portrait.camera, portrait.vertices())[0]
+    triangles = rasterize(corner, portrait.head.faces, *portrait.matte.shape)
+    depth = interpolate_fast(triangles, corner, portrait.head.faces, corner[..., 3:].contiguous())
+    return depth[0, ..., 0]
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Unit normals [N, 3], the mean of the faces around weighted by their area."""
+    a, b, c = vertices[faces].unbind(1)
+    area = torch.linalg.cross(b - a, c - a)
+    normal = torch.zeros_like(vertices).index_add_(0, faces.reshape(-1), area.repeat_interleave(3, 0))
+    return torch.nn.functional.normalize(normal, dim=1)
+
+
+def _eye_angle(head: Head) -> Tensor:
+    """Degrees [N] between an eyeball's vertex and its iris, seen from the eyeball's centre."""
+    angle = torch.zeros(head.template.shape[0])
+    joints = head.skin.joints
+    for part, joint, iris in (("eye_left", 3, 473), ("eye_right", 4, 468)):
+        index = head.faces[head.part == PARTS.index(part)].unique()
+        unit = torch.nn.functional.normalize(head.template[index] - joints[joint], dim=1)
+        axis = torch.nn.functional.normalize(head.template[head.mediapipe[iris]] - joints[joint], dim=0)  # type: ignore[index]
+        angle[index] = torch.rad2deg(torch.acos((unit @ axis).clamp(-1, 1)))
+    return angle
+
+
+def _mouth_depth(head: Head) -> Tensor:
+    """How far [N] m each vertex lies behind the front of the lips."""
+    lips = head.faces[head.part == PARTS.index("lips")]
+    front = head.template[lips.reshape(-1), 2].max() if len(lips) else head.template[:, 2].max()
+    return (front - head.template[:, 2]).clamp_min(0)
+
+
+def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """Skin [R, R, 3]: the other side's colors where this side is not seen, in this side's light, then its surroundings."""
+    mirrored, mirrored_sure = color[:, ::-1], sure[:, ::-1]
+    light = fill(color - mirrored, sure * mirrored_sure)  # the sides differ by the light; known where both are seen
+    have = sure + (1 - sure) * mirrored_sure
+    mixed = sure[..., None] * color + ((1 - sure) * mirrored_sure)[..., None] * (mirrored + light)
+    return fill(mixed / np.maximum(have, 1e-6)[..., None], have)
+
+
+def _complete_eyes(
+    out: np.ndarray, color: np.ndarray, sure: np.ndarray, part: np.ndarray, angle: np.ndarray
+) -> None:
+    """Eyeballs, in place: what the photo shows, and around it the color usual at that angle from the iris's centre."""
+    eyes = np.isin(part, [PARTS.index("eye_left"), PARTS.index("eye_right")])
+    bins = np.arange(0, 92, 2.0)
+    index = np.digitize(angle, bins) - 1
+    known, colors = [], []
+    for k in range(len(bins)):
+        seen = eyes & (index == k) & (sure > 0.6)
+        if seen.sum() >= 6:
+            known.append(bins[k] + 1)
+            colors.append(np.median(color[seen], 0))
+    if not known or known[0] > 20:  # shut eyes: nothing seen of the iris
+        known, colors = [a for a, _ in DEFAULT_EYE], [np.array(c) for _, c in DEFAULT_EYE]
+    table = np.stack([np.interp(angle[eyes], known, np.stack(colors)[:, c]) for c in range(3)], 1)
+    weight = sure[eyes, None]
+    out[eyes] = weight * color[eyes] + (1 - weight) * table

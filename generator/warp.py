@@ -1,0 +1,134 @@
+"""The `warp` generator: the fitted head re-posed, everything around it carried along, no training, on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import FlameSequence
+from ..flame_motion.fit import FACE_OUTLINE
+from ..flame_motion.heads import PARTS
+from ..renderer import Cameras, clip, interpolate_fast, rasterize, to_pixels
+from ..renderer.parallel import split
+from .fill import backdrop
+from .portrait import Portrait
+from .shell import Shell, build_shell
+from .texture import bake_texture, uv_vertices
+
+DRAWN = (
+    "face", "lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
+)  # fmt: skip  drawn from the head itself; the shell carries the rest
+SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
+WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
+CHUNK = 16  # frames posed together
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """A portrait, made ready for drawing."""
+
+    portrait: Portrait
+    shell: Shell
+    photo: np.ndarray  # [H, W, 4] uint8, matte in alpha
+    backdrop: np.ndarray  # [H, W, 3] uint8
+    texture: np.ndarray  # [R, R, 4] uint8
+    faces: Tensor  # [F, 3] int32, of the drawn parts
+    uv_faces: np.ndarray  # [F, 3] int32
+    attributes: np.ndarray  # [1, U, 5] photo x, y px, u, v, opacity
+
+
+class WarpGenerator:
+    """Animates a portrait by geometry alone (DESIGN section 8)."""
+
+    def __init__(self, rasterizer: str = "auto") -> None:
+        self.rasterizer = rasterizer
+
+    def __call__(
+        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None
+    ) -> Iterator[np.ndarray]:
+        """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn."""
+        scene = prepare(portrait)
+        cameras = portrait.camera if cameras is None else cameras
+        for start in range(0, len(motion), CHUNK):
+            part = motion[start : start + CHUNK]
+            vertices, sheet = portrait.vertices(part), scene.shell.pose(part)
+            moving = cameras.frame_range(start, start + len(part))
+            face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
+            for t in range(len(part)):
+                views = [
+                    self._draw(scene, face_clip[v, t], shell_clip[v, t], _one(moving, v, t))
+                    for v in range(cameras.views)
+                ]
+                yield np.stack(views)
+
+    def _draw(self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, camera: Cameras) -> np.ndarray:
+        """One frame of one view [H, W, 3] uint8."""
+        height, width = camera.height, camera.width
+        sheet, face = shell_clip[None].contiguous(), face_clip[None].contiguous()
+        shell_seen = rasterize(sheet, scene.shell.faces, height, width, self.rasterizer)
+        shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.source_xy[None])
+        face_seen = rasterize(face, scene.faces, height, width, self.rasterizer)
+        face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
+        still = _same(camera, scene.portrait.camera)
+        out = np.empty((height, width, 3), np.uint8)
+        from .kernels import composite_rows
+
+        split(
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
+            face_seen[0].numpy(), face_at[0], wall_homography(scene.portrait.camera, camera), still, out,
+        )  # fmt: skip
+        return out
+
+
+def prepare(portrait: Portrait) -> _Scene:
+    """All that does not change from frame to frame."""
+    head = portrait.head
+    drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in DRAWN]))
+    vertex = uv_vertices(head)
+    pixels = to_pixels(portrait.camera, portrait.vertices())[0, 0, :, :2]
+    attributes = torch.cat([pixels[vertex], head.uv, _opacity(portrait)[vertex, None]], 1)[None]
+    matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
+    shell = build_shell(portrait)
+    return _Scene(
+        portrait, shell, np.dstack([portrait.image, matte]), backdrop(portrait.image, portrait.matte), bake_texture(portrait),
+        head.faces[drawn].int(), head.uv_faces[drawn].int().numpy(), attributes.contiguous().numpy(),
+    )  # fmt: skip
+
+
+def _opacity(portrait: Portrait) -> Tensor:
+    """Opacity [N] of the drawn head: 1, falling to 0 at the face's outline, where the shell takes over."""
+    head = portrait.head
+    outline = head.template[head.mediapipe[FACE_OUTLINE]]  # type: ignore[index]
+    between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
+    distance = torch.cdist(head.template, between).min(1).values
+    inside = (distance / SEAM).clamp(0, 1)
+    return inside**2 * (3 - 2 * inside)
+
+
+def _one(cameras: Cameras, view: int, frame: int) -> Cameras:
+    """One view at one frame."""
+    pick = lambda m: m[view, min(frame, m.shape[1] - 1)][None]  # noqa: E731
+    return Cameras(pick(cameras.intrinsics_vt), pick(cameras.extrinsics_vt), cameras.height, cameras.width)
+
+
+def _same(a: Cameras, b: Cameras) -> bool:
+    return (
+        (a.height, a.width) == (b.height, b.width)
+        and torch.equal(a.intrinsics, b.intrinsics)
+        and torch.equal(a.camera_from_world, b.camera_from_world)
+    )
+
+
+def wall_homography(source: Cameras, target: Cameras) -> np.ndarray:
+    """Photo px from target px [3, 3] for a wall that hangs upright WALL m behind the head, facing the photo's camera."""
+    ks, kt = (c.intrinsics[0].double().numpy() for c in (source, target))
+    es, et = (c.camera_from_world[0].double().numpy() for c in (source, target))
+    target_from_source = et @ np.linalg.inv(es)
+    distance = es[2, 3] + WALL  # of the plane z = distance in the source camera
+    plane = np.array([[0.0, 0.0, 1.0 / distance]])
+    forth = target_from_source[:3, :3] + target_from_source[:3, 3:] @ plane
+    return np.ascontiguousarray(np.linalg.inv(kt @ forth @ np.linalg.inv(ks)))

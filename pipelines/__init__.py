@@ -1,0 +1,22 @@
+"""What a user calls. Everything is imported at first use, so that `flamecast --help` answers at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .animate import AnimatePipeline, Animation
+    from .media import VideoWriter
+    from .photos import load_photo
+
+__all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo"]
+
+_HOME = {"AnimatePipeline": "animate", "Animation": "animate", "VideoWriter": "media", "load_photo": "photos"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

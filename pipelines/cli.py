@@ -1,0 +1,201 @@
+"""The command line. Exit codes: 0 done, 2 bad input, 3 a missing asset, 1 our fault (with a traceback).
+
+Only typer is imported here: every command imports what it runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from .options import GENERATOR, HEAD, AnimateOptions
+
+app = typer.Typer(
+    name="flamecast",
+    help="Animate a portrait photo by a video or a parameter sequence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# `Optional[X]` rather than `X | None`: typer evaluates these at run time, on Python 3.10 too.
+Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it drives, its sound is kept.")]
+Text = Annotated[str | None, typer.Option(help="What to do, in words.")]
+Speech = Annotated[Path | None, typer.Option(help="A recording of speech.")]
+Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
+Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
+Edit = Annotated[str | None, typer.Option(help="Added to every frame: smile=0.5,jawOpen=0.2,yaw=15deg.")]
+HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
+Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("flamecast"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def animate(
+    photo: Photo,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")],
+    video: Video = None,
+    motion: Annotated[str | None, typer.Option(help="A motion.npz, or `demo`.")] = None,
+    text: Text = None,
+    speech: Speech = None,
+    edit: Edit = None,
+    camera: Annotated[str | None, typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8.")] = None,
+    views: Annotated[str | None, typer.Option(help="Yaws in degrees, one video each: -30,0,30.")] = None,
+    mode: Annotated[
+        str, typer.Option(help="relative: the driver's changes; absolute: its pose as it is.")
+    ] = AnimateOptions.mode,
+    size: Annotated[int, typer.Option(help="Longest side of the output, px.")] = AnimateOptions.size,
+    framing: Annotated[
+        str, typer.Option(help="photo: the whole photo; face: a square around the head.")
+    ] = AnimateOptions.framing,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    face: Face = AnimateOptions.face,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
+    seed: Seed = AnimateOptions.seed,
+) -> None:
+    """Animate PHOTO by a video or a motion file. Writes the video, and a JSON report beside it."""
+    options = {key: value for key, value in locals().items() if key not in ("photo", "head", "generator")}
+    from .animate import AnimatePipeline
+    from .console import tell, watched
+
+    with watched() as progress:
+        pipeline = AnimatePipeline(head=head, generator=generator)
+        done = pipeline(photo, **options, progress=progress)
+    tell(done)
+
+
+@app.command()
+def motion(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The parameters to write: .npz.")],
+    video: Video = None,
+    text: Text = None,
+    speech: Speech = None,
+    edit: Edit = None,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    head: HeadName = HEAD,
+    seed: Seed = AnimateOptions.seed,
+) -> None:
+    """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
+    options = {key: value for key, value in locals().items() if key != "output"}
+    from .console import tell, watched
+    from .motion import write_motion
+
+    with watched() as progress:
+        done = write_motion(output, **options, progress=progress)
+    tell(done)
+
+
+@app.command()
+def fit(
+    photo: Photo,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The portrait to write: .npz.")],
+    face: Face = AnimateOptions.face,
+    head: HeadName = HEAD,
+) -> None:
+    """Fit the head to PHOTO: portrait.npz, with an overlay picture beside it."""
+    from .console import tell, watched
+    from .fit import write_fit
+
+    with watched() as progress:
+        done = write_fit(photo, output, face=face, head=head, progress=progress)
+    tell(done)
+
+
+@app.command()
+def bench(
+    photo: Annotated[str, typer.Option(help="A photo of a face, or `demo`.")] = "demo",
+    video: Video = None,
+    size: Annotated[int, typer.Option(help="Longest side of the output, px.")] = AnimateOptions.size,
+    seconds: Annotated[float, typer.Option(help="How much to animate, s.")] = 4.0,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
+) -> None:
+    """Measure every stage here: milliseconds a frame and frames a second."""
+    from .bench import print_bench
+
+    print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing and what to do about it."""
+    from .doctor import print_report
+
+    raise typer.Exit(print_report())
+
+
+def main() -> NoReturn:
+    """The `flamecast` command."""
+    # An exception instead of sudden death lets every open output be dropped.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    _quiet_native_logs()
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        code = _explain(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _quiet_native_logs() -> None:
+    """Python keeps the error stream; what C++ libraries report about themselves there is dropped.
+
+    MediaPipe has no other switch for it. FLAMECAST_NATIVE_LOGS=1 lets it through.
+    """
+    if os.environ.get("FLAMECAST_NATIVE_LOGS"):
+        return
+    sys.stderr.flush()
+    # Line by line, as the error stream is: a progress bar or a traceback must not wait in a buffer.
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
+
+
+def _explain(error: Exception) -> int:
+    """Prints what went wrong and returns the exit code; a fault of ours goes on as a traceback."""
+    usage = getattr(error, "format_message", None)  # typer's own errors, whichever parser it carries
+    if usage is not None:
+        return _say(usage(), 2)
+    # Not imported before now: an error of ours exists only when its module is loaded.
+    errors: Any = sys.modules.get("flamecast.flame_motion.errors")
+    if errors is not None and isinstance(error, errors.BadInput):
+        return _say(str(error), 2)
+    if errors is not None and isinstance(error, errors.MissingAsset):
+        return _say(str(error), 3)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _say("the disk is full: the output could not be written", 2)
+    raise error
+
+
+def _say(sentence: str, code: int) -> int:
+    if sentence:
+        print(f"flamecast: {sentence}", file=sys.stderr)
+    return code

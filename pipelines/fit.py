@@ -1,0 +1,46 @@
+"""`flamecast fit`: a photo, as a fitted portrait file and the picture to judge the fit by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..generator.portrait import Portrait
+from .atomic import atomic_path
+from .console import Progress
+from .options import HEAD
+from .photos import load_photo
+from .report import Done, check_file
+from .signals import Source
+
+_DOUBTFUL = 2.0  # % of the inter-ocular distance
+
+
+def fit_photo(photo: Source, face: int, head: str) -> Portrait:
+    """A photo file, fitted. A cut-out's transparency is its matte."""
+    image, alpha = load_photo(str(photo))
+    cut_out = alpha is not None and float((alpha < 128).mean()) > 0.05
+    matte = alpha.astype(np.float32) / 255 if alpha is not None and cut_out else None
+    return Portrait.fit(image, matte=matte, face=face, head=head)
+
+
+def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:
+    """Writes the portrait to `output` (.npz) and its overlay to the .png of the same name. Raises BadInput."""
+    from PIL import Image
+
+    check_file(output, ".npz")
+    tell = progress or (lambda stage, done, of: None)
+    tell("fit", 0, 1)
+    portrait = fit_photo(photo, face, head)
+    portrait.save(output)
+    picture = output.with_suffix(".png")
+    with atomic_path(picture) as hidden:
+        Image.fromarray(portrait.overlay()).save(hidden, format="PNG")
+    tell("fit", 1, 1)
+    problems = []
+    if portrait.error > _DOUBTFUL:
+        problems.append(
+            f"the fit is off by {portrait.error:.1f} % of the eye distance (usual: below {_DOUBTFUL:g}): see {picture}"
+        )
+    return Done([output, picture], problems)

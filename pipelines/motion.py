@@ -1,0 +1,49 @@
+"""`flamecast motion`: a signal, as a parameter file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..flame_motion.edit import apply_edit
+from .console import Progress
+from .options import HEAD, check_positive
+from .report import Clock, Done, check_file, write_report
+from .signals import Source, check_edit, open_signal, to_motion
+
+
+def write_motion(
+    output: Path,
+    *,
+    video: Source | None = None,
+    text: str | None = None,
+    speech: Source | None = None,
+    edit: str | None = None,
+    seconds: float | None = None,
+    fps: float | None = None,
+    head: str = HEAD,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Done:
+    """Writes the motion of one signal to `output` (.npz), with a JSON report beside it. Raises BadInput."""
+    check_file(output, ".npz")
+    check_positive("seconds", seconds)
+    check_positive("fps", fps)
+    check_edit(edit, head)
+    clock = Clock()
+    signal = open_signal(video=video, text=text, speech=speech)
+    with clock.stage("motion"):
+        driving = to_motion(signal, head=head, seconds=seconds, fps=fps, seed=seed, progress=progress)
+        motion = driving.motion if edit is None else apply_edit(driving.motion, edit)
+    motion.save(output)
+    facts = {
+        "driver": driving.facts,
+        "head": motion.head,
+        "frames": len(motion),
+        "fps": motion.fps,
+        "edit": edit,
+        "problems": driving.problems,
+        "frame_problems": driving.frame_problems,
+        "timings": clock.table(len(motion)),
+    }
+    write_report(output.with_suffix(".json"), facts)
+    return Done([output, output.with_suffix(".json")], driving.problems)

@@ -1,0 +1,60 @@
+"""The options of `animate` and their defaults: the one place where both the command line and Python take them from.
+
+Light to import: the command line does so before it knows whether it is only asked for help.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+HEAD, GENERATOR = "open", "warp"
+MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
+SMALLEST, LARGEST = 64, 4096  # px
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """What `animate` may be told besides photo, driver and output. Raises BadInput for values out of range."""
+
+    edit: str | None = None  # "smile=0.5,yaw=15deg", or a keyframe file (.json): added to every frame
+    camera: str | None = None  # "orbit:40": camera movement
+    views: str | None = None  # "-30,0,30": yaws in degrees, one video each
+    mode: str = "relative"  # the driver's changes; absolute: its pose and expression as they are
+    size: int = 512  # px, longest side of the output
+    framing: str = "photo"  # the whole photo; face: a square around the head
+    seconds: float | None = None  # s, at most; the whole driver when None
+    fps: float | None = None  # Hz; the driver's when None
+    seed: int = 0  # of everything random
+    face: int = 0  # which face of the photo, counted from the largest
+
+    def __post_init__(self) -> None:
+        from ..flame_motion.errors import BadInput
+
+        for name, known in (("mode", MODES), ("framing", FRAMINGS)):
+            if getattr(self, name) not in known:
+                raise BadInput(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
+        if not SMALLEST <= self.size <= LARGEST:
+            raise BadInput(f"size must be {SMALLEST} to {LARGEST} px, got {self.size}")
+        if self.face < 0:
+            raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
+        check_positive("seconds", self.seconds)
+        check_positive("fps", self.fps)
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> AnimateOptions:
+        """Options by name; BadInput with the known names for one that is not among them."""
+        from ..flame_motion.errors import BadInput
+
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(given) - set(known)):
+            raise BadInput(f"there is no option {', '.join(unknown)}; known are: {', '.join(known)}")
+        return cls(**given)
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """BadInput unless `value` is None or a finite number above 0."""
+    from ..flame_motion.errors import BadInput
+
+    if value is not None and not 0 < value < float("inf"):
+        raise BadInput(f"{name} must be a number above 0, got {value:g}")

@@ -1,0 +1,52 @@
+"""Multi-view geometry maps of a mesh: cameras, rasterizers, interpolation, depth, normals and 3D flow."""
+
+from .camera_paths import Path, around, camera_path, place_cameras, still, view_list
+from .cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
+from .flow import SurfaceField, flow_encoding, sample_depths, surface_field
+from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals
+from .interpolate import Covered, cover, interpolate, interpolate_fast
+from .maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
+from .rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
+from .source import Source, prepare_source
+
+__all__ = [
+    "NEAR",
+    "PLAIN_MAPS",
+    "SOURCE_MAPS",
+    "Cameras",
+    "Covered",
+    "GeometryMaps",
+    "Path",
+    "Rasterizer",
+    "Source",
+    "SurfaceField",
+    "Topology",
+    "around",
+    "camera_path",
+    "clip",
+    "cover",
+    "face_normals",
+    "facing",
+    "flow_encoding",
+    "interpolate",
+    "interpolate_fast",
+    "load_rasterizer",
+    "look_at",
+    "pinhole",
+    "pixel_rays",
+    "place_cameras",
+    "plucker",
+    "prepare_source",
+    "rasterize",
+    "rasterizer_names",
+    "render_maps",
+    "sample_depths",
+    "still",
+    "stream_maps",
+    "surface_field",
+    "to_pixels",
+    "unproject",
+    "vertex_normals",
+    "view_list",
+    "working_rasterizers",
+]

@@ -1,0 +1,83 @@
+"""What a mesh and a camera give without a picture: normals, rays, points behind pixels."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .cameras import Cameras
+
+
+class Topology(Protocol):
+    """What the renderer needs to know of a mesh besides its vertices; a `Head` has it."""
+
+    @property
+    def faces(self) -> Tensor: ...  # [F, 3] int, anticlockwise seen from outside
+
+    @property
+    def uv(self) -> Tensor: ...  # [U, 2] in 0..1
+
+    @property
+    def uv_faces(self) -> Tensor: ...  # [F, 3] int, indices in uv
+
+    @property
+    def part(self) -> Tensor: ...  # [F] int, 0 is kept for "empty"
+
+
+def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Normals [..., F, 3] as long as twice the triangle's area (m2), of vertices [..., N, 3] m."""
+    corners = vertices[..., faces.long(), :]
+    first = corners[..., 0, :]
+    return torch.linalg.cross(corners[..., 1, :] - first, corners[..., 2, :] - first)
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Smooth unit normals [..., N, 3] of vertices [..., N, 3]; 0 at vertices without a face that has an area.
+
+    The sum of e x f / (|e|^2 |f|^2) over the corners (e and f the two edges there), which is exact on a sphere: Max,
+    "Weights for computing vertex normals from facet normals", 1999.
+    """
+    corners = vertices[..., faces.long(), :]  # [..., F, 3, 3]
+    edges = corners[..., [1, 2, 0], :] - corners
+    square = (edges * edges).sum(dim=-1, keepdim=True)
+    weight = square * square[..., [2, 0, 1], :]  # the edge that leaves each corner, and the one that arrives
+    flat = torch.linalg.cross(edges[..., :1, :], edges[..., 1:2, :])
+    shares = flat / torch.where(weight > 0, weight, torch.ones_like(weight))
+    total = torch.zeros_like(vertices).index_add(-2, faces.long().reshape(-1), shares.flatten(-3, -2))
+    return torch.nn.functional.normalize(total, dim=-1)
+
+
+def pixel_rays(cameras: Cameras) -> Tensor:
+    """Rays through the pixel centres in camera axes, [V, T or 1, H, W, 3], with z = 1: times depth gives the point."""
+    inverse = torch.linalg.inv(cameras.intrinsics_vt)
+    x = torch.arange(cameras.width, dtype=inverse.dtype, device=inverse.device) + 0.5
+    y = torch.arange(cameras.height, dtype=inverse.dtype, device=inverse.device) + 0.5
+    grid = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(len(y), len(x)).to(inverse)], dim=-1)
+    return torch.einsum("vtab,hwb->vthwa", inverse, grid)
+
+
+def unproject(cameras: Cameras, depth: Tensor) -> Tensor:
+    """Depth [V, T, H, W] m -> the points behind the pixel centres, [V, T, H, W, 3] m in the world."""
+    if depth.ndim != 4 or depth.shape[0] != cameras.views or depth.shape[2:] != (cameras.height, cameras.width):
+        expected = f"[{cameras.views}, T, {cameras.height}, {cameras.width}]"
+        raise ValueError(f"depth must have shape {expected}, got {list(depth.shape)}")
+    directions = torch.einsum("vtba,vthwb->vthwa", _camera_rotation(cameras), pixel_rays(cameras))
+    return cameras.centers[:, :, None, None] + directions * depth[..., None]
+
+
+def plucker(cameras: Cameras) -> Tensor:
+    """Plücker coordinates of the rays through the pixel centres in the world, [V, T or 1, H, W, 6].
+
+    First the unit direction d, then the moment o x d (m), where o is any point of the ray.
+    """
+    directions = torch.einsum("vtba,vthwb->vthwa", _camera_rotation(cameras), pixel_rays(cameras))
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    origin = cameras.centers[:, :, None, None].expand(directions.shape)
+    return torch.cat([directions, torch.linalg.cross(origin, directions)], dim=-1)
+
+
+def _camera_rotation(cameras: Cameras) -> Tensor:
+    """Rotation part of camera_from_world [V, T or 1, 3, 3]; its transpose takes camera axes to the world."""
+    return cameras.extrinsics_vt[..., :3, :3]

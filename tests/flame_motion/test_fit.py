@@ -1,0 +1,123 @@
+"""The fit recovers what made its input; its derivatives and its chain solver are exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe, solve_chain
+from flamecast.flame_motion.rotations import matrix_from_axis_angle
+from flamecast.flame_motion.track import WINDOW, track_landmarks, windows
+
+WIDTH, HEIGHT = 640, 480
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return LandmarkFit(load_head())
+
+
+def synthetic(frames: int = 12, noise: float = 0.0) -> tuple[FlameSequence, np.ndarray, Pinhole]:
+    """A motion of the built-in head and the landmarks a perfect detector would see of it."""
+    head = load_head()
+    rng = np.random.default_rng(0)
+    t = torch.linspace(0, 1, frames)
+    shape = 0.7 * torch.from_numpy(rng.standard_normal(head.identity.shape[-1])).float()
+    motion = replace(
+        FlameSequence.neutral(frames=frames, fps=25, head=head),
+        shape=shape,
+        neck=torch.stack([0.1 * (6 * t).sin(), 0.3 * (4 * t).sin(), 0.1 * t], 1),
+        jaw=torch.stack([0.2 * (5 * t).sin().abs(), 0 * t, 0 * t], 1),
+        translation=torch.tensor([0.02, 0.01, -0.9]) + 0.02 * torch.stack([t, 0 * t, t], 1),
+    )
+    skin = head.subset(head.mediapipe)
+    points = skin.pose(*skin.shaped(shape), motion)
+    camera = Pinhole.guess(WIDTH, HEIGHT)
+    metres = -motion.translation[:, 2].numpy()[:, None] / camera.focal
+    depth = -(points[..., 2] - points[..., 2].mean(1, keepdim=True)).numpy() / metres
+    seen = np.concatenate([camera.project(points).numpy(), depth[..., None]], -1)
+    return motion, (seen + noise * rng.standard_normal(seen.shape)).astype(np.float32), camera
+
+
+def test_tracking_recovers_the_motion_that_made_the_landmarks():
+    truth, points, _ = synthetic()
+    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, load_head())
+    assert len(found.motion) == len(truth)
+    assert float(found.error.max()) < 0.35  # % of the inter-ocular distance
+    turned = torch.rad2deg((found.motion.neck - truth.neck).norm(dim=1))
+    assert float(turned.max()) < 2.0
+    moved = found.motion.translation - (truth.translation - truth.translation[:1])
+    assert float(moved.abs().max()) < 0.006
+    opening = found.motion.jaw[:, 0].numpy()
+    assert np.corrcoef(opening, truth.jaw[:, 0].numpy())[0, 1] > 0.98
+
+
+def test_frames_without_a_face_are_interpolated_and_reported():
+    truth, points, _ = synthetic(20)
+    points[8:12] = np.nan
+    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, load_head())
+    assert len(found.motion) == 20
+    assert found.found.tolist() == [True] * 8 + [False] * 4 + [True] * 8
+    assert found.problems == ["frames 8-11 (0.32-0.48 s): no face found, motion interpolated"]
+    assert float(torch.rad2deg((found.motion.neck - truth.neck).norm(dim=1))[8:12].max()) < 3.0
+    assert (found.confidence[8:12] == 0).all() and (found.confidence[:8] > 0.5).all()
+
+
+def test_no_face_at_all_is_refused():
+    with pytest.raises(BadInput, match="No face was found in any of the 3 frames"):
+        track_landmarks(np.full((3, 478, 3), np.nan, np.float32), WIDTH, HEIGHT, 25.0, load_head())
+
+
+def test_jacobian_by_finite_differences(problem):
+    torch.manual_seed(0)
+    size = problem.basis.shape[-1]
+    state = Frames(
+        matrix_from_axis_angle(0.3 * torch.randn(1, 3)), torch.tensor([[0.0, 0.0, -0.8]]), torch.tensor([[0.2, 0.05]]),
+        0.2 * torch.randn(1, 2, 2), 0.3 * torch.randn(1, size),
+    )  # fmt: skip
+    rest, joints = problem.skin.shaped(0.5 * torch.randn(problem.skin.identity.shape[-1]))
+    world, frame, pivot, arms = problem.points(rest, joints, state)
+    pose = problem.jacobian(state, world, frame, pivot, arms)[0]
+    whole = torch.cat([pose, frame[0] @ problem.basis], -1)  # [P, 3, D]
+    step = 1e-3
+    for k in [*range(12), 12, 14, 12 + size - 1]:
+        delta = torch.zeros(1, 12 + size)
+        delta[0, k] = step
+        ahead, behind = (problem.points(rest, joints, state.step(s * delta))[0][0] for s in (1, -1))
+        # Expressions move the joints by micrometres, which the Gauss-Newton step leaves out.
+        assert torch.allclose((ahead - behind) / (2 * step), whole[..., k], atol=3e-3 * float(whole[..., k].abs().max()) + 2e-4)
+
+
+def test_chain_solver_equals_the_dense_solution():
+    rng = np.random.default_rng(0)
+    count, size = 7, 5
+    root = rng.standard_normal((count, size, size))
+    h = root @ root.transpose(0, 2, 1) + 6 * np.eye(size)
+    link, g = rng.random(size), rng.standard_normal((count, size))
+    dense = np.zeros((count * size, count * size))
+    for t in range(count):
+        at = np.s_[t * size : (t + 1) * size]
+        dense[at, at] = h[t]
+        if t:
+            before = np.s_[(t - 1) * size : t * size]
+            dense[at, before] = dense[before, at] = -np.diag(link)
+    assert np.allclose(solve_chain(h, g, link).numpy().ravel(), np.linalg.solve(dense, g.ravel()), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, WINDOW - 1, WINDOW, WINDOW + 1, 1000])
+def test_windows_cover_every_frame_once(count):
+    kept = [t for start, _, keep in windows(count) for t in range(start, keep)]
+    assert kept == list(range(count))
+    assert all(stop - start <= WINDOW for start, stop, _ in windows(count))
+
+
+def test_weights_whiten_and_missing_frames_weigh_nothing(problem):
+    _, points, camera = synthetic(3)
+    points[1] = np.nan
+    data = observe(problem, points, camera)
+    assert (data.weight[1] == 0).all() and (data.weight[[0, 2]] > 0).all()
+    assert torch.isfinite(data.image).all()

@@ -1,0 +1,72 @@
+"""Driving: what must stay, stays exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion.rotations import compose
+from flamecast.flame_motion.transfer import drive, rest_of
+
+
+def pose(seed: int, frames: int = 1) -> FlameSequence:
+    g = torch.Generator().manual_seed(seed)
+    r = lambda *size: 0.2 * torch.randn(*size, generator=g)  # noqa: E731
+    still = FlameSequence.neutral(frames=frames, fps=25, head="open")
+    return replace(
+        still, shape=r(*still.shape.shape), expression=r(*still.expression.shape), neck=r(frames, 3),
+        jaw=r(frames, 3).abs(), eyes=r(frames, 2, 3), eyelids=r(frames, 2).abs().clamp(0, 1),
+    )  # fmt: skip
+
+
+def test_a_driver_at_rest_moves_nothing():
+    source, one = pose(0), pose(1)
+    held = replace(one, **{k: getattr(one, k).repeat(5, *[1] * (getattr(one, k).ndim - 1)) for k in
+                           ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")})  # fmt: skip
+    driven = drive(source, held, "relative")
+    for name in ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation"):
+        assert torch.allclose(getattr(driven, name), getattr(source, name).expand_as(getattr(driven, name)), atol=1e-5), name
+    assert torch.equal(driven.shape, source.shape)
+
+
+def test_absolute_keeps_the_drivers_pose_and_the_portraits_identity():
+    source, motion = pose(0), pose(1, 6)
+    driven = drive(source, motion, "absolute")
+    assert torch.equal(driven.shape, source.shape) and not torch.equal(driven.shape, motion.shape)
+    for name in ("expression", "neck", "jaw", "eyes", "eyelids"):
+        assert torch.equal(getattr(driven, name), getattr(motion, name))
+
+
+def test_relative_turns_are_the_drivers_turns():
+    source, motion = pose(0), pose(1, 6)
+    driven = drive(source, motion, "relative")
+    turn = lambda a, b: compose(a, -b)  # noqa: E731
+    assert torch.allclose(turn(driven.neck[3:4], driven.neck[1:2]), turn(motion.neck[3:4], motion.neck[1:2]), atol=1e-4)
+
+
+def test_shut_eyes_of_the_driver_shut_the_portraits():
+    source = replace(pose(0), eyelids=torch.tensor([[0.1, 0.3]]))
+    lids = torch.tensor([[0.2, 0.2]] * 8 + [[1.0, 1.0]])
+    driven = drive(source, replace(pose(1, 9), eyelids=lids), "relative")
+    assert torch.allclose(driven.eyelids[-1], torch.ones(2)) and torch.allclose(driven.eyelids[0], source.eyelids[0])
+
+
+def test_rest_does_not_need_a_neutral_start():
+    still = FlameSequence.neutral(frames=40, fps=25, head="open")
+    jaw = torch.zeros(40, 3)
+    jaw[:25, 0] = 0.3  # starts with an open mouth
+    assert float(rest_of(replace(still, jaw=jaw)).jaw[0, 0]) == 0.0
+
+
+def test_unknown_mode_and_foreign_head_are_refused():
+    with pytest.raises(BadInput, match="relative or absolute"):
+        drive(pose(0), pose(1), "sideways")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="flame@1"):
+        drive(pose(0), replace(pose(1), head="flame@1"))
+
+
+def test_the_same_head_is_loaded_once():
+    assert load_head() is load_head()

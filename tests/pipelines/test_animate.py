@@ -1,0 +1,210 @@
+"""The whole path on real pictures: the portrait of scikit-image, driven by the demo motion and by a film of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from flamecast.flame_motion import BadInput, FlameSequence
+from flamecast.generator import Portrait
+from flamecast.pipelines import AnimatePipeline
+from flamecast.pipelines.fit import fit_photo, write_fit
+from flamecast.pipelines.media import GENERATED_MARK, VideoWriter
+from flamecast.pipelines.motion import write_motion
+
+FRAMES, FPS, GAP = 24, 30000 / 1001, range(8, 12)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory) -> Path:
+    """A film of the portrait sliding by, with sound; the face is gone for the frames of GAP."""
+    path = tmp_path_factory.mktemp("driver") / "driver.mp4"
+    samples = (0.3 * np.sin(np.arange(48_000) * 0.05)).astype(np.float32)
+    with VideoWriter(path, FPS, sound=SimpleNamespace(samples=samples, sample_rate=48_000)) as writer:
+        for frame in range(FRAMES):
+            picture = np.ascontiguousarray(astronaut()[:320, 60 + 2 * frame : 380 + 2 * frame])
+            writer.write(np.full_like(picture, 90) if frame in GAP else picture)
+    return path
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return fit_photo("demo", 0, "open")
+
+
+def read(path: Path) -> SimpleNamespace:
+    with av.open(str(path)) as container:
+        rate = container.streams.video[0].average_rate
+        sound = bool(container.streams.audio)
+        mark = container.metadata.get("comment")
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return SimpleNamespace(frames=frames, fps=rate, sound=sound, mark=mark)
+
+
+def test_a_video_drives_frame_for_frame_with_its_sound(driver, portrait, tmp_path):
+    done = AnimatePipeline()(portrait, video=driver, output=tmp_path / "out.mp4", size=128)
+    assert [file.name for file in done.files] == ["out.mp4", "out.json"]
+    assert sorted(os.listdir(tmp_path)) == ["out.json", "out.mp4"]
+    out = read(tmp_path / "out.mp4")
+    assert len(out.frames) == FRAMES and out.frames[0].shape == (128, 128, 3)
+    assert float(out.fps) == FPS and out.sound and out.mark == GENERATED_MARK
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["frames"] == FRAMES and report["driver"]["frames_without_face"] == len(GAP)
+    assert report["frame_problems"] == [{"frames": [GAP[0], GAP[-1]], "problem": "no face in the driver: interpolated"}]
+    assert {"fit", "motion", "generate", "encode"} <= set(report["timings"])
+
+
+def test_progress_tells_every_frame(driver, portrait):
+    seen: dict[str, list[int]] = {}
+    done = AnimatePipeline()(
+        portrait, video=driver, size=64, progress=lambda stage, done, of: seen.setdefault(stage, []).append(done)
+    )
+    assert seen["generate"] == list(range(1, FRAMES + 1)) and len(seen) >= 2
+    assert done.frames is not None and done.frames.shape == (FRAMES, 1, 64, 64, 3) and done.files == []
+
+
+@pytest.mark.parametrize("seconds, fps", [(0.5, None), (None, 12.0), (0.5, 50.0)])
+def test_length_and_rate(driver, portrait, tmp_path, seconds, fps):
+    AnimatePipeline()(portrait, video=driver, output=tmp_path / "a.mp4", size=64, seconds=seconds, fps=fps)
+    frames = FRAMES if seconds is None else round(seconds * FPS)
+    expected = frames if fps is None else round(frames / FPS * fps)
+    out = read(tmp_path / "a.mp4")
+    assert len(out.frames) == expected and float(out.fps) == (fps or FPS)
+
+
+def test_more_seconds_than_the_driver_has_is_said(driver, portrait):
+    done = AnimatePipeline()(portrait, video=driver, size=64, seconds=60.0)
+    assert len(done.frames) == FRAMES and any("60 s" in problem for problem in done.problems)
+
+
+def test_the_untouched_photo_comes_back_where_nothing_moves(portrait):
+    still = FlameSequence.neutral(frames=2, fps=25, head=portrait.pose.head)
+    done = AnimatePipeline()(portrait, motion=still, size=512)
+    difference = np.abs(done.frames[:, 0].astype(int) - astronaut()).max(axis=(0, 3))
+    assert np.median(difference) == 0
+
+
+def test_the_demo_moves_and_is_the_same_every_time(portrait):
+    first = AnimatePipeline()(portrait, motion="demo", size=96, seconds=1.0).frames
+    again = AnimatePipeline()(portrait, motion="demo", size=96, seconds=1.0).frames
+    assert np.array_equal(first, again)
+    assert np.abs(first[-1].astype(int) - first[0]).mean() > 0.5
+
+
+def test_views_make_one_video_each(portrait, tmp_path):
+    options = {"motion": "demo", "views": "-20,0,20", "seconds": 0.2, "size": 128}
+    done = AnimatePipeline()(portrait, **options, output=tmp_path / "a.mp4")
+    names = ["a_view-20.mp4", "a_view0.mp4", "a_view20.mp4", "a.json"]
+    assert [file.name for file in done.files] == names and sorted(os.listdir(tmp_path)) == sorted(names)
+    views = AnimatePipeline()(portrait, **options).frames
+    plain = AnimatePipeline()(portrait, **{**options, "views": None}).frames
+    assert np.array_equal(views[:, 1:2], plain)
+    for view, name in enumerate(names[:3]):
+        written = np.stack(read(tmp_path / name).frames).astype(int)
+        distances = [np.abs(written - views[:, other]).mean() for other in range(3)]
+        assert int(np.argmin(distances)) == view
+
+
+def test_a_camera_moves_and_the_head_does_not(portrait):
+    still = FlameSequence.neutral(frames=8, fps=25, head=portrait.pose.head)
+    moved = AnimatePipeline()(portrait, motion=still, camera="orbit:30", size=96).frames
+    assert np.abs(moved[2].astype(int) - moved[0]).mean() > 1
+
+
+def test_framing_shows_the_face_at_the_size_asked_for(portrait):
+    photo = AnimatePipeline()(portrait, motion="demo", seconds=0.04, size=128).frames
+    face = AnimatePipeline()(portrait, motion="demo", seconds=0.04, size=128, framing="face").frames
+    assert photo.shape == face.shape == (1, 1, 128, 128, 3)
+    assert np.abs(photo.astype(int) - face).mean() > 10
+
+
+def test_a_wide_photo_keeps_its_shape_with_even_sides():
+    wide = np.ascontiguousarray(astronaut()[:301])
+    assert AnimatePipeline()(wide, motion="demo", seconds=0.04, size=256).frames.shape == (1, 1, 150, 256, 3)
+
+
+def test_edits_are_added(portrait):
+    still = FlameSequence.neutral(frames=1, fps=25, head=portrait.pose.head)
+    plain = AnimatePipeline()(portrait, motion=still, size=128).frames
+    turned = AnimatePipeline()(portrait, motion=still, edit="yaw=15deg", size=128).frames
+    assert np.abs(turned.astype(int) - plain).mean() > 1
+
+
+def test_motion_and_fit_files_take_the_place_of_video_and_photo(driver, portrait, tmp_path):
+    done = write_motion(tmp_path / "m.npz", video=driver)
+    assert [file.name for file in done.files] == ["m.npz", "m.json"]
+    assert len(FlameSequence.load(tmp_path / "m.npz")) == FRAMES
+    done = write_fit("demo", tmp_path / "p.npz")
+    assert [file.name for file in done.files] == ["p.npz", "p.png"]
+    from_files = AnimatePipeline()(tmp_path / "p.npz", motion=tmp_path / "m.npz", size=96).frames
+    assert np.array_equal(from_files, AnimatePipeline()(portrait, video=driver, size=96).frames)
+
+
+def test_a_truncated_driver_is_animated_as_far_as_it_decodes(driver, portrait, tmp_path):
+    whole = driver.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: int(len(whole) * 0.6)])
+    done = AnimatePipeline()(portrait, video=tmp_path / "cut.mp4", size=64, output=tmp_path / "a.mp4")
+    assert 0 < done.report["frames"] < FRAMES and done.problems
+    assert len(read(tmp_path / "a.mp4").frames) == done.report["frames"]
+
+
+def test_a_failing_generator_leaves_no_file(portrait, tmp_path, monkeypatch):
+    def failing(name):
+        def generate(portrait, motion, cameras):
+            yield np.zeros((1, 64, 64, 3), np.uint8)
+            raise RuntimeError("broken")
+
+        return generate
+
+    monkeypatch.setattr("flamecast.pipelines.animate.load_generator", failing)
+    with pytest.raises(RuntimeError, match="broken"):
+        AnimatePipeline()(portrait, motion="demo", size=64, output=tmp_path / "a.mp4")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_run_leaves_nothing(tmp_path, number):
+    code = (
+        "import sys; from flamecast.pipelines import cli, console\n"
+        "from contextlib import contextmanager\n"
+        "@contextmanager\n"
+        "def watched():\n"
+        "    yield lambda stage, done, of: print(stage, done, flush=True)\n"
+        "console.watched = watched; cli.main()\n"
+    )
+    command = [sys.executable, "-c", code, "animate", "demo", "--motion", "demo", "-o", "a.mp4"]
+    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert child.stdout is not None
+    try:
+        assert any(line == "generate 12\n" for line in child.stdout)
+        child.send_signal(number)
+        assert child.wait(timeout=60) != 0
+    finally:
+        child.kill()
+        child.stdout.close()
+    deadline = time.monotonic() + 5
+    while os.listdir(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_pipeline_is_saved_and_loaded(tmp_path):
+    pipeline = AnimatePipeline(head="open", generator="warp")
+    pipeline.save_pretrained(tmp_path)
+    assert AnimatePipeline.from_pretrained(tmp_path) == pipeline
+    (tmp_path / "pipeline.json").write_text('{"head": "open", "speed": 9}')
+    with pytest.raises(BadInput, match="generator"):
+        AnimatePipeline.from_pretrained(tmp_path)
+    with pytest.raises(BadInput, match="no pipeline"):
+        AnimatePipeline.from_pretrained(tmp_path / "none")

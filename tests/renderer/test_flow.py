@@ -1,0 +1,130 @@
+"""The surface field and the depth-guided encoding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from flamecast.renderer import (
+    flow_encoding,
+    pinhole,
+    pixel_rays,
+    place_cameras,
+    render_maps,
+    sample_depths,
+    surface_field,
+)
+from flamecast.renderer.closest import build_tree
+
+
+def brute_force(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Distance [P] to the nearest of triangles [F, 3, 3], each sampled at its interior point, edges and corners."""
+    best = np.full(len(points), np.inf)
+    for a, b, c in corners.astype(np.float64):
+        for p, q in ((a, b), (b, c), (c, a)):
+            edge = q - p
+            share = np.clip((points - p) @ edge / max(edge @ edge, 1e-30), 0, 1)
+            best = np.minimum(best, np.linalg.norm(points - p - share[:, None] * edge, axis=1))
+        normal = np.cross(b - a, c - a)
+        if normal @ normal > 1e-20:
+            unit = normal / np.linalg.norm(normal)
+            height = (points - a) @ unit
+            foot = points - height[:, None] * unit
+            sides = [np.cross(q - p, foot - p) @ normal for p, q in ((a, b), (b, c), (c, a))]
+            inside = np.all(np.array(sides) >= 0, axis=0)
+            best = np.where(inside, np.minimum(best, np.abs(height)), best)
+    return best
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 33, 200])
+def test_the_nearest_point_is_the_nearest(soup, count: int) -> None:
+    mesh = soup(count, count=count)
+    faces = mesh.faces.clone()
+    if count > 3:
+        faces[1] = faces[0, :1]  # a triangle that is a point
+        faces[2, 2] = faces[2, 1]  # and one that is a line
+    vertices = mesh.vertices.numpy()
+    points = np.random.default_rng(0).uniform(-0.6, 0.6, (300, 3)).astype(np.float32)
+    face, weights = build_tree(vertices, faces.numpy()).nearest(points)
+    corners = vertices[faces.numpy()]
+    found = (weights[..., None] * corners[face]).sum(axis=1)
+    assert (weights >= -1e-6).all() and np.allclose(weights.sum(axis=1), 1.0, atol=1e-6)
+    distance = np.linalg.norm(found - points, axis=1)
+    np.testing.assert_allclose(distance, brute_force(points, corners), atol=1e-6)
+    alone = [build_tree(vertices, faces.numpy()).nearest(points[k : k + 1])[0][0] for k in range(0, 300, 37)]
+    assert (face[::37] == alone).all()  # ties do not depend on the neighbours asked before
+
+
+def test_rigid_motion_carries_space_rigidly_and_fades_far_away(sphere, rotation) -> None:
+    mesh = sphere(3)
+    turned, shift = rotation((0.0, 0.6, 0.8), 30.0), torch.tensor([0.02, 0.0, -0.01])
+    target = mesh.vertices @ turned.T + shift
+    field = surface_field(target, mesh.vertices, mesh.faces, carry=0.05, reach=0.2)
+    rng = torch.Generator().manual_seed(0)
+    outward = torch.nn.functional.normalize(torch.randn(400, 3, generator=rng), dim=1)
+    near = outward * (0.1 + 0.049 * torch.rand(400, 1, generator=rng)) + shift
+    expected = (near - shift) @ turned - near
+    torch.testing.assert_close(field.flow(near), expected, atol=2e-6, rtol=0)
+    assert (field.flow(outward * 0.31 + shift) == 0).all()
+    between = field.flow(outward * 0.22 + shift).norm(dim=-1)
+    whole = ((outward * 0.22) @ turned - outward * 0.22 - shift).norm(dim=-1)
+    assert (between < whole).all() and (between > 0).all()
+
+
+def test_a_still_mesh_moves_nothing(soup) -> None:
+    mesh = soup(1)
+    field = surface_field(mesh.vertices, mesh.vertices, mesh.faces)
+    assert field.flow(torch.rand(2, 5, 3) - 0.5).abs().max() < 1e-6
+
+
+def test_samples_lie_around_the_surface_and_between_near_and_far_off_it() -> None:
+    depths = sample_depths(torch.tensor([[0.8, 0.0]]), samples=5, delta=0.01, near=0.5, far=2.5)
+    torch.testing.assert_close(depths[0, 0], torch.tensor([0.79, 0.795, 0.8, 0.805, 0.81]))
+    torch.testing.assert_close(depths[0, 1], torch.tensor([0.5, 1.0, 1.5, 2.0, 2.5]))
+    assert sample_depths(torch.tensor([0.8]), samples=1, delta=0.01, near=0.5, far=2.5).tolist() == [
+        [pytest.approx(0.8)]
+    ]
+    for bad in ({"samples": 0}, {"delta": -1.0}, {"near": 0.0}, {"far": 0.1}):
+        with pytest.raises(ValueError, match="sampling needs"):
+            sample_depths(torch.zeros(1), **{"samples": 5, "delta": 0.01, "near": 0.5, "far": 2.5, **bad})
+
+
+def test_the_encoding_points_back_to_the_source(sphere, rotation) -> None:
+    mesh = sphere(3)
+    turned, shift = rotation((0.0, 1.0, 0.0), 20.0), torch.tensor([0.01, 0.02, 0.0])
+    targets = torch.stack([mesh.vertices, mesh.vertices @ turned.T + shift])
+    cameras = place_cameras(
+        pinhole(12, 14, focal=40.0, distance=0.8), [0.0, 0.0, 0.0], 2, camera="arc:0,9", views="0,25"
+    )
+    depth = render_maps(targets, mesh, cameras, maps=["depth"]).depth
+    assert depth is not None
+    fields = [surface_field(target, mesh.vertices, mesh.faces, carry=1.0, reach=2.0) for target in targets]
+    encoding = flow_encoding(depth, fields, cameras, samples=4, delta=0.01, near=0.5, far=1.1)
+    assert encoding.shape == (2, 2, 12, 12, 14)
+    assert encoding[:, 0].abs().max() < 1e-5  # nothing moved in the first frame
+    distance = sample_depths(depth, samples=4, delta=0.01, near=0.5, far=1.1)[:, 1]  # [V, H, W, 4]
+    rays = torch.einsum("vba,vhwb->vhwa", cameras.extrinsics_vt[:, 1, :3, :3], pixel_rays(cameras)[:, 0])
+    points = cameras.centers[:, 1, None, None, None] + rays[..., None, :] * distance[..., None]
+    flow = encoding[:, 1].reshape(2, 4, 3, 12, 14).permute(0, 3, 4, 1, 2)
+    torch.testing.assert_close(points + flow, (points - shift) @ turned, atol=2e-5, rtol=0)
+
+
+def test_bad_arguments(sphere) -> None:
+    mesh = sphere(0)
+    with pytest.raises(ValueError, match=r"target and source must both be \[N, 3\]"):
+        surface_field(mesh.vertices, mesh.vertices[1:], mesh.faces)
+    with pytest.raises(ValueError, match="0 <= carry < reach"):
+        surface_field(mesh.vertices, mesh.vertices, mesh.faces, carry=0.2, reach=0.1)
+    with pytest.raises(ValueError, match="at least one face"):
+        build_tree(mesh.vertices.numpy(), mesh.faces.numpy()[:0])
+    with pytest.raises(ValueError, match="vertices must be finite"):
+        build_tree(mesh.vertices.numpy() * np.nan, mesh.faces.numpy())
+    tree = build_tree(mesh.vertices.numpy(), mesh.faces.numpy())
+    with pytest.raises(ValueError, match=r"points must have shape \[P, 3\]"):
+        tree.nearest(np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="points must be finite"):
+        tree.nearest(np.full((2, 3), np.nan))
+    field = surface_field(mesh.vertices, mesh.vertices, mesh.faces)
+    with pytest.raises(ValueError, match=r"depth must have shape \[1, 1, 4, 4\]"):
+        flow_encoding(torch.zeros(1, 2, 4, 4), [field], pinhole(4, 4, focal=4.0), near=0.1, far=1.0)
