@@ -34,6 +34,12 @@ def _mirrored(x, size):
     return np.float32(2.0 * size - x if x > size else x)
 
 
+@njit(types.float32(F32), nogil=True, cache=True, error_model="numpy")
+def _ramp(gap):
+    """0 where a point stayed within a twentieth of a pixel, 1 from half a pixel on."""
+    return min(max((gap - np.float32(0.05)) * np.float32(2.2), np.float32(0)), np.float32(1))
+
+
 @njit(types.float32(_read(types.int32, 2), I64, I64), nogil=True, cache=True, error_model="numpy")
 def _edge(seen, i, j):
     """1 inside what is seen, less on its rim: the share of the 3 x 3 pixels around that are seen, as anti-aliasing."""
@@ -48,19 +54,22 @@ def _edge(seen, i, j):
 @njit(
     types.void(
         I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
-        _read(F32, 3), _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
+        _read(F32, 3), _read(U8, 1), _read(U8, 2), _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     nogil=True,
     cache=True,
     error_model="numpy",
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, photo_from_target, still, out
+    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, part, photo_part,
+    photo_from_target, still, out,
 ):
     """Rows start..stop-1 of out [H, W, 3].
 
     photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
-    shell_at [H, W, 2] photo px, face_at [H, W, 5] photo px, uv, opacity, each valid where its *_seen >= 0;
+    shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), face_at [H, W, 6]
+    the same, then uv and opacity, each valid where its *_seen >= 0;
+    part [F] of the drawn triangles, photo_part [h, w] which of them the photo shows at its pixels (0 = none);
     photo_from_target homography [3, 3] of the backdrop; still: the target camera is the photo's own.
     """
     height, width = out.shape[0], out.shape[1]
@@ -81,24 +90,29 @@ def composite_rows(
                 _sample(backdrop, _mirrored(bx, backdrop.shape[1]), _mirrored(by, backdrop.shape[0]), plain)
             moved = np.float32(1)
             if shell_seen[i, j] >= 0:
-                x, y = shell_at[i, j, 0], shell_at[i, j, 1]
+                x, y = shell_at[i, j, 0] / shell_at[i, j, 2], shell_at[i, j, 1] / shell_at[i, j, 2]
                 _sample(photo, x, y, person)
                 alpha = person[3] / np.float32(255)
                 for c in range(3):
                     plain[c] += alpha * (person[c] - plain[c])
                 if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
-                    gap = max(abs(x - px), abs(y - py))
-                    moved = min(max((gap - np.float32(0.05)) * np.float32(2.5), np.float32(0)), np.float32(1))
+                    moved = _ramp(max(abs(x - px), abs(y - py)))
             elif still:
                 moved = np.float32(0)
             if moved < 1:
                 for c in range(3):
                     plain[c] = moved * plain[c] + (np.float32(1) - moved) * photo[i, j, c]
             if face_seen[i, j] >= 0:
-                opacity = min(face_at[i, j, 4], _edge(face_seen, i, j))
-                _sample(photo, face_at[i, j, 0], face_at[i, j, 1], skin)
-                _sample(texture, face_at[i, j, 2] * size, (np.float32(1) - face_at[i, j, 3]) * size, baked)
+                opacity = min(face_at[i, j, 5], _edge(face_seen, i, j))
+                x, y = face_at[i, j, 0] / face_at[i, j, 2], face_at[i, j, 1] / face_at[i, j, 2]
+                _sample(photo, x, y, skin)
+                _sample(texture, face_at[i, j, 3] * size, (np.float32(1) - face_at[i, j, 4]) * size, baked)
                 sure = baked[3] / np.float32(255)
+                if still and photo_part[i, j] == part[face_seen[i, j]]:
+                    moved = _ramp(max(abs(x - px), abs(y - py)))
+                    sure = max(sure, np.float32(1) - moved)
+                    for c in range(3):
+                        skin[c] = moved * skin[c] + (np.float32(1) - moved) * photo[i, j, c]
                 for c in range(3):
                     color = sure * skin[c] + (np.float32(1) - sure) * baked[c]
                     plain[c] += opacity * (color - plain[c])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..flame_motion import FlameSequence
 from ..flame_motion.heads import PARTS, Skin
-from ..renderer import to_pixels
+from ..renderer import Cameras, to_pixels
 from .portrait import Portrait
 
 CARRIERS = 12  # surface points that each grid point follows
@@ -30,7 +30,7 @@ INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mout
 class Shell:
     """A grid of G points with K carriers each."""
 
-    source_xy: Tensor  # [G, 2] px in the photo
+    photo_at: Tensor  # [G, 3] where each point lies in the photo: x d, y d, d with px x, y and camera depth d m
     faces: Tensor  # [F, 3]
     skin: Skin  # of the M carrier vertices
     rest: Tensor  # [M, 3] m, the person's own
@@ -62,11 +62,11 @@ def build_shell(portrait: Portrait) -> Shell:
     weight = torch.from_numpy(np.exp(-0.5 * (distance / width) ** 2)).float()
     weight = weight / weight.sum(1, keepdim=True)
     carrier_t = torch.from_numpy(carrier)
-    camera = portrait.camera
-    depth = ((points @ camera.camera_from_world[0, :3, :3].T + camera.camera_from_world[0, :3, 3])[carrier_t, 2] * weight).sum(1)
+    depth = (homogeneous_pixels(portrait.camera, points)[carrier_t, 2] * weight).sum(1)
     world = _unproject(portrait, grid, depth)
     arm = torch.linalg.solve(frames[carrier_t], (world[:, None] - points[carrier_t])[..., None]).squeeze(-1)
-    return Shell(grid, faces, skin, rest, joints, carrier_t, weight, arm)
+    photo_at = torch.cat([grid, torch.ones_like(depth[:, None])], 1) * depth[:, None]
+    return Shell(photo_at, faces, skin, rest, joints, carrier_t, weight, arm)
 
 
 def _carriers(portrait: Portrait) -> Tensor:
@@ -98,6 +98,12 @@ def _grid(portrait: Portrait) -> tuple[Tensor, Tensor]:
     quads = np.stack([corner, corner + len(xs), corner + len(xs) + 1, corner + 1], 1)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     return torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).float(), torch.from_numpy(faces)
+
+
+def homogeneous_pixels(camera: Cameras, points: Tensor) -> Tensor:
+    """World points [N, 3] m as [N, 3] x d, y d, d with px x, y and depth d m: linear in the points, unlike px alone."""
+    matrix = camera.camera_from_world[0]
+    return (points @ matrix[:3, :3].T + matrix[:3, 3]) @ camera.intrinsics[0].T
 
 
 def _unproject(portrait: Portrait, pixels: Tensor, depth: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from torch import Tensor
 from ..flame_motion import FlameSequence
 from ..flame_motion.fit import FACE_OUTLINE
 from ..flame_motion.heads import PARTS
-from ..renderer import Cameras, clip, interpolate_fast, rasterize, to_pixels
+from ..renderer import Cameras, clip, interpolate_fast, rasterize
 from ..renderer.parallel import split
 from .fill import backdrop
 from .portrait import Portrait
-from .shell import Shell, build_shell
+from .shell import Shell, build_shell, homogeneous_pixels
 from .texture import bake_texture, uv_vertices
 
 DRAWN = (
@@ -38,7 +38,9 @@ class _Scene:
     texture: np.ndarray  # [R, R, 4] uint8
     faces: Tensor  # [F, 3] int32, of the drawn parts
     uv_faces: np.ndarray  # [F, 3] int32
-    attributes: np.ndarray  # [1, U, 5] photo x, y px, u, v, opacity
+    attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
+    part: np.ndarray  # [F] uint8
+    photo_part: np.ndarray  # [H, W] uint8, which part the photo shows
 
 
 class WarpGenerator:
@@ -70,7 +72,7 @@ class WarpGenerator:
         height, width = camera.height, camera.width
         sheet, face = shell_clip[None].contiguous(), face_clip[None].contiguous()
         shell_seen = rasterize(sheet, scene.shell.faces, height, width, self.rasterizer)
-        shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.source_xy[None])
+        shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.photo_at[None])
         face_seen = rasterize(face, scene.faces, height, width, self.rasterizer)
         face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
         still = _same(camera, scene.portrait.camera)
@@ -79,7 +81,8 @@ class WarpGenerator:
 
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
-            face_seen[0].numpy(), face_at[0], wall_homography(scene.portrait.camera, camera), still, out,
+            face_seen[0].numpy(), face_at[0], scene.part, scene.photo_part,
+            wall_homography(scene.portrait.camera, camera), still, out,
         )  # fmt: skip
         return out
 
@@ -89,14 +92,23 @@ def prepare(portrait: Portrait) -> _Scene:
     head = portrait.head
     drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in DRAWN]))
     vertex = uv_vertices(head)
-    pixels = to_pixels(portrait.camera, portrait.vertices())[0, 0, :, :2]
-    attributes = torch.cat([pixels[vertex], head.uv, _opacity(portrait)[vertex, None]], 1)[None]
+    photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
+    attributes = torch.cat([photo_at[vertex], head.uv, _opacity(portrait)[vertex, None]], 1)[None]
     matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
-    shell = build_shell(portrait)
+    faces, part = head.faces[drawn].int(), head.part[drawn].numpy().astype(np.uint8)
+    seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, *portrait.matte.shape)[0].numpy()
     return _Scene(
-        portrait, shell, np.dstack([portrait.image, matte]), backdrop(portrait.image, portrait.matte), bake_texture(portrait),
-        head.faces[drawn].int(), head.uv_faces[drawn].int().numpy(), attributes.contiguous().numpy(),
-    )  # fmt: skip
+        portrait,
+        build_shell(portrait),
+        np.dstack([portrait.image, matte]),
+        backdrop(portrait.image, portrait.matte),
+        bake_texture(portrait),
+        faces,
+        head.uv_faces[drawn].int().numpy(),
+        attributes.contiguous().numpy(),
+        part,
+        np.where(seen >= 0, part[seen], 0).astype(np.uint8),
+    )
 
 
 def _opacity(portrait: Portrait) -> Tensor:

@@ -3,7 +3,7 @@
 from .camera_paths import Path, around, camera_path, place_cameras, still, view_list
 from .cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
 from .flow import SurfaceField, flow_encoding, sample_depths, surface_field
-from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals
+from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals, world_rays
 from .interpolate import Covered, cover, interpolate, interpolate_fast
 from .maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
 from .rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
@@ -49,4 +49,5 @@ __all__ = [
     "vertex_normals",
     "view_list",
     "working_rasterizers",
+    "world_rays",
 ]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .cameras import Cameras
 from .closest import TriangleTree, build_tree
-from .geometry import pixel_rays, vertex_normals
+from .geometry import vertex_normals, world_rays
 
 CARRY = 0.06  # m off the surface up to which points move with it fully (hair, collar)
 REACH = 0.30  # m off the surface from which on nothing moves
@@ -98,8 +98,7 @@ def flow_encoding(
     expected = (cameras.views, len(fields), cameras.height, cameras.width)
     if depth.shape != expected:
         raise ValueError(f"depth must have shape {list(expected)}, got {list(depth.shape)}")
-    rotation, centers = cameras.extrinsics_vt[..., :3, :3], cameras.centers
-    directions = torch.einsum("vtba,vthwb->vthwa", rotation, pixel_rays(cameras))
+    centers, directions = cameras.centers, world_rays(cameras)
     encoding = depth.new_empty(expected[0], expected[1], 3 * samples, *expected[2:])
     for t, field in enumerate(fields):
         frame = t if cameras.frames is not None else 0

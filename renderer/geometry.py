@@ -51,11 +51,13 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
 
 def pixel_rays(cameras: Cameras) -> Tensor:
     """Rays through the pixel centres in camera axes, [V, T or 1, H, W, 3], with z = 1: times depth gives the point."""
-    inverse = torch.linalg.inv(cameras.intrinsics_vt)
-    x = torch.arange(cameras.width, dtype=inverse.dtype, device=inverse.device) + 0.5
-    y = torch.arange(cameras.height, dtype=inverse.dtype, device=inverse.device) + 0.5
-    grid = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(len(y), len(x)).to(inverse)], dim=-1)
-    return torch.einsum("vtab,hwb->vthwa", inverse, grid)
+    return _rays(torch.linalg.inv(cameras.intrinsics_vt), cameras)
+
+
+def world_rays(cameras: Cameras) -> Tensor:
+    """`pixel_rays` turned to world axes, [V, T or 1, H, W, 3]: a point is the camera's centre plus depth times ray."""
+    rotation = cameras.extrinsics_vt[..., :3, :3]
+    return _rays(rotation.transpose(-1, -2) @ torch.linalg.inv(cameras.intrinsics_vt), cameras)
 
 
 def unproject(cameras: Cameras, depth: Tensor) -> Tensor:
@@ -63,8 +65,7 @@ def unproject(cameras: Cameras, depth: Tensor) -> Tensor:
     if depth.ndim != 4 or depth.shape[0] != cameras.views or depth.shape[2:] != (cameras.height, cameras.width):
         expected = f"[{cameras.views}, T, {cameras.height}, {cameras.width}]"
         raise ValueError(f"depth must have shape {expected}, got {list(depth.shape)}")
-    directions = torch.einsum("vtba,vthwb->vthwa", _camera_rotation(cameras), pixel_rays(cameras))
-    return cameras.centers[:, :, None, None] + directions * depth[..., None]
+    return cameras.centers[:, :, None, None] + world_rays(cameras) * depth[..., None]
 
 
 def plucker(cameras: Cameras) -> Tensor:
@@ -72,12 +73,15 @@ def plucker(cameras: Cameras) -> Tensor:
 
     First the unit direction d, then the moment o x d (m), where o is any point of the ray.
     """
-    directions = torch.einsum("vtba,vthwb->vthwa", _camera_rotation(cameras), pixel_rays(cameras))
-    directions = directions / directions.norm(dim=-1, keepdim=True)
+    rays = world_rays(cameras)
+    directions = rays / rays.norm(dim=-1, keepdim=True)
     origin = cameras.centers[:, :, None, None].expand(directions.shape)
     return torch.cat([directions, torch.linalg.cross(origin, directions)], dim=-1)
 
 
-def _camera_rotation(cameras: Cameras) -> Tensor:
-    """Rotation part of camera_from_world [V, T or 1, 3, 3]; its transpose takes camera axes to the world."""
-    return cameras.extrinsics_vt[..., :3, :3]
+def _rays(matrix: Tensor, cameras: Cameras) -> Tensor:
+    """matrix [V, T or 1, 3, 3] times (x, y, 1) of every pixel centre (px) -> [V, T or 1, H, W, 3]."""
+    x = torch.arange(cameras.width, dtype=matrix.dtype, device=matrix.device)[:, None] + 0.5
+    y = torch.arange(cameras.height, dtype=matrix.dtype, device=matrix.device)[:, None, None] + 0.5
+    first, second, third = matrix[:, :, None, None].unbind(dim=-1)  # each [V, T, 1, 1, 3]
+    return first * x + (second * y + third)

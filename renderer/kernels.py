@@ -79,6 +79,42 @@ def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_
 
 
 @njit(
+    types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)),
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+)
+def normal_frames(start, stop, vertices, faces, normals):
+    """`geometry.vertex_normals` of the frames start..stop-1."""
+    edges = np.empty((3, 3), np.float32)
+    square = np.empty(3, np.float32)
+    flat = np.empty(3, np.float32)
+    for t in range(start, stop):
+        normals[t] = 0.0
+        for f in range(faces.shape[0]):
+            for k in range(3):
+                here, there = faces[f, k], faces[f, (k + 1) % 3]
+                square[k] = 0.0
+                for c in range(3):
+                    edges[k, c] = vertices[t, there, c] - vertices[t, here, c]
+                    square[k] += edges[k, c] * edges[k, c]
+            for c in range(3):
+                d, e = (c + 1) % 3, (c + 2) % 3
+                flat[c] = edges[0, d] * edges[1, e] - edges[0, e] * edges[1, d]
+            for k in range(3):
+                weight = square[k] * square[(k + 2) % 3]
+                if weight > 0.0:
+                    for c in range(3):
+                        normals[t, faces[f, k], c] += flat[c] / weight
+        for n in range(vertices.shape[1]):
+            x, y, z = normals[t, n, 0], normals[t, n, 1], normals[t, n, 2]
+            length = np.sqrt(x * x + y * y + z * z)
+            if length > 0.0:
+                for c in range(3):
+                    normals[t, n, c] /= length
+
+
+@njit(
     types.void(
         I64, I64, _read(types.int32, 3), _read(F32, 4), _read(F32, 1), _read(F32, 2), _write(F32, 4),
         _write(types.boolean, 3),

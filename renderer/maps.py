@@ -76,12 +76,13 @@ def stream_maps(
     """
     source = _source(source_vertices, source_cameras, topology, rasterizer)
     wanted = _wanted(maps, source)
+    rays = plucker(cameras) if "rays" in wanted and cameras.frames is None else None
     start = 0
     for chunk in chunks:
         stop = start + chunk.shape[0]
         if cameras.frames is not None and stop > cameras.frames:
             raise ValueError(f"vertices must have no more frames than the cameras ({cameras.frames}), got {stop}")
-        yield _render(chunk, topology, cameras.frame_range(start, stop), source, wanted, rasterizer, start)
+        yield _render(chunk, topology, cameras.frame_range(start, stop), source, wanted, rasterizer, start, rays)
         start = stop
 
 
@@ -115,6 +116,7 @@ def _render(
     wanted: frozenset[str],
     rasterizer: str,
     first_frame: int,
+    rays: Tensor | None = None,
 ) -> GeometryMaps:
     points = clip(cameras, vertices)  # [V, T, N, 4]; checks the shapes
     finite = torch.isfinite(vertices.detach()).flatten(1).all(dim=1)
@@ -136,7 +138,7 @@ def _render(
             flat["part"] = part[triangles.long() + 1]
     shaped = {name: value.unflatten(0, (views, frames)) for name, value in flat.items()}
     if "rays" in wanted:
-        rays = plucker(cameras)
+        rays = plucker(cameras) if rays is None else rays
         shaped["rays"] = rays.expand(views, frames, *rays.shape[2:])
     return GeometryMaps(**shaped)
 
@@ -154,7 +156,8 @@ def _vertex_values(
     values: dict[str, Tensor] = {}
     views, shape = cameras.views, vertices.shape
     if "normal" in wanted:
-        normals = vertex_normals(vertices, topology.faces)
+        slow = _needs_torch(vertices)
+        normals = vertex_normals(vertices, topology.faces) if slow else _fast_normals(vertices, topology.faces)
         values["normal"] = (normals @ cameras.extrinsics_vt[..., :3, :3].transpose(-1, -2)).flatten(0, 1)
     if source is not None and source.vertices.shape != shape[1:]:
         raise ValueError(
@@ -165,6 +168,17 @@ def _vertex_values(
     if source is not None and wanted.intersection(("source_xy", "visible")):
         values["landing"] = source.clip[None][..., [0, 1, 3]]
     return values
+
+
+def _fast_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """`vertex_normals` by a kernel: CPU, float32, no gradients."""
+    from .kernels import normal_frames
+    from .parallel import split
+
+    normals = torch.empty(vertices.shape)
+    arrays = (vertices.detach().contiguous(), faces.int().contiguous(), normals)
+    split(normal_frames, vertices.shape[0], *(array.numpy() for array in arrays))
+    return normals
 
 
 def _fill_torch(
@@ -220,7 +234,7 @@ def _fill_fast(
     if landing is not None and source is not None:
         xy = torch.empty(*triangles.shape, 2)
         visible = torch.empty(triangles.shape, dtype=torch.bool)
-        arrays = (triangles, landing, source.slack.detach(), source.depth, xy, visible)
+        arrays = (triangles, landing, source.slack, source.depth, xy, visible)
         split(land_rows, triangles.shape[0] * triangles.shape[1], *(array.numpy() for array in arrays))
         landed = {"source_xy": xy, "visible": visible}
         maps.update({name: landed[name] for name in landed if name in wanted})

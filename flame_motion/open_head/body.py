@@ -108,7 +108,7 @@ def _ear_uv(
         root = ear.rings[0]
         uv[root[1::2]] = 0.5 * (uv[root[::2]] + uv[np.roll(root[::2], -1)])
         flat = unwrap.polar(*ear.rings.shape)
-        if name == "ear_right":
+        if name == "ear_left":  # the rings run backwards over the top: turned so that uv faces keep their sense
             flat[:, 0] = 1 - flat[:, 0]
         own = [*ear.rings.ravel(), ear.centre]
         new_place = np.zeros(count, np.int64)
@@ -179,7 +179,7 @@ def _add_lid_rim(body: Body, left: bool) -> None:
 def _add_mouth(body: Body) -> None:
     loop, size = body.lips, len(body.lips)
     rings, end = mouth.bag(body.vertices, loop)
-    flat = unwrap.in_slot("mouth", unwrap.polar(len(rings) + 1, size))
+    flat = unwrap.in_slot("mouth", 1 - unwrap.polar(len(rings) + 1, size)[:, ::-1])
     outer = loop
     jaw = body.weights[loop, 2]
     half = np.clip(0.5 - 0.6 * np.sin(np.pi * (1 - np.arange(size) / (size // 2))), 0, 1)
@@ -216,12 +216,9 @@ def _add_eyeball(body: Body, left: bool) -> None:
     weights = np.zeros(5)
     weights[EYE_JOINT[left]] = 1
     follow = _mean(body, eye.loop, len(points))
-    back = len(points) - 1
-    uv = unwrap.in_slot(name, 0.5 + 0.5 * np.concatenate([flat[:back], [[0, 0]]]))
+    uv = unwrap.in_slot(name, 0.5 + 0.5 * flat)
     count = len(body.vertices)
-    # The back pole would fold the disc over itself: its fan is squeezed to the rim, no texel is lost on it.
-    uv_faces = np.where(faces == back, np.roll(faces, 1, 1), faces)
-    body.ball[left] = body.add(points, count + faces, PARTS.index(name), uv, weights, follow, 0 * follow, uv_faces)
+    body.ball[left] = body.add(points, count + faces, PARTS.index(name), uv, weights, follow, 0 * follow, faces)
 
 
 def _add_teeth(body: Body) -> None:

@@ -206,7 +206,11 @@ class _Spreader:
         for v, d in pulled.items():
             shift[v], free[v] = d, False
         self._between(shift, free, active)
-        return self._outside_eyes(fair(shift, self.laplacian, free))
+        shift = fair(shift, self.laplacian, free)
+        soft = (near < reach)[:, None] * np.isin(np.arange(len(shift)), self.margins, invert=True)[:, None]
+        for _ in range(2):
+            shift = shift + 0.5 * soft * (self.laplacian @ shift)
+        return self._outside_eyes(shift)
 
     def _between(self, shift: np.ndarray, free: np.ndarray, active: list[int]) -> None:
         """Lid margin vertices between two landmarks take their mean."""

@@ -12,7 +12,7 @@ from .mesh import fair, umbrella
 RADIUS = 0.0120  # m
 LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
 LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
-POLAR = np.radians([5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140])  # rings of the eyeball, from the pupil to the back
+POLAR = np.radians([5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140])  # rings of the eyeball, from the pupil to the hidden back, left open
 SEGMENTS = 24
 CORNEA = 0.0004  # m, how far the cornea stands out
 RIM = ((0.0006, 3.0), (0.0005, 10.0), (0.0004, 24.0), (0.0003, 40.0))  # inside of a lid: m off the eyeball, degrees behind the margin
@@ -69,16 +69,12 @@ def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         bulge = CORNEA * np.clip(1 - (polar / LIMBUS) ** 2, 0, 1)
         for a in around:
             points.append((RADIUS + bulge) * np.array([np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar)]))
-            flat.append(np.sqrt(polar / np.pi) * np.array([np.cos(a), np.sin(a)]))
-    points.append([0, 0, -RADIUS])
-    flat.append([0, 0])
+            flat.append(np.sqrt(polar / POLAR[-1]) * np.array([np.cos(a), np.sin(a)]))
     faces = [(0, 1 + k, 1 + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
     for r in range(len(POLAR) - 1):
         for k in range(SEGMENTS):
             a, b = 1 + r * SEGMENTS + k, 1 + r * SEGMENTS + (k + 1) % SEGMENTS
             faces += [(a, a + SEGMENTS, b), (b, a + SEGMENTS, b + SEGMENTS)]
-    last = 1 + (len(POLAR) - 1) * SEGMENTS
-    faces += [(last + k, len(points) - 1, last + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
     return np.array(points) + centre, np.array(faces, np.int64), np.array(flat)
 
 

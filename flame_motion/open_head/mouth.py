@@ -88,12 +88,12 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
             faces += [(a, d, b), (b, d, e)] if c >= columns // 2 else [(a, d, e), (a, e, b)]
             gum += [k == 0 or k == rows - 2] * 2
     turned = np.array(faces, np.int64)
-    grid = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(1, 0, rows), indexing="ij"), -1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(1, 0, rows) if upper else np.linspace(0, 1, rows), indexing="ij"), -1).reshape(-1, 2)
     return points.reshape(-1, 3) + middle, turned if upper else turned[:, ::-1], np.array(gum), grid
 
 
 def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tongue: vertices [N, 3] m, faces, uv [N, 2] in the unit disc (tip in the middle)."""
+    """The tongue: vertices [N, 3] m, faces, uv [N, 2] in the unit disc (tip in the middle). Its root is open."""
     segments, rings = 14, 9
     points, flat = [[0, -0.0085, -0.0125]], [[0.0, 0.0]]
     for r in range(1, rings):
@@ -106,13 +106,9 @@ def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             size = min(1.0, np.sqrt(t * 4))
             points.append([width * np.cos(a), -0.0085 + size * thick * np.sin(a) - groove + 0.003 * t, -0.0125 - 0.045 * t**1.4])
             flat.append([t * np.cos(a), t * np.sin(a)])
-    points.append([0, -0.006, -0.060])
-    flat.append([0.0, 0.0])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):
         for k in range(segments):
             a, b = 1 + r * segments + k, 1 + r * segments + (k + 1) % segments
             faces += [(a, a + segments, b), (b, a + segments, b + segments)]
-    last = 1 + (rings - 2) * segments
-    faces += [(last + k, len(points) - 1, last + (k + 1) % segments) for k in range(segments)]
     return np.array(points) + middle, np.array(faces, np.int64), np.array(flat)

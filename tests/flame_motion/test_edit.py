@@ -38,8 +38,8 @@ def still(head):
 
 @pytest.fixture(scope="module")
 def arkit_head(head):
-    """The built-in head with some of its axes called what ARKit calls them."""
-    names = tuple(dict.fromkeys((*SMILING, *head.expression_names)))[: len(head.expression_names)]
+    """The built-in head with three of its axes called what ARKit calls them."""
+    names = (*SMILING, *(f"axis_{k}" for k in range(len(head.expression_names) - len(SMILING))))
     return replace(head, id="arkit@00000000", expression_names=names)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 
 from flamecast.flame_motion import BadInput, TextPrompt, VideoClip, Waveform
 from flamecast.flame_motion.media import constant_rate
@@ -147,6 +148,22 @@ def test_colours_and_their_order_are_right(tmp_path):
         assert np.abs(frame.astype(int) - halves).max() <= 4
 
 
+@pytest.mark.parametrize(("space", "matrix"), [(1, Colorspace.ITU709), (6, Colorspace.ITU601)])
+def test_the_colour_matrix_a_file_names_is_used(tmp_path, space, matrix):
+    """HD video is BT.709; read with the older matrix its reds are 20 levels off."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :32], picture[:, 32:] = (200, 40, 40), (40, 160, 60)
+    with av.open(str(tmp_path / "v.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 64, 48, "yuv444p", {"crf": "1"}
+        stream.codec_context.colorspace, stream.codec_context.color_range = space, 1
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv444p", dst_colorspace=matrix)
+        frame.pts, frame.time_base, frame.colorspace = 0, Fraction(1, 25), space
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    assert np.abs(next(iter(VideoClip.open(tmp_path / "v.mp4"))).astype(int) - picture).max() <= 4
+
+
 @pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (90, 3), (180, 2), (270, 1)])
 def test_a_phone_held_sideways_gives_upright_frames(tmp_path, degrees, turns):
     """MP4 says by a matrix how many degrees clockwise to turn what is stored."""
@@ -186,9 +203,9 @@ def test_constant_rate_forgives_rounding_and_follows_true_changes():
     assert constant_rate([7], Fraction(1, 25), None) == (25.0, [7])
     jumpy = [0, 1, 2, 3, 10, 11, 12]
     assert constant_rate(jumpy, Fraction(1, 10), Fraction(7)) == (10.0, [0, 1, 2, 3, *[None] * 6, 10, 11, 12])
-    crowded = [0, 40, 80, 81, 82, 83, 120, 160, 200]  # a burst shares one place: its first is shown
+    crowded = [0, 40, 80, 81, 82, 83, 120, 160, 200, 240, 280]  # a burst shares one place: its first is shown
     fps, slots = constant_rate(crowded, Fraction(1, 1000), None)
-    assert fps == 25.0 and slots == [0, 40, 80, 120, 160, 200]
+    assert fps == 25.0 and slots == [0, 40, 80, 120, 160, 200, 240, 280]
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 
 import pytest
@@ -28,6 +29,7 @@ from flamecast.renderer import (
     vertex_normals,
 )
 
+maps_module = importlib.import_module("flamecast.renderer.maps")
 ORIGIN = [0.0, 0.0, 0.0]
 
 
@@ -233,6 +235,13 @@ def test_vertex_normals_of_a_sphere_point_outward_and_lone_vertices_have_none(sp
     normals = vertex_normals(torch.cat([mesh.vertices, torch.zeros(1, 3)]), mesh.faces)
     assert (normals[:-1] - mesh.vertices / 0.1).abs().max() < 1e-6
     assert (normals[-1] == 0).all()
+
+
+def test_the_normals_kernel_agrees_with_its_twin_also_on_degenerate_triangles(flame) -> None:
+    faces = torch.cat([flame.faces, flame.faces[:5, [0, 0, 1]], flame.faces[:5, [2, 2, 2]]])
+    vertices = torch.stack([flame.vertices, flame.vertices * 1.3])
+    fast = maps_module._fast_normals(vertices, faces)
+    torch.testing.assert_close(fast, vertex_normals(vertices, faces), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["depth", "normal", "uv", "flow", "source_xy"])

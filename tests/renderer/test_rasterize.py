@@ -36,14 +36,14 @@ def test_numba_equals_the_oracle_on_soups_before_and_across_the_near_plane(soup,
     assert len(oracle.unique()) > 10 or seed == 3
 
 
-@pytest.mark.parametrize("yaw", [0.0, 0.4, 1.7, 3.0])
+@pytest.mark.parametrize("yaw", [0.0, 0.5, 2.0])
 def test_numba_equals_the_oracle_on_the_flame_topology(flame, yaw: float) -> None:
     eye = (0.7 * torch.sin(torch.tensor(yaw)).item(), 0.1, 0.7 * torch.cos(torch.tensor(yaw)).item())
-    camera = pinhole(48, 48, focal=80.0, camera_from_world=look_at(eye, (0.0, 0.0, 0.0)))
+    camera = pinhole(40, 40, focal=66.0, camera_from_world=look_at(eye, (0.0, 0.0, 0.0)))
     points = clip(camera, flame.vertices[None])[0]
-    oracle = rasterize(points, flame.faces, 48, 48, "torch")
+    oracle = rasterize(points, flame.faces, 40, 40, "torch")
     assert (oracle >= 0).float().mean() > 0.2
-    assert torch.equal(rasterize(points, flame.faces, 48, 48, "numba"), oracle)
+    assert torch.equal(rasterize(points, flame.faces, 40, 40, "numba"), oracle)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

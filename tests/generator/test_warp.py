@@ -1,0 +1,104 @@
+"""The warp generator: exact at rest, right where the geometry says what must appear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flamecast.flame_motion import BadInput, FlameSequence
+from flamecast.generator import load_generator
+from flamecast.generator.shell import build_shell
+from flamecast.generator.warp import wall_homography
+from flamecast.renderer import Cameras, place_cameras, to_pixels
+
+
+def held(pose: FlameSequence, frames: int) -> FlameSequence:
+    """A pose kept for some frames."""
+    grow = lambda x: x.repeat(frames, *[1] * (x.ndim - 1))  # noqa: E731
+    names = ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
+    return replace(pose, **{n: grow(getattr(pose, n)) for n in names})
+
+
+def test_the_source_pose_returns_the_photo_to_the_bit(portrait):
+    (frame,) = load_generator("warp")(portrait, portrait.pose)
+    assert np.array_equal(frame[0], portrait.image)
+
+
+def test_shell_stands_still_with_the_pose_and_moves_rigidly_with_the_body(portrait):
+    shell = build_shell(portrait)
+    at = to_pixels(portrait.camera, shell.pose(portrait.pose))[0, 0, :, :2]
+    assert torch.allclose(at, shell.photo_at[:, :2] / shell.photo_at[:, 2:], atol=2e-2)
+    shift = torch.tensor([[0.01, -0.02, 0.03]])
+    moved = shell.pose(replace(portrait.pose, translation=shift))
+    assert torch.allclose(moved, shell.pose(portrait.pose) + shift, atol=1e-5)
+
+
+def test_far_background_never_moves(portrait):
+    motion = held(portrait.pose, 3)
+    motion = replace(motion, neck=motion.neck + torch.linspace(0, 0.4, 3)[:, None] * torch.tensor([0.0, 1.0, 0.0]))
+    frames = list(load_generator("warp")(portrait, motion))
+    away = portrait.matte.max(0) < 0.01  # columns without the person
+    if away.any():
+        for frame in frames:
+            assert np.array_equal(frame[0][:, away], portrait.image[:, away])
+    assert np.array_equal(frames[2][0][:40, :40], portrait.image[:40, :40])
+
+
+def test_whole_body_shift_moves_the_face_by_the_projected_amount(portrait):
+    shift = torch.tensor([[0.02, 0.0, 0.0]])
+    (frame,) = load_generator("warp")(portrait, replace(portrait.pose, translation=shift))
+    nose = portrait.head.mediapipe[4]
+    before, after = (
+        to_pixels(portrait.camera, portrait.vertices(m)[:, nose : nose + 1])[0, 0, 0, :2].numpy()
+        for m in (portrait.pose, replace(portrait.pose, translation=shift))
+    )
+    step = np.round(after - before).astype(int)
+    size = 12
+    x, y = np.round(before).astype(int)
+    source = portrait.image[y - size : y + size, x - size : x + size].astype(float)
+    x, y = x + step[0], y + step[1]
+    target = frame[0][y - size : y + size, x - size : x + size].astype(float)
+    assert np.corrcoef(source.ravel(), target.ravel())[0, 1] > 0.97
+
+
+def test_every_view_is_drawn_and_view_zero_is_the_photo(portrait):
+    centre = portrait.head.skin.joints[1]
+    cameras = place_cameras(portrait.camera, centre, 1, views="-20,0,20")
+    (frame,) = load_generator("warp")(portrait, portrait.pose, cameras)
+    assert frame.shape == (3, *portrait.image.shape)
+    assert np.array_equal(frame[1], portrait.image)
+    assert not np.array_equal(frame[0], frame[2])
+
+
+def test_same_input_same_video(portrait):
+    motion = held(portrait.pose, 2)
+    motion = replace(motion, jaw=motion.jaw + torch.tensor([0.2, 0.0, 0.0]))
+    first, again = (np.stack(list(load_generator("warp")(portrait, motion))) for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_wall_homography_is_the_plane_seen_by_both_cameras(portrait):
+    target = place_cameras(portrait.camera, [0.0, 0.0, 0.0], 1, views="25").view(0)
+    source = portrait.camera
+    distance = float(source.camera_from_world[0, 2, 3]) + 0.35
+    wall = torch.tensor([[x, y, distance] for x in (-0.3, 0.1) for y in (-0.2, 0.3)])
+    inverse = torch.linalg.inv(source.camera_from_world[0])
+    world = (wall @ inverse[:3, :3].T + inverse[:3, 3])[None]
+    flat = lambda camera: to_pixels(camera, world)[0, 0, :, :2].double().numpy()  # noqa: E731
+    mapped = np.c_[flat(target), np.ones(4)] @ wall_homography(source, target).T
+    assert np.allclose(mapped[:, :2] / mapped[:, 2:], flat(source), atol=1e-2)
+
+
+def test_unknown_generator_lists_the_known():
+    with pytest.raises(BadInput, match="Unknown generator 'magic'; known are:.*warp"):
+        load_generator("magic")
+
+
+def test_output_size_follows_the_camera(portrait):
+    small = portrait.camera.resized(120, 160)
+    assert isinstance(small, Cameras)
+    (frame,) = load_generator("warp")(portrait, portrait.pose, small)
+    assert frame.shape == (1, 120, 160, 3)
