@@ -251,5 +251,11 @@ def _check_agreement(cameras: Cameras) -> None:
 def _check_points(name: str, value: Tensor, cameras: Cameras) -> None:
     if value.ndim != 3 or value.shape[-1] != 3:
         raise ValueError(f"{name} must have shape [T, N, 3], got {list(value.shape)}")
+    like = cameras.camera_from_world
+    if value.dtype != like.dtype or value.device != like.device:
+        raise ValueError(
+            f"{name} must have the type and device of the cameras ({like.dtype} on {like.device}), "
+            f"got {value.dtype} on {value.device}"
+        )
     if cameras.frames is not None and value.shape[0] != cameras.frames:
         raise ValueError(f"{name} must have as many frames as the cameras ({cameras.frames}), got {value.shape[0]}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .body import Body
-from .eyes import LID, RADIUS
+from .eyes import pushed_out
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
 from .mesh import fair, umbrella
 
@@ -221,12 +221,7 @@ class _Spreader:
 
     def _outside_eyes(self, shift: np.ndarray) -> np.ndarray:
         for eye in self.body.eyes.values():
-            local = self.vertices - eye.centre
-            moved = local + shift
-            radius = np.linalg.norm(moved, axis=1)
-            low = (radius < RADIUS + LID) & (np.abs(shift).max(1) > 1e-5) & (np.linalg.norm(local, axis=1) < 1.6 * RADIUS)
-            low &= local[:, 2] > 0
-            shift[low] += ((RADIUS + LID) / np.maximum(radius[low], 1e-6) - 1)[:, None] * moved[low]
+            shift = pushed_out(eye, self.vertices, shift, np.abs(shift).max(1) > 1e-6)
         return shift
 
 
@@ -236,7 +231,7 @@ def tongue_out(body: Body) -> np.ndarray:
     points = body.vertices[body.tongue]
     share = np.clip((points[:, 2] - points[:, 2].min()) / np.ptp(points[:, 2]), 0, 1)
     middle = points[:, 1].mean()
-    lift = 0.0045 * np.sin(np.pi * np.minimum(share, 0.75)) + 0.0025 * share
+    lift = 0.0065 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.005 * share
     shift[body.tongue, 2] = 0.032 * share**1.3
     shift[body.tongue, 1] = lift - 0.45 * share * (points[:, 1] - middle)
     shift[body.tongue, 0] = -0.25 * share * points[:, 0]

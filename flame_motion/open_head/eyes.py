@@ -11,6 +11,7 @@ from .mesh import fair, umbrella
 
 RADIUS = 0.0120  # m
 LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
+IRIS_ACROSS, IRIS_ABOVE = 0.471, 0.063  # median place of the iris between the eye corners and above their line (shares)
 LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
 POLAR = np.radians([5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140])  # rings of the eyeball, from the pupil to the hidden back, left open
 SEGMENTS = 24
@@ -52,13 +53,14 @@ def _fine_row(loop: list[int], row: list[int]) -> np.ndarray:
 
 
 def _centre(vertices: np.ndarray, upper: list[int], lower: list[int]) -> np.ndarray:
-    """Where an eyeball must stand for both lids to lie LID in front of it, between the corners."""
-    corners = vertices[[upper[0], upper[-1]]].mean(0)
+    """Where an eyeball must stand: behind the place irises have in the footage, both lids LID in front of it."""
+    outer, inner = vertices[upper[0]], vertices[upper[-1]]
+    across = outer + IRIS_ACROSS * (inner - outer)
+    height = across[1] + IRIS_ABOVE * np.linalg.norm(inner - outer)
     middle = vertices[[*upper[3:6], *lower[3:6]]]
-    height = 0.5 * corners[1] + 0.5 * middle[:, 1].mean()
-    off = np.linalg.norm(middle[:, :2] - [corners[0], height], axis=1)
+    off = np.linalg.norm(middle[:, :2] - [across[0], height], axis=1)
     depth = (middle[:, 2] - np.sqrt((RADIUS + LID) ** 2 - off**2)).mean()
-    return np.array([corners[0], height, depth])
+    return np.array([across[0], height, depth])
 
 
 def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,11 +113,21 @@ def lid_shape(eye: Eye, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     shift = fair(shift, umbrella(faces, len(vertices)), free)
     for _ in range(3):  # a lid never dips into the eyeball, half shut or shut
         for share in (0.5, 0.75, 1.0):
-            moved = local + share * shift
-            radius = np.linalg.norm(moved, axis=1)
-            low = free & (radius < RADIUS + LID) & (np.linalg.norm(local, axis=1) < 1.6 * RADIUS)
-            shift[low] += ((RADIUS + LID) / radius[low] - 1)[:, None] * moved[low] / share
+            shift = pushed_out(eye, vertices, shift, free, share)
     return shift
+
+
+def pushed_out(eye: Eye, vertices: np.ndarray, shift: np.ndarray, chosen: np.ndarray, share: float = 1.0) -> np.ndarray:
+    """`shift` [N, 3] changed so that chosen skin near the eye, moved by share * shift, stays in front of the eyeball."""
+    local = vertices - eye.centre
+    rest = np.linalg.norm(local, axis=1)
+    moved = local + share * shift
+    radius = np.linalg.norm(moved, axis=1)
+    floor = np.minimum(RADIUS + LID, rest)  # what lies closer at rest may stay there
+    low = chosen & (radius < floor) & (rest < 1.6 * RADIUS) & (local[:, 2] > 0)
+    result = shift.copy()
+    result[low] += (floor[low] / radius[low] - 1)[:, None] * moved[low] / share
+    return result
 
 
 def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -95,16 +95,16 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
 def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tongue: vertices [N, 3] m, faces, uv [N, 2] in the unit disc (tip in the middle). Its root is open."""
     segments, rings = 14, 9
-    points, flat = [[0, -0.0085, -0.0125]], [[0.0, 0.0]]
+    points, flat = [[0, -0.0118, -0.0125]], [[0.0, 0.0]]
     for r in range(1, rings):
         t = r / rings
-        width = 0.0165 * np.sin(np.pi * min(t, 0.62)) ** 0.7
+        width = 0.0158 * np.sin(np.pi * min(t, 0.55)) ** 0.85
         thick = 0.0048 + 0.0035 * t
         for k in range(segments):
             a = 2 * np.pi * (k + 0.5) / segments
             groove = 0.0012 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
             size = min(1.0, np.sqrt(t * 4))
-            points.append([width * np.cos(a), -0.0085 + size * thick * np.sin(a) - groove + 0.003 * t, -0.0125 - 0.045 * t**1.4])
+            points.append([width * np.cos(a), -0.0118 + size * thick * np.sin(a) - groove + 0.001 * t, -0.0125 - 0.045 * t**1.4])
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):

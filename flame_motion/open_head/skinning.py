@@ -14,7 +14,7 @@ NECK = np.array([0.0, -0.072, -0.045])  # upper cervical spine, where nodding an
 JAW = np.array([0.0, -0.006, -0.028])  # the line through both jaw hinges, just in front of the ears
 
 CHIN = [199, 200, 18, 83, 313, 201, 421, 208, 428, 175, 152, 171, 396, 140, 369, 148, 377, 176, 400, 32, 262, 182, 406]
-CORNERS = {61: 0.42, 291: 0.42, 78: 0.45, 308: 0.45}
+CORNERS = {61: 0.45, 291: 0.45, 78: 0.45, 308: 0.45}
 # Jaw line, from under the mouth to the ear, right side and left: the bone turns less the nearer it is to the hinge.
 JAW_LINE = {149: 0.97, 150: 0.92, 136: 0.82, 172: 0.62, 58: 0.36, 132: 0.12}
 JAW_LINE |= {378: 0.97, 379: 0.92, 365: 0.82, 397: 0.62, 288: 0.36, 361: 0.12}
@@ -27,9 +27,10 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     """How much of the jaw's turn each skin vertex makes, [N] 0..1: one on lower lip and chin, fading over cheek and throat."""
     value = {v: 0.0 for v in STILL} | {v: 1.0 for v in CHIN} | JAW_LINE | CORNERS
     value |= {v: 0.0 for v in LIPS_INNER_UPPER[1:-1] + LIPS_OUTER_UPPER[1:-1]}
-    value |= {v: 1.0 for v in LIPS_INNER_LOWER[2:-2] + LIPS_OUTER_LOWER[2:-2]}
-    value |= {LIPS_INNER_LOWER[k]: 0.8 for k in (1, -2)} | {LIPS_OUTER_LOWER[k]: 0.78 for k in (1, -2)}
-    value |= {LIPS_INNER_UPPER[k]: 0.12 for k in (1, -2)} | {LIPS_OUTER_UPPER[k]: 0.1 for k in (1, -2)}
+    value |= {v: 1.0 for v in LIPS_INNER_LOWER[4:-4] + LIPS_OUTER_LOWER[4:-4]}
+    for step, low, high in ((1, 0.68, 0.20), (2, 0.87, 0.06), (3, 0.97, 0.01)):  # from the corners towards the middle
+        for row, share in ((LIPS_INNER_LOWER, low), (LIPS_OUTER_LOWER, low), (LIPS_INNER_UPPER, high), (LIPS_OUTER_UPPER, high)):
+            value |= {row[step]: share, row[-1 - step]: share}
     weight = np.zeros((len(vertices), 1))
     free = np.ones(len(vertices), bool)
     for v, w in value.items():
@@ -45,7 +46,8 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     laplacian = umbrella(faces, len(vertices))
     weight = fair(weight, laplacian, free, order=1)
     smooth = weight + 0.5 * (laplacian @ weight)
-    return np.clip(np.where(_lips(len(vertices))[:, None], weight, smooth), 0, 1)[:, 0]
+    weight = np.where(_lips(len(vertices))[:, None], weight, smooth)[:, 0]
+    return np.where(weight < 0.003, 0, np.clip(weight, 0, 1))
 
 
 def _lips(count: int) -> np.ndarray:

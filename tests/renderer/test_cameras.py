@@ -113,6 +113,8 @@ def test_clip_checks_its_points() -> None:
     camera = pinhole(10, 10, focal=10.0)
     with pytest.raises(ValueError, match=r"vertices must have shape \[T, N, 3\], got \[5, 3\]"):
         clip(camera, torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="type and device of the cameras .torch.float32"):
+        clip(camera, torch.zeros(1, 5, 3).double())
     moving = Cameras(camera.intrinsics, facing(1.0).expand(1, 4, 4, 4), 10, 10)
     with pytest.raises(ValueError, match="as many frames as the cameras"):
         clip(moving, torch.zeros(3, 5, 3))
