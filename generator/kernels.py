@@ -69,7 +69,7 @@ def composite_rows(
     photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
     shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), face_at [H, W, 6]
     the same, then uv and opacity, each valid where its *_seen >= 0;
-    part [F] of the drawn triangles, photo_part [h, w] which of them the photo shows at its pixels (0 = none);
+    part [F] of the triangles drawn over the shell (0: under it), photo_part [h, w] which of them the photo shows at its pixels (0 = none);
     photo_from_target homography [3, 3] of the backdrop; still: the target camera is the photo's own.
     """
     height, width = out.shape[0], out.shape[1]
@@ -88,6 +88,17 @@ def composite_rows(
                 bx = (h[0, 0] * px + h[0, 1] * py + h[0, 2]) / w
                 by = (h[1, 0] * px + h[1, 1] * py + h[1, 2]) / w
                 _sample(backdrop, _mirrored(bx, backdrop.shape[1]), _mirrored(by, backdrop.shape[0]), plain)
+            seen = face_seen[i, j]
+            if seen >= 0:
+                face_x, face_y = face_at[i, j, 0] / face_at[i, j, 2], face_at[i, j, 1] / face_at[i, j, 2]
+                opacity = min(face_at[i, j, 5], _edge(face_seen, i, j))
+                _sample(photo, face_x, face_y, skin)
+                _sample(texture, face_at[i, j, 3] * size, (np.float32(1) - face_at[i, j, 4]) * size, baked)
+                sure = baked[3] / np.float32(255)
+                if part[seen] == 0:
+                    for c in range(3):
+                        color = sure * skin[c] + (np.float32(1) - sure) * baked[c]
+                        plain[c] += opacity * (color - plain[c])
             moved = np.float32(1)
             if shell_seen[i, j] >= 0:
                 x, y = shell_at[i, j, 0] / shell_at[i, j, 2], shell_at[i, j, 1] / shell_at[i, j, 2]
@@ -97,19 +108,14 @@ def composite_rows(
                     plain[c] += alpha * (person[c] - plain[c])
                 if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
                     moved = _ramp(max(abs(x - px), abs(y - py)))
-            elif still:
+            elif still and seen < 0:
                 moved = np.float32(0)
             if moved < 1:
                 for c in range(3):
                     plain[c] = moved * plain[c] + (np.float32(1) - moved) * photo[i, j, c]
-            if face_seen[i, j] >= 0:
-                opacity = min(face_at[i, j, 5], _edge(face_seen, i, j))
-                x, y = face_at[i, j, 0] / face_at[i, j, 2], face_at[i, j, 1] / face_at[i, j, 2]
-                _sample(photo, x, y, skin)
-                _sample(texture, face_at[i, j, 3] * size, (np.float32(1) - face_at[i, j, 4]) * size, baked)
-                sure = baked[3] / np.float32(255)
-                if still and photo_part[i, j] == part[face_seen[i, j]]:
-                    moved = _ramp(max(abs(x - px), abs(y - py)))
+            if seen >= 0 and part[seen] > 0:
+                if still and photo_part[i, j] == part[seen]:
+                    moved = _ramp(max(abs(face_x - px), abs(face_y - py)))
                     sure = max(sure, np.float32(1) - moved)
                     for c in range(3):
                         skin[c] = moved * skin[c] + (np.float32(1) - moved) * photo[i, j, c]

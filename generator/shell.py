@@ -19,8 +19,8 @@ from ..flame_motion.heads import PARTS, Skin
 from ..renderer import Cameras, to_pixels
 from .portrait import Portrait
 
-CARRIERS = 12  # surface points that each grid point follows
-MOST_CARRIERS = 2500
+CARRIERS = 24  # surface points that each grid point follows
+MOST_CARRIERS = 1000
 CELLS = 72  # along the longer side of the person
 MARGIN = 0.25  # of the person's box that the sheet goes on beyond it, and beyond the photo's edge
 INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
@@ -58,11 +58,14 @@ def build_shell(portrait: Portrait) -> Shell:
     size = float(np.ptp(portrait.landmarks[:, :2], axis=0).max())
     distance, carrier = cKDTree(pixels.numpy()).query(grid.numpy(), k=CARRIERS)
     # The farther off the surface, the more of it counts: neighbours far out share their carriers and move alike.
-    width = np.maximum(0.03 * size, 0.7 * distance[:, :1])
+    width = np.maximum(0.05 * size, 0.7 * distance[:, :1])
     weight = torch.from_numpy(np.exp(-0.5 * (distance / width) ** 2)).float()
     weight = weight / weight.sum(1, keepdim=True)
     carrier_t = torch.from_numpy(carrier)
-    depth = (homogeneous_pixels(portrait.camera, points)[carrier_t, 2] * weight).sum(1)
+    # What is seen of hair and ears at the outline is not where it seems: the outline of a round head stays where it is
+    # when the head turns. Points no farther back than the neck joint behave so.
+    axis = homogeneous_pixels(portrait.camera, joints[1:2])[0, 2]
+    depth = (homogeneous_pixels(portrait.camera, points)[carrier_t, 2].clamp_max(axis) * weight).sum(1)
     world = _unproject(portrait, grid, depth)
     arm = torch.linalg.solve(frames[carrier_t], (world[:, None] - points[carrier_t])[..., None]).squeeze(-1)
     photo_at = torch.cat([grid, torch.ones_like(depth[:, None])], 1) * depth[:, None]

@@ -19,7 +19,8 @@ from .portrait import Portrait
 SIZE = 768  # texels a side
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
-# Linear guesses, as sRGB, for a face of medium brightness.
+# sRGB in the light that shows fair skin as FAIR_SKIN.
+FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
     "teeth_upper": (0.80, 0.76, 0.69), "teeth_lower": (0.74, 0.70, 0.63), "tongue": (0.58, 0.30, 0.29), "mouth": (0.26, 0.09, 0.08),
 }  # fmt: skip
@@ -43,12 +44,13 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
-    brightness = float((color[skin] * sure[skin, None]).sum() / max(3 * sure[skin].sum(), 1e-6)) / 0.55
+    light = (color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6) / np.array(FAIR_SKIN)
+    light = light.clip(0.35, 1.25) if sure[skin].any() else np.ones(3)
     _complete_eyes(out, color, sure, texel_part, at[..., 4])
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
         shade = np.clip(1.15 - at[..., 5] / 0.035, 0.25, 1.0)[inside, None]
-        plain = np.array(tint, np.float32) * np.clip(brightness, 0.35, 1.25) * shade
+        plain = np.array(tint) * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 

@@ -19,9 +19,9 @@ from .portrait import Portrait
 from .shell import Shell, build_shell, homogeneous_pixels
 from .texture import bake_texture, uv_vertices
 
-DRAWN = (
-    "face", "lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
-)  # fmt: skip  drawn from the head itself; the shell carries the rest
+# Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
+OVER = ("face", "lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
+UNDER = ("neck",)
 SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
@@ -36,11 +36,11 @@ class _Scene:
     photo: np.ndarray  # [H, W, 4] uint8, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
-    faces: Tensor  # [F, 3] int32, of the drawn parts
+    faces: Tensor  # [F, 3] int32
     uv_faces: np.ndarray  # [F, 3] int32
     attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
-    part: np.ndarray  # [F] uint8
-    photo_part: np.ndarray  # [H, W] uint8, which part the photo shows
+    part: np.ndarray  # [F] uint8, 0 for what is drawn under the shell
+    photo_part: np.ndarray  # [H, W] uint8, which of them the photo shows
 
 
 class WarpGenerator:
@@ -90,12 +90,13 @@ class WarpGenerator:
 def prepare(portrait: Portrait) -> _Scene:
     """All that does not change from frame to frame."""
     head = portrait.head
-    drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in DRAWN]))
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
-    attributes = torch.cat([photo_at[vertex], head.uv, _opacity(portrait)[vertex, None]], 1)[None]
+    attributes = torch.cat([photo_at[vertex], head.uv, _opacity(portrait, photo_at)[vertex, None]], 1)[None]
     matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
-    faces, part = head.faces[drawn].int(), head.part[drawn].numpy().astype(np.uint8)
+    drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in OVER + UNDER]))
+    under = torch.isin(head.part[drawn], torch.tensor([PARTS.index(p) for p in UNDER]))
+    faces, part = head.faces[drawn].int(), head.part[drawn].masked_fill(under, 0).numpy().astype(np.uint8)
     seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, *portrait.matte.shape)[0].numpy()
     return _Scene(
         portrait,
@@ -111,14 +112,23 @@ def prepare(portrait: Portrait) -> _Scene:
     )
 
 
-def _opacity(portrait: Portrait) -> Tensor:
-    """Opacity [N] of the drawn head: 1, falling to 0 at the face's outline, where the shell takes over."""
+def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
+    """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
+
+    Under it: the matte where the photo has that vertex; one that falls beside the person there can be no part of them.
+    """
+    import cv2
+
     head = portrait.head
     outline = head.template[head.mediapipe[FACE_OUTLINE]]  # type: ignore[index]
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
-    distance = torch.cdist(head.template, between).min(1).values
-    inside = (distance / SEAM).clamp(0, 1)
-    return inside**2 * (3 - 2 * inside)
+    inside = (torch.cdist(head.template, between).min(1).values / SEAM).clamp(0, 1)
+    x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
+    matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    over = torch.zeros(head.template.shape[0], dtype=torch.bool)
+    for name in OVER:
+        over[head.faces[head.part == PARTS.index(name)].unique()] = True
+    return torch.where(over, inside**2 * (3 - 2 * inside), torch.from_numpy(matte.ravel()))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:

@@ -17,6 +17,7 @@ from ..flame_motion.edit import apply_edit
 from ..flame_motion.transfer import drive
 from ..generator import Portrait, load_generator
 from ..renderer import Cameras
+from .atomic import refuse_overwriting
 from .console import Progress
 from .encode import EncoderThread
 from .fit import fit_photo
@@ -86,6 +87,8 @@ class AnimatePipeline:
         """
         asked = AnimateOptions.of(options)
         targets = self._check(asked, output)
+        if output is not None:
+            refuse_overwriting([photo, video, motion, speech, asked.edit], [*targets, _report_path(output)])
         signal = open_signal(video=video, motion=motion, text=text, speech=speech)
         clock = Clock()
         with clock.stage("fit"):
@@ -103,9 +106,8 @@ class AnimatePipeline:
         report = self._report(photo, portrait, posed, driving, asked, targets, clock)
         if output is None:
             return Animation([], report, frames, driving.problems)
-        path = Path(output).with_suffix(".json")
-        write_report(path, report)
-        return Animation([*targets, path], report, None, driving.problems)
+        write_report(_report_path(output), report)
+        return Animation([*targets, _report_path(output)], report, None, driving.problems)
 
     def _check(self, asked: AnimateOptions, output: Source | None) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""
@@ -154,6 +156,10 @@ class AnimatePipeline:
             "frame_problems": driving.frame_problems,
             "timings": clock.table(len(motion)),
         }
+
+
+def _report_path(output: Source) -> Path:
+    return Path(output).with_suffix(".json")
 
 
 def _posed(portrait: Portrait, driving: Driving, asked: AnimateOptions) -> FlameSequence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +54,15 @@ def check_writable(target: str | Path) -> None:
             pass
     except OSError as error:
         raise _unwritable(target, error) from error
+
+
+def refuse_overwriting(inputs: Iterable[object], outputs: Iterable[Path]) -> None:
+    """BadInput when an output would take the place of a file that is read. Inputs that are no paths are ignored."""
+    for output in outputs:
+        for given in inputs:
+            if isinstance(given, (str, os.PathLike)) and output.exists() and Path(given).exists():
+                if os.path.samefile(given, output):
+                    raise BadInput(f"the output {output} is also an input: choose another name")
 
 
 def _descriptor_path(descriptor: int) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..generator.portrait import Portrait
-from .atomic import atomic_path
+from .atomic import atomic_path, refuse_overwriting
 from .console import Progress
-from .options import HEAD
+from .options import HEAD, AnimateOptions
 from .photos import load_photo
 from .report import Done, check_file
 from .signals import Source
@@ -26,15 +26,17 @@ def fit_photo(photo: Source, face: int, head: str) -> Portrait:
 
 
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:
-    """Writes the portrait to `output` (.npz) and its overlay to the .png of the same name. Raises BadInput."""
+    """Writes the portrait to `output` (.npz) and its overlay beside it, OUTPUT_overlay.png. Raises BadInput."""
     from PIL import Image
 
+    AnimateOptions(face=face)  # refuses what `animate` would refuse
     check_file(output, ".npz")
+    picture = output.with_name(f"{output.stem}_overlay.png")
+    refuse_overwriting([photo], [output, picture])
     tell = progress or (lambda stage, done, of: None)
     tell("fit", 0, 1)
     portrait = fit_photo(photo, face, head)
     portrait.save(output)
-    picture = output.with_suffix(".png")
     with atomic_path(picture) as hidden:
         Image.fromarray(portrait.overlay()).save(hidden, format="PNG")
     tell("fit", 1, 1)

@@ -13,9 +13,10 @@ def framed(portrait: Portrait, framing: str, size: int) -> Portrait:
     """
     height, width = portrait.image.shape[:2]
     if framing == "face":
-        left, top, side = portrait.face_window()
-        side = min(side, height, width)  # the window stays inside the photo: nothing is made up around it
-        left, top = (min(max(0, start), full - side) for start, full in ((left, width), (top, height)))
+        left, top, wanted = portrait.face_window()
+        side = min(wanted, height, width)  # the window stays inside the photo: nothing is made up around it
+        centred = ((start + (wanted - side) // 2, full) for start, full in ((left, width), (top, height)))
+        left, top = (min(max(0, start), full - side) for start, full in centred)
         return portrait.cropped(left, top, side, side).resized(_even(size), _even(size))
     scale = size / max(height, width)
     return portrait.resized(_even(height * scale), _even(width * scale))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..flame_motion.edit import apply_edit
+from .atomic import refuse_overwriting
 from .console import Progress
-from .options import HEAD, check_positive
+from .options import HEAD, check_length
 from .report import Clock, Done, check_file, write_report
 from .signals import Source, check_edit, open_signal, to_motion
 
@@ -26,9 +27,10 @@ def write_motion(
 ) -> Done:
     """Writes the motion of one signal to `output` (.npz), with a JSON report beside it. Raises BadInput."""
     check_file(output, ".npz")
-    check_positive("seconds", seconds)
-    check_positive("fps", fps)
+    check_length(seconds, fps)
     check_edit(edit, head)
+    report = output.with_suffix(".json")
+    refuse_overwriting([video, speech, edit], [output, report])
     clock = Clock()
     signal = open_signal(video=video, text=text, speech=speech)
     with clock.stage("motion"):
@@ -45,5 +47,5 @@ def write_motion(
         "frame_problems": driving.frame_problems,
         "timings": clock.table(len(motion)),
     }
-    write_report(output.with_suffix(".json"), facts)
-    return Done([output, output.with_suffix(".json")], driving.problems)
+    write_report(report, facts)
+    return Done([output, report], driving.problems)

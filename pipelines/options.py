@@ -11,6 +11,7 @@ from typing import Any
 HEAD, GENERATOR = "open", "warp"
 MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 SMALLEST, LARGEST = 64, 4096  # px
+FASTEST = 240  # Hz
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class AnimateOptions:
             raise BadInput(f"size must be {SMALLEST} to {LARGEST} px, got {self.size}")
         if self.face < 0:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
-        check_positive("seconds", self.seconds)
-        check_positive("fps", self.fps)
+        check_length(self.seconds, self.fps)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> AnimateOptions:
@@ -52,9 +52,11 @@ class AnimateOptions:
         return cls(**given)
 
 
-def check_positive(name: str, value: float | None) -> None:
-    """BadInput unless `value` is None or a finite number above 0."""
+def check_length(seconds: float | None, fps: float | None) -> None:
+    """BadInput for a length or a rate that no video can have."""
     from ..flame_motion.errors import BadInput
 
-    if value is not None and not 0 < value < float("inf"):
-        raise BadInput(f"{name} must be a number above 0, got {value:g}")
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise BadInput(f"seconds must be a number above 0, got {seconds:g}")
+    if fps is not None and not 1 <= fps <= FASTEST:
+        raise BadInput(f"fps must be 1 to {FASTEST}, got {fps:g}")

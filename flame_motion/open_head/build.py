@@ -17,7 +17,8 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from . import eyes, learn, skinning
-from .body import Body, whole_body
+from .assemble import whole_body
+from .body import Body
 from .expressions import JAW_FORWARD, named_axes, names, tongue_out
 from .extend import anthropometric, expression_shift, identity_shift
 from .facemesh import COUNT, IBUG68, symmetric, triangles
@@ -28,36 +29,29 @@ IDENTITY, RESIDUAL = 20, 24
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
 
 
-def build(footage: Path, cache: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """The head's arrays, by Head's field names, and the card's entries."""
+def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The head's arrays, by Head's field names, and the card's figures."""
     faces, mean, twin = common_frame(read_footage(footage, cache))
     rest, template = learn.neutral_face(faces, twin)
     coarse = symmetric(triangles(mean), mean, twin)
     refine = interpolating(loop_subdivision(coarse, COUNT)[1])
     body = whole_body(refine @ template, coarse, twin)
     mirror = mirror_pairs(body.vertices)
-    carry = {"follow": sparse.vstack(body.follow).tocsr(), "express": sparse.vstack(body.express).tocsr()}
+    follow, express = (sparse.vstack(rows).tocsr() for rows in (body.follow, body.express))
     eyelids = lid_shapes(body)
-    sculpted = {k: spread_named(k, v, body, carry["express"]) for k, v in named_axes(body, mirror[: body.skin]).items()}
-
-    named = np.array([sculpted[k][:COUNT] for k in names()] + [eyelids[:COUNT, :, k] for k in (0, 1)])
-    jaw = body.weights[:COUNT, 2]
-    rest = learn.people_at_rest(faces, rest, template, named, jaw, skinning.JAW)
-    identity, kept_identity = learn.identity_axes(rest, template, twin, IDENTITY)
-    left = np.concatenate(
-        [learn.remove_named(f - r, template, named, jaw, skinning.JAW)[0] for f, r in zip(faces, rest) if len(f) > 1]
-    )
-    residual, kept_residual = learn.residual_axes(left, template, twin, RESIDUAL)
+    named = [spread_named(k, v, body, express) for k, v in sorted(named_axes(body, mirror[: body.skin]).items())]
+    lids = [eyelids[:COUNT, :, k] for k in (0, 1)]
+    axes = learn.Axes(np.array([k[:COUNT] for k in named] + lids), body.weights[:COUNT, 2], skinning.JAW)
+    identity, residual, card = learned(faces, rest, template, twin, axes)
 
     own = anthropometric(body)
     shapes = [identity_shift(body, refine, d) for d in identity] + list(own.values())
-    wrinkles = [carry["express"] @ expression_shift(body, refine, d) for d in residual]
-    labels = [*names(), *(f"residual_{k:02d}" for k in range(RESIDUAL))]
+    wrinkles = [express @ expression_shift(body, refine, d) for d in residual]
     arrays = {
         "template": body.vertices.astype(np.float32),
-        "identity": np.stack([carry["follow"] @ d for d in shapes], -1).astype(np.float16),
-        "expression": np.stack([*(sculpted[k] for k in names()), *wrinkles], -1).astype(np.float16),
-        "expression_names": np.array(labels),
+        "identity": np.stack([follow @ d for d in shapes], -1).astype(np.float16),
+        "expression": np.stack([*named, *wrinkles], -1).astype(np.float16),
+        "expression_names": np.array([*names(), *(f"residual_{k:02d}" for k in range(RESIDUAL))]),
         "identity_names": np.array([*(f"person_{k:02d}" for k in range(IDENTITY)), *own]),
         "joint_regressor": joint_regressor(body).astype(np.float32),
         "weights": body.weights.astype(np.float32),
@@ -65,21 +59,44 @@ def build(footage: Path, cache: Path) -> tuple[dict[str, np.ndarray], dict[str, 
         "mirror": mirror.astype(np.int32),
         **topology(body),
     }
-    errors = landmark_errors(faces, rest, template, named, jaw, residual)
+    return compact(arrays), card
+
+
+def learned(
+    faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, twin: np.ndarray, axes: learn.Axes
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Identity and residual axes of the landmarks, [K, 468, 3] m each, and figures about them."""
+    rest = learn.people_at_rest(faces, rest, template, axes)
+    identity, kept_identity = learn.identity_axes(rest, template, twin, IDENTITY)
+    clips = [learn.remove_named(f - r, template, axes) for f, r in zip(faces, rest) if len(f) > 1]
+    residual, kept_residual = learn.residual_axes(np.concatenate(clips), template, twin, RESIDUAL)
+    named, whole = learn.landmark_errors(faces, rest, template, axes, residual)
     card = {
         "people": len(faces),
-        "frames": int(sum(map(len, faces))),
+        "frames": sum(map(len, faces)),
         "identity variance kept": round(kept_identity, 4),
         "residual variance kept": round(kept_residual, 4),
-        "landmark error, % of outer eye distance, named axes": round(errors[0], 3),
-        "landmark error, % of outer eye distance, all axes": round(errors[1], 3),
+        "landmark error, % of outer eye distance, named axes": round(named, 3),
+        "landmark error, % of outer eye distance, all axes": round(whole, 3),
     }
-    return arrays, card
+    return identity, residual, card
+
+
+def compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays without the vertices no face uses (those the ears replaced)."""
+    used = np.unique(arrays["faces"])
+    place = np.full(len(arrays["template"]), -1)
+    place[used] = np.arange(len(used))
+    renamed = {k: place[arrays[k]].astype(np.int32) for k in ("faces", "mediapipe")}
+    fewer = {k: arrays[k][used] for k in ("template", "identity", "expression", "weights", "eyelids")}
+    mirror = place[arrays["mirror"][used]].astype(np.int32)
+    return {**arrays, **renamed, **fewer, "mirror": mirror, "joint_regressor": arrays["joint_regressor"][:, used]}
 
 
 def mirror_pairs(vertices: np.ndarray) -> np.ndarray:
     """The left-right twin of every vertex, [N]. Raises ValueError when the mesh is not symmetric."""
-    distance, twin = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    found = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    distance, twin = np.asarray(found[0]), np.asarray(found[1])
     if distance.max() > 2e-5 or not np.array_equal(twin[twin], np.arange(len(twin))):
         worst = int(np.argmax(distance))
         raise ValueError(f"vertex {worst} at {vertices[worst]} has no mirror image: {distance.max() * 1000:.3f} mm off")
@@ -139,35 +156,17 @@ def topology(body: Body) -> dict[str, np.ndarray]:
     }
 
 
-def landmark_errors(
-    faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, named: np.ndarray, jaw: np.ndarray, residual: np.ndarray
-) -> tuple[float, float]:
-    """Mean 2D landmark error over all frames of the clips, % of the outer eye distance: named axes alone, with residuals."""
-    sums = []
-    for face, start in zip(faces, rest):
-        if len(face) < 2:
-            continue
-        left = learn.remove_named(face - start, template, named, jaw, skinning.JAW)[0]
-        modes = learn.rigid_modes(template)
-        rough = left - np.tensordot(learn.solve(modes, left, 1e-9), modes, 1)
-        basis = np.concatenate([modes, residual])
-        fine = left - np.tensordot(learn.solve(basis, left, [1e-9] * 7 + [0.01] * len(residual)), basis, 1)
-        scale = 100 / np.linalg.norm(start[33] - start[263])
-        sums.append([scale * np.linalg.norm(e[..., :2], axis=-1).mean() for e in (rough, fine)])
-    return tuple(float(v) for v in np.mean(sums, 0))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", type=Path, required=True, help="folder with portraits/ and clips/")
-    parser.add_argument("--cache", type=Path, default=Path(".landmarks"), help="where tracked landmarks are kept")
+    parser.add_argument("--cache", type=Path, help="folder to keep tracked landmarks in (default: track every time)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npz to write; its card goes beside it")
     options = parser.parse_args()
     arrays, card = build(options.footage, options.cache)
     part = options.output.with_suffix(".part.npz")
     np.savez_compressed(part, **arrays)
     os.replace(part, options.output)
-    card = {
+    about = {
         "what": "flamecast's built-in head: template, identity and expression axes, skinning, uv",
         "command": COMMAND,
         "data": "landmarks of the portraits and clips in the footage folder (see its README for their licences)",
@@ -177,8 +176,8 @@ def main() -> None:
         "expression axes": arrays["expression_names"].tolist(),
         "metrics": card,
     }
-    options.output.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
-    print(json.dumps(card["metrics"], indent=1))
+    options.output.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")
+    print(json.dumps(card, indent=1))
 
 
 if __name__ == "__main__":

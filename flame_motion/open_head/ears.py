@@ -31,13 +31,15 @@ PROFILE = [
 
 @dataclass(frozen=True)
 class Ear:
-    """Where an ear's vertices are: `rings` [R, M], the first on the head (its even places are grid vertices), and the last point."""
+    """Where an ear's vertices are: `rings` [R, M], the first on the head (even places: grid vertices); last point."""
 
     rings: np.ndarray
     centre: int
 
 
-def weld_ears(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Ear]]:
+def weld_ears(
+    vertices: np.ndarray, faces: np.ndarray, grid: Grid
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Ear]]:
     """Skin with both ears: vertices [N, 3] m, faces, is_ear [F] bool and the ears (left, right), mirror images."""
     is_ear = np.zeros(len(faces), bool)
     welded = []
@@ -75,7 +77,7 @@ def _cut(
     border = {frozenset(e) for e in zip(corner, np.roll(corner, -1))}
     keep = ~np.array([set(f) <= inside for f in faces.tolist()])
     faces, marks = faces[keep], marks[keep]
-    middle = {}
+    middle: dict[frozenset[int], int] = {}
     loop = []
     for a, b in zip(corner, np.roll(corner, -1)):
         middle[frozenset((a, b))] = len(vertices) + len(middle)
@@ -113,7 +115,7 @@ def _outline(angles: np.ndarray) -> np.ndarray:
 
 
 def _rings(angles: np.ndarray, head: LinearNDInterpolator) -> np.ndarray:
-    """Rings [R, M, 3] m of the left ear from its root to the bowl, for polar angles [M] running backwards over the top."""
+    """Rings [R, M, 3] m of the left ear, root to bowl, for polar angles [M] running backwards over the top."""
     angles = -angles + 1.5 * np.pi  # over the top towards the back
     rim = _outline(angles)
     back = _smooth((rim[:, 0] - 1.0) / 9.0)  # 0 where the ear is attached in front, 1 where it stands free

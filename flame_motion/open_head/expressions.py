@@ -6,6 +6,7 @@ A pull on a lip row acts with a profile along the mouth; `reach` is how far skin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,7 +56,18 @@ def _same(profile: str, vector: Vector) -> tuple[tuple[str, str, Vector], ...]:
     return _lips(profile, UO=vector, UI=vector, LI=vector, LO=vector)
 
 
-BROW = {336: 0, 296: 1, 334: 2, 293: 3, 300: 4, 285: 0, 295: 1, 282: 2, 283: 3, 276: 4}  # landmark -> place, inner to outer
+BROW = {
+    336: 0,
+    296: 1,
+    334: 2,
+    293: 3,
+    300: 4,
+    285: 0,
+    295: 1,
+    282: 2,
+    283: 3,
+    276: 4,
+}  # landmark -> place, inner to outer
 
 
 def _brow(*vectors: Vector) -> dict[int, Vector]:
@@ -65,23 +77,30 @@ def _brow(*vectors: Vector) -> dict[int, Vector]:
 
 LEFT = {
     "browDown": Pull(
-        {**_brow((-2.5, -6, 1), (-1.5, -6, 0.5), (-0.7, -5, 0), (0, -3.5, 0), (0, -2, 0)), 9: (0, -2, 0.5), 8: (0, -1.2, 0)},
+        {**_brow((-2.5, -6, 1), (-1.5, -6, 0.5), (-0.7, -5, 0), (0, -3.5, 0), (0, -2, 0)),
+         9: (0, -2, 0.5), 8: (0, -1.2, 0)},
         reach=24,
     ),
     "browOuterUp": Pull(
-        {**_brow((0, 0.5, 0), (0, 3, -0.3), (0, 6, -1), (0, 7.5, -2), (0.3, 6.5, -2)), 333: (0, 4.5, -1), 298: (0, 4, -1.5)},
-        reach=26,
+        {**_brow((0, 0.5, 0), (0, 3, -0.3), (0, 6, -1), (0, 7.5, -2), (0.3, 6.5, -2)),
+         333: (0, 4.5, -1), 298: (0, 4, -1.5)},
     ),
-    "cheekSquint": Pull({280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)),
-    "eyeSquint": Pull({347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-1.0, 2.4), reach=18),
+    "cheekSquint": Pull(
+        {280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)
+    ),
+    "eyeSquint": Pull(
+        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-1.0, 2.4), reach=18
+    ),
     "eyeWide": Pull({}, lids=(2.6, -0.8), reach=13),
     "noseSneer": Pull(
-        {279: (0.4, 3.2, -0.3), 358: (0.8, 3.5, -0.5), 429: (0.5, 4, 0.3), 420: (0, 3.2, 0.5), 437: (0, 2.2, 0.8), 285: (-0.8, -1.8, 0.3), 426: (0.5, 2.5, 0.8), 327: (0.4, 1.5, 0)},
+        {279: (0.4, 3.2, -0.3), 358: (0.8, 3.5, -0.5), 429: (0.5, 4, 0.3), 420: (0, 3.2, 0.5), 437: (0, 2.2, 0.8),
+         285: (-0.8, -1.8, 0.3), 426: (0.5, 2.5, 0.8), 327: (0.4, 1.5, 0)},
         _lips("half", UO=(0, 1.8, 0.2), UI=(0, 1.0, 0)),
         reach=20,
     ),
     "mouthSmile": Pull(
-        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (4.5, 5, -1), 432: (4, 3, -2)},
+        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (4.5, 5, -1),
+         432: (4, 3, -2)},
         (*_same("side", (7.5, 3.2, -4)), *_same("corner", (1.5, 4.5, -2.5)), *_same("half", (1.2, 0, -0.8))),
         reach=30,
     ),
@@ -89,48 +108,79 @@ LEFT = {
         {432: (1.5, -5, -0.5), 422: (1.5, -5, -0.5), 410: (1, -4.5, 0)},
         (*_same("side", (0.5, -1.5, -0.5)), *_same("corner", (1, -5, -0.5))),
     ),
-    "mouthDimple": Pull({410: (3, 0.3, -3.5), 432: (3, 0, -3), 436: (2, 0.5, -1.5)}, (*_same("side", (1.5, 0, -1)), *_same("corner", (2.5, 0.3, -3)))),
-    "mouthStretch": Pull({432: (6, -3.5, -3), 422: (6, -4, -2), 410: (5, -2, -3)}, (*_same("side", (5, -0.8, -2.5)), *_same("corner", (2.5, -2.2, -1.5)))),
-    "mouthPress": Pull(
-        {}, (*_lips("half", UO=(0, -1.3, -0.8), UI=(0, -0.2, -1), LI=(0, 0.0, -1), LO=(0, 1.5, -0.8)), *_same("corner", (1, 0.3, -1))), reach=16
+    "mouthDimple": Pull(
+        {410: (3, 0.3, -3.5), 432: (3, 0, -3), 436: (2, 0.5, -1.5)},
+        (*_same("side", (1.5, 0, -1)), *_same("corner", (2.5, 0.3, -3))),
     ),
-    "mouthUpperUp": Pull({426: (0.3, 3, 0.5), 327: (0, 1, 0), 391: (0, 3.5, 0.3)}, _lips("half", UO=(0.3, 4.5, 0.5), UI=(0.3, 5, 0.5)), reach=20),
-    "mouthLowerDown": Pull({418: (0.5, -4, 0), 424: (0.8, -3.5, -0.3)}, _lips("half", LI=(0.6, -5.5, 0), LO=(0.6, -6, 0)), reach=20),
+    "mouthStretch": Pull(
+        {432: (6, -3.5, -3), 422: (6, -4, -2), 410: (5, -2, -3)},
+        (*_same("side", (5, -0.8, -2.5)), *_same("corner", (2.5, -2.2, -1.5))),
+    ),
+    "mouthPress": Pull(
+        {},
+        (*_lips("half", UO=(0, -1.3, -0.8), UI=(0, -0.2, -1), LI=(0, 0, -1), LO=(0, 1.5, -0.8)),
+         *_same("corner", (1, 0.3, -1))),
+        reach=16,
+    ),
+    "mouthUpperUp": Pull(
+        {426: (0.3, 3, 0.5), 327: (0, 1, 0), 391: (0, 3.5, 0.3)},
+        _lips("half", UO=(0.3, 4.5, 0.5), UI=(0.3, 5, 0.5)),
+        reach=20,
+    ),
+    "mouthLowerDown": Pull(
+        {418: (0.5, -4, 0), 424: (0.8, -3.5, -0.3)}, _lips("half", LI=(0.6, -5.5, 0), LO=(0.6, -6, 0)), reach=20
+    ),
 }  # fmt: skip
 
 WHOLE = {
     "browInnerUp": Pull(
-        {**_brow((0.3, 7, -0.5), (0, 5, -0.5), (0, 2, -0.3), (0, 0, 0), (0, 0, 0)), 9: (0, 5.5, 0), 8: (0, 2.2, 0), 151: (0, 2.5, -0.5), 337: (0, 4, -0.8)},
+        {**_brow((0.3, 7, -0.5), (0, 5, -0.5), (0, 2, -0.3), (0, 0, 0), (0, 0, 0)),
+         9: (0, 5.5, 0), 8: (0, 2.2, 0), 151: (0, 2.5, -0.5), 337: (0, 4, -0.8)},
         both=True,
     ),
     "cheekPuff": Pull(
-        {411: (8, 0, 6), 427: (7, -2, 7), 425: (5, 1, 6), 434: (7, -2, 4), 436: (3.5, 0, 4.5), 416: (6, -1, 3), 432: (3.5, -0.5, 4)},
+        {411: (8, 0, 6), 427: (7, -2, 7), 425: (5, 1, 6), 434: (7, -2, 4), 436: (3.5, 0, 4.5), 416: (6, -1, 3),
+         432: (3.5, -0.5, 4)},
         _same("all", (0, 0, 1.2)), both=True, reach=34,
     ),
     "jawForward": Pull({}),
-    "mouthClose": Pull({18: (0, 4.5, 0)}, (*_lips("flat", UO=(0, -1, 0), UI=(0, -1.5, 0), LI=(0, 7, 0.4), LO=(0, 6.5, 0.3)),), both=True),
+    "mouthClose": Pull(  # lips shut over an open jaw: 1 makes up for a jaw of 0.12 rad
+        {18: (0, 4.5, 0)},
+        _lips("flat", UO=(0, -1, 0), UI=(0, -1.5, 0), LI=(0, 7, 0.4), LO=(0, 6.5, 0.3)), both=True,
+    ),
     "mouthFunnel": Pull(
         {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
-        (*_lips("spread", UO=(-6, 0, 0), UI=(-5.5, 0, 0), LI=(-5.5, 0, 0), LO=(-6, 0, 0)), *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)), *_same("all", (0, 0, 2))),
+        (*_lips("spread", UO=(-6, 0, 0), UI=(-5.5, 0, 0), LI=(-5.5, 0, 0), LO=(-6, 0, 0)),
+         *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)),
+         *_same("all", (0, 0, 2))),
         both=True, reach=30,
     ),
     "mouthPucker": Pull(
         {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
-        (*_lips("spread", UO=(-10, 0, 0), UI=(-9.5, 0, 0), LI=(-9.5, 0, 0), LO=(-10, 0, 0)), *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)), *_same("all", (0, 0, 3))),
+        (*_lips("spread", UO=(-10, 0, 0), UI=(-9.5, 0, 0), LI=(-9.5, 0, 0), LO=(-10, 0, 0)),
+         *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
+         *_same("all", (0, 0, 3))),
         both=True, reach=32,
     ),
     "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -2.2, -2), UI=(0, 0.3, -3)), both=True, reach=14),
     "mouthRollLower": Pull({}, _lips("flat", LI=(0, -0.3, -3), LO=(0, 3, -2.2)), both=True, reach=14),
-    "mouthShrugUpper": Pull({164: (0, 2, 0.5)}, _lips("flat", UO=(0, 3, 1), UI=(0, 2.8, 0.8), LI=(0, 2.6, 0.6), LO=(0, 1.5, 0.4)), both=True, reach=20),
+    "mouthShrugUpper": Pull(
+        {164: (0, 2, 0.5)},
+        _lips("flat", UO=(0, 3, 1), UI=(0, 2.8, 0.8), LI=(0, 2.6, 0.6), LO=(0, 1.5, 0.4)), both=True, reach=20,
+    ),
     "mouthShrugLower": Pull(
         {199: (0, 3.5, 0.5), 175: (0, 3, 0), 18: (0, 4, 0.3), 200: (0, 4, 0.6), 428: (0, 3, 0.3)},
         _lips("flat", LO=(0, 3.5, 1.5), LI=(0, 2.6, 1.5), UI=(0, 2.6, 0.8), UO=(0, 1.8, 0.6)), both=True,
     ),
 }  # fmt: skip
 MOUTH_LEFT = Pull(
-    {18: (5, 0, 0), 199: (2, 0, 0), 164: (3.5, 0, 0), 426: (3, 0, -0.5), 432: (4.5, 0, -2), 436: (4, 0, -2), 206: (3.5, 0, 1), 212: (4.5, 0, 1.5), 216: (4, 0, 1.5)},
+    {18: (5, 0, 0), 199: (2, 0, 0), 164: (3.5, 0, 0), 426: (3, 0, -0.5), 432: (4.5, 0, -2), 436: (4, 0, -2),
+     206: (3.5, 0, 1), 212: (4.5, 0, 1.5), 216: (4, 0, 1.5)},
     (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3))), reach=30,
 )  # fmt: skip
+TONGUE_LIPS = Pull(
+    {}, _lips("flat", UI=(0, 1.2, 0.3), UO=(0, 0.8, 0), LI=(0, -3.2, 0.5), LO=(0, -2, 0.5)), both=True, reach=16
+)
 JAW_FORWARD = np.array([0.0, -0.0005, 0.0055])  # m
 
 
@@ -153,12 +203,12 @@ def named_axes(body: Body, mirror: np.ndarray) -> dict[str, np.ndarray]:
     axes["mouthLeft"] = solver(MOUTH_LEFT)
     axes["mouthRight"] = axes["mouthLeft"][mirror] * flip
     axes["jawForward"] = body.weights[: body.skin, 2:3] * JAW_FORWARD
-    axes["tongueOut"] = solver(Pull({}, _lips("flat", UI=(0, 1.2, 0.3), UO=(0, 0.8, 0), LI=(0, -3.2, 0.5), LO=(0, -2, 0.5)), both=True, reach=16))
+    axes["tongueOut"] = solver(TONGUE_LIPS)
     return axes
 
 
 class _Spreader:
-    """Turns pulls into smooth displacements of the skin: thin-plate surface through the pulled points, zero beyond reach."""
+    """Turns pulls into smooth displacements of the skin: a thin plate through the pulled points, still beyond reach."""
 
     def __init__(self, body: Body, mirror: np.ndarray) -> None:
         self.body, self.mirror = body, mirror
@@ -183,7 +233,7 @@ class _Spreader:
                 give(vertex, np.array([0, up * share, 0]))
         return self._spread(pulled, pull.reach / 1000)
 
-    def _lip_pulls(self, pull: Pull, give) -> None:
+    def _lip_pulls(self, pull: Pull, give: Callable[[int, np.ndarray], None]) -> None:
         seen: dict[int, dict[int, np.ndarray]] = {}
         for k, (row, profile, vector) in enumerate(pull.lips):
             strength = _profile(profile, np.linspace(-1, 1, 11))
@@ -191,7 +241,7 @@ class _Spreader:
                 seen.setdefault(vertex, {}).setdefault(k, share * np.array(vector))
         for vertex, parts in seen.items():
             rows = max(1, sum(vertex in row for row in ROWS.values()))  # a corner belongs to two rows: take their mean
-            give(vertex, sum(parts.values()) / rows)
+            give(vertex, np.sum(list(parts.values()), 0) / rows)
 
     def _spread(self, pulled: dict[int, np.ndarray], reach: float) -> np.ndarray:
         shift = np.zeros_like(self.vertices)

@@ -1,4 +1,4 @@
-"""From displacements of the 468 landmarks to displacements of the whole head, and the identity axes a photo cannot give."""
+"""From displacements of the 468 landmarks to the whole head; and the identity axes that landmarks cannot give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def smooth_step(x: np.ndarray) -> np.ndarray:
 
 
 def identity_shift(body: Body, refine: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Skin displacement [skin, 3] m of one person's landmarks' shift [468, 3]: growth of the whole head plus local detail.
+    """Skin displacement [skin, 3] m of a person's landmark shift [468, 3]: growth of the whole head plus local detail.
 
     refine [M, 468] takes landmarks to the refined face. Fades to nothing at the shoulders.
     """
@@ -34,7 +34,7 @@ def identity_shift(body: Body, refine: np.ndarray, shift: np.ndarray) -> np.ndar
 
 
 def expression_shift(body: Body, refine: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Skin displacement [skin, 3] m of an expression's landmark shift [468, 3]: the face, fading over the first rings."""
+    """Skin displacement [skin, 3] m of an expression's landmark shift [468, 3]: the face, fading on the first rings."""
     return _joined(body, np.zeros((body.skin, 3)), refine @ shift, last=3.0)
 
 
@@ -77,13 +77,13 @@ def anthropometric(body: Body) -> dict[str, np.ndarray]:
         spread[ear.rings, 0] = 0.003 * np.sign(root[0]) * away * out[..., 0]
     none = np.zeros(body.skin)
     above = smooth_step((y + 0.06) / 0.08)
-    neck = smooth_step((-0.055 - 0.3 * (z + 0.05) - y) / 0.05) * smooth_step((y + 0.185) / 0.06)
+    neck = smooth_step((-0.045 - 0.3 * (z + 0.05) - y) / 0.07) * smooth_step((y + 0.185) / 0.06)
     bulge = smooth_step((y - 0.055) / 0.07) * behind
     return {
         "skull_height": np.stack([none, 0.006 * bulge, none], 1),
         "skull_depth": np.stack([none, none, -0.006 * behind * above * smooth_step((-0.02 - z) / 0.12)], 1),
         "skull_width": np.stack([0.0045 * behind * above * x / 0.075, none, none], 1),
-        "neck_width": 0.08 * (behind * neck)[:, None] * np.stack([x, none, z + 0.05], 1),
+        "neck_width": 0.07 * (behind * neck)[:, None] * np.stack([x, none, z + 0.05], 1),
         "ear_size": size,
         "ear_spread": spread,
     }

@@ -13,16 +13,23 @@ RADIUS = 0.0120  # m
 LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
 IRIS_ACROSS, IRIS_ABOVE = 0.471, 0.063  # median place of the iris between the eye corners and above their line (shares)
 LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
-POLAR = np.radians([5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140])  # rings of the eyeball, from the pupil to the hidden back, left open
+POLAR = np.radians(
+    [5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140]
+)  # rings of the eyeball, from the pupil to the hidden back, left open
 SEGMENTS = 24
 CORNEA = 0.0004  # m, how far the cornea stands out
-RIM = ((0.0006, 3.0), (0.0005, 10.0), (0.0004, 24.0), (0.0003, 40.0))  # inside of a lid: m off the eyeball, degrees behind the margin
+RIM = (
+    (0.0006, 3.0),
+    (0.0005, 10.0),
+    (0.0004, 24.0),
+    (0.0003, 40.0),
+)  # inside of a lid: m off the eyeball, degrees behind the margin
 RIM_FOLLOW = (1.0, 0.8, 0.45, 0.0)  # how much of the margin's turn each row makes when the lid shuts
 
 
 @dataclass(frozen=True)
 class Eye:
-    """One eye opening: its margin as two rows from the outer to the inner corner (equally long), and its eyeball's centre."""
+    """One eye opening: its margin as two equally long rows from outer to inner corner, and its eyeball's centre."""
 
     upper: np.ndarray  # [K] vertex indices
     lower: np.ndarray  # [K]
@@ -70,7 +77,9 @@ def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for polar in POLAR:
         bulge = CORNEA * np.clip(1 - (polar / LIMBUS) ** 2, 0, 1)
         for a in around:
-            points.append((RADIUS + bulge) * np.array([np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar)]))
+            points.append(
+                (RADIUS + bulge) * np.array([np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar)])
+            )
             flat.append(np.sqrt(polar / POLAR[-1]) * np.array([np.cos(a), np.sin(a)]))
     faces = [(0, 1 + k, 1 + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
     for r in range(len(POLAR) - 1):
@@ -87,14 +96,16 @@ def iris_vertices() -> list[int]:
 
 
 def shut_positions(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the margin rows lie when the lids meet, [K, 3] m (both rows alike), and each row's turn about x, [2, K] rad."""
+    """Where both margin rows lie when the lids meet, [K, 3] m, and each row's turn about x, [2, K] rad."""
     local = [vertices[row] - eye.centre for row in (eye.upper, eye.lower)]
     angle = [np.arctan2(p[:, 1], p[:, 2]) for p in local]
     close = 0.78 * angle[1] + 0.22 * angle[0]
     x = 0.5 * (local[0][:, 0] + local[1][:, 0])
     reach = np.sqrt(np.maximum((RADIUS + LID) ** 2 - x**2, 1e-8))
     corner = [np.hypot(p[:, 1], p[:, 2]) for p in local]
-    reach = np.maximum(reach, 0.5 * (corner[0] + corner[1]) - 0.0003)  # corners lie off the eyeball: do not pull them in
+    reach = np.maximum(
+        reach, 0.5 * (corner[0] + corner[1]) - 0.0003
+    )  # corners lie off the eyeball: do not pull them in
     target = np.stack([x, reach * np.sin(close), reach * np.cos(close)], 1) + eye.centre
     return target, np.stack([close - angle[0], close - angle[1]])
 
@@ -118,7 +129,7 @@ def lid_shape(eye: Eye, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def pushed_out(eye: Eye, vertices: np.ndarray, shift: np.ndarray, chosen: np.ndarray, share: float = 1.0) -> np.ndarray:
-    """`shift` [N, 3] changed so that chosen skin near the eye, moved by share * shift, stays in front of the eyeball."""
+    """`shift` [N, 3] changed so that chosen skin near the eye, moved by share * shift, stays off the eyeball."""
     local = vertices - eye.centre
     rest = np.linalg.norm(local, axis=1)
     moved = local + share * shift
@@ -131,7 +142,7 @@ def pushed_out(eye: Eye, vertices: np.ndarray, shift: np.ndarray, chosen: np.nda
 
 
 def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows behind the margin, on the eyeball: rest positions [4, L, 3] m and their shift when the eye shuts [4, L, 3]."""
+    """Rows behind the margin, on the eyeball: at rest [4, L, 3] m and their shift when the eye shuts [4, L, 3]."""
     loop = eye.loop
     local = vertices[loop] - eye.centre
     direction = local / np.linalg.norm(local, axis=1, keepdims=True)

@@ -90,7 +90,7 @@ IBUG68_TWIN += [64, 63, 62, 61, 60, 67, 66, 65]
 
 
 def mirror_map(points: np.ndarray) -> np.ndarray:
-    """For each landmark its left-right twin, [468] int64: the best matching of a mean face [468, 3] with its mirror image.
+    """For each landmark its left-right twin, [468] int64: a mean face [468, 3] matched with its mirror image.
 
     The iBUG points, whose twins are known, say where the mirror stands.
     """
@@ -107,7 +107,7 @@ def mirror_map(points: np.ndarray) -> np.ndarray:
 
 
 def symmetric(faces: np.ndarray, points: np.ndarray, twin: np.ndarray) -> np.ndarray:
-    """The right half's triangles and their mirror images, [852, 3]: Face Mesh splits 85 quads differently on each side."""
+    """The right half's triangles and their mirror images, [852, 3]: Face Mesh splits 85 quads otherwise on the left."""
     centre = twin == np.arange(len(twin))
     side = np.where(centre, 0, np.sign(points[:, 0] - points[twin, 0])).astype(int)
     right = faces[(side[faces] <= 0).all(1)]

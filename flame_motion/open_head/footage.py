@@ -1,4 +1,4 @@
-"""Faces of real media as 468 points in one metric frame: tracked with MediaPipe, aligned by similarity, one group a file."""
+"""Faces of real media as 468 points in one metric frame: tracked with MediaPipe, aligned by similarity."""
 
 from __future__ import annotations
 
@@ -24,15 +24,11 @@ class Person:
     points: np.ndarray  # [T, 468, 3]
 
 
-def read_footage(folder: Path, cache: Path) -> list[Person]:
-    """Every face in folder/portraits and folder/clips, tracked once: landmarks are kept in `cache` as .npz."""
-    cache.mkdir(parents=True, exist_ok=True)
+def read_footage(folder: Path, cache: Path | None = None) -> list[Person]:
+    """Every face in folder/portraits and folder/clips. With a cache folder, landmarks are kept there as .npz."""
     people = []
     for path in sorted([*(folder / "portraits").iterdir(), *(folder / "clips").iterdir()]):
-        kept = cache / f"{path.stem}.npz"
-        if not kept.exists():
-            np.savez(kept, landmarks=_track(path))
-        points = np.load(kept)["landmarks"]
+        points = _track(path) if cache is None else _kept(path, cache)
         if len(points):
             people.append(Person(path.stem, points[:, :COUNT] * np.array([1.0, -1.0, -1.0])))
     if not people:
@@ -40,7 +36,17 @@ def read_footage(folder: Path, cache: Path) -> list[Person]:
     return people
 
 
-def _track(path: Path, stride: int = 2, longest: int = 720) -> np.ndarray:
+def _kept(path: Path, cache: Path) -> np.ndarray:
+    """_track(path), read from `cache` when it is there and kept there otherwise."""
+    cache.mkdir(parents=True, exist_ok=True)
+    kept = cache / f"{path.stem}.npz"
+    if not kept.exists():
+        np.savez(kept, landmarks=_track(path))
+    with np.load(kept) as file:
+        return file["landmarks"]
+
+
+def _track(path: Path, stride: int = 2, longest: int = 1280) -> np.ndarray:
     """Landmarks [T, 478, 3] in pixels (x right, y down, z away) of every `stride`-th frame with a face."""
     import cv2
     from mediapipe.python.solutions.face_mesh import FaceMesh

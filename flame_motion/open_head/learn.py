@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .facemesh import COUNT, LIPS_INNER_LOWER, LIPS_INNER_UPPER, RIGID
+from .facemesh import (
+    COUNT,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_MIDDLE,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
+    RIGID,
+)
 from .footage import align
 
 DEPTH = 0.6  # MediaPipe's depth counts this much next to its x and y
 FLIP = np.array([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What expression may do to the landmarks by name: the sculpted axes and lids, and the jaw joint."""
+
+    named: np.ndarray  # [K, 468, 3] m
+    jaw: np.ndarray  # [468] skinning weight
+    joint: np.ndarray  # [3] m
 
 
 def neutral_face(faces: list[np.ndarray], twin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,61 +52,93 @@ def _calm(face: np.ndarray) -> np.ndarray:
     return awake[np.argsort(mouth[awake])[: max(1, len(face) // 4)]]
 
 
-def solve(basis: np.ndarray, target: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:
-    """Ridge regression: coefficients [T, K] of displacements target [T, 468, 3] m in basis [K, 468, 3] m; ridge in mm^2."""
+def solve(basis: np.ndarray, target: np.ndarray, ridge: float | np.ndarray | list[float]) -> np.ndarray:
+    """Ridge regression: coefficients [T, K] of target [T, 468, 3] m in basis [K, 468, 3] m; ridge in mm^2."""
     weight = np.array([1, 1, DEPTH]) * 1000
     rows = (basis * weight).reshape(len(basis), -1)
     gram = rows @ rows.T / COUNT + np.diag(np.broadcast_to(ridge, len(basis)))
     return np.linalg.solve(gram, rows @ (target * weight).reshape(len(target), -1).T / COUNT).T
 
 
-def jaw_shift(template: np.ndarray, weight: np.ndarray, joint: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Displacement [T, 468, 3] m of template [468, 3] by jaw angles [T] rad about x at joint, weight [468]."""
-    local = template - joint
+def jaw_shift(template: np.ndarray, axes: Axes, angle: np.ndarray) -> np.ndarray:
+    """Displacement [T, 468, 3] m of template [468, 3] by jaw angles [T] rad about x."""
+    local = template - axes.joint
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     turned = np.stack([0 * s + local[:, 0], c * local[:, 1] - s * local[:, 2], s * local[:, 1] + c * local[:, 2]], -1)
-    return weight[:, None] * (turned - local)
+    return axes.jaw[:, None] * (turned - local)
 
 
-def remove_named(
-    moved: np.ndarray, template: np.ndarray, named: np.ndarray, weight: np.ndarray, joint: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What named axes, jaw and lids leave of displacements `moved` [T, 468, 3]: rest [T, 468, 3], coefficients, jaw [T]."""
+def remove_named(moved: np.ndarray, template: np.ndarray, axes: Axes) -> np.ndarray:
+    """What named axes, jaw and lids leave of displacements `moved` [T, 468, 3] m."""
     jaw = np.zeros(len(moved))
-    slope = jaw_shift(template, weight, joint, np.array([0.1])) / 0.1
-    basis = np.concatenate([slope, named])
-    ridge = np.array([0.5] + [0.25] * len(named))
-    for _ in range(4):
-        coefficients = solve(basis, moved - jaw_shift(template, weight, joint, jaw) + jaw[:, None, None] * slope, ridge)
+    slope = jaw_shift(template, axes, np.array([0.1])) / 0.1
+    basis = np.concatenate([slope, axes.named])
+    ridge = np.array([0.5] + [0.25] * len(axes.named))
+    for _ in range(4):  # the jaw turns: linear about the last angle
+        rest = moved - jaw_shift(template, axes, jaw) + jaw[:, None, None] * slope
+        coefficients = solve(basis, rest, ridge)
         jaw = np.clip(coefficients[:, 0], -0.05, 0.6)
-    coefficients = np.clip(coefficients[:, 1:], -0.3, 1.2)
-    explained = np.tensordot(coefficients, named, 1) + jaw_shift(template, weight, joint, jaw)
-    return moved - explained, coefficients, jaw
+    named = np.clip(coefficients[:, 1:], -0.3, 1.2)
+    return moved - np.tensordot(named, axes.named, 1) - jaw_shift(template, axes, jaw)
 
 
-def people_at_rest(
-    faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, named: np.ndarray, weight: np.ndarray, joint: np.ndarray
-) -> np.ndarray:
-    """Rest faces [P, 468, 3] m: each person's frames with the expression taken out, averaged, twice over."""
+def people_at_rest(faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, axes: Axes) -> np.ndarray:
+    """Rest faces [P, 468, 3] m: each person's frames with the expression taken out, averaged, twice over, lips shut.
+
+    A photo says nothing about how the face differs at rest, so there the expression is sought against the template.
+    """
     for _ in range(2):
         result = []
-        for face, start in zip(faces, rest):
-            left, _, _ = remove_named(face - start + (0 if len(face) > 8 else start - template), template, named, weight, joint)
-            result.append((left + (start if len(face) > 8 else template)).mean(0))
-        rest = np.array(result)
+        for face, own in zip(faces, rest):
+            base = own if len(face) > 8 else template
+            result.append((base + remove_named(face - base, template, axes)).mean(0))
+        rest = np.array([shut(face) for face in result])
     return rest
 
 
+def shut(face: np.ndarray) -> np.ndarray:
+    """A face [468, 3] with each lip moved, as a whole, to where both meet: nobody's identity is an open mouth."""
+    columns = [LIPS_MIDDLE[k : k + 11] for k in (0, 11)]
+    lower = [[a, *row, b] for a, b, row in ((76, 306, LIPS_MIDDLE[22:31]), (62, 292, LIPS_MIDDLE[31:]))]
+    uppers = [LIPS_INNER_UPPER, *columns, LIPS_OUTER_UPPER]
+    lowers = [LIPS_INNER_LOWER, *lower, LIPS_OUTER_LOWER]
+    gap = face[LIPS_INNER_LOWER] - face[LIPS_INNER_UPPER]  # [11, 3]
+    result = face.copy()
+    for rows, sign in ((uppers, 0.5), (lowers, -0.5)):
+        for row, share in zip(rows, (1.0, 1.0, 0.9, 0.7)):
+            result[row[1:-1]] += sign * share * gap[1:-1]
+    return result
+
+
 def identity_axes(rest: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:
-    """PCA over people and their mirror images: axes [count, 468, 3] m at one standard deviation, share of variance kept."""
+    """PCA over people and their mirror images: axes [count, 468, 3] m at one standard deviation, share kept."""
     aligned = align(rest, template, RIGID, scale=False) - template
     return _pca(np.concatenate([aligned, aligned[:, twin] * FLIP]), count)
 
 
 def residual_axes(left: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:
-    """PCA over what named axes leave, [T, 468, 3] m, rigid motion and size taken out: axes [count, 468, 3], share kept."""
+    """PCA over what named axes leave, [T, 468, 3] m, without rigid motion and size: [count, 468, 3], share kept."""
     shift = left - np.tensordot(solve(rigid_modes(template), left, 1e-9), rigid_modes(template), 1)
     return _pca(np.concatenate([shift, shift[:, twin] * FLIP]), count)
+
+
+def landmark_errors(
+    faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, axes: Axes, residual: np.ndarray
+) -> tuple[float, float]:
+    """Mean 2D landmark error over the clips, % of the outer eye distance: named axes alone, with residual axes."""
+    modes = rigid_modes(template)
+    basis = np.concatenate([modes, residual])
+    sums = []
+    for face, own in zip(faces, rest):
+        if len(face) < 2:
+            continue
+        left = remove_named(face - own, template, axes)
+        rough = left - np.tensordot(solve(modes, left, 1e-9), modes, 1)
+        fine = left - np.tensordot(solve(basis, left, [1e-9] * len(modes) + [0.01] * len(residual)), basis, 1)
+        scale = 100 / np.linalg.norm(own[33] - own[263])
+        sums.append([scale * np.linalg.norm(e[..., :2], axis=-1).mean() for e in (rough, fine)])
+    named, whole = np.mean(sums, 0)
+    return float(named), float(whole)
 
 
 def rigid_modes(template: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The skin behind the face: rings swept from the face oval over skull and throat down to the shoulders.
 
-A ring is a closed curve of 72 points. Eight rails cross the rings: the midline over the crown (rail 0), the midline under
-the chin (rail 7) and six on each side. The rails' points below are sculpted by hand, millimetres in the head's axes.
+A ring is a closed curve of 72 points. Eight rails cross the rings: the midline over the crown (rail 0), the midline
+under the chin (rail 7) and six on each side. Their points below are sculpted by hand, millimetres in the head's axes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .mesh import boundary, fair, umbrella
 
 RAIL_LANDMARKS = [0, 3, 6, 8, 11, 14, 16, 18]  # where each rail starts, as a place in OVAL (left half)
 RAILS = [
-    [(0, 102, 30), (0, 122, 0), (0, 133, -45), (0, 122, -100), (0, 88, -142), (0, 40, -152),
+    [(0, 102, 30), (0, 120, -1), (0, 133, -45), (0, 122, -100), (0, 88, -142), (0, 40, -152),
      (0, -5, -140), (0, -45, -117), (0, -85, -112), (0, -120, -123), (0, -150, -140), (0, -172, -149)],
     [(50, 87, 9), (52, 105, -18), (55, 113, -54), (54, 101, -100), (49, 69, -131), (40, 31, -141),
      (37, -8, -128), (31, -47, -107), (30, -85, -103), (40, -118, -117), (60, -144, -132), (72, -161, -140)],
@@ -49,12 +49,12 @@ class Grid:
 def oval_loop(faces: np.ndarray) -> np.ndarray:
     """The face oval of a subdivided face patch, [72], from the forehead's middle down the subject's left side."""
     loop = next(row for row in boundary(faces) if len(row) == 2 * len(OVAL))
-    loop = np.roll(loop, -loop.index(OVAL[0]))
-    return loop if OVAL[1] in loop[:3] else np.roll(loop[::-1], 1)
+    turned = np.roll(loop, -loop.index(OVAL[0]))
+    return turned if OVAL[1] in turned[:3] else np.roll(turned[::-1], 1)
 
 
 def sweep(oval: np.ndarray) -> np.ndarray:
-    """Rings [R, 72, 3] m behind the oval [72, 3] m, passing through the rails, with the oval's own detail fading out."""
+    """Rings [R, 72, 3] m behind the oval [72, 3] m, through the rails, the oval's own detail fading out."""
     places = 2 * np.array(RAIL_LANDMARKS)
     rails = np.concatenate([oval[places][:, None], np.array(RAILS) / 1000], 1)  # [8, 13, 3]
     along = CubicSpline(np.arange(13.0), rails, axis=1)

@@ -1,4 +1,4 @@
-"""Plain mesh tools for the build: subdivision, adjacency, smoothing operators, normals. Faces [F, 3], vertices [N, 3]."""
+"""Plain mesh tools for the build: subdivision, borders, smoothing. Faces [F, 3], vertices [N, 3]."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def umbrella(faces: np.ndarray, count: int) -> sparse.csr_matrix:
     return (sparse.diags(1 / degree) @ near - sparse.identity(count)).tocsr()
 
 
-def fair(values: np.ndarray, laplacian: sparse.spmatrix, free: np.ndarray, order: int = 2) -> np.ndarray:
+def fair(values: np.ndarray, laplacian: sparse.csr_matrix, free: np.ndarray, order: int = 2) -> np.ndarray:
     """Values [N, C] with the free vertices [N] bool moved to the smoothest surface (order 1 membrane, 2 thin plate)."""
     energy = laplacian.T @ laplacian if order == 2 else laplacian
     inside, outside = np.flatnonzero(free), np.flatnonzero(~free)
@@ -92,18 +92,3 @@ def fair(values: np.ndarray, laplacian: sparse.spmatrix, free: np.ndarray, order
     result = values.copy()
     result[inside] = solution.reshape(len(inside), -1)
     return result
-
-
-def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Area-weighted normals, [F, 3] (length = twice the area)."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return np.cross(b - a, c - a)
-
-
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit vertex normals, [N, 3]."""
-    result = np.zeros_like(vertices)
-    flat = face_normals(vertices, faces)
-    for k in range(3):
-        np.add.at(result, faces[:, k], flat)
-    return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)

@@ -6,7 +6,11 @@ import numpy as np
 
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER
 
-ARCH_WIDTH, ARCH_DEPTH, ARCH_BACK = 0.027, 0.036, -0.0435  # m: the dental arch; its back end lies this far behind the lips
+ARCH_WIDTH, ARCH_DEPTH, ARCH_BACK = (
+    0.027,
+    0.036,
+    -0.0435,
+)  # m: the dental arch; its back end lies this far behind the lips
 # Rings of the bag behind the lips: how far the ring has come from the lips' curve to the arch's (0..1), arch scale,
 # height above and below the lip line, and the shift backwards.
 BAG = [
@@ -21,7 +25,7 @@ BAG = [
 ]
 TEETH, SAMPLES = 12, 3
 # A tooth row's profile: height from the biting edge towards the gum, distance out of the arch; the first two are gum.
-PROFILE = [(12.5, -2.0), (9.3, 0.2), (5.0, 0.7), (0.0, -0.3), (0.6, -2.2), (9.5, -4.5)]
+PROFILE = [(12.5, -2.0), (9.3, 0.2), (5.0, 0.7), (0.0, -0.3), (0.6, -2.2), (6.5, -3.8), (10.5, -4.8)]
 
 
 def lip_loop(loops: list[list[int]]) -> np.ndarray:
@@ -45,7 +49,7 @@ def bag(vertices: np.ndarray, loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     half = len(loop) // 2
     turn = np.pi * (1 - np.arange(len(loop)) / half)  # right corner pi, left corner 0, lower lip negative
     middle = lip_middle(vertices)
-    rings = []
+    rows = []
     for share, scale, above, below, back in BAG:
         arch = _arch(np.cos(turn), scale) + middle
         lips = vertices[loop] * np.array([scale, 1, 1])
@@ -53,13 +57,13 @@ def bag(vertices: np.ndarray, loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         height = np.where(np.sin(turn) > 0, above, -below) * np.abs(np.sin(turn)) ** 0.6 / 1000
         ring[:, 1] = (1 - share) * vertices[loop, 1] + share * (middle[1] - 0.001) + height
         ring[:, 2] -= back / 1000
-        rings.append(ring)
-    rings = np.array(rings)
+        rows.append(ring)
+    rings = np.array(rows)
     return rings, rings[-1].mean(0) - np.array([0, 0, 0.004])
 
 
 def _arch(across: np.ndarray, scale: float) -> np.ndarray:
-    """Points of the dental arch at `across` (-1..1, the subject's right to left), relative to the lips' middle, [M, 3] m."""
+    """Points of the dental arch at `across` (-1..1, the subject's right to left), from the lips' middle, [M, 3] m."""
     depth = ARCH_BACK + ARCH_DEPTH * np.sqrt(np.maximum(1 - across**2, 0))
     return np.stack([scale * ARCH_WIDTH * across, 0 * across, depth], 1)
 
@@ -76,10 +80,10 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
     out = np.stack([np.sin(beta) / ARCH_WIDTH, 0 * beta, np.cos(beta) / ARCH_DEPTH], 1)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     for k, (height, forward) in enumerate(PROFILE):
-        forward = forward - np.where(gap & (k in (1, 2, 3)), 0.6, 0.0)
-        height = height + np.where(gap & (k == 3), 0.5, 0.0) - np.where(gap & (k == 1), 1.2, 0.0)
-        rise = edge + sign * (0.00085 * height + 0.0012 * (1 - np.cos(beta)))
-        points[:, k] = centre + out * (forward / 1000)[:, None] + np.stack([0 * rise, rise, 0 * rise], 1)
+        proud = forward - np.where(gap & (k in (1, 2, 3)), 0.6, 0.0)
+        tall = height + np.where(gap & (k == 3), 0.5, 0.0) - np.where(gap & (k == 1), 1.2, 0.0)
+        points[:, k] = centre + out * (proud / 1000)[:, None]
+        points[:, k, 1] += edge + sign * (0.00085 * tall + 0.0012 * (1 - np.cos(beta)))
     faces, gum = [], []
     rows = len(PROFILE)
     for c in range(columns - 1):
@@ -88,7 +92,12 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
             faces += [(a, d, b), (b, d, e)] if c >= columns // 2 else [(a, d, e), (a, e, b)]
             gum += [k == 0 or k == rows - 2] * 2
     turned = np.array(faces, np.int64)
-    grid = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(1, 0, rows) if upper else np.linspace(0, 1, rows), indexing="ij"), -1).reshape(-1, 2)
+    grid = np.stack(
+        np.meshgrid(
+            np.linspace(0, 1, columns), np.linspace(1, 0, rows) if upper else np.linspace(0, 1, rows), indexing="ij"
+        ),
+        -1,
+    ).reshape(-1, 2)
     return points.reshape(-1, 3) + middle, turned if upper else turned[:, ::-1], np.array(gum), grid
 
 
@@ -104,7 +113,9 @@ def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             a = 2 * np.pi * (k + 0.5) / segments
             groove = 0.0012 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
             size = min(1.0, np.sqrt(t * 4))
-            points.append([width * np.cos(a), -0.0118 + size * thick * np.sin(a) - groove + 0.001 * t, -0.0125 - 0.045 * t**1.4])
+            points.append(
+                [width * np.cos(a), -0.0118 + size * thick * np.sin(a) - groove + 0.001 * t, -0.0125 - 0.045 * t**1.4]
+            )
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):

@@ -19,17 +19,48 @@ CORNERS = {61: 0.45, 291: 0.45, 78: 0.45, 308: 0.45}
 JAW_LINE = {149: 0.97, 150: 0.92, 136: 0.82, 172: 0.62, 58: 0.36, 132: 0.12}
 JAW_LINE |= {378: 0.97, 379: 0.92, 365: 0.82, 397: 0.62, 288: 0.36, 361: 0.12}
 # Skin that does not follow the jaw at all.
-STILL = [0, 2, 164, 1, 4, 98, 327, 129, 358, 50, 280, 205, 425, 116, 345, 123, 352, 93, 323, 234, 454, 33, 263, 133, 362]
+STILL = [
+    0,
+    2,
+    164,
+    1,
+    4,
+    98,
+    327,
+    129,
+    358,
+    50,
+    280,
+    205,
+    425,
+    116,
+    345,
+    123,
+    352,
+    93,
+    323,
+    234,
+    454,
+    33,
+    263,
+    133,
+    362,
+]
 STILL += [36, 266, 206, 426, 137, 366, 147, 376, 10, 9, 6]
 
 
 def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray:
-    """How much of the jaw's turn each skin vertex makes, [N] 0..1: one on lower lip and chin, fading over cheek and throat."""
-    value = {v: 0.0 for v in STILL} | {v: 1.0 for v in CHIN} | JAW_LINE | CORNERS
-    value |= {v: 0.0 for v in LIPS_INNER_UPPER[1:-1] + LIPS_OUTER_UPPER[1:-1]}
-    value |= {v: 1.0 for v in LIPS_INNER_LOWER[4:-4] + LIPS_OUTER_LOWER[4:-4]}
+    """How much of the jaw's turn each skin vertex makes, [N]: 1 on lower lip and chin, fading over cheek and throat."""
+    value = dict.fromkeys(STILL, 0.0) | dict.fromkeys(CHIN, 1.0) | JAW_LINE | CORNERS
+    value |= dict.fromkeys(LIPS_INNER_UPPER[1:-1] + LIPS_OUTER_UPPER[1:-1], 0.0)
+    value |= dict.fromkeys(LIPS_INNER_LOWER[4:-4] + LIPS_OUTER_LOWER[4:-4], 1.0)
     for step, low, high in ((1, 0.68, 0.20), (2, 0.87, 0.06), (3, 0.97, 0.01)):  # from the corners towards the middle
-        for row, share in ((LIPS_INNER_LOWER, low), (LIPS_OUTER_LOWER, low), (LIPS_INNER_UPPER, high), (LIPS_OUTER_UPPER, high)):
+        for row, share in (
+            (LIPS_INNER_LOWER, low),
+            (LIPS_OUTER_LOWER, low),
+            (LIPS_INNER_UPPER, high),
+            (LIPS_OUTER_UPPER, high),
+        ):
             value |= {row[step]: share, row[-1 - step]: share}
     weight = np.zeros((len(vertices), 1))
     free = np.ones(len(vertices), bool)
@@ -56,7 +87,7 @@ def _lips(count: int) -> np.ndarray:
 
 
 def head_field(vertices: np.ndarray) -> np.ndarray:
-    """How much of the neck joint's turn each skin vertex makes, [N]: 1 on the head, 0 at the shoulders, smooth between."""
+    """How much of the neck joint's turn each skin vertex makes, [N]: 1 on the head, 0 at the shoulders."""
     start = -0.106 - 0.45 * vertices[:, 2]
     length = 0.060 - 0.15 * vertices[:, 2]
     x = np.clip(1 + (vertices[:, 1] - start) / length, 0, 1)

@@ -15,11 +15,20 @@ from .mesh import boundary
 CENTRE = np.array([0.5, 0.575])
 FACE, OUTER = np.array([0.27, 0.29]), np.array([0.49, 0.42])  # half axes of the face oval and of the neck's edge
 SLOT = 0.125  # side of a square
-SLOTS = {"ear_right": 0, "eye_right": 1, "teeth_upper": 2, "mouth": 3, "tongue": 4, "teeth_lower": 5, "eye_left": 6, "ear_left": 7}
+SLOTS = {
+    "ear_right": 0,
+    "eye_right": 1,
+    "teeth_upper": 2,
+    "mouth": 3,
+    "tongue": 4,
+    "teeth_lower": 5,
+    "eye_left": 6,
+    "ear_left": 7,
+}
 
 
 def face_disc(vertices: np.ndarray, faces: np.ndarray, oval: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """uv [M, 2] of the face patch: the oval on an ellipse, the inside by mean-value weights (Floater 2003: no overlap)."""
+    """uv [M, 2] of the face patch: oval on an ellipse, inside by mean-value weights (Floater 2003: no overlap)."""
     count = len(vertices)
     points = np.concatenate([vertices, [vertices[loop].mean(0) for loop in boundary(faces) if len(loop) != len(oval)]])
     fans = [
@@ -38,7 +47,7 @@ def face_disc(vertices: np.ndarray, faces: np.ndarray, oval: np.ndarray, angle: 
         columns += [j, m]
         weights += [half / length_j, half / length_m]
     matrix = sparse.csr_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))))
-    matrix = sparse.diags(1 / np.asarray(matrix.sum(1)).ravel()) @ matrix
+    matrix = (sparse.diags(1 / np.asarray(matrix.sum(1)).ravel()) @ matrix).tocsr()
     uv = np.zeros((len(points), 2))
     uv[oval] = ellipse(angle, FACE)
     inside = np.setdiff1d(np.arange(len(points)), oval)
@@ -53,7 +62,7 @@ def ellipse(angle: np.ndarray, half: np.ndarray) -> np.ndarray:
 
 
 def oval_angles(oval: np.ndarray) -> np.ndarray:
-    """Where the oval's points [72, 3] m stand on the ellipse: by their share of the oval's length, mirrored, [72] rad."""
+    """Where the oval's points [72, 3] m stand on the ellipse, by their share of its length, mirrored, [72] rad."""
     step = np.linalg.norm(np.roll(oval, -1, 0) - oval, axis=1)
     share = np.concatenate([[0], np.cumsum(step)]) / step.sum()
     share = 0.5 * (share[:72] + 1 - share[72:0:-1])

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 import flamecast.flame_motion.heads as heads
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.open_head.expressions import names
+from flamecast.flame_motion.open_head.mesh import boundary
 
 FILE = heads.Path(heads.__file__).parent / "open_head" / "open.npz"
 FLIP = np.array([-1.0, 1.0, 1.0])
 LIPS_UPPER, LIPS_LOWER = 13, 14  # MediaPipe's inner lip middles
 CORNER_RIGHT, CORNER_LEFT = 61, 291
-EYES = {0: (473, (386, 385, 387), (374, 380, 373)), 1: (468, (159, 158, 160), (145, 153, 144))}  # iris, upper, lower lid
+EYES = {
+    0: (473, (386, 385, 387), (374, 380, 373)),
+    1: (468, (159, 158, 160), (145, 153, 144)),
+}  # iris, upper, lower lid
 
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, np.ndarray]:
     with np.load(FILE, allow_pickle=False) as file:
-        return {
-            k: file[k].astype(np.float64) if file[k].dtype.kind == "f" else file[k] for k in file.files
-        }
+        return {k: file[k].astype(np.float64) if file[k].dtype.kind == "f" else file[k] for k in file.files}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +47,6 @@ def posed(head: heads.Head, **channels: object) -> np.ndarray:
             expression[0, head.expression_names.index(name)] = float(value)
         else:
             fields[name] = torch.tensor([value], dtype=torch.float32)
-    import dataclasses
-
     return head(dataclasses.replace(motion, expression=expression, **fields))[0].double().numpy()
 
 
@@ -126,23 +129,19 @@ def test_mesh_is_a_clean_oriented_manifold(data: dict[str, np.ndarray]) -> None:
     assert area.min() > 1e-8  # 0.01 mm^2
     directed = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     assert len(np.unique(directed, axis=0)) == len(directed)  # two faces on an edge run opposite ways
-    skin = np.isin(data["part"], [heads.PARTS.index(p) for p in ("face", "lips", "lids", "scalp", "ears", "neck")])
-    key = set(map(tuple, directed[np.repeat(skin, 3)].tolist()))
-    whole = set(map(tuple, directed.tolist()))
-    assert all((b, a) in whole for a, b in key if data["part"][0] is not None) or open_borders(key, whole) == {72}
 
 
-def open_borders(key: set[tuple[int, int]], whole: set[tuple[int, int]]) -> set[int]:
-    """Lengths of the loops of edges with one face only."""
-    following = {a: b for a, b in key if (b, a) not in whole}
-    sizes = set()
-    while following:
-        start, length = next(iter(following)), 0
-        step = start
-        while step in following:
-            step, length = following.pop(step), length + 1
-        sizes.add(length)
-    return sizes
+def test_skin_lids_and_mouth_bag_are_one_surface_open_at_the_neck(data: dict[str, np.ndarray]) -> None:
+    faces, count = data["faces"].astype(np.int64), len(data["template"])
+    links = coo_matrix((np.ones(3 * len(faces)), (faces.ravel(), np.roll(faces, 1, 1).ravel())), (count, count))
+    label = connected_components(links, directed=False)[1]
+    loops = boundary(faces[label[faces[:, 0]] == label[0]])
+    assert sorted(len(loop) for loop in loops) == [32, 32, 72]
+    neck = max(loops, key=len)
+    assert data["template"][neck, 1].max() < -0.13
+    behind = data["template"][[v for loop in loops if loop is not neck for v in loop]]  # lids end on the eyeballs
+    centre = (data["joint_regressor"] @ data["template"])[3:]
+    assert np.linalg.norm(behind[:, None] - centre, axis=-1).min(1).max() < 0.0125
 
 
 def test_weights_and_joints(data: dict[str, np.ndarray]) -> None:

@@ -146,7 +146,7 @@ def test_motion_and_fit_files_take_the_place_of_video_and_photo(driver, portrait
     assert [file.name for file in done.files] == ["m.npz", "m.json"]
     assert len(FlameSequence.load(tmp_path / "m.npz")) == FRAMES
     done = write_fit("demo", tmp_path / "p.npz")
-    assert [file.name for file in done.files] == ["p.npz", "p.png"]
+    assert [file.name for file in done.files] == ["p.npz", "p_overlay.png"]
     from_files = AnimatePipeline()(tmp_path / "p.npz", motion=tmp_path / "m.npz", size=96).frames
     assert np.array_equal(from_files, AnimatePipeline()(portrait, video=driver, size=96).frames)
 
