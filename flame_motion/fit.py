@@ -342,26 +342,26 @@ def fit_frames(
         g[:-1] += change[1:]
         h = h + torch.diag_embed(links)
         h[:-1] += torch.diag_embed(links[1:])
-        state = state.step(solve_chain(h.numpy(), g.numpy(), smooth.double().numpy()).float())
+        state = state.step(solve_chain(h, g, smooth.double()).float())
     return state
 
 
-def solve_chain(h: np.ndarray, g: np.ndarray, link: np.ndarray) -> Tensor:
-    """x [T, D] of the symmetric block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link)."""
-    count, size = g.shape
-    inverse = np.empty((count, size, size))
-    eye = np.eye(size)
-    x = g.copy()
-    for t in range(count):
+def solve_chain(h: Tensor, g: Tensor, link: Tensor) -> Tensor:
+    """x [T, D] of the symmetric block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link).
+
+    Block elimination forward, substitution back; h must be positive definite as a whole.
+    """
+    inverse: list[Tensor] = []
+    x = g.clone()
+    for t in range(len(g)):
         block = h[t]
         if t:
-            block = block - link[:, None] * inverse[t - 1] * link
-            x[t] += link * (inverse[t - 1] @ x[t - 1])
-        inverse[t] = np.linalg.solve(block, eye)
-    for t in range(count - 1, -1, -1):
-        right = x[t] if t == count - 1 else x[t] + link * x[t + 1]
-        x[t] = inverse[t] @ right
-    return torch.from_numpy(x)
+            block = block - link[:, None] * inverse[-1] * link
+            x[t] += link * (inverse[-1] @ x[t - 1])
+        inverse.append(torch.cholesky_inverse(torch.linalg.cholesky(block)))
+    for t in range(len(g) - 1, -1, -1):
+        x[t] = inverse[t] @ (x[t] if t == len(g) - 1 else x[t] + link * x[t + 1])
+    return x
 
 
 def _change(state: Frames) -> Tensor:

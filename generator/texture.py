@@ -22,7 +22,7 @@ SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
-    "teeth_upper": (0.80, 0.76, 0.69), "teeth_lower": (0.74, 0.70, 0.63), "tongue": (0.58, 0.30, 0.29), "mouth": (0.26, 0.09, 0.08),
+    "teeth_upper": (0.90, 0.86, 0.80), "teeth_lower": (0.84, 0.80, 0.74), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
 }  # fmt: skip
 DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.20, 0.13)), (26, (0.22, 0.15, 0.11)),
                (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
@@ -37,11 +37,14 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     sx, sy, depth, facing = (np.ascontiguousarray(at[..., k]) for k in range(4))
     color = cv2.remap(portrait.image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     color = color.astype(np.float32) / 255
-    nearest = _seen_depth(portrait)
+    nearest, mouth = _seen_surface(portrait)
     seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     visible = ((depth <= seen + OCCLUSION) & (texel_part > 0)).astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
+    # Whatever the photo shows between the lips is kept: its teeth need not stand where the model's do.
+    open_mouth = cv2.remap(mouth, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS]), open_mouth, sure)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
     light = (color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6) / np.array(FAIR_SKIN)
@@ -49,7 +52,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     _complete_eyes(out, color, sure, texel_part, at[..., 4])
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
-        shade = np.clip(1.15 - at[..., 5] / 0.035, 0.25, 1.0)[inside, None]
+        shade = np.clip(1.3 - at[..., 5] / 0.04, 0.3, 1.0)[inside, None]
         plain = np.array(tint) * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
@@ -80,12 +83,16 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     return part, at
 
 
-def _seen_depth(portrait: Portrait) -> np.ndarray:
-    """Camera depth [H, W] m of the surface that the photo shows; 0 off the head."""
+def _seen_surface(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
+    """Camera depth [H, W] m of the surface that the photo shows, 0 off the head, and where it shows the mouth's inside."""
+    import cv2
+
     corner = clip(portrait.camera, portrait.vertices())[0]
     triangles = rasterize(corner, portrait.head.faces, *portrait.matte.shape)
     depth = interpolate_fast(triangles, corner, portrait.head.faces, corner[..., 3:].contiguous())
-    return depth[0, ..., 0]
+    part = np.where(triangles[0].numpy() >= 0, portrait.head.part.numpy()[triangles[0].numpy()], 0)
+    mouth = np.isin(part, [PARTS.index(p) for p in MOUTH_COLORS]).astype(np.float32)
+    return depth[0, ..., 0], cv2.blur(cv2.erode(mouth, np.ones((3, 3), np.uint8)), (3, 3))
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def test_chain_solver_equals_the_dense_solution():
         if t:
             before = np.s_[(t - 1) * size : t * size]
             dense[at, before] = dense[before, at] = -np.diag(link)
-    assert np.allclose(solve_chain(h, g, link).numpy().ravel(), np.linalg.solve(dense, g.ravel()), atol=1e-9)
+    assert np.allclose(solve_chain(*(torch.from_numpy(x) for x in (h, g, link))).numpy().ravel(), np.linalg.solve(dense, g.ravel()), atol=1e-9)
 
 
 @pytest.mark.parametrize("count", [1, WINDOW - 1, WINDOW, WINDOW + 1, 1000])
