@@ -16,6 +16,7 @@ WORKING_SIZE = 384  # px: side a face crop is scaled down to before detection, i
 OUTER_EYE_CORNERS = (33, 263)
 # Human faces, painted and carved ones too, score 0.84 and more with at least one detector; an alpaca got 0.64.
 SURE_FACE = 0.7
+SETTLING = 3  # more looks at a photo, each where the one before found the face
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,21 @@ class MediaPipeDetector:
     def faces(self, image: np.ndarray) -> list[Face]:
         """All faces of a photo, the largest first."""
         found: list[Face] = []
-        with self._mesh(static=True) as mesh:
+        with self._mesh() as mesh:
             for box, score in self._boxes(image):
+                mesh.reset()
                 face = _mesh_in(mesh, image, box)
-                if face is not None:  # again in a crop placed by the points: the first was placed by a rough box
-                    face = replace(_mesh_in(mesh, image, _box_around(face.points)) or face, score=score)
+                for _ in range(SETTLING):  # as in a video: where the face is looked for follows from its own points
+                    face = None if face is None else _mesh_in(mesh, image, box)
+                if face is not None:
+                    face = replace(face, score=score)
                     if not any(_same(face, other) for other in found):
                         found.append(face)
         return sorted(found, key=lambda f: -f.size)
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[Face | None]:
         """The face of each frame. The crop stands still until the face nears its edge, so that it adds no jitter."""
-        with self._mesh(static=False) as mesh:
+        with self._mesh() as mesh:
             box: np.ndarray | None = None
             for image in frames:
                 face = None if box is None else _mesh_in(mesh, image, box)
@@ -79,9 +83,8 @@ class MediaPipeDetector:
                     mesh.reset()
                 yield face
 
-    def _mesh(self, static: bool) -> Any:
+    def _mesh(self) -> Any:
         return self._solutions.face_mesh.FaceMesh(
-            static_image_mode=static,
             max_num_faces=1,
             refine_landmarks=True,
             min_detection_confidence=0.3,

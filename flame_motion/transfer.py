@@ -13,13 +13,16 @@ from .errors import BadInput
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
+SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
 def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative") -> FlameSequence:
     """The motion that a portrait of pose `source` (one frame) makes when driven by `motion`.
 
-    absolute: the driver's pose and expression as they are. relative: what changes against the driver's own rest
-    (see `rest_of`) is added to the portrait's, so that the driver's resting face and camera angle are not copied.
+    absolute: the driver's pose and expression as they are; but where the driver's first frame holds its head as the
+    photo does but for a few degrees, which is what two fits of one pose differ by, the photo's angle is the true one.
+    relative: what changes against the driver's own rest (see `rest_of`) is added to the portrait's, so that the
+    driver's resting face and camera angle are not copied.
     Either way the portrait keeps its identity and place: the translation counts from the driver's first frame.
     """
     if mode not in get_args(Mode):
@@ -27,7 +30,12 @@ def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative")
     if source.head != motion.head:
         raise BadInput(f"The portrait is fitted with head {source.head}, the motion is made for {motion.head}.")
     placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
-    return placed if mode == "absolute" else _relative(source, placed)
+    if mode == "relative":
+        return _relative(source, placed)
+    apart = rotations.compose(source.neck, -motion.neck[:1])
+    doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
+    correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
+    return replace(placed, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
 
 
 def rest_of(motion: FlameSequence) -> FlameSequence:
