@@ -27,6 +27,7 @@ LIPS = [0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 7
         407, 408, 409, 415]  # fmt: skip
 EYES_OUTLINE = [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
                 263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]  # fmt: skip
+INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
 FACE_OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
                 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]  # fmt: skip
 
@@ -36,6 +37,8 @@ POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
+SIGMA_EXPRESSION = {"residual": 1.0, "tongueOut": 0.02}  # other than SIGMA_NAMED; no landmark shows the tongue
+SIGMA_SQUINT = 0.05  # rad by which the eyes' gazes differ
 SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
 
 
@@ -109,10 +112,8 @@ class LandmarkFit:
         self.skin: Skin = head.subset(head.mediapipe[self.seen])
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
         self.weight = landmark_weights()[self.seen]  # [P]
-        named = torch.tensor([not n.startswith("residual") for n in head.expression_names])
-        self.sigma = torch.cat(
-            [torch.full((2,), SIGMA_LIDS), torch.where(named, torch.tensor(SIGMA_NAMED), torch.tensor(1.0))]
-        )
+        expected = [SIGMA_EXPRESSION.get(name.split("_")[0], SIGMA_NAMED) for name in head.expression_names]
+        self.sigma = torch.tensor([SIGMA_LIDS, SIGMA_LIDS, *expected])
 
     # -- the model and its derivatives ---------------------------------------------------------------------------
 
@@ -174,10 +175,13 @@ class LandmarkFit:
             (error**2).sum(1),
         )
 
-    def prior(self) -> tuple[Tensor, Tensor]:
-        """Precision [D] and mean [D] of one frame's unknowns."""
-        expected = torch.cat([torch.full((6,), torch.inf), torch.full((2,), SIGMA_JAW), torch.full((4,), SIGMA_EYES), self.sigma])
-        return expected**-2, torch.zeros_like(expected)
+    def prior(self) -> Tensor:
+        """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""
+        free, jaw, eyes = torch.full((6,), torch.inf), torch.full((2,), SIGMA_JAW), torch.full((4,), SIGMA_EYES)
+        precision = torch.diag(torch.cat([free, jaw, eyes, self.sigma]) ** -2)
+        squint = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]]) / SIGMA_SQUINT
+        precision[EYES, EYES] += squint.T @ squint
+        return precision
 
     def smoothness(self, fps: float) -> Tensor:
         """Precision [D] of the change of each unknown from one frame to the next.
@@ -214,6 +218,7 @@ def landmark_weights() -> Tensor:
     """Trust in each of the 478 landmarks: eyes and lips are seen best, the outline slides along the cheek."""
     weight = torch.ones(478)
     weight[LIPS + EYES_OUTLINE] = 2.0
+    weight[INNER_LIPS] = 4.0  # a millimetre here is an open or a shut mouth
     weight[FACE_OUTLINE] = 0.4
     weight[468:] = 1.5
     return weight
@@ -296,15 +301,15 @@ def fit_identity(
     problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8
 ) -> tuple[Tensor, Frames]:
     """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement."""
-    precision, mean = problem.prior()
+    precision = problem.prior()
     size, count = len(precision), problem.skin.identity.shape[-1]
     shape = torch.zeros(count)
     for _ in range(iterations):
         rest, joints = problem.skin.shaped(shape)
         h, g, _ = problem.normal_equations(state, rest, joints, data, problem.skin.identity)
         h, g = h.double(), g.double()
-        own = h[:, :size, :size] + torch.diag(precision + 1e-3).double()
-        pull = g[:, :size] + (precision * (mean - state.flat())).double()
+        own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
+        pull = g[:, :size] - (state.flat() @ precision).double()
         cross = h[:, :size, size:]
         solved = torch.linalg.solve(own, torch.cat([cross, pull[..., None]], -1))
         shared = h[:, size:, size:].sum(0) + torch.eye(count).double() - (cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
@@ -326,12 +331,12 @@ def fit_frames(
 ) -> Frames:
     """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
     rest, joints = problem.skin.shaped(shape)
-    precision, mean = problem.prior()
+    precision = problem.prior()
     smooth = problem.smoothness(fps)
     for _ in range(iterations):
         h, g, _ = problem.normal_equations(state, rest, joints, data)
-        h = h.double() + torch.diag(precision + 1e-4).double()
-        g = (g + precision * (mean - state.flat())).double()
+        h = h.double() + (precision + 1e-4 * torch.eye(len(precision))).double()
+        g = (g - state.flat() @ precision).double()
         chain = state if before is None else Frames.cat([before, state])
         change = _change(chain).double() * smooth.double()  # [links, D]
         links = smooth.double().expand(change.shape[0], -1)

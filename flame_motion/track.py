@@ -92,12 +92,18 @@ def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tens
         rotation=torch.zeros(count, 3),
         neck=axis_angle_from_matrix(state.neck),
         jaw=flat(state.jaw),
-        eyes=flat(state.eyes),
+        eyes=flat(level_gaze(state.eyes)),
         eyelids=state.linear[:, :2].clamp(0, 1),
         translation=state.translation - origin,
         fps=fps,
         head=head.id,
     )
+
+
+def level_gaze(eyes: Tensor) -> Tensor:
+    """Gaze [T, 2, 2] without the steady part of the difference between the eyes: that is where the eyeballs sit."""
+    apart = (eyes[:, 0] - eyes[:, 1]).median(0).values / 2
+    return eyes + torch.stack([-apart, apart])
 
 
 def landmark_error(

@@ -40,46 +40,74 @@ def _ramp(gap):
     return min(max((gap - np.float32(0.05)) * np.float32(2.2), np.float32(0)), np.float32(1))
 
 
-@njit(types.float32(_read(types.int32, 2), I64, I64), nogil=True, cache=True, error_model="numpy")
-def _edge(seen, i, j):
-    """1 inside what is seen, less on its rim: the share of the 3 x 3 pixels around that are seen, as anti-aliasing."""
-    count = 0
-    for y in range(max(i - 1, 0), min(i + 2, seen.shape[0])):
-        for x in range(max(j - 1, 0), min(j + 2, seen.shape[1])):
-            count += seen[y, x] >= 0
-    total = (min(i + 2, seen.shape[0]) - max(i - 1, 0)) * (min(j + 2, seen.shape[1]) - max(j - 1, 0))
-    return np.float32(min(1.0, 1.25 * count / total - 0.25)) if count < total else np.float32(1)
+@njit(types.boolean(_read(U8, 2), I64, I64, U8), nogil=True, cache=True, error_model="numpy")
+def _shows(photo_part, i, j, part):
+    """Whether the photo shows that part at or right beside half-pixel (i, j)."""
+    for y in range(max(i - 1, 0), min(i + 2, photo_part.shape[0])):
+        for x in range(max(j - 1, 0), min(j + 2, photo_part.shape[1])):
+            if photo_part[y, x] == part:
+                return True
+    return False
 
 
 @njit(
     types.void(
         I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
-        _read(F32, 3), _read(U8, 1), _read(U8, 2), _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
+        _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, _read(types.float64, 2), types.boolean,
+        types.Array(U8, 3, "C"),
     ),
     nogil=True,
     cache=True,
     error_model="numpy",
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, part, photo_part,
-    photo_from_target, still, out,
+    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, top, left, part, photo_part,
+    mouth_from, mouth_light, photo_from_target, still, out,
 ):
     """Rows start..stop-1 of out [H, W, 3].
 
     photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
-    shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), face_at [H, W, 6]
-    the same, then uv and opacity, each valid where its *_seen >= 0;
-    part [F] of the triangles drawn over the shell (0: under it), photo_part [h, w] which of them the photo shows at its pixels (0 = none);
-    photo_from_target homography [3, 3] of the backdrop; still: the target camera is the photo's own.
+    shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not);
+    face_at [2 h', 2 w', 6] the same, then uv and opacity, four samples a pixel of the window at (top, left);
+    both valid where their *_seen >= 0; part [F] of the triangles drawn over the shell (0: under it),
+    photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from mouth_from on are inside the mouth,
+    where what the photo does not show is dimmed by mouth_light; photo_from_target homography [3, 3] of the backdrop;
+    still: the target camera is the photo's own.
     """
     height, width = out.shape[0], out.shape[1]
     size = np.float32(texture.shape[0])
     plain, person = np.empty(4, np.float32), np.empty(4, np.float32)
     skin, baked = np.empty(4, np.float32), np.empty(4, np.float32)
+    over, under = np.empty(4, np.float32), np.empty(4, np.float32)  # color sums and, last, opacity sums
     h = photo_from_target
     for i in range(start, stop):
         for j in range(width):
             px, py = np.float32(j + 0.5), np.float32(i + 0.5)
+            over[:] = 0
+            under[:] = 0
+            inside = 0 <= 2 * (i - top) < face_seen.shape[0] and 0 <= 2 * (j - left) < face_seen.shape[1]
+            for corner in range(4 if inside else 0):
+                y, x = 2 * (i - top) + corner // 2, 2 * (j - left) + corner % 2
+                seen = face_seen[y, x]
+                if seen < 0:
+                    continue
+                face_x, face_y = face_at[y, x, 0] / face_at[y, x, 2], face_at[y, x, 1] / face_at[y, x, 2]
+                opacity = face_at[y, x, 5]
+                _sample(photo, face_x, face_y, skin)
+                _sample(texture, face_at[y, x, 3] * size, (np.float32(1) - face_at[y, x, 4]) * size, baked)
+                sure = baked[3] / np.float32(255)
+                dim = mouth_light if part[seen] >= mouth_from else np.float32(1)
+                moved = np.float32(1)
+                if still and part[seen] > 0 and _shows(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[seen]):
+                    gap_x = face_x - (px - np.float32(0.25) + np.float32(0.5) * (corner % 2))
+                    gap_y = face_y - (py - np.float32(0.25) + np.float32(0.5) * (corner // 2))
+                    moved = _ramp(max(abs(gap_x), abs(gap_y)))
+                    sure = max(sure, np.float32(1) - moved)
+                total = over if part[seen] > 0 else under
+                for c in range(3):
+                    color = moved * skin[c] + (np.float32(1) - moved) * photo[i, j, c] if moved < 1 else skin[c]
+                    total[c] += opacity * (sure * color + (np.float32(1) - sure) * dim * baked[c])
+                total[3] += opacity
             if still:
                 for c in range(3):
                     plain[c] = backdrop[i, j, c]
@@ -88,17 +116,8 @@ def composite_rows(
                 bx = (h[0, 0] * px + h[0, 1] * py + h[0, 2]) / w
                 by = (h[1, 0] * px + h[1, 1] * py + h[1, 2]) / w
                 _sample(backdrop, _mirrored(bx, backdrop.shape[1]), _mirrored(by, backdrop.shape[0]), plain)
-            seen = face_seen[i, j]
-            if seen >= 0:
-                face_x, face_y = face_at[i, j, 0] / face_at[i, j, 2], face_at[i, j, 1] / face_at[i, j, 2]
-                opacity = min(face_at[i, j, 5], _edge(face_seen, i, j))
-                _sample(photo, face_x, face_y, skin)
-                _sample(texture, face_at[i, j, 3] * size, (np.float32(1) - face_at[i, j, 4]) * size, baked)
-                sure = baked[3] / np.float32(255)
-                if part[seen] == 0:
-                    for c in range(3):
-                        color = sure * skin[c] + (np.float32(1) - sure) * baked[c]
-                        plain[c] += opacity * (color - plain[c])
+            for c in range(3):
+                plain[c] += np.float32(0.25) * (under[c] - under[3] * plain[c])
             moved = np.float32(1)
             if shell_seen[i, j] >= 0:
                 x, y = shell_at[i, j, 0] / shell_at[i, j, 2], shell_at[i, j, 1] / shell_at[i, j, 2]
@@ -108,19 +127,11 @@ def composite_rows(
                     plain[c] += alpha * (person[c] - plain[c])
                 if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
                     moved = _ramp(max(abs(x - px), abs(y - py)))
-            elif still and seen < 0:
+            elif still and under[3] == 0:
                 moved = np.float32(0)
             if moved < 1:
                 for c in range(3):
                     plain[c] = moved * plain[c] + (np.float32(1) - moved) * photo[i, j, c]
-            if seen >= 0 and part[seen] > 0:
-                if still and photo_part[i, j] == part[seen]:
-                    moved = _ramp(max(abs(face_x - px), abs(face_y - py)))
-                    sure = max(sure, np.float32(1) - moved)
-                    for c in range(3):
-                        skin[c] = moved * skin[c] + (np.float32(1) - moved) * photo[i, j, c]
-                for c in range(3):
-                    color = sure * skin[c] + (np.float32(1) - sure) * baked[c]
-                    plain[c] += opacity * (color - plain[c])
             for c in range(3):
+                plain[c] += np.float32(0.25) * (over[c] - over[3] * plain[c])
                 out[i, j, c] = np.uint8(min(max(plain[c] + np.float32(0.5), np.float32(0)), np.float32(255)))

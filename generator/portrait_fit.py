@@ -11,10 +11,10 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ..flame_motion import BadInput, Head
-from ..flame_motion.fit import EYES_OUTLINE, LandmarkFit, Observation, fit_identity, initial, observe
+from ..flame_motion.fit import LandmarkFit, Observation, fit_identity, initial, observe
 from ..flame_motion.fit import Pinhole
 from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
-from ..flame_motion.track import landmark_error, to_motion
+from ..flame_motion.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 from .portrait import Portrait
 
@@ -39,6 +39,7 @@ def fit_portrait(
     pinhole = Pinhole.guess(width, height, focal)
     data = observe(problem, points, pinhole)
     shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=16)
+    state = replace(state, eyes=level_gaze(state.eyes))
     error = float(landmark_error(problem, shape, state, points, pinhole))
     world, frame, _, _ = problem.points(*problem.skin.shaped(shape), state)
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)
@@ -74,9 +75,8 @@ def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame
     skin_points = problem.seen < 468
     index = head.mediapipe[problem.seen[skin_points]]  # type: ignore[index]
     offsets = spread(head, index.numpy(), at_rest[skin_points].numpy())
-    for side, name in ((EYES_OUTLINE[:16], "eye_right"), (EYES_OUTLINE[16:], "eye_left")):
-        lids = torch.isin(problem.seen, torch.tensor(side))
-        offsets[_part_vertices(head, name)] = at_rest[lids].mean(0).numpy()
+    for iris, name in ((468, "eye_right"), (473, "eye_left")):  # as a whole: an eyeball does not change its shape
+        offsets[_part_vertices(head, name)] = at_rest[problem.seen == iris].numpy()
     return torch.from_numpy(offsets.astype(np.float32))
 
 

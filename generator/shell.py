@@ -23,6 +23,7 @@ CARRIERS = 24  # surface points that each grid point follows
 MOST_CARRIERS = 1000
 CELLS = 72  # along the longer side of the person
 MARGIN = 0.25  # of the person's box that the sheet goes on beyond it, and beyond the photo's edge
+TORSO_LAG = 0.025  # m of movement that the torso makes half of
 INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
 
 
@@ -37,13 +38,25 @@ class Shell:
     joints: Tensor  # [5, 3] m
     carrier: Tensor  # [G, K] index of a carrier vertex
     weight: Tensor  # [G, K], sums to 1
+    body: Tensor  # [G] how much each point belongs to the torso
     arm: Tensor  # [G, K, 3] m from the carrier to the grid point, in the carrier's own frame
 
     def pose(self, motion: FlameSequence) -> Tensor:
         """World positions [T, G, 3] m of the grid under a motion."""
         points, frames = self.skin.pose(self.rest, self.joints, motion, with_frames=True)
         moved = points[:, self.carrier] + (frames[:, self.carrier] @ self.arm[..., None]).squeeze(-1)
-        return (moved * self.weight[..., None]).sum(2)
+        stays = motion.translation * (1 - follow(motion.translation))  # [T, 3]
+        return (moved * self.weight[..., None]).sum(2) - self.body[:, None] * stays[:, None]
+
+
+def follow(translation: Tensor) -> Tensor:
+    """How much of a translation [T, 3] m of the head the torso makes too [T, 1].
+
+    A face in a video that moves by millimetres bends its neck in ways that one joint cannot; one that moves by
+    decimetres walks. So the torso follows large moves only.
+    """
+    squared = translation.square().sum(1, keepdim=True)
+    return squared / (squared + TORSO_LAG**2)
 
 
 def build_shell(portrait: Portrait) -> Shell:
@@ -69,7 +82,8 @@ def build_shell(portrait: Portrait) -> Shell:
     world = _unproject(portrait, grid, depth)
     arm = torch.linalg.solve(frames[carrier_t], (world[:, None] - points[carrier_t])[..., None]).squeeze(-1)
     photo_at = torch.cat([grid, torch.ones_like(depth[:, None])], 1) * depth[:, None]
-    return Shell(photo_at, faces, skin, rest, joints, carrier_t, weight, arm)
+    body = (skin.weights[:, 0][carrier_t] * weight).sum(1)
+    return Shell(photo_at, faces, skin, rest, joints, carrier_t, weight, body, arm)
 
 
 def _carriers(portrait: Portrait) -> Tensor:

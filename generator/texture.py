@@ -18,6 +18,7 @@ from .portrait import Portrait
 
 SIZE = 768  # texels a side
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
+EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
@@ -37,19 +38,25 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     sx, sy, depth, facing = (np.ascontiguousarray(at[..., k]) for k in range(4))
     color = cv2.remap(portrait.image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     color = color.astype(np.float32) / 255
-    nearest, mouth = _seen_surface(portrait)
+    nearest, shown, angle = _seen_surface(portrait)
     seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     visible = ((depth <= seen + OCCLUSION) & (texel_part > 0)).astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
-    # Whatever the photo shows between the lips is kept: its teeth need not stand where the model's do.
-    open_mouth = cv2.remap(mouth, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS]), open_mouth, sure)
+    # Whatever the photo shows between lips or lids is kept: its teeth need not stand where the model's do.
+    for opening in (tuple(MOUTH_COLORS), EYES):
+        inside = np.isin(shown, [PARTS.index(p) for p in opening]).astype(np.float32)
+        inside = cv2.blur(cv2.erode(inside, np.ones((3, 3), np.uint8)), (3, 3))
+        inside = cv2.remap(inside, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in opening]), inside, sure)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
     light = (color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6) / np.array(FAIR_SKIN)
     light = light.clip(0.35, 1.25) if sure[skin].any() else np.ones(3)
-    _complete_eyes(out, color, sure, texel_part, at[..., 4])
+    eyes = np.isin(texel_part, [PARTS.index(p) for p in EYES])
+    table = _eye_colors(portrait.image.astype(np.float32) / 255, np.isin(shown, [PARTS.index(p) for p in EYES]), angle, light)
+    usual = np.stack([np.interp(at[..., 4][eyes], np.arange(len(table)), table[:, c]) for c in range(3)], 1)
+    out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
         shade = np.clip(1.3 - at[..., 5] / 0.04, 0.3, 1.0)[inside, None]
@@ -83,16 +90,15 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     return part, at
 
 
-def _seen_surface(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
-    """Camera depth [H, W] m of the surface that the photo shows, 0 off the head, and where it shows the mouth's inside."""
-    import cv2
-
+def _seen_surface(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of what the photo shows of the head: camera depth m (0 off it), part, and degrees from the iris, each [H, W]."""
+    head = portrait.head
     corner = clip(portrait.camera, portrait.vertices())[0]
-    triangles = rasterize(corner, portrait.head.faces, *portrait.matte.shape)
-    depth = interpolate_fast(triangles, corner, portrait.head.faces, corner[..., 3:].contiguous())
-    part = np.where(triangles[0].numpy() >= 0, portrait.head.part.numpy()[triangles[0].numpy()], 0)
-    mouth = np.isin(part, [PARTS.index(p) for p in MOUTH_COLORS]).astype(np.float32)
-    return depth[0, ..., 0], cv2.blur(cv2.erode(mouth, np.ones((3, 3), np.uint8)), (3, 3))
+    triangles = rasterize(corner, head.faces, *portrait.matte.shape)
+    values = torch.cat([corner[..., 3:], _eye_angle(head)[None, :, None]], -1)
+    at = interpolate_fast(triangles, corner, head.faces, values.contiguous())[0]
+    part = np.where(triangles[0].numpy() >= 0, head.part.numpy()[triangles[0].numpy()], 0)
+    return np.ascontiguousarray(at[..., 0]), part, at[..., 1]
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
@@ -131,21 +137,24 @@ def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
     return fill(mixed / np.maximum(have, 1e-6)[..., None], have)
 
 
-def _complete_eyes(
-    out: np.ndarray, color: np.ndarray, sure: np.ndarray, part: np.ndarray, angle: np.ndarray
-) -> None:
-    """Eyeballs, in place: what the photo shows, and around it the color usual at that angle from the iris's centre."""
-    eyes = np.isin(part, [PARTS.index("eye_left"), PARTS.index("eye_right")])
-    bins = np.arange(0, 92, 2.0)
-    index = np.digitize(angle, bins) - 1
+def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """Usual eye color [91, 3] at 0..90 degrees from the iris's centre, from the photo's eye pixels [H, W].
+
+    The median at each angle, so that lids and highlights do not count; white from the brighter half of what is seen
+    beyond the iris. Where the photo shows too little (shut or tiny eyes): the colors most eyes have.
+    """
     known, colors = [], []
-    for k in range(len(bins)):
-        seen = eyes & (index == k) & (sure > 0.6)
-        if seen.sum() >= 6:
-            known.append(bins[k] + 1)
-            colors.append(np.median(color[seen], 0))
-    if not known or known[0] > 20:  # shut eyes: nothing seen of the iris
-        known, colors = [a for a, _ in DEFAULT_EYE], [np.array(c) for _, c in DEFAULT_EYE]
-    table = np.stack([np.interp(angle[eyes], known, np.stack(colors)[:, c]) for c in range(3)], 1)
-    weight = sure[eyes, None]
-    out[eyes] = weight * color[eyes] + (1 - weight) * table
+    for low in range(0, 30, 3):
+        ring = image[eye & (angle >= low) & (angle < low + 3)]
+        if len(ring) >= 5:
+            known.append(low + 1.5)
+            colors.append(np.median(ring, 0))
+    usual = np.stack([np.interp(np.arange(91), [a for a, _ in DEFAULT_EYE], [c[k] for _, c in DEFAULT_EYE]) for k in range(3)], 1)
+    usual *= light
+    if not known or known[0] > 15:
+        return usual
+    white = image[eye & (angle >= 32)]
+    bright = white[white.sum(1) >= np.median(white.sum(1))].mean(0) if len(white) >= 8 else usual[45]
+    known += [34.0, 60.0, 90.0]
+    colors += [bright, bright * 0.96, bright * 0.85]
+    return np.stack([np.interp(np.arange(91), known, np.stack(colors)[:, c]) for c in range(3)], 1)

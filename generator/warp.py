@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..flame_motion import FlameSequence
+from ..flame_motion import FlameSequence, Head
 from ..flame_motion.fit import FACE_OUTLINE
 from ..flame_motion.heads import PARTS
 from ..renderer import Cameras, clip, interpolate_fast, rasterize
@@ -20,11 +20,13 @@ from .shell import Shell, build_shell, homogeneous_pixels
 from .texture import bake_texture, uv_vertices
 
 # Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
-OVER = ("face", "lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
+MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
+OVER = ("face", "lips", "lids", "eye_left", "eye_right", *MOUTH)
 UNDER = ("neck",)
 SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
+WIDE_OPEN = 0.012  # m between the inner lips from which on the mouth's inside is fully lit
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class _Scene:
 
     portrait: Portrait
     shell: Shell
+    drawn: Tensor  # indices of the vertices of `faces`
     photo: np.ndarray  # [H, W, 4] uint8, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
@@ -40,7 +43,7 @@ class _Scene:
     uv_faces: np.ndarray  # [F, 3] int32
     attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
     part: np.ndarray  # [F] uint8, 0 for what is drawn under the shell
-    photo_part: np.ndarray  # [H, W] uint8, which of them the photo shows
+    photo_part: np.ndarray  # [2 H, 2 W] uint8, which of them the photo shows
 
 
 class WarpGenerator:
@@ -60,31 +63,61 @@ class WarpGenerator:
             vertices, sheet = portrait.vertices(part), scene.shell.pose(part)
             moving = cameras.frame_range(start, start + len(part))
             face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
+            light = mouth_light(portrait.head, vertices)
             for t in range(len(part)):
                 views = [
-                    self._draw(scene, face_clip[v, t], shell_clip[v, t], _one(moving, v, t))
+                    self._draw(scene, face_clip[v, t], shell_clip[v, t], float(light[t]), _one(moving, v, t))
                     for v in range(cameras.views)
                 ]
                 yield np.stack(views)
 
-    def _draw(self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, camera: Cameras) -> np.ndarray:
-        """One frame of one view [H, W, 3] uint8."""
+    def _draw(
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras
+    ) -> np.ndarray:
+        """One frame of one view [H, W, 3] uint8. The head is drawn with four samples a pixel."""
+        from .kernels import composite_rows
+
         height, width = camera.height, camera.width
-        sheet, face = shell_clip[None].contiguous(), face_clip[None].contiguous()
+        sheet = shell_clip[None].contiguous()
         shell_seen = rasterize(sheet, scene.shell.faces, height, width, self.rasterizer)
         shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.photo_at[None])
-        face_seen = rasterize(face, scene.faces, height, width, self.rasterizer)
+        top, left, rows, columns = _window(face_clip[scene.drawn], height, width)
+        face = _windowed(face_clip, top, left, rows, columns, height, width)[None]
+        face_seen = rasterize(face, scene.faces, 2 * rows, 2 * columns, self.rasterizer)
         face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
         still = _same(camera, scene.portrait.camera)
         out = np.empty((height, width, 3), np.uint8)
-        from .kernels import composite_rows
-
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
-            face_seen[0].numpy(), face_at[0], scene.part, scene.photo_part,
+            face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]), mouth_light,
             wall_homography(scene.portrait.camera, camera), still, out,
         )  # fmt: skip
         return out
+
+
+def mouth_light(head: Head, vertices: Tensor) -> Tensor:
+    """How lit the inside of the mouth is [T], 0.2..1: dark behind lips that hardly part. vertices [T, N, 3] m."""
+    upper, lower = head.mediapipe[13], head.mediapipe[14]  # type: ignore[index]
+    open_ = ((vertices[:, upper] - vertices[:, lower]).norm(dim=1) / WIDE_OPEN).clamp(0, 1)
+    return 0.2 + 0.8 * open_ * (2 - open_)
+
+
+def _window(face_clip: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
+    """(top, left, rows, columns) of the picture's pixels that the drawn vertices [M, 4] can touch; at least one."""
+    ahead = face_clip[face_clip[:, 3] > 0.01]
+    if not len(ahead):
+        return 0, 0, 1, 1
+    x = ((ahead[:, 0] / ahead[:, 3] + 1) * width / 2).clamp(0, width - 1)
+    y = ((ahead[:, 1] / ahead[:, 3] + 1) * height / 2).clamp(0, height - 1)
+    top, left = int(y.min()), int(x.min())
+    return top, left, int(y.max()) - top + 1, int(x.max()) - left + 1
+
+
+def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int, height: int, width: int) -> Tensor:
+    """Clip coordinates [N, 4] of the whole picture as those of a window of it."""
+    scale = clip_points.new_tensor([width / columns, height / rows, 1.0, 1.0])
+    shift = clip_points.new_tensor([(width - 2 * left) / columns - 1, (height - 2 * top) / rows - 1, 0.0, 0.0])
+    return clip_points * scale + clip_points[:, 3:] * shift
 
 
 def prepare(portrait: Portrait) -> _Scene:
@@ -97,10 +130,12 @@ def prepare(portrait: Portrait) -> _Scene:
     drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in OVER + UNDER]))
     under = torch.isin(head.part[drawn], torch.tensor([PARTS.index(p) for p in UNDER]))
     faces, part = head.faces[drawn].int(), head.part[drawn].masked_fill(under, 0).numpy().astype(np.uint8)
-    seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, *portrait.matte.shape)[0].numpy()
+    height, width = portrait.matte.shape
+    seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
     return _Scene(
         portrait,
         build_shell(portrait),
+        head.faces[drawn].unique(),
         np.dstack([portrait.image, matte]),
         backdrop(portrait.image, portrait.matte),
         bake_texture(portrait),
