@@ -16,7 +16,9 @@ Progress = Callable[[str, int, int], None]  # stage, done, of (0 when not known)
 class VideoDriver:
     """Tracks one face through a clip of any length; every frame of the clip gives one frame of motion."""
 
-    def __init__(self, head: str = "open", focal: float | None = None, detector: LandmarkDetector | None = None) -> None:
+    def __init__(
+        self, head: str = "open", focal: float | None = None, detector: LandmarkDetector | None = None
+    ) -> None:
         """head: name or file; focal: of the clip's camera in px, guessed when None; detector: MediaPipe when None."""
         self.head = load_head(head)
         self.focal = focal

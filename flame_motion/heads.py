@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import torch
@@ -85,8 +85,9 @@ class Skin:
 
 
 def joint_transforms(local: Tensor, joints: Tensor, translation: Tensor) -> Tensor:
-    """World transforms [T, 5, 3, 4] that take rest-pose points to posed ones (FLAME, section 3; root turns about joint 0).
+    """World transforms [T, 5, 3, 4] that take rest-pose points to posed ones (FLAME, section 3).
 
+    The root turns about joint 0.
     local [T, 5, 3, 3] rotation of each joint in its parent, joints [T, 5, 3] m at rest, translation [T, 3] m.
     """
     rotation, position = [local[:, 0]], [joints[:, 0]]
@@ -144,9 +145,15 @@ class Head:
         take = (lambda x: x) if index is None else (lambda x: x[index].contiguous())
         regress = lambda x: torch.einsum("jn,n...->j...", self.joint_regressor, x)  # noqa: E731
         return Skin(
-            *(take(x) for x in (self.template, self.identity, self.expression, self.eyelids, self.weights)),
-            None if self.pose_correctives is None else take(self.pose_correctives),
-            *(regress(x) for x in (self.template, self.identity, self.expression)),
+            template=take(self.template),
+            identity=take(self.identity),
+            expression=take(self.expression),
+            eyelids=take(self.eyelids),
+            weights=take(self.weights),
+            pose_correctives=None if self.pose_correctives is None else take(self.pose_correctives),
+            joints=regress(self.template),
+            joints_identity=regress(self.identity),
+            joints_expression=regress(self.expression),
         )
 
     def __call__(self, motion: FlameSequence, offsets: Tensor | None = None) -> Tensor:
@@ -223,7 +230,7 @@ def read_head(path: Path, name: str) -> Head:
         arrays = {k: file[k] for k in file.files}
     names = tuple(str(x) for x in arrays["expression_names"])
     whole = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe")
-    tensors = {
+    tensors: dict[str, Any] = {
         k: torch.from_numpy(np.asarray(arrays[k], np.int64 if k in whole else np.float32))
         for k in Head.__dataclass_fields__
         if k in arrays and k not in ("id", "expression_names")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -29,24 +30,30 @@ INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mout
 
 @dataclass(frozen=True, eq=False)
 class Shell:
-    """A grid of G points with K carriers each."""
+    """A grid of G points that follow M surface points."""
 
     photo_at: Tensor  # [G, 3] where each point lies in the photo: x d, y d, d with px x, y and camera depth d m
     faces: Tensor  # [F, 3]
-    skin: Skin  # of the M carrier vertices
+    skin: Skin  # of the surface points
     rest: Tensor  # [M, 3] m, the person's own
     joints: Tensor  # [5, 3] m
-    carrier: Tensor  # [G, K] index of a carrier vertex
-    weight: Tensor  # [G, K], sums to 1
+    place: Tensor  # [G, 3] m, the grid in the world of the photo
+    carriers: sparse.csr_matrix  # [G, M] how much each point follows each surface point; rows sum to 1
     body: Tensor  # [G] how much each point belongs to the torso
-    arm: Tensor  # [G, K, 3] m from the carrier to the grid point, in the carrier's own frame
+    points: Tensor  # [M, 3] m, the surface points in the photo
+    frames: Tensor  # [M, 3, 3] their skinning rotation in the photo
 
     def pose(self, motion: FlameSequence) -> Tensor:
         """World positions [T, G, 3] m of the grid under a motion."""
         points, frames = self.skin.pose(self.rest, self.joints, motion, with_frames=True)
-        moved = points[:, self.carrier] + (frames[:, self.carrier] @ self.arm[..., None]).squeeze(-1)
+        turn = frames @ torch.linalg.inv(self.frames)  # [T, M, 3, 3] from where it was in the photo
+        shift = points - (turn @ self.points[..., None]).squeeze(-1)
+        maps = torch.cat([turn, shift[..., None]], -1).permute(1, 0, 2, 3)  # [M, T, 3, 4]
+        blended = self.carriers @ maps.flatten(1).numpy()  # [G, T * 12]
+        maps = torch.from_numpy(blended).view(-1, len(motion), 3, 4).transpose(0, 1)
         stays = motion.translation * (1 - follow(motion.translation))  # [T, 3]
-        return (moved * self.weight[..., None]).sum(2) - self.body[:, None] * stays[:, None]
+        moved = (maps[..., :3] * self.place[:, None]).sum(-1) + maps[..., 3]
+        return moved - self.body[:, None] * stays[:, None]
 
 
 def follow(translation: Tensor) -> Tensor:
@@ -72,18 +79,18 @@ def build_shell(portrait: Portrait) -> Shell:
     distance, carrier = cKDTree(pixels.numpy()).query(grid.numpy(), k=CARRIERS)
     # The farther off the surface, the more of it counts: neighbours far out share their carriers and move alike.
     width = np.maximum(0.05 * size, 0.7 * distance[:, :1])
-    weight = torch.from_numpy(np.exp(-0.5 * (distance / width) ** 2)).float()
-    weight = weight / weight.sum(1, keepdim=True)
-    carrier_t = torch.from_numpy(carrier)
+    weight = np.exp(-0.5 * (distance / width) ** 2)
+    weight = (weight / weight.sum(1, keepdims=True)).astype(np.float32)
+    row_ends = np.arange(0, weight.size + 1, CARRIERS)
+    carriers = sparse.csr_matrix((weight.ravel(), carrier.ravel(), row_ends), (len(grid), len(index)))
+    spread = lambda values: torch.from_numpy(carriers @ values.numpy())  # noqa: E731
     # What is seen of hair and ears at the outline is not where it seems: the outline of a round head stays where it is
     # when the head turns. Points no farther back than the neck joint behave so.
     axis = homogeneous_pixels(portrait.camera, joints[1:2])[0, 2]
-    depth = (homogeneous_pixels(portrait.camera, points)[carrier_t, 2].clamp_max(axis) * weight).sum(1)
-    world = _unproject(portrait, grid, depth)
-    arm = torch.linalg.solve(frames[carrier_t], (world[:, None] - points[carrier_t])[..., None]).squeeze(-1)
+    depth = spread(homogeneous_pixels(portrait.camera, points)[:, 2].clamp_max(axis))
     photo_at = torch.cat([grid, torch.ones_like(depth[:, None])], 1) * depth[:, None]
-    body = (skin.weights[:, 0][carrier_t] * weight).sum(1)
-    return Shell(photo_at, faces, skin, rest, joints, carrier_t, weight, body, arm)
+    place = _unproject(portrait, grid, depth)
+    return Shell(photo_at, faces, skin, rest, joints, place, carriers, spread(skin.weights[:, 0]), points, frames)
 
 
 def _carriers(portrait: Portrait) -> Tensor:

@@ -23,7 +23,7 @@ SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
-    "teeth_upper": (0.90, 0.86, 0.80), "teeth_lower": (0.84, 0.80, 0.74), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
+    "teeth_upper": (0.92, 0.84, 0.72), "teeth_lower": (0.87, 0.79, 0.67), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
 }  # fmt: skip
 DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.20, 0.13)), (26, (0.22, 0.15, 0.11)),
                (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
@@ -59,7 +59,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
-        shade = np.clip(1.3 - at[..., 5] / 0.04, 0.3, 1.0)[inside, None]
+        shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
         plain = np.array(tint) * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..flame_motion import FlameSequence, Head
 from ..flame_motion.fit import FACE_OUTLINE
 from ..flame_motion.heads import PARTS
-from ..renderer import Cameras, clip, interpolate_fast, rasterize
+from ..renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ..renderer.parallel import split
 from .fill import backdrop
 from .portrait import Portrait
@@ -90,7 +90,7 @@ class WarpGenerator:
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
             face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]), mouth_light,
-            wall_homography(scene.portrait.camera, camera), still, out,
+            wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
         )  # fmt: skip
         return out
 
@@ -104,13 +104,14 @@ def mouth_light(head: Head, vertices: Tensor) -> Tensor:
 
 def _window(face_clip: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
     """(top, left, rows, columns) of the picture's pixels that the drawn vertices [M, 4] can touch; at least one."""
-    ahead = face_clip[face_clip[:, 3] > 0.01]
+    points = face_clip.numpy()
+    ahead = points[points[:, 3] > NEAR]
     if not len(ahead):
         return 0, 0, 1, 1
-    x = ((ahead[:, 0] / ahead[:, 3] + 1) * width / 2).clamp(0, width - 1)
-    y = ((ahead[:, 1] / ahead[:, 3] + 1) * height / 2).clamp(0, height - 1)
-    top, left = int(y.min()), int(x.min())
-    return top, left, int(y.max()) - top + 1, int(x.max()) - left + 1
+    x, y = ((ahead[:, :2] / ahead[:, 3:] + 1) / 2 * [width, height]).T
+    left, right = (int(min(max(v, 0), width - 1)) for v in (x.min(), x.max()))
+    top, bottom = (int(min(max(v, 0), height - 1)) for v in (y.min(), y.max()))
+    return top, left, bottom - top + 1, right - left + 1
 
 
 def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int, height: int, width: int) -> Tensor:

@@ -29,7 +29,8 @@ def test_a_driver_at_rest_moves_nothing():
                            ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")})  # fmt: skip
     driven = drive(source, held, "relative")
     for name in ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation"):
-        assert torch.allclose(getattr(driven, name), getattr(source, name).expand_as(getattr(driven, name)), atol=1e-5), name
+        moved = getattr(driven, name)
+        assert torch.allclose(moved, getattr(source, name).expand_as(moved), atol=1e-5), name
     assert torch.equal(driven.shape, source.shape)
 
 
