@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,12 +15,14 @@ from torch import Tensor
 
 from .controls import ANGLES, apply_controls, check_control, control_names
 from .errors import BadInput
+from .files import existing_file
 from .sequence import FlameSequence
 
 if TYPE_CHECKING:
     from .heads import Head
 
 VALUE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(deg|rad|°)?", re.IGNORECASE)
+LARGEST = 1000.0  # of any value, as typed
 # How a value goes from one keyframe to the next, as a function of 0..1.
 EASES: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda t: t,
@@ -89,7 +90,9 @@ def load_keyframes(path: str | os.PathLike[str], head: Head) -> list[Keyframe]:
     hold; default smooth) says how the values go on to their next keyframe.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(existing_file(path, "the keyframe file").read_text(encoding="utf-8"))
+    except BadInput:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected a JSON file of keyframes, and it cannot be read as one ({error})") from error
     if not isinstance(content, list) or not content:
@@ -161,7 +164,7 @@ def _expanded(name: str, value: str, head: Head) -> dict[str, float]:
 
 def _number(name: str, text: str, is_angle: bool) -> float:
     match = VALUE.fullmatch(text)
-    if match is None or not math.isfinite(float(match[1])):
+    if match is None or not abs(float(match[1])) <= LARGEST:
         wanted = "an angle such as 15, 15deg or 0.26rad" if is_angle else "a number such as 0.5"
         raise BadInput(f"edit {name}: expected {wanted}, got {text!r}")
     if not is_angle and match[2] is not None:

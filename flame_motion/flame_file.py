@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .errors import BadInput, MissingAsset
+from .files import existing_file
 from .heads import PARENTS, PARTS, Head
 from .npz import load_arrays, save_arrays
 from .safe_pickle import as_array, read_pickle
@@ -49,11 +50,10 @@ def load_flame(path: Path) -> Head:
 
     MissingAsset when there is no such file; BadInput when it is not FLAME. Nothing in it is ever run.
     """
-    path = Path(path).expanduser()
-    if not path.exists():
+    path = Path(os.path.expanduser(path))
+    if not os.path.exists(path):
         raise _missing(str(path))
-    if path.is_dir():
-        raise BadInput(f"{path}: expected a FLAME .pkl or a converted .npz, and this is a folder")
+    existing_file(path, "the head file")
     return read_converted(path) if path.suffix == ".npz" else read_converted(_converted(path))
 
 
@@ -90,11 +90,10 @@ def _converted(path: Path) -> Path:
         if not target.exists():
             arrays = convert(path)
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise BadInput(f"cannot make {target.parent} ({error.strerror}); set FLAMECAST_HOME") from error
-            # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
-            save_arrays(target, {**arrays, "source_sha256": np.array(source)}, compress=False)
+                # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
+                save_arrays(target, {**arrays, "source_sha256": np.array(source)}, compress=False)
+            except BadInput as error:
+                raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
             return target
         if str(load_arrays(target).get("source_sha256", "")) == source:
             return target

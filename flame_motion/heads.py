@@ -175,11 +175,17 @@ class Head:
         return self.subset(self.faces[self.landmark_faces].reshape(-1))
 
     def check(self, motion: FlameSequence) -> None:
-        """Raise BadInput unless the motion was made for this head."""
+        """Raise BadInput unless the motion was made for this head, and fits it."""
         if motion.head != self.id:
             raise BadInput(
                 f"This motion was made for head {motion.head}, not {self.id}: coefficients of different heads "
                 "are not interchangeable. Load the motion's own head, or make the motion again with this one."
+            )
+        e, s = motion.expression.shape[1], motion.shape.shape[0]
+        if e != self.expression.shape[-1] or s > self.identity.shape[-1]:
+            raise BadInput(
+                f"This motion has {e} expression and {s} identity coefficients, and its head {self.id} has "
+                f"{self.expression.shape[-1]} and {self.identity.shape[-1]}: it was damaged, so make it again."
             )
 
 

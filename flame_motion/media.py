@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from .errors import BadInput
+from .files import existing_file
 
-# Demuxers that open other files or addresses, or that take any text for a picture.
 # Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
 WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
+# Demuxers that open other files or addresses, or that take any text for a picture.
 REFUSED = {"hls", "dash", "concat", "concatf", "tty", "image2", "ffmetadata", "lrc", "srt", "webvtt", "ass"}
 
 
@@ -25,12 +26,7 @@ def opened(path: Path) -> Iterator[Any]:
     """An open PyAV container. BadInput when there is no such file or it is no media."""
     import av
 
-    if path.is_dir():
-        raise BadInput(f"{path}: expected a media file, and this is a folder")
-    if not path.exists():
-        raise BadInput(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise BadInput(f"{path}: the file is empty")
+    existing_file(path, "the media file")
     try:
         # "file:" and the whitelist keep a name or a playlist from reaching anything but this file.
         container = av.open(f"file:{path.absolute()}", options={"protocol_whitelist": "file"})
@@ -38,11 +34,19 @@ def opened(path: Path) -> Iterator[Any]:
         reason = f"not a media file that can be read, or cut off before its index ({_reason(error)})"
         raise BadInput(f"{path}: {reason}") from error
     try:
-        if REFUSED & set(container.format.name.split(",")):
-            raise BadInput(f"{path}: expected a media file, and this is {container.format.long_name or 'text'}")
+        if other := _other_kind(container.format):
+            raise BadInput(f"{path}: expected a media file, and this is {other}")
         yield container
     finally:
         container.close()
+
+
+def _other_kind(form: Any) -> str | None:
+    """What a container is that is refused, in words; None for one that is welcome."""
+    names = set(form.name.split(","))
+    if "image2" in names or any(name.endswith("_pipe") for name in names):  # ffmpeg's words for one picture
+        return "a single picture"
+    return (form.long_name or "text") if names & REFUSED else None
 
 
 def _reason(error: Exception) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from .errors import BadInput
+from .files import atomic_path, existing_file
 
 # One fixed date inside the archive, so that equal arrays make equal files.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -20,38 +16,13 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 MOST_BYTES = 4 << 30
 
 
-@contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file that appears at `path` when the block ends well, and not at all when it does not.
-
-    Raises BadInput where the folder is missing or cannot be written.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise IsADirectoryError("it is a folder; add a file name")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror or error}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        # mkstemp makes files for their owner only; the target gets what any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise BadInput(f"cannot write {path}: {error.strerror or error}") from error
-        raise
-
-
 def save_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], *, compress: bool = True) -> None:
-    """Write named arrays (numbers, booleans or fixed-length text; never objects) to `path` as it is spelled."""
+    """Write named arrays (numbers, booleans or fixed-length text; never objects) to `path` as it is spelled.
+
+    Raises BadInput where nothing can be written.
+    """
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with written_whole(path) as file, zipfile.ZipFile(file, "w", method) as archive:
+    with atomic_path(path) as hidden, zipfile.ZipFile(hidden, "w", method) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             entry.compress_type = method
@@ -75,9 +46,7 @@ def _check_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str) -
 
 def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Every array of an `.npz`. BadInput for anything else: missing, not an archive, truncated, pickled, oversized."""
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"{path}: expected an .npz file, found {'a folder' if path.is_dir() else 'nothing there'}")
+    path = existing_file(path, "the .npz file")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]

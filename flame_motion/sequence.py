@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -30,6 +31,7 @@ CHANNELS: dict[str, tuple[int | None, ...]] = {
     "translation": (3,),
 }
 ROTATIONS = ("rotation", "neck", "jaw", "eyes")
+MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ class FlameSequence:
                 label = "[T, E]" if name == "expression" else str(list(wanted))
                 raise BadInput(f"FlameSequence.{name}: expected {label}, got {_spelled(value)}")
         for name in ("shape", *CHANNELS):
-            _check_finite(name, getattr(self, name))
+            _check_range(name, getattr(self, name))
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -281,9 +283,12 @@ def _tensor_of(name: str, array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def _check_finite(name: str, value: Tensor) -> None:
-    """Refuse NaN and infinity, saying where the first stands."""
-    finite = torch.isfinite(value.detach())
-    if not bool(finite.all()):
-        place = torch.nonzero(~finite)[0].tolist()
-        raise BadInput(f"FlameSequence.{name}: expected finite numbers, got {float(value[tuple(place)])} at {place}")
+def _check_range(name: str, value: Tensor) -> None:
+    """Refuse NaN, infinity and, where it moves something, what no body does, saying where the first stands."""
+    size = value.detach().abs()
+    fine = size <= MOST if name in CHANNELS else torch.isfinite(size)
+    if not bool(fine.all()):
+        place = torch.nonzero(~fine)[0].tolist()
+        given = float(value[tuple(place)])
+        wanted = f"numbers within -{MOST:g}..{MOST:g}" if math.isfinite(given) else "finite numbers"
+        raise BadInput(f"FlameSequence.{name}: expected {wanted}, got {given:g} at {place}")

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
 from ..flame_motion.edit import apply_edit
+from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.transfer import drive
 from ..generator import Portrait, load_generator
 from ..renderer import Cameras
-from .atomic import refuse_overwriting
 from .console import Progress
 from .encode import EncoderThread
 from .fit import fit_photo
@@ -89,7 +89,7 @@ class AnimatePipeline:
         targets = self._check(asked, output)
         if output is not None:
             refuse_overwriting([photo, video, motion, speech, asked.edit], [*targets, _report_path(output)])
-        signal = open_signal(video=video, motion=motion, text=text, speech=speech)
+        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps)
         clock = Clock()
         with clock.stage("fit"):
             portrait = framed(self._portrait(photo, asked.face), asked.framing, asked.size)
@@ -115,6 +115,8 @@ class AnimatePipeline:
         targets = [] if output is None else view_targets(Path(output), asked.views)
         for target in targets:
             check_target(target)
+        if output is not None:
+            check_writable(_report_path(output))
         load_generator(self.generator)
         load_head(self.head)
         check_edit(asked.edit, self.head)
@@ -125,6 +127,8 @@ class AnimatePipeline:
         if isinstance(photo, Portrait):
             return photo
         if isinstance(photo, np.ndarray):
+            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+                raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
             return Portrait.fit(photo, face=face, head=self.head)
         if str(photo).endswith(".npz"):
             return Portrait.load(photo)
@@ -164,6 +168,7 @@ def _report_path(output: Source) -> Path:
 
 def _posed(portrait: Portrait, driving: Driving, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
+    portrait.head.check(driving.motion)
     motion = drive(portrait.pose, driving.motion, asked.mode)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 

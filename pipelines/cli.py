@@ -5,7 +5,7 @@ Only typer is imported here: every command imports what it runs.
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import signal
 import sys
@@ -155,6 +155,8 @@ def main() -> NoReturn:
     # An exception instead of sudden death lets every open output be dropped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     _quiet_native_logs()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may be no text, a terminal no UTF-8
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
@@ -190,8 +192,6 @@ def _explain(error: Exception) -> int:
         return _say(str(error), 2)
     if errors is not None and isinstance(error, errors.MissingAsset):
         return _say(str(error), 3)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _say("the disk is full: the output could not be written", 2)
     raise error
 
 

@@ -54,6 +54,7 @@ class EncoderThread:
             raise self._failure
 
     def _run(self) -> None:
+        item: np.ndarray | Dropped | None = np.empty(0)
         try:
             with ExitStack() as stack:
                 writers = [stack.enter_context(make()) for make in self._makers]
@@ -68,5 +69,5 @@ class EncoderThread:
             pass
         except BaseException as failure:  # handed to the thread that waits
             self._failure = failure
-            while not isinstance(self._queue.get(), (Dropped, type(None))):
-                pass  # the generator must never wait for a queue that nobody empties
+            while isinstance(item, np.ndarray):  # the generator must never wait for a queue that nobody empties
+                item = self._queue.get()

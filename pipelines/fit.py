@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..flame_motion.files import atomic_path, check_writable, refuse_overwriting
 from ..generator.portrait import Portrait
-from .atomic import atomic_path, refuse_overwriting
 from .console import Progress
 from .options import HEAD, AnimateOptions
 from .photos import load_photo
@@ -32,6 +32,7 @@ def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, prog
     AnimateOptions(face=face)  # refuses what `animate` would refuse
     check_file(output, ".npz")
     picture = output.with_name(f"{output.stem}_overlay.png")
+    check_writable(picture)
     refuse_overwriting([photo], [output, picture])
     tell = progress or (lambda stage, done, of: None)
     tell("fit", 0, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..flame_motion.errors import BadInput
-from .atomic import atomic_path, check_writable
+from ..flame_motion.files import atomic_path, check_writable
 from .sound import SAMPLE_RATE, Sound
 
 if TYPE_CHECKING:

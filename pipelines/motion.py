@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..flame_motion.edit import apply_edit
-from .atomic import refuse_overwriting
+from ..flame_motion.files import check_writable, refuse_overwriting
 from .console import Progress
 from .options import HEAD, check_length
 from .report import Clock, Done, check_file, write_report
@@ -30,9 +30,10 @@ def write_motion(
     check_length(seconds, fps)
     check_edit(edit, head)
     report = output.with_suffix(".json")
+    check_writable(report)
     refuse_overwriting([video, speech, edit], [output, report])
     clock = Clock()
-    signal = open_signal(video=video, text=text, speech=speech)
+    signal = open_signal(video=video, text=text, speech=speech, fps=fps)
     with clock.stage("motion"):
         driving = to_motion(signal, head=head, seconds=seconds, fps=fps, seed=seed, progress=progress)
         motion = driving.motion if edit is None else apply_edit(driving.motion, edit)

@@ -6,12 +6,13 @@ Light to import: the command line does so before it knows whether it is only ask
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 HEAD, GENERATOR = "open", "warp"
 MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 SMALLEST, LARGEST = 64, 4096  # px
-FASTEST = 240  # Hz
+SLOWEST, FASTEST = 1, 240  # Hz, of a video
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class AnimateOptions:
     def __post_init__(self) -> None:
         from ..flame_motion.errors import BadInput
 
+        _check_kinds(self)
         for name, known in (("mode", MODES), ("framing", FRAMINGS)):
             if getattr(self, name) not in known:
                 raise BadInput(f"{name} must be {' or '.join(known)}, got {getattr(self, name)!r}")
@@ -39,6 +41,8 @@ class AnimateOptions:
             raise BadInput(f"size must be {SMALLEST} to {LARGEST} px, got {self.size}")
         if self.face < 0:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
+        if self.seed < 0:
+            raise BadInput(f"seed must be 0 or more, got {self.seed}")
         check_length(self.seconds, self.fps)
 
     @classmethod
@@ -52,11 +56,24 @@ class AnimateOptions:
         return cls(**given)
 
 
+def _check_kinds(options: AnimateOptions) -> None:
+    """BadInput for a value that is no text or no number where one is expected; the command line checks this itself."""
+    from ..flame_motion.errors import BadInput
+
+    kinds: dict[str, type] = {"str": str, "int": Integral, "float": Real}  # numpy's numbers too
+    for field in fields(options):
+        value = getattr(options, field.name)
+        kind, _, optional = str(field.type).partition(" | ")
+        if (value is None and optional) or (isinstance(value, kinds[kind]) and not isinstance(value, bool)):
+            continue
+        raise BadInput(f"{field.name} must be {field.type}, got {value!r}")
+
+
 def check_length(seconds: float | None, fps: float | None) -> None:
     """BadInput for a length or a rate that no video can have."""
     from ..flame_motion.errors import BadInput
 
     if seconds is not None and not 0 < seconds < float("inf"):
         raise BadInput(f"seconds must be a number above 0, got {seconds:g}")
-    if fps is not None and not 1 <= fps <= FASTEST:
-        raise BadInput(f"fps must be 1 to {FASTEST}, got {fps:g}")
+    if fps is not None and not SLOWEST <= fps <= FASTEST:
+        raise BadInput(f"fps must be {SLOWEST} to {FASTEST}, got {fps:g}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..flame_motion.errors import BadInput
+from ..flame_motion.files import existing_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,12 +41,7 @@ def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
 def _open(path: Path) -> Image:
     from PIL import Image, UnidentifiedImageError
 
-    if not path.exists():
-        raise BadInput(f"the photo {path} does not exist")
-    if path.is_dir():
-        raise BadInput(f"the photo {path} is a folder: name a picture in it")
-    if path.stat().st_size == 0:
-        raise BadInput(f"the photo {path} is empty (0 bytes)")
+    existing_file(path, "the photo")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..flame_motion.errors import BadInput
-from .atomic import atomic_path, check_writable
+from ..flame_motion.files import atomic_path, check_writable
 
 
 class Clock:
@@ -41,7 +41,8 @@ def write_report(path: Path, content: dict[str, Any]) -> None:
     """Writes `content` as JSON to `path`, whole or not at all, with the version that made it."""
     text = json.dumps({"flamecast": version("flamecast"), **content}, indent=2, ensure_ascii=False)
     with atomic_path(path) as hidden:
-        Path(hidden).write_text(text + "\n", encoding="utf-8")
+        # Bytes of a file name that are no UTF-8 become JSON's own escapes.
+        Path(hidden).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class Done:
 
 
 def check_file(target: Path, ending: str) -> None:
-    """Raises BadInput unless `target` ends in `ending` and can be written; makes its folder."""
+    """Raises BadInput unless `target` ends in `ending` and can be written."""
     if target.suffix.lower() != ending:
         raise BadInput(f"the output {target} must end in {ending}, got {target.suffix or 'no ending'}")
     check_writable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, demo_motion
 from .console import Progress
+from .options import FASTEST, SLOWEST
 
 if TYPE_CHECKING:
     from ..flame_motion.track import Tracking
@@ -44,8 +45,9 @@ def open_signal(
     motion: Source | FlameSequence | None = None,
     text: str | None = None,
     speech: Source | None = None,
+    fps: float | None = None,
 ) -> Signal:
-    """Checks what was given, so that bad input is refused before any work. Raises BadInput."""
+    """Checks what was given, so that bad input is refused before any work. fps: the rate wanted. Raises BadInput."""
     given = {"video": video, "motion": motion, "text": text, "speech": speech}
     named = [name for name, value in given.items() if value is not None]
     for name in ("text", "speech"):
@@ -55,13 +57,15 @@ def open_signal(
         raise BadInput(f"expected one of video or motion to drive with, got {' and '.join(named) or 'none'}")
     if video is not None:
         clip = video if isinstance(video, VideoClip) else VideoClip.open(video)
+        _check_rate("the video", clip.fps, fps)
         return Signal(video=clip, facts={"kind": "video", "file": _name(clip.path), "fps": clip.fps})
-    if isinstance(motion, FlameSequence):
-        return Signal(motion=motion, facts={"kind": "motion"})
-    if str(motion) == "demo":
+    if isinstance(motion, (str, PathLike)) and str(motion) == "demo":
         return Signal(demo=True, facts={"kind": "motion", "file": "demo"})
     assert motion is not None
-    return Signal(motion=FlameSequence.load(motion), facts={"kind": "motion", "file": str(motion)})
+    facts = {"kind": "motion"} if isinstance(motion, FlameSequence) else {"kind": "motion", "file": str(motion)}
+    sequence = motion if isinstance(motion, FlameSequence) else FlameSequence.load(motion)
+    _check_rate("the motion", sequence.fps, fps)
+    return Signal(motion=sequence, facts=facts)
 
 
 def to_motion(
@@ -137,6 +141,14 @@ def check_edit(edit: str | None, head: str) -> None:
     """BadInput when an edit cannot be understood, before any work is done for it."""
     if edit is not None:
         apply_edit(FlameSequence.neutral(1, 25.0, head), edit)
+
+
+def _check_rate(what: str, rate: float, wanted: float | None) -> None:
+    """BadInput for a driver's frame rate that no video has, or that makes a clip of days out of a few frames."""
+    low, high = (SLOWEST, FASTEST) if wanted is None else (SLOWEST / 10, FASTEST * 100)
+    if not low <= rate <= high:
+        hint = "; give the output's rate with fps" if wanted is None else ""
+        raise BadInput(f"{what} runs at {rate:g} frames a second, expected {low:g} to {high:g}{hint}")
 
 
 def _too_short(motion: FlameSequence, seconds: float | None) -> list[str]:

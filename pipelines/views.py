@@ -10,6 +10,7 @@ from ..generator import Portrait
 from ..renderer import Cameras
 from ..renderer.camera_paths import camera_path, place_cameras, view_list
 
+MOST_VIEWS = 32  # each is a video that is written at the same time
 _HEAD_PARTS = ("face", "scalp", "ears")  # what a camera circles around
 
 
@@ -42,6 +43,8 @@ def view_targets(output: Path, views: str | None) -> list[Path]:
     if views is None:
         return [output]
     path = view_list(views)
+    if len(path.yaw) > MOST_VIEWS:
+        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {len(path.yaw)}")
     targets = []
     for yaw, elevation in zip(path.yaw.tolist(), path.elevation.tolist(), strict=True):
         suffix = f"_view{yaw:g}" + (f"_{elevation:g}" if elevation else "")

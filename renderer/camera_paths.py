@@ -16,6 +16,9 @@ from torch import Tensor
 
 from .cameras import Cameras
 
+FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore
+MOST_TURNS = 1000.0
+
 
 @dataclass(frozen=True, eq=False)
 class Path:
@@ -57,6 +60,8 @@ def orbit(frames: int, yaw: float, elevation: float = 0.0, turns: float = 1.0) -
     """Swings to +yaw, back through the photo's own view to -yaw and home again, `turns` times; a lying eight where
     `elevation` is given.  Starts and (whole turns) ends at the base camera."""
     _check_reach(still(yaw, elevation), f"an orbit of {yaw:g}, {elevation:g}")
+    if abs(turns) > MOST_TURNS:
+        raise ValueError(f"an orbit's turns must stay within -{MOST_TURNS:g}..{MOST_TURNS:g}, got {turns:g}")
     phase = 2.0 * math.pi * turns * _progress(frames)
     return still(yaw * torch.sin(phase), elevation * torch.sin(2.0 * phase))
 
@@ -202,8 +207,8 @@ def _ease(progress: Tensor) -> Tensor:
 
 
 def _between(frames: int, start: float, stop: float, name: str) -> Tensor:
-    if start <= 0 or stop <= 0:
-        raise ValueError(f"{name} factors must be positive, got {start:g} and {stop:g}")
+    if not all(1 / FARTHEST <= factor <= FARTHEST for factor in (start, stop)):
+        raise ValueError(f"{name} factors must be {1 / FARTHEST:g} to {FARTHEST:g}, got {start:g} and {stop:g}")
     return torch.exp(math.log(start) + (math.log(stop) - math.log(start)) * _ease(_progress(frames)))
 
 

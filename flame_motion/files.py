@@ -1,0 +1,132 @@
+"""Files in and out: inputs that can be read, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import BadInput
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def existing_file(path: str | os.PathLike[str], what: str) -> Path:
+    """`path`, when it is a file that can be read and is not empty. BadInput otherwise; `what` begins the sentence."""
+    path = Path(path)
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise BadInput(f"{what} {path} is a folder: name a file in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise BadInput(f"{what} {path} is no regular file: save it to one first")
+        if found.st_size == 0:
+            raise BadInput(f"{what} {path} is empty (0 bytes)")
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"{what} {path} does not exist") from None
+    except OSError as error:
+        raise BadInput(f"{what} {path} cannot be read: {error.strerror or error}") from error
+    return path
+
+
+@contextmanager
+def atomic_path(target: str | os.PathLike[str]) -> Iterator[str]:
+    """Yields a path to write to; what lies there becomes `target` when the block ends well, and vanishes otherwise.
+
+    On Linux the file has no name until then, so that not even a killed process leaves anything behind; elsewhere it is
+    a hidden sibling. The folder of `target` is made when missing. BadInput when it cannot be written, or the disk is
+    full.
+    """
+    target = Path(target)
+    check_writable(target)
+    hidden = target.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _nameless_file(target.parent)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    try:
+        yield str(hidden) if descriptor is None else _descriptor_path(descriptor)
+        _publish(descriptor, hidden, target)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise _unwritable(target, error) from error
+        raise
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+        hidden.unlink(missing_ok=True)
+
+
+def check_writable(target: str | os.PathLike[str]) -> None:
+    """Raises BadInput now for what `atomic_path(target)` would refuse after minutes of work; makes nothing."""
+    target = Path(target)
+    if os.path.isdir(target):
+        raise BadInput(f"the output {target} is a folder: name a file in it")
+    folder = target.parent
+    while not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not os.path.isdir(folder):
+        raise BadInput(f"the output {target} cannot be written: {folder} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"{folder} takes no new files ({error.strerror or error})"
+        raise BadInput(f"the output {target} cannot be written: {reason}") from error
+    try:
+        target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # the name itself: too long, or too many links
+        raise _unwritable(target, error) from error
+
+
+def refuse_overwriting(inputs: Iterable[object], outputs: Iterable[Path]) -> None:
+    """BadInput when an output would take the place of a file that is read. Inputs that are no paths are ignored."""
+    for output in outputs:
+        for given in inputs:
+            if isinstance(given, (str, os.PathLike)) and os.path.exists(output) and os.path.exists(given):
+                if os.path.samefile(given, output):
+                    raise BadInput(f"the output {output} is also an input: choose another name")
+
+
+def _publish(descriptor: int | None, hidden: Path, target: Path) -> None:
+    """Gives what was written the name `target`."""
+    try:
+        if descriptor is not None:
+            source = _descriptor_path(descriptor)
+            try:
+                # Without a folder descriptor Python calls link(), which would link the symlink itself.
+                os.link(source, hidden, src_dir_fd=descriptor, follow_symlinks=True)
+            except OSError:  # some network file systems make nameless files and cannot name them
+                shutil.copyfile(source, hidden)
+        os.replace(hidden, target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _descriptor_path(descriptor: int) -> str:
+    """The name under which the kernel lists an open file of this process."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _nameless_file(folder: Path) -> int | None:
+    """A descriptor of a file without a name in `folder`; None where the system or file system has no such thing."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        return None
+
+
+def _unwritable(target: Path, error: OSError) -> BadInput:
+    return BadInput(f"the output {target} cannot be written: {error.strerror or error}")
