@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip, load_head
+from ..flame_motion.anchors import AnchorTracker
 from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
 from ..flame_motion.track import Tracking, track_landmarks
 
@@ -32,15 +33,20 @@ class VideoDriver:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         tell = progress or (lambda stage, done, of: None)
         seen: list[np.ndarray] = []
-        size = (0, 0)
+        anchors = AnchorTracker()
+        image = np.empty((0, 0, 3), np.uint8)
 
         def watched() -> Iterator[np.ndarray]:
-            nonlocal size
-            for frame in clip:
-                size = frame.shape[1], frame.shape[0]
-                yield frame
+            nonlocal image
+            for image in clip:  # noqa: B020
+                yield image
 
         for face in self.detector.track(watched()):
+            anchors.feed(image, face)
             seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
             tell("detect", len(seen), clip.expected_frames or 0)
-        return track_landmarks(np.stack(seen), *size, clip.fps, self.head, self.focal, lambda n, of: tell("fit", n, of))
+        height, width = image.shape[:2]
+        return track_landmarks(
+            np.stack(seen), width, height, clip.fps, self.head, self.focal, anchors.runs,
+            lambda n, of: tell("fit", n, of),
+        )  # fmt: skip

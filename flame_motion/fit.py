@@ -320,6 +320,28 @@ def fit_identity(
     return shape, state
 
 
+@dataclass(frozen=True)
+class RigidPoints:
+    """For each of T frames, K points fixed to the head and where they are seen."""
+
+    head: Tensor  # [T, K, 3] m from the neck joint, in axes that turn with the neck
+    image: Tensor  # [T, K, 2] px
+    weight: Tensor  # [T, K] 1/px, 0 for none
+    tolerance: Tensor  # [T] px from which on a point is rather taken for one that does not belong to the head
+
+    def normal_equations(self, state: Frames, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
+        """Their share in H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against strays."""
+        arm = self.head @ state.neck.transpose(1, 2)
+        world = arm + neck_joint + state.translation[:, None]
+        image, rows = _project(camera, world)
+        jacobian = torch.cat([rows[:, :, :2] @ -skew(arm), rows[:, :, :2]], -1)  # [T, K, 2, 6]
+        error = self.image - image
+        trust = 1 / (1 + error.square().sum(-1) / self.tolerance[:, None] ** 2)
+        weight = (self.weight**2 * trust)[..., None, None]
+        left = (jacobian * weight).flatten(1, 2).transpose(1, 2)  # [T, 6, 2K]
+        return left @ jacobian.flatten(1, 2), (left @ error.flatten(1)[..., None]).squeeze(-1)
+
+
 def fit_frames(
     problem: LandmarkFit,
     shape: Tensor,
@@ -327,6 +349,7 @@ def fit_frames(
     state: Frames,
     fps: float,
     before: Frames | None = None,
+    rigid: RigidPoints | None = None,
     iterations: int = 5,
 ) -> Frames:
     """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
@@ -335,6 +358,10 @@ def fit_frames(
     smooth = problem.smoothness(fps)
     for _ in range(iterations):
         h, g, _ = problem.normal_equations(state, rest, joints, data)
+        if rigid is not None:
+            more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
+            h[:, :6, :6] += more_h
+            g[:, :6] += more_g
         h = h.double() + (precision + 1e-4 * torch.eye(len(precision))).double()
         g = (g - state.flat() @ precision).double()
         chain = state if before is None else Frames.cat([before, state])

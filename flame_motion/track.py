@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,26 @@ import torch
 from torch import Tensor
 
 from .errors import BadInput
-from .fit import Frames, LandmarkFit, Observation, Pinhole, fit_frames, fit_identity, initial, observe
+from .anchors import Anchors
+from .fit import (
+    FACE_OUTLINE,
+    Frames,
+    LandmarkFit,
+    Observation,
+    Pinhole,
+    RigidPoints,
+    fit_frames,
+    fit_identity,
+    initial,
+    observe,
+)
 from .heads import Head
 from .landmarks import OUTER_EYE_CORNERS
 from .sequence import FlameSequence
 
 WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again
+SIGMA_ANCHOR, STRAY = 0.003, 0.03  # of an anchor: its noise, and where it is doubted, in inter-ocular distances
+BEHIND = 0.015  # m that hair and ears lie behind the face's outline
 IDENTITY_FRAMES = 24  # an identity is fitted to so many frames of a clip at most
 
 
@@ -39,6 +53,7 @@ def track_landmarks(
     fps: float,
     head: Head,
     focal: float | None = None,
+    anchors: Sequence[Anchors] = (),  # points around the face followed by optical flow
     progress: Callable[[int, int], None] | None = None,
 ) -> Tracking:
     """Fit one identity and T frames of pose and expression (DESIGN section 5). Frames without a face are interpolated.
@@ -51,13 +66,18 @@ def track_landmarks(
     camera = Pinhole.guess(width, height, focal)
     problem = LandmarkFit(head)
     shape = _identity(problem, points, found, camera)
-    parts, before = [], None
+    parts: list[Frames] = []
     for start, stop, keep in windows(len(points)):
         data = observe(problem, points[start:stop], camera)
+        before = parts[-1][-1:] if parts else None
         state = _start(problem, points, found, start, stop, camera)
         state = fit_frames(problem, shape, data, state, fps, before)
+        if anchors:  # placed on the head by what the landmarks said, then again by what both say
+            for _ in range(2):
+                solved = Frames.cat([*parts, state])
+                rigid = place_anchors(problem, shape, anchors, solved, points[start:stop], start, camera)
+                state = fit_frames(problem, shape, data, state, fps, before, rigid, iterations=3)
         parts.append(state[: keep - start])
-        before = state[keep - start - 1 : keep - start]
         if progress is not None:
             progress(keep, len(points))
     state = Frames.cat(parts)
@@ -68,6 +88,49 @@ def track_landmarks(
     return Tracking(
         motion, state.translation[first], camera, torch.from_numpy(found), error, confidence, _missing(found, fps)
     )
+
+
+def place_anchors(
+    problem: LandmarkFit,
+    shape: Tensor,
+    anchors: Sequence[Anchors],
+    solved: Frames,  # of the frames 0..start + T - 1
+    points: np.ndarray,  # [T, 478, 3] px
+    start: int,
+    camera: Pinhole,
+) -> RigidPoints:
+    """The anchors seen in T frames from `start` on, fixed to the head where their first frame's pose puts them.
+
+    They are put a little behind the depth of the face's outline next to them; px they were seen at are exact.
+    """
+    count = len(points)
+    most = max((len(run.start) for run in anchors), default=1)
+    head, image = torch.zeros(count, most, 3), torch.zeros(count, most, 2)
+    weight = torch.zeros(count, most)
+    corners = np.nan_to_num(points[:, OUTER_EYE_CORNERS])
+    eyes = torch.from_numpy(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=-1)).float().clamp_min(1.0)
+    rest, joints = problem.skin.shaped(shape)
+    outline = torch.isin(problem.seen, torch.tensor(FACE_OUTLINE))
+    for run in anchors:
+        frames = [t for t in range(run.key + 1, run.key + 1 + len(run.later)) if start <= t < start + count]
+        if not frames:
+            continue
+        key = solved[run.key : run.key + 1]
+        world = problem.points(rest, joints, key)[0][0, outline]
+        first = torch.from_numpy(run.start)
+        nearest = torch.cdist(first, camera.project(world)).argmin(1)
+        depth = -world[nearest, 2] + BEHIND
+        centre = torch.tensor([camera.width / 2, camera.height / 2])
+        flat = (first - centre) * torch.tensor([1.0, -1.0]) / camera.focal * depth[:, None]
+        arm = torch.cat([flat, -depth[:, None]], 1) - key.translation - joints[1]
+        fixed = arm @ key.neck[0]
+        for t in frames:
+            seen = torch.from_numpy(run.later[t - run.key - 1])
+            there = seen.isfinite().all(1)
+            at = t - start
+            head[at, : len(fixed)], image[at, : len(fixed)] = fixed, seen.nan_to_num()
+            weight[at, : len(fixed)] = there / (SIGMA_ANCHOR * eyes[at])
+    return RigidPoints(head, image, weight, STRAY * eyes)
 
 
 def windows(count: int) -> Iterator[tuple[int, int, int]]:

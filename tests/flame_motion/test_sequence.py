@@ -11,7 +11,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
-from flamecast.flame_motion.npz import load_arrays, save_arrays, written_whole
+from flamecast.flame_motion.npz import load_arrays, save_arrays
 from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
 
 
@@ -133,20 +133,12 @@ def test_equal_motions_make_equal_files_and_any_numpy_reads_them(tmp_path):
         assert int(file["format_version"]) == 1 and file["jaw"].dtype == np.float32
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    target = tmp_path / "m.npz"
-    random_motion().save(target)
-    before = target.read_bytes()
-    with pytest.raises(RuntimeError), written_whole(target) as file:
-        file.write(b"half")
-        raise RuntimeError
-    assert target.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["m.npz"]
-
-
-@pytest.mark.parametrize("place", ["missing/folder/m.npz", "."])
+@pytest.mark.parametrize("place", [".", "file/m.npz", "file/folder/m.npz", 300 * "m" + ".npz"])
 def test_an_unwritable_target_is_bad_input(tmp_path, place):
-    with pytest.raises(BadInput, match="cannot write"):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="the output .*(cannot be written|is a folder)"):
         random_motion().save(tmp_path / place)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 class Bomb:
@@ -188,6 +180,11 @@ def hostile_files(tmp_path, fired):
         ("text", b"shape: 0", "npz"),
         ("huge claim", lying.getvalue(), "damaged"),
         ("missing keys", packed_without(arrays, "eyes", "head"), "lacks eyes, head"),
+        (
+            "beyond",
+            packed(jaw=np.full((20, 3), 1e20, np.float32)),
+            r"jaw: expected numbers within -10000..10000, got 1e\+20",
+        ),
         ("nan", packed(neck=np.full((20, 3), np.nan, np.float32)), "neck: expected finite"),
         ("integers", packed(neck=np.zeros((20, 3), np.int32)), "neck: expected floating-point"),
         ("wrong frames", packed(neck=np.zeros((2, 3), np.float32)), r"neck: expected \[20, 3\]"),
@@ -223,7 +220,7 @@ def test_hostile_and_broken_files_are_refused_in_one_sentence_and_nothing_runs(t
 
 @pytest.mark.parametrize("name", ["absent.npz", "."])
 def test_no_file_is_bad_input(tmp_path, name):
-    with pytest.raises(BadInput, match="expected an .npz file"):
+    with pytest.raises(BadInput, match="does not exist|is a folder"):
         FlameSequence.load(tmp_path / name)
 
 

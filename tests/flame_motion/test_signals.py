@@ -298,8 +298,8 @@ def bad_files(tmp_path):
     return [
         ("sound.mp4", "no picture in this file, only sound"),
         ("none.mp4", "not one frame|no picture|not a media file"),
-        ("empty.mp4", "the file is empty"),
-        ("absent.mp4", "no such file"),
+        ("empty.mp4", "is empty"),
+        ("absent.mp4", "does not exist"),
         ("folder.mp4", "folder"),
         ("cut.mp4", "cut off"),
         *((name, "media file") for name in ("text.mp4", "text.txt", "zeros.mp4", "noise.mp4", "list.mp4", "list2.mp4")),
