@@ -101,16 +101,23 @@ class Frames:
 class LandmarkFit:
     """A head reduced to the vertices that MediaPipe sees, and the least-squares problem over them."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, thin: bool = False) -> None:
+        """thin: every second of the landmarks on cheeks, nose and forehead is enough; twice as fast for a video."""
         if head.mediapipe is None:
             raise BadInput(
                 f"Head {head.id} has no map from MediaPipe's landmarks to its vertices, so it cannot be fitted to "
                 "a picture; fit with the built-in head and retarget the motion."
             )
         self.head = head
-        self.seen = torch.nonzero(head.mediapipe >= 0).squeeze(1)  # [P] which landmarks
+        use = head.mediapipe >= 0
+        if thin:
+            between = torch.ones(478, dtype=torch.bool)
+            between[[*LIPS, *EYES_OUTLINE, *FACE_OUTLINE, *range(468, 478)]] = False
+            use[torch.nonzero(between)[::2]] = False
+        self.seen = torch.nonzero(use).squeeze(1)  # [P] which landmarks
         self.skin: Skin = head.subset(head.mediapipe[self.seen])
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
+        self.axes = Axes.of(self.basis)
         self.weight = landmark_weights()[self.seen]  # [P]
         expected = [SIGMA_EXPRESSION.get(name.split("_")[0], SIGMA_NAMED) for name in head.expression_names]
         self.sigma = torch.tensor([SIGMA_LIDS, SIGMA_LIDS, *expected])
@@ -152,28 +159,33 @@ class LandmarkFit:
     # -- residuals -----------------------------------------------------------------------------------------------
 
     def normal_equations(
-        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, extra: Tensor | None = None
+        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Gauss-Newton H [T, D, D], g [T, D] and residual cost [T] of the landmarks alone.
 
-        extra [P, 3, S] are further linear axes (identity), appended to the unknowns.
+        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them.
         """
         world, frame, neck_joint, arms = self.points(rest, joints, state)
-        pose = self.jacobian(state, world, frame, neck_joint, arms)
-        basis = self.basis if extra is None else torch.cat([self.basis, extra], -1)
         image, gradient = _project(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
         depth = world[..., 2] - world[..., 2].mean(1, keepdim=True)
         rows = gradient * data.weight[..., None]  # [T, P, 3, 3]
         error = torch.cat([data.image - image, (data.depth - depth)[..., None]], -1) * data.weight
-        left = (rows @ frame).permute(1, 0, 2, 3).flatten(1, 2)  # [P, 3T, 3]
-        linear = (left @ basis).unflatten(1, (len(state), 3)).permute(1, 0, 2, 3)  # [T, P, 3, C]
-        jacobian = torch.cat([rows @ pose, linear], -1).flatten(1, 2)  # [T, 3P, D]
-        error = error.flatten(1)
-        return (
-            jacobian.transpose(1, 2) @ jacobian,
-            (jacobian.transpose(1, 2) @ error[..., None]).squeeze(-1),
-            (error**2).sum(1),
+        # The derivatives by the linear unknowns are `linear @ basis`, but too many to write down: what is wanted of them
+        # are sums over points of small matrices times the basis, or times products of it that do not change.
+        linear, pose = rows @ frame, rows @ self.jacobian(state, world, frame, neck_joint, arms)
+        count, size = len(state), axes.basis.shape[-1]
+        flat = axes.basis.flatten(0, 1)  # [3P, C]
+        cross = (pose.transpose(2, 3) @ linear).permute(0, 2, 1, 3).flatten(2) @ flat  # [T, 12, C]
+        h = torch.empty(count, POSE + size, POSE + size)
+        h[:, :POSE, :POSE] = pose.flatten(1, 2).transpose(1, 2) @ pose.flatten(1, 2)
+        h[:, :POSE, POSE:] = cross
+        h[:, POSE:, :POSE] = cross.transpose(1, 2)
+        h[:, POSE:, POSE:] = axes.gram(linear.transpose(2, 3) @ linear)
+        left, right = (
+            (pose.transpose(2, 3) @ error[..., None]).sum(1).squeeze(-1),
+            (linear.transpose(2, 3) @ error[..., None]).flatten(1) @ flat,
         )
+        return h, torch.cat([left, right], 1), error.square().sum((1, 2))
 
     def prior(self) -> Tensor:
         """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""
@@ -199,6 +211,36 @@ class LandmarkFit:
             ]
         )
         return fps / per_second**2
+
+
+@dataclass(frozen=True)
+class Axes:
+    """C linear unknowns of P points, and the products of their entries that normal equations are sums of."""
+
+    basis: Tensor  # [P, 3, C]
+    products: Tensor  # [6 P, C (C + 1) / 2]: for the upper triangles of a 3 x 3 matrix and of H
+
+    @staticmethod
+    def of(*bases: Tensor) -> Axes:
+        """The bases side by side."""
+        basis = torch.cat(bases, -1)
+        rows, columns = torch.triu_indices(basis.shape[-1], basis.shape[-1])
+        both = [
+            basis[:, a, rows] * basis[:, b, columns] + (a != b) * basis[:, b, rows] * basis[:, a, columns]
+            for a, b in torch.triu_indices(3, 3).T.tolist()
+        ]
+        return Axes(basis, torch.stack(both, 1).flatten(0, 1))
+
+    def gram(self, local: Tensor) -> Tensor:
+        """Sum over points of basis' local basis [T, C, C], local [T, P, 3, 3] symmetric."""
+        size = self.basis.shape[-1]
+        a, b = torch.triu_indices(3, 3)
+        rows, columns = torch.triu_indices(size, size)
+        upper = local[:, :, a, b].flatten(1) @ self.products
+        gram = torch.empty(len(local), size, size)
+        gram[:, rows, columns] = upper
+        gram[:, columns, rows] = upper
+        return gram
 
 
 @dataclass(frozen=True)
@@ -304,9 +346,10 @@ def fit_identity(
     precision = problem.prior()
     size, count = len(precision), problem.skin.identity.shape[-1]
     shape = torch.zeros(count)
+    axes = Axes.of(problem.basis, problem.skin.identity)
     for _ in range(iterations):
         rest, joints = problem.skin.shaped(shape)
-        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.skin.identity)
+        h, g, _ = problem.normal_equations(state, rest, joints, data, axes)
         h, g = h.double(), g.double()
         own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
         pull = g[:, :size] - (state.flat() @ precision).double()
@@ -350,14 +393,14 @@ def fit_frames(
     fps: float,
     before: Frames | None = None,
     rigid: RigidPoints | None = None,
-    iterations: int = 5,
+    iterations: int = 3,
 ) -> Frames:
     """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
     rest, joints = problem.skin.shaped(shape)
     precision = problem.prior()
     smooth = problem.smoothness(fps)
     for _ in range(iterations):
-        h, g, _ = problem.normal_equations(state, rest, joints, data)
+        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.axes)
         if rigid is not None:
             more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
             h[:, :6, :6] += more_h

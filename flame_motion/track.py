@@ -64,7 +64,7 @@ def track_landmarks(
     if not found.any():
         raise BadInput(f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly.")
     camera = Pinhole.guess(width, height, focal)
-    problem = LandmarkFit(head)
+    problem = LandmarkFit(head, thin=True)
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
     for start, stop, keep in windows(len(points)):
@@ -76,7 +76,7 @@ def track_landmarks(
             for _ in range(2):
                 solved = Frames.cat([*parts, state])
                 rigid = place_anchors(problem, shape, anchors, solved, points[start:stop], start, camera)
-                state = fit_frames(problem, shape, data, state, fps, before, rigid, iterations=3)
+                state = fit_frames(problem, shape, data, state, fps, before, rigid)
         parts.append(state[: keep - start])
         if progress is not None:
             progress(keep, len(points))

@@ -26,6 +26,7 @@ from .media import VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .report import Clock, write_report
 from .signals import Driving, Source, check_edit, open_signal, to_motion
+from .threads import one_torch_thread
 from .views import check_camera, place, view_targets
 
 CONFIG = "pipeline.json"
@@ -67,6 +68,7 @@ class AnimatePipeline:
         text = json.dumps({"head": self.head, "generator": self.generator}, indent=2)
         (Path(folder) / CONFIG).write_text(text + "\n", encoding="utf-8")
 
+    @one_torch_thread()
     def __call__(
         self,
         photo: Source | np.ndarray | Portrait,

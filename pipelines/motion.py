@@ -10,8 +10,10 @@ from .console import Progress
 from .options import HEAD, check_length
 from .report import Clock, Done, check_file, write_report
 from .signals import Source, check_edit, open_signal, to_motion
+from .threads import one_torch_thread
 
 
+@one_torch_thread()
 def write_motion(
     output: Path,
     *,

@@ -176,6 +176,8 @@ def test_text_and_mapping_say_the_same(head):
         ("yaw=5px", "got '5px'"),
         ("yaw=nan", "got 'nan'"),
         ("yaw=1e999", "got '1e999'"),
+        ("smile=1e30", "got '1e30'"),
+        ("yaw=-1001", "got '-1001'"),
         ("yaw=1=2", "got '1=2'"),
         ("jawOpen=5deg", r"jawOpen: expected a plain number \(1 = full\), got '5deg'"),
         ("jawOpen=wide", "jawOpen: expected a number such as 0.5, got 'wide'"),
@@ -262,7 +264,8 @@ def test_keyframe_files(tmp_path, head, still):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "cannot be read"),
+        ("", "is empty"),
+        (" ", "cannot be read"),
         ("{}", "expected a list of keyframes"),
         ("[]", "expected a list of keyframes"),
         ("[1]", "keyframe 0: expected"),
@@ -284,7 +287,7 @@ def test_a_wrong_keyframe_file_is_refused_in_one_sentence(tmp_path, still, conte
     with pytest.raises(BadInput, match=says) as caught:
         apply_edit(still, str(path))
     assert "\n" not in str(caught.value)
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="absent.json does not exist"):
         apply_edit(still, str(tmp_path / "absent.json"))
 
 

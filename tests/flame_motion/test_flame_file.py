@@ -241,7 +241,7 @@ def test_truncated_and_foreign_files_are_refused_in_one_sentence(tmp_path, flame
     whole = dumped(flame_dict, 2)
     cases = {
         "cut": (whole[: len(whole) // 2], "cannot be read"),
-        "empty": (b"", "cannot be read"),
+        "empty": (b"", "is empty"),
         "text": (b"hello world", "cannot be read"),
         "list": (pickle.dumps([1, 2]), "dict"),
         "smpl": (dumped({**flame_dict, "v_template": np.zeros((6890, 3))}, 2), r"topology: v_template .*\[6890, 3\]"),

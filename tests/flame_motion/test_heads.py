@@ -112,3 +112,13 @@ def test_positive_jaw_opens_the_mouth():
     opened = replace(still, jaw=torch.tensor([[np.radians(20), 0.0, 0.0]]).float())
     gap = lambda m: float(head.landmarks(m)[0, 62, 1] - head.landmarks(m)[0, 66, 1])  # noqa: E731
     assert gap(opened) > gap(still) + 0.015
+
+
+@pytest.mark.parametrize(("expression", "shape"), [(4, 7), (6, 7), (5, 8)])
+def test_a_motion_with_other_sizes_than_its_head_is_refused(expression, shape):
+    head = random_head()
+    motion = random_motion(head)
+    broken = replace(motion, expression=torch.zeros(len(motion), expression), shape=torch.zeros(shape))
+    for use in (head, head.landmarks, head.check):
+        with pytest.raises(BadInput, match=f"{expression} expression and {shape} identity coefficients"):
+            use(broken)

@@ -199,6 +199,19 @@ def test_a_killed_run_leaves_nothing(tmp_path, number):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_array_that_is_no_photo_is_refused():
+    for wrong in (astronaut().astype(np.float32), astronaut()[..., 0], astronaut()[None]):
+        with pytest.raises(BadInput, match=r"photo must be uint8 \[H, W, 3\], got"):
+            AnimatePipeline()(wrong, motion="demo")
+
+
+def test_a_motion_at_a_rate_of_its_own_is_resampled(portrait):
+    still = FlameSequence.neutral(frames=500, fps=1000.0, head=portrait.pose.head)
+    with pytest.raises(BadInput, match="runs at 1000 frames a second, expected 1 to 240; give"):
+        AnimatePipeline()(portrait, motion=still, size=64)
+    assert len(AnimatePipeline()(portrait, motion=still, size=64, fps=10).frames) == 5
+
+
 def test_a_pipeline_is_saved_and_loaded(tmp_path):
     pipeline = AnimatePipeline(head="open", generator="warp")
     pipeline.save_pretrained(tmp_path)

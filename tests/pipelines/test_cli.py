@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,9 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flamecast.flame_motion import FlameSequence
+from flamecast.flame_motion.npz import load_arrays
 from flamecast.pipelines import cli
 from flamecast.pipelines.media import VideoWriter
 
+LONG = 300 * "n"
 DEMO = ["animate", "demo", "--motion", "demo", "-o", "out.mp4"]
 
 
@@ -60,7 +65,31 @@ def media(tmp_path_factory) -> Path:
     _sound_only(folder / "sound.mp4")
     np.savez(folder / "other.npz", something=np.zeros(3))
     (folder / "file").touch()
+    (folder / "taken.json").mkdir()
+    (folder / "taken_overlay.png").mkdir()
+    _hostile_motions(folder)
     return folder
+
+
+def _hostile_motions(folder: Path) -> None:
+    still = FlameSequence.neutral(frames=4, fps=25)
+    still.save(folder / "still.npz")
+    arrays = load_arrays(folder / "still.npz")
+    for name, change in {
+        "nan": {"neck": np.full((4, 3), np.nan, np.float32)},
+        "huge": {"translation": np.full((4, 3), 1e30, np.float32)},
+        "wide": {"expression": np.zeros((4, 2), np.float32)},
+        "rush": {"fps": np.array(1e9)},
+        "slow": {"fps": np.array(1e-9)},
+        "stranger": {"head": np.array("flame2023@deadbeef")},
+        "older": {"head": np.array("open@deadbeef")},
+        "thief": {"head": np.array("/etc/passwd.pkl")},
+    }.items():
+        np.savez(folder / f"{name}.npz", **{**arrays, **change})
+    whole = (folder / "still.npz").read_bytes()
+    (folder / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    film = (folder / "grey.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(film[: film.index(b"moov") - 4] + film[film.index(b"mdat") - 4 :])  # no index
 
 
 def _sound_only(path: Path) -> None:
@@ -87,11 +116,20 @@ def _sound_only(path: Path) -> None:
         ([*DEMO, "--fps", "0"], "fps"),
         ([*DEMO, "--fps", "1e9"], "240"),
         ([*DEMO, "--face", "-1"], "face"),
+        ([*DEMO, "--face", "7"], "1 face(s)"),
+        ([*DEMO, "--seed", "-1"], "seed"),
+        ([*DEMO, "--seconds", "0"], "seconds"),
+        ([*DEMO, "--seconds", "nan"], "seconds"),
+        ([*DEMO, "--size", "100000"], "64 to 4096"),
         ([*DEMO, "--camera", "fly:3"], "orbit"),
+        ([*DEMO, "--camera", "dolly:1e9"], "0.1 to 10"),
         ([*DEMO, "--views", "left"], "yaw"),
+        ([*DEMO, "--views", ",".join(map(str, range(99)))], "at most 32"),
         ([*DEMO, "--views", "0,0"], "differ"),
         ([*DEMO, "--generator", "magic"], "warp"),
         ([*DEMO, "--edit", "smirkle=1"], "smirkle"),
+        ([*DEMO, "--edit", "smile=1e30"], "1e30"),
+        ([*DEMO, "--edit", "none.json"], "does not exist"),
         (["animate", "demo", "-o", "out.mp4"], "video or motion"),
         ([*DEMO, "--video", "grey.mp4"], "video and motion"),
         (["animate", "demo", "--text", "nods", "-o", "out.mp4"], "text is not built yet"),
@@ -99,27 +137,46 @@ def _sound_only(path: Path) -> None:
         (["animate", "demo", "--motion", "demo", "-o", "out.gif"], ".mp4"),
         (["animate", "demo", "--motion", "demo", "-o", "file/out.mp4"], "not a folder"),
         (["animate", "demo", "--motion", "demo", "-o", "/proc/out.mp4"], "cannot be written"),
+        (["animate", "demo", "--motion", "demo", "-o", "folder.mp4"], "is a folder"),
+        (["animate", "demo", "--motion", "demo", "-o", "taken.mp4"], "taken.json is a folder"),
+        (["animate", "demo", "--motion", "demo", "-o", f"{LONG}.mp4"], "name too long"),
+        (["animate", "demo", "--motion", "demo", "-o", "out"], "no ending"),
+        (["animate", f"{LONG}.jpg", "--motion", "demo", "-o", "out.mp4"], "name too long"),
         (["animate", "none.jpg", "--motion", "demo", "-o", "out.mp4"], "does not exist"),
         (["animate", ".", "--motion", "demo", "-o", "out.mp4"], "folder"),
         (["animate", "empty.png", "--motion", "demo", "-o", "out.mp4"], "empty"),
         (["animate", "text.jpg", "--motion", "demo", "-o", "out.mp4"], "text"),
         (["animate", "grey.mp4", "--motion", "demo", "-o", "out.mp4"], "video"),
         (["animate", "wall.png", "--motion", "demo", "-o", "out.mp4"], "face"),
-        (["animate", "demo", "--video", "none.mp4", "-o", "out.mp4"], "no such file"),
+        (["animate", "demo", "--video", "none.mp4", "-o", "out.mp4"], "does not exist"),
         (["animate", "demo", "--video", "folder.mp4", "-o", "out.mp4"], "folder"),
         (["animate", "demo", "--video", "empty.mp4", "-o", "out.mp4"], "empty"),
+        (["animate", "demo", "--video", "cut.mp4", "-o", "out.mp4"], "cut off"),
+        (["animate", "demo", "--video", "wall.png", "-o", "out.mp4"], "single picture"),
+        (["animate", "demo", "--video", f"{LONG}.mp4", "-o", "out.mp4"], "name too long"),
         (["animate", "demo", "--video", "text.mp4", "-o", "out.mp4"], "media file"),
         (["animate", "demo", "--video", "sound.mp4", "-o", "out.mp4"], "no picture"),
         (["animate", "demo", "--video", "grey.mp4", "-o", "out.mp4"], "face"),
         (["animate", "demo", "--motion", "none.npz", "-o", "out.mp4"], "npz"),
         (["animate", "demo", "--motion", "other.npz", "-o", "out.mp4"], "motion file"),
+        (["animate", "demo", "--motion", "cut.npz", "-o", "out.mp4"], "cannot be read"),
+        (["animate", "demo", "--motion", "nan.npz", "-o", "out.mp4"], "neck: expected finite numbers"),
+        (["animate", "demo", "--motion", "huge.npz", "-o", "out.mp4"], "translation: expected numbers within"),
+        (["animate", "demo", "--motion", "wide.npz", "-o", "out.mp4"], "damaged"),
+        (["animate", "demo", "--motion", "rush.npz", "-o", "out.mp4"], "1e+09 frames a second"),
+        (["animate", "demo", "--motion", "slow.npz", "--fps", "25", "-o", "out.mp4"], "1e-09 frames a second"),
+        (["animate", "demo", "--motion", "stranger.npz", "-o", "out.mp4"], "made for head flame2023@deadbeef"),
+        (["animate", "demo", "--motion", "older.npz", "-o", "out.mp4"], "made for head open@deadbeef"),
+        (["animate", "demo", "--motion", "thief.npz", "-o", "out.mp4"], "made for head /etc/passwd.pkl"),
         (["animate", "demo", "--video", "grey.mp4", "-o", "grey.mp4"], "also an input"),
         (["fit", "wall.png", "-o", "wall.npz", "--face", "-1"], "face"),
         (["motion", "--video", "grey.mp4", "-o", "out.npz"], "face"),
         (["motion", "--video", "grey.mp4", "-o", "out.mp4"], ".npz"),
+        (["motion", "--video", "grey.mp4", "-o", "taken.npz"], "taken.json is a folder"),
         (["fit", "wall.png", "-o", "out.npz"], "face"),
+        (["fit", "wall.png", "-o", "taken.npz"], "taken_overlay.png is a folder"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:80] if isinstance(value, list) else "",
 )
 def test_bad_input_is_one_sentence_exit_2_and_no_file(arguments, words, media, here):
     before = sorted(media.iterdir())
@@ -153,6 +210,31 @@ def test_our_own_fault_keeps_its_traceback_and_exits_1(tmp_path):
 def test_help_names_every_command(tmp_path):
     code, output, _ = run(["--help"], tmp_path)
     assert code == 0 and all(name in output for name in ("animate", "motion", "fit", "bench", "doctor"))
+
+
+def test_odd_names_and_plain_terminals_are_no_trouble(tmp_path):
+    name = os.fsdecode(b"odd\xff.mp4")  # no text in any encoding
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    options = ["--motion", "demo", "--seconds", "0.1", "--size", "64"]
+    command = [sys.executable, "-c", "from flamecast.pipelines.cli import main; main()"]
+    for arguments in (["animate", "demo", *options, "-o", name], ["doctor"]):
+        done = subprocess.run([*command, *arguments], capture_output=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+    assert sorted(os.listdir(tmp_path)) == sorted([name, os.fsdecode(b"odd\xff.json")])
+    assert json.loads((tmp_path / os.fsdecode(b"odd\xff.json")).read_text("utf-8"))["videos"] == [name]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets a limit that only some systems have")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    """A file that may not grow beyond 4 KiB stands for it."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "from flamecast.pipelines.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "animate", "demo", "--motion", "demo", "--seconds", "1", "-o", "out.mp4"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=100)
+    assert done.returncode == 2 and "cannot be written" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_doctor_finds_this_machine_well(tmp_path):

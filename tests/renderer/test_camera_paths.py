@@ -98,7 +98,23 @@ def test_one_frame_and_no_frame(base: Cameras) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "orbit", "orbit:", "orbit:a", "orbit:1,2,3,4", "spin:3", "arc:1", "dolly:0", "zoom:-1", "orbit:nan"]
+    "spec",
+    [
+        "",
+        "orbit",
+        "orbit:",
+        "orbit:a",
+        "orbit:1,2,3,4",
+        "spin:3",
+        "arc:1",
+        "dolly:0",
+        "zoom:-1",
+        "orbit:nan",
+        "dolly:1e9",
+        "dolly:1e-9",
+        "zoom:2,99",
+        "orbit:10,0,1e30",
+    ],
 )
 def test_bad_camera_specs_list_the_known_forms(spec: str) -> None:
     with pytest.raises(ValueError, match=r"known forms: orbit:YAW.*arc:.*dolly:.*zoom:.*still:"):

@@ -1,0 +1,60 @@
+"""What every driver promises, for each one that is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import astronaut
+
+from flamecast.drivers import load_driver
+from flamecast.flame_motion import BadInput, FlameSequence, VideoClip, load_head
+from flamecast.flame_motion.sequence import CHANNELS
+
+DRIVERS = sorted(entry_points(group="flamecast.drivers"), key=lambda entry: entry.name)
+
+
+def _clip(frames: int, fps: float) -> VideoClip:
+    """A face that slides through the picture."""
+    return VideoClip([np.ascontiguousarray(astronaut()[:320, 60 + k : 380 + k]) for k in range(frames)], fps)
+
+
+# By driver: makes a signal of that many frames at a rate. A driver of ours that is missing here fails.
+SIGNALS: dict[str, Callable[[int, float], Any]] = {"video": _clip}
+
+
+def _signal(entry: EntryPoint, frames: int, fps: float) -> Any:
+    if entry.name not in SIGNALS:
+        ours = entry.dist is not None and entry.dist.name == "flamecast"
+        assert not ours, f"add a signal for the driver {entry.name} to SIGNALS"
+        pytest.skip(f"the driver {entry.name} is another project's: its signal is not known here")
+    return SIGNALS[entry.name](frames, fps)
+
+
+def test_there_is_a_driver():
+    assert "video" in [entry.name for entry in DRIVERS]
+
+
+@pytest.mark.parametrize("entry", DRIVERS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize(("frames", "fps"), [(1, 25.0), (7, 30000 / 1001), (12, 12.0)])
+def test_a_signal_becomes_as_many_frames_as_it_lasts(entry, frames, fps):
+    signal = _signal(entry, frames, fps)
+    motion = load_driver(entry.name)(signal, seed=0)
+    assert isinstance(motion, FlameSequence) and motion.head == load_head().id
+    assert len(motion) == round(signal.duration * motion.fps)
+    load_head().check(motion)
+
+
+@pytest.mark.parametrize("entry", DRIVERS, ids=lambda entry: entry.name)
+def test_the_same_seed_gives_the_same_motion(entry):
+    first, again = (load_driver(entry.name)(_signal(entry, 6, 25.0), seed=3) for _ in range(2))
+    assert all(torch.equal(getattr(first, name), getattr(again, name)) for name in ("shape", *CHANNELS))
+
+
+def test_an_unknown_driver_is_named_with_those_there_are():
+    with pytest.raises(BadInput, match="no driver 'telepathy'.* video"):
+        load_driver("telepathy")
