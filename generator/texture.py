@@ -18,12 +18,13 @@ from .portrait import Portrait
 
 SIZE = 768  # texels a side
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
+TEETH = 12  # in a row of the built-in head
 EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
-    "teeth_upper": (0.92, 0.84, 0.72), "teeth_lower": (0.87, 0.79, 0.67), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
+    "teeth_upper": (0.93, 0.85, 0.77), "teeth_lower": (0.82, 0.74, 0.66), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
 }  # fmt: skip
 DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.20, 0.13)), (26, (0.22, 0.15, 0.11)),
                (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
@@ -60,6 +61,8 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
         shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
+        if name.startswith("teeth"):
+            shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]
         plain = np.array(tint) * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
@@ -73,7 +76,8 @@ def uv_vertices(head: Head) -> Tensor:
 
 
 def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Part of each texel, and where it lies: photo x, y px, camera depth m, cos to the viewer, eye angle, mouth depth."""
+    """Part of each texel, and where it lies: photo x, y px, camera depth m, cos to the viewer, eye angle, depth in
+    the mouth and height at rest m."""
     head = portrait.head
     vertices = portrait.vertices()[0]
     pixels = to_pixels(portrait.camera, vertices[None])[0, 0]
@@ -81,7 +85,10 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     seen_from = vertices @ camera[:3, :3].T + camera[:3, 3]
     normal = vertex_normals(seen_from, head.faces)
     facing = -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
-    values = torch.stack([pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head)], 1)
+    height = head.template[:, 1]
+    values = torch.stack(
+        [pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head), height], 1
+    )
     uv = head.uv
     corner = torch.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], torch.zeros(len(uv)), torch.ones(len(uv))], 1)[None]
     triangles = rasterize(corner, head.uv_faces, size, size)
@@ -126,6 +133,19 @@ def _mouth_depth(head: Head) -> Tensor:
     lips = head.faces[head.part == PARTS.index("lips")]
     front = head.template[lips.reshape(-1), 2].max() if len(lips) else head.template[:, 2].max()
     return (front - head.template[:, 2]).clamp_min(0)
+
+
+def _tooth_shade(head: Head, name: str, inside: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """What makes a row of teeth [texels] look like one: dark between teeth, darker to the gums. height [R, R] m."""
+    u = head.uv[head.uv_faces[head.part == PARTS.index(name)].unique(), 0]
+    across = (np.nonzero(inside)[1] + 0.5) / inside.shape[1]
+    tooth = (across - float(u.min())) / float(u.max() - u.min()) * TEETH
+    between = np.abs(tooth - np.round(tooth))  # 0 between two teeth, 0.5 in the middle of one
+    tall = height[inside]
+    from_gum = (tall - tall.min()) / max(float(np.ptp(tall)), 1e-6)
+    if name == "teeth_upper":
+        from_gum = 1 - from_gum
+    return (0.72 + 0.28 * np.clip(from_gum * 1.6, 0, 1)) * (1 - 0.25 * np.exp(-((between / 0.09) ** 2)))
 
 
 def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
