@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import tee
 
 import numpy as np
 
@@ -34,14 +35,8 @@ class VideoDriver:
         tell = progress or (lambda stage, done, of: None)
         seen: list[np.ndarray] = []
         anchors = AnchorTracker()
-        image = np.empty((0, 0, 3), np.uint8)
-
-        def watched() -> Iterator[np.ndarray]:
-            nonlocal image
-            for image in clip:  # noqa: B020
-                yield image
-
-        for face in self.detector.track(watched()):
+        frames, watched = tee(clip)  # one is never more than a frame ahead of the other
+        for image, face in zip(frames, self.detector.track(watched)):
             anchors.feed(image, face)
             seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
             tell("detect", len(seen), clip.expected_frames or 0)

@@ -19,6 +19,8 @@ WINDOW = 2.4  # side of the window, in sizes of the face
 MOST, FEWEST = 100, 16  # points started with; points without which they are not worth following
 LONGEST = 75  # frames from one start
 CLOSED = 0.6  # px (of SIDE): followed there and back again, a point must come back so near
+PATCH = (17, 17)  # px (of SIDE) that are compared around a point
+_GUESSED = 4  # cv2.OPTFLOW_USE_INITIAL_FLOW
 RETRY = 15  # frames until a start that found too few points is tried again
 
 
@@ -31,6 +33,40 @@ class Anchors:
     later: list[np.ndarray] = field(default_factory=list)  # [M, 2] px each, NaN where a point was lost
 
 
+@dataclass
+class _Chase:
+    """What following one run needs: a window of the picture, SIDE px wide, that stands still."""
+
+    box: tuple[float, float, float]  # left, top, side px
+    gray: np.ndarray  # [SIDE, SIDE] uint8, the window in the key frame
+    first: np.ndarray  # [M, 1, 2] px in the window, in the key frame
+    last: np.ndarray  # the same, in the frame before; NaN where lost
+
+    def crop(self, image: np.ndarray) -> np.ndarray:
+        """The window of a frame, gray."""
+        import cv2
+
+        return cv2.cvtColor(_crop(image, self.box), cv2.COLOR_RGB2GRAY)
+
+    def to_image(self, points: np.ndarray) -> np.ndarray:
+        """Window px [M, 1, 2] as picture px [M, 2]."""
+        return (points[:, 0] * self.box[2] / SIDE + self.box[:2]).astype(np.float32)
+
+    def follow(self, gray: np.ndarray) -> np.ndarray:
+        """Which points [M] were found again in a frame's window; their places become `last`."""
+        import cv2
+
+        guess = np.where(np.isfinite(self.last), self.last, self.first)
+        there, found, _ = cv2.calcOpticalFlowPyrLK(self.gray, gray, self.first, guess, winSize=PATCH, flags=_GUESSED)
+        back, again, _ = cv2.calcOpticalFlowPyrLK(
+            gray, self.gray, there, self.first.copy(), winSize=PATCH, flags=_GUESSED
+        )
+        near = np.linalg.norm((back - self.first)[:, 0], axis=1) < CLOSED
+        good = (found[:, 0] > 0) & (again[:, 0] > 0) & near
+        self.last = np.where(good[:, None, None], there, np.float32(np.nan))
+        return good
+
+
 class AnchorTracker:
     """Follows anchors while frames go by; `runs` holds what was found."""
 
@@ -38,21 +74,15 @@ class AnchorTracker:
         self.runs: list[Anchors] = []
         self._frame = -1
         self._wait = 0
-        self._box: tuple[float, float, float] | None = None  # left, top, side px of the window being followed in
-        self._gray: np.ndarray | None = None  # of the key frame
-        self._last: np.ndarray | None = None  # [M, 2] px in the window, in the frame before
+        self._chase: _Chase | None = None
 
     def feed(self, image: np.ndarray, face: Face | None) -> None:
         """The next frame [H, W, 3] uint8 with its face."""
         self._frame += 1
         self._wait -= 1
-        if face is None:
-            self._box = None
-            return
-        if self._box is not None and self._follow(image):
-            return
-        self._box = None
-        if self._wait <= 0:
+        if self._chase is not None and (face is None or not self._follow(self._chase, image)):
+            self._chase = None
+        if self._chase is None and face is not None and self._wait <= 0:
             self._begin(image, face)
 
     def _begin(self, image: np.ndarray, face: Face) -> None:
@@ -62,33 +92,22 @@ class AnchorTracker:
         low, high = face.points[:, :2].min(0), face.points[:, :2].max(0)
         left, top = (low + high) / 2 - [side / 2, side * 0.58]  # more above: there the hair is
         box = float(left), float(top), float(side)
-        window = self._crop(image, box)
+        window = _crop(image, box)
         gray = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY)
         mask = self._around_face(window, (face.points[:, :2] - [left, top]) * SIDE / side)
         points = cv2.goodFeaturesToTrack(gray, MOST, 0.01, 5, mask=mask)
         if points is None or len(points) < FEWEST:
             self._wait = RETRY
             return
-        self._box, self._gray, self._last = box, gray, points.astype(np.float32)
-        self.runs.append(Anchors(self._frame, self._to_image(points[:, 0])))
+        self._chase = _Chase(box, gray, points, points)
+        self.runs.append(Anchors(self._frame, self._chase.to_image(points)))
 
-    def _follow(self, image: np.ndarray) -> bool:
-        """Adds this frame to the run; False when it holds too few of the points."""
-        import cv2
-
-        run = self.runs[-1]
-        gray = cv2.cvtColor(self._crop(image, self._box), cv2.COLOR_RGB2GRAY)  # type: ignore[arg-type]
-        first = ((run.start - self._box[:2]) * SIDE / self._box[2]).astype(np.float32)[:, None]  # type: ignore[index]
-        lost = ~np.isfinite(self._last)  # type: ignore[arg-type]
-        guess = np.where(lost, first, self._last).astype(np.float32)
-        options = {"winSize": (17, 17), "maxLevel": 3, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
-        there, found, _ = cv2.calcOpticalFlowPyrLK(self._gray, gray, first, guess.copy(), **options)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(gray, self._gray, there, first.copy(), **options)
-        good = (found[:, 0] > 0) & (again[:, 0] > 0) & (np.linalg.norm((back - first)[:, 0], axis=1) < CLOSED)
-        if good.sum() < max(FEWEST, len(first) // 3) or len(run.later) >= LONGEST:
+    def _follow(self, chase: _Chase, image: np.ndarray) -> bool:
+        """Adds this frame to the run; False when it holds too few of the points, or has lasted long enough."""
+        later = self.runs[-1].later
+        if len(later) >= LONGEST or chase.follow(chase.crop(image)).sum() < max(FEWEST, len(chase.first) // 3):
             return False
-        self._last = np.where(good[:, None, None], there, np.nan)
-        run.later.append(self._to_image(self._last[:, 0]))
+        later.append(chase.to_image(chase.last))
         return True
 
     def _around_face(self, window: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -113,12 +132,11 @@ class AnchorTracker:
 
         return mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
 
-    def _crop(self, image: np.ndarray, box: tuple[float, float, float]) -> np.ndarray:
-        import cv2
 
-        scale = SIDE / box[2]
-        matrix = np.array([[scale, 0, -box[0] * scale], [0, scale, -box[1] * scale]])
-        return cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _crop(image: np.ndarray, box: tuple[float, float, float]) -> np.ndarray:
+    """A square [left, top, side] px of a picture, SIDE px wide; beyond the picture its edge goes on."""
+    import cv2
 
-    def _to_image(self, points: np.ndarray) -> np.ndarray:
-        return (points * self._box[2] / SIDE + self._box[:2]).astype(np.float32)  # type: ignore[index]
+    scale = SIDE / box[2]
+    matrix = np.array([[scale, 0, -box[0] * scale], [0, scale, -box[1] * scale]])
+    return cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,8 +1,7 @@
 """Fits a head to detected landmarks: a batched Levenberg-Marquardt over identity, pose, jaw, eyes, eyelids, expression.
 
 The camera is a pinhole that looks along world -z from the origin; a pose's translation puts the head in front of it.
-All frames of a window are solved together: the prior on the change from frame to frame couples neighbours, so the normal
-equations are block tridiagonal. That smooths without delay. Lengths m, angles rad, image coordinates px.
+Lengths m, angles rad, image coordinates px.
 """
 
 from __future__ import annotations
@@ -15,22 +14,10 @@ from torch import Tensor
 
 from .errors import BadInput
 from .heads import Head, Skin
-from .landmarks import OUTER_EYE_CORNERS
-from .rotations import axis_angle_from_matrix, matrix_from_axis_angle, skew
-from .sequence import FlameSequence
+from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
+from .rotations import matrix_from_axis_angle, skew
 
 FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal length is not known: a portrait lens
-# MediaPipe's landmark numbers by region.
-LIPS = [0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86, 87,
-        88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291, 292, 302,
-        303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375, 402, 403, 404, 405,
-        407, 408, 409, 415]  # fmt: skip
-EYES_OUTLINE = [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
-                263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]  # fmt: skip
-INNER_LIPS = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
-FACE_OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
-                150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]  # fmt: skip
-
 # Where each unknown of one frame stands in the vector that the solver sees.
 NECK, TRANSLATION, JAW, EYES, LIDS = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 12), slice(12, 14)
 POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
@@ -90,7 +77,9 @@ class Frames:
 
     def flat(self) -> Tensor:
         """All but the rotation as a vector [T, 14 + E]; zeros where the neck stands."""
-        return torch.cat([torch.zeros_like(self.translation), self.translation, self.jaw, self.eyes.flatten(1), self.linear], 1)
+        return torch.cat(
+            [torch.zeros_like(self.translation), self.translation, self.jaw, self.eyes.flatten(1), self.linear], 1
+        )
 
     @staticmethod
     def cat(parts: list[Frames]) -> Frames:
@@ -125,7 +114,7 @@ class LandmarkFit:
     # -- the model and its derivatives ---------------------------------------------------------------------------
 
     def points(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """World points [T, P, 3], local frames [T, P, 3, 3], shaped points before skinning, and lever arms per joint."""
+        """World points [T, P, 3], their frames [T, P, 3, 3], the neck joint [T, 3] and lever arms per joint."""
         skin, frames = self.skin, len(state)
         shaped = rest + (state.linear @ self.basis.flatten(0, 1).T).reshape(frames, -1, 3)
         joints_t = joints + torch.einsum("jke,te->tjk", skin.joints_expression, state.linear[:, 2:])
@@ -153,7 +142,9 @@ class LandmarkFit:
         columns = [-skew(turned), torch.eye(3).expand(*world.shape[:2], 3, 3)]
         for j, angles in ((1, state.jaw), (2, state.eyes[:, 0]), (3, state.eyes[:, 1])):
             axes = _turn_axes(angles, state.neck)  # [T, 3, 2]
-            columns.append(torch.linalg.cross(axes.transpose(1, 2)[:, None], arms[j][:, :, None], dim=-1).transpose(2, 3))
+            columns.append(
+                torch.linalg.cross(axes.transpose(1, 2)[:, None], arms[j][:, :, None], dim=-1).transpose(2, 3)
+            )
         return torch.cat(columns, -1)
 
     # -- residuals -----------------------------------------------------------------------------------------------
@@ -166,12 +157,12 @@ class LandmarkFit:
         axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them.
         """
         world, frame, neck_joint, arms = self.points(rest, joints, state)
-        image, gradient = _project(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
+        image, gradient = project_rows(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
         depth = world[..., 2] - world[..., 2].mean(1, keepdim=True)
         rows = gradient * data.weight[..., None]  # [T, P, 3, 3]
         error = torch.cat([data.image - image, (data.depth - depth)[..., None]], -1) * data.weight
-        # The derivatives by the linear unknowns are `linear @ basis`, but too many to write down: what is wanted of them
-        # are sums over points of small matrices times the basis, or times products of it that do not change.
+        # The derivatives by the linear unknowns are `linear @ basis`, too many to write down; wanted of them are
+        # sums over points of small matrices times the basis, or times products of it that do not change.
         linear, pose = rows @ frame, rows @ self.jacobian(state, world, frame, neck_joint, arms)
         count, size = len(state), axes.basis.shape[-1]
         flat = axes.basis.flatten(0, 1)  # [3P, C]
@@ -286,7 +277,7 @@ def _eye_distance(problem: LandmarkFit) -> float:
     return float(torch.linalg.vector_norm(problem.head.template[index[0]] - problem.head.template[index[1]]))
 
 
-def _project(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
+def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
     """Image points [T, P, 2] px and the rows d(u, v, z) / d world [T, P, 3, 3]."""
     depth = (-world[..., 2]).clamp_min(0.05)
     scale = camera.focal / depth
@@ -303,146 +294,9 @@ def _project(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _turn_axes(angles: Tensor, parent: Tensor) -> Tensor:
-    """World axes [T, 3, 2] about which a joint turns when its (pitch, yaw) axis-angle changes: the left Jacobian of SO(3)."""
+    """World axes [T, 3, 2] about which a joint turns when its (pitch, yaw) changes: left Jacobian of SO(3)."""
     vector = torch.nn.functional.pad(angles, (0, 1))
     theta = torch.linalg.vector_norm(vector, dim=-1).clamp_min(1e-4)[:, None, None]
     k = skew(vector)
     left = torch.eye(3) + (1 - theta.cos()) / theta**2 * k + (theta - theta.sin()) / theta**3 * (k @ k)
     return (parent @ left)[..., :2]
-
-
-# -- start values ------------------------------------------------------------------------------------------------
-
-
-def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:
-    """A rigid start for each frame: similarity alignment of MediaPipe's own 3D points (Umeyama 1991)."""
-    skin, count = problem.skin, len(points)
-    rigid = problem.skin.weights[:, 1] > 0.9
-    model = skin.template[rigid].double()
-    detected = torch.from_numpy(np.nan_to_num(points)).double()[:, problem.seen][:, rigid] * torch.tensor([1.0, -1.0, -1.0])
-    a, b = model - model.mean(0), detected - detected.mean(1, keepdim=True)
-    u, s, vt = torch.linalg.svd(b.transpose(1, 2) @ a)
-    sign = torch.diag_embed(torch.stack([torch.ones(count), torch.ones(count), torch.linalg.det(u @ vt).float()], 1)).double()
-    rotation = u @ sign @ vt
-    scale = (s * torch.diagonal(sign, dim1=1, dim2=2)).sum(1).clamp_min(1e-9) / (a**2).sum()  # px a m
-    depth = data.camera.focal / scale.clamp_min(1.0)
-    centre = detected.mean(1)[:, :2] - torch.tensor([data.camera.width / 2, -data.camera.height / 2])
-    neck = skin.joints[1].double()
-    turned = (rotation @ (model.mean(0) - neck)[None, :, None]).squeeze(-1) + neck
-    at = torch.cat([centre / scale[:, None].clamp_min(1.0), -depth[:, None]], 1)
-    return Frames(
-        rotation.float(), (at - turned).float(), torch.zeros(count, 2), torch.zeros(count, 2, 2),
-        torch.zeros(count, problem.basis.shape[-1]),
-    )  # fmt: skip
-
-
-# -- solvers -----------------------------------------------------------------------------------------------------
-
-
-def fit_identity(
-    problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8
-) -> tuple[Tensor, Frames]:
-    """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement."""
-    precision = problem.prior()
-    size, count = len(precision), problem.skin.identity.shape[-1]
-    shape = torch.zeros(count)
-    axes = Axes.of(problem.basis, problem.skin.identity)
-    for _ in range(iterations):
-        rest, joints = problem.skin.shaped(shape)
-        h, g, _ = problem.normal_equations(state, rest, joints, data, axes)
-        h, g = h.double(), g.double()
-        own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
-        pull = g[:, :size] - (state.flat() @ precision).double()
-        cross = h[:, :size, size:]
-        solved = torch.linalg.solve(own, torch.cat([cross, pull[..., None]], -1))
-        shared = h[:, size:, size:].sum(0) + torch.eye(count).double() - (cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
-        right = g[:, size:].sum(0) - shape.double() - (cross.transpose(1, 2) @ solved[..., -1:]).sum(0).squeeze(-1)
-        step = torch.linalg.solve(shared, right)
-        state = state.step((solved[..., -1] - solved[..., :-1] @ step).float())
-        shape = shape + step.float()
-    return shape, state
-
-
-@dataclass(frozen=True)
-class RigidPoints:
-    """For each of T frames, K points fixed to the head and where they are seen."""
-
-    head: Tensor  # [T, K, 3] m from the neck joint, in axes that turn with the neck
-    image: Tensor  # [T, K, 2] px
-    weight: Tensor  # [T, K] 1/px, 0 for none
-    tolerance: Tensor  # [T] px from which on a point is rather taken for one that does not belong to the head
-
-    def normal_equations(self, state: Frames, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
-        """Their share in H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against strays."""
-        arm = self.head @ state.neck.transpose(1, 2)
-        world = arm + neck_joint + state.translation[:, None]
-        image, rows = _project(camera, world)
-        jacobian = torch.cat([rows[:, :, :2] @ -skew(arm), rows[:, :, :2]], -1)  # [T, K, 2, 6]
-        error = self.image - image
-        trust = 1 / (1 + error.square().sum(-1) / self.tolerance[:, None] ** 2)
-        weight = (self.weight**2 * trust)[..., None, None]
-        left = (jacobian * weight).flatten(1, 2).transpose(1, 2)  # [T, 6, 2K]
-        return left @ jacobian.flatten(1, 2), (left @ error.flatten(1)[..., None]).squeeze(-1)
-
-
-def fit_frames(
-    problem: LandmarkFit,
-    shape: Tensor,
-    data: Observation,
-    state: Frames,
-    fps: float,
-    before: Frames | None = None,
-    rigid: RigidPoints | None = None,
-    iterations: int = 3,
-) -> Frames:
-    """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
-    rest, joints = problem.skin.shaped(shape)
-    precision = problem.prior()
-    smooth = problem.smoothness(fps)
-    for _ in range(iterations):
-        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.axes)
-        if rigid is not None:
-            more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
-            h[:, :6, :6] += more_h
-            g[:, :6] += more_g
-        h = h.double() + (precision + 1e-4 * torch.eye(len(precision))).double()
-        g = (g - state.flat() @ precision).double()
-        chain = state if before is None else Frames.cat([before, state])
-        change = _change(chain).double() * smooth.double()  # [links, D]
-        links = smooth.double().expand(change.shape[0], -1)
-        if before is None:
-            change = torch.nn.functional.pad(change, (0, 0, 1, 0))
-            links = torch.nn.functional.pad(links, (0, 0, 1, 0))
-        g = g - change
-        g[:-1] += change[1:]
-        h = h + torch.diag_embed(links)
-        h[:-1] += torch.diag_embed(links[1:])
-        state = state.step(solve_chain(h, g, smooth.double()).float())
-    return state
-
-
-def solve_chain(h: Tensor, g: Tensor, link: Tensor) -> Tensor:
-    """x [T, D] of the symmetric block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link).
-
-    Block elimination forward, substitution back; h must be positive definite as a whole.
-    """
-    inverse: list[Tensor] = []
-    x = g.clone()
-    for t in range(len(g)):
-        block = h[t]
-        if t:
-            block = block - link[:, None] * inverse[-1] * link
-            x[t] += link * (inverse[-1] @ x[t - 1])
-        inverse.append(torch.cholesky_inverse(torch.linalg.cholesky(block)))
-    for t in range(len(g) - 1, -1, -1):
-        x[t] = inverse[t] @ (x[t] if t == len(g) - 1 else x[t] + link * x[t + 1])
-    return x
-
-
-def _change(state: Frames) -> Tensor:
-    """Change of the unknowns from each frame to the next [T - 1, D]."""
-    flat = state.flat()
-    turn = axis_angle_from_matrix(state.neck[1:] @ state.neck[:-1].transpose(1, 2))
-    change = flat[1:] - flat[:-1]
-    change[:, NECK] = turn
-    return change

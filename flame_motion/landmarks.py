@@ -1,4 +1,4 @@
-"""Where the points of a face are in a picture. One back end so far: MediaPipe Face Mesh, whose models are in its wheel."""
+"""Where the points of a face are in a picture. One back end so far: MediaPipe Face Mesh (models in its wheel)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,24 @@ POINTS = 478  # 468 on the skin, 5 on each iris
 WORKING_SIZE = 384  # px: side a face crop is scaled down to before detection, if it is larger
 # The two ends of the line between the outer eye corners: the inter-ocular distance of every figure in this project.
 OUTER_EYE_CORNERS = (33, 263)
+# MediaPipe's landmark numbers by region.
+LIPS = [
+    0, 11, 12, 13, 14, 15, 16, 17, 37, 38, 39, 40, 41, 42, 61, 62, 72, 73, 74, 76, 77, 78, 80, 81, 82, 84, 85, 86,
+    87, 88, 89, 90, 91, 95, 96, 146, 178, 179, 180, 181, 183, 184, 185, 191, 267, 268, 269, 270, 271, 272, 291,
+    292, 302, 303, 304, 306, 307, 308, 310, 311, 312, 314, 315, 316, 317, 318, 319, 320, 321, 324, 325, 375, 402,
+    403, 404, 405, 407, 408, 409, 415
+]  # fmt: skip
+INNER_LIPS = [
+    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95
+]  # fmt: skip
+EYES_OUTLINE = [
+    33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390, 373, 374, 380,
+    381, 382, 362, 398, 384, 385, 386, 387, 388, 466
+]  # fmt: skip
+FACE_OUTLINE = [
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149,
+    150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109
+]  # fmt: skip
 # Human faces, painted and carved ones too, score 0.84 and more with at least one detector; an alpaca got 0.64.
 SURE_FACE = 0.7
 SETTLING = 3  # more looks at a photo, each where the one before found the face
@@ -43,7 +61,7 @@ class LandmarkDetector(Protocol):
 
 
 class MediaPipeDetector:
-    """MediaPipe Face Mesh with attention (478 points). Small faces are found by the full-range detector and enlarged."""
+    """MediaPipe Face Mesh with attention (478 points). The full-range detector finds small faces."""
 
     def __init__(self) -> None:
         os.environ.setdefault("GLOG_minloglevel", "2")  # the C++ side otherwise reports every start on stderr
@@ -76,7 +94,7 @@ class MediaPipeDetector:
                     box = max((b for b, _ in self._boxes(image)), key=lambda b: b[2], default=None)
                     mesh.reset()
                     face = None if box is None else _mesh_in(mesh, image, box)
-                if face is None:
+                if face is None or box is None:
                     box = None
                 elif not _well_inside(face, box):
                     box = _box_around(face.points, 2.4)

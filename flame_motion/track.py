@@ -9,23 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import BadInput
 from .anchors import Anchors
-from .fit import (
-    FACE_OUTLINE,
-    Frames,
-    LandmarkFit,
-    Observation,
-    Pinhole,
-    RigidPoints,
-    fit_frames,
-    fit_identity,
-    initial,
-    observe,
-)
+from .errors import BadInput
+from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .heads import Head
-from .landmarks import OUTER_EYE_CORNERS
+from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
 from .sequence import FlameSequence
+from .solve import RigidPoints, fit_frames, fit_identity, initial
 
 WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again
 SIGMA_ANCHOR, STRAY = 0.003, 0.03  # of an anchor: its noise, and where it is doubted, in inter-ocular distances
@@ -62,7 +52,9 @@ def track_landmarks(
     """
     found = np.isfinite(points).all((1, 2))
     if not found.any():
-        raise BadInput(f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly.")
+        raise BadInput(
+            f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly."
+        )
     camera = Pinhole.guess(width, height, focal)
     problem = LandmarkFit(head, thin=True)
     shape = _identity(problem, points, found, camera)
@@ -169,9 +161,7 @@ def level_gaze(eyes: Tensor) -> Tensor:
     return eyes + torch.stack([-apart, apart])
 
 
-def landmark_error(
-    problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, camera: Pinhole
-) -> Tensor:
+def landmark_error(problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, camera: Pinhole) -> Tensor:
     """Mean distance [T] between projected and detected landmarks, in % of the inter-ocular distance."""
     world = problem.points(*problem.skin.shaped(shape), state)[0]
     seen = torch.from_numpy(points).float()

@@ -25,7 +25,14 @@ def _corner(image, x, y):
     x = min(max(x - HALF, ZERO), np.float32(image.shape[1] - 1))
     y = min(max(y - HALF, ZERO), np.float32(image.shape[0] - 1))
     x0, y0 = int(x), int(y)
-    return x0, y0, min(x0 + 1, image.shape[1] - 1), min(y0 + 1, image.shape[0] - 1), x - np.float32(x0), y - np.float32(y0)
+    return (
+        x0,
+        y0,
+        min(x0 + 1, image.shape[1] - 1),
+        min(y0 + 1, image.shape[0] - 1),
+        x - np.float32(x0),
+        y - np.float32(y0),
+    )
 
 
 @_helper
@@ -146,7 +153,7 @@ def _agrees(seen, at, y0, x0, part):
 def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still):
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
-    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of what is under it.
+    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest.
     """
     unmoved = _pixel(photo, i, j)
     first = seen[y0, x0]
@@ -175,7 +182,12 @@ def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, 
         dim = mouth_light if part[t] >= mouth_from else ONE
         r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
         if part[t] > 0:
-            over_r, over_g, over_b, over = over_r + opacity * r, over_g + opacity * g, over_b + opacity * b, over + opacity
+            over_r, over_g, over_b, over = (
+                over_r + opacity * r,
+                over_g + opacity * g,
+                over_b + opacity * b,
+                over + opacity,
+            )
         else:
             under_r, under_g, under_b = under_r + opacity * r, under_g + opacity * g, under_b + opacity * b
             under += opacity
@@ -250,7 +262,16 @@ def composite_rows(
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
                 color = _behind(
-                    photo, backdrop, shell_seen, shell_at, (under_r, under_g, under_b), under, i, j, photo_from_target, still
+                    photo,
+                    backdrop,
+                    shell_seen,
+                    shell_at,
+                    (under_r, under_g, under_b),
+                    under,
+                    i,
+                    j,
+                    photo_from_target,
+                    still,
                 )
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]

@@ -38,7 +38,9 @@ class Portrait:
         if len(self.pose) != 1:
             raise BadInput(f"portrait pose must be one frame, got {len(self.pose)}")
         if (self.camera.height, self.camera.width) != (height, width):
-            raise BadInput(f"portrait camera must see {width}x{height} px, got {self.camera.width}x{self.camera.height}")
+            raise BadInput(
+                f"portrait camera must see {width}x{height} px, got {self.camera.width}x{self.camera.height}"
+            )
 
     @property
     def shape(self) -> Tensor:
@@ -135,4 +137,6 @@ class Portrait:
                 data["image"], data["matte"], pose, tensor("offsets"), camera, data["landmarks"], float(data["error"])
             )
         except KeyError as missing:
-            raise BadInput(f"{path} is no flamecast portrait: it lacks {missing}; make one with `flamecast fit`.") from None
+            raise BadInput(
+                f"{path} is no flamecast portrait: it lacks {missing}; make one with `flamecast fit`."
+            ) from None

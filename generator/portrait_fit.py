@@ -11,9 +11,9 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ..flame_motion import BadInput, Head
-from ..flame_motion.fit import LandmarkFit, Observation, fit_identity, initial, observe
-from ..flame_motion.fit import Pinhole
+from ..flame_motion.fit import LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
+from ..flame_motion.solve import fit_identity, initial
 from ..flame_motion.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 from .portrait import Portrait

@@ -76,7 +76,7 @@ def build_shell(portrait: Portrait) -> Shell:
     pixels = to_pixels(portrait.camera, points[None])[0, 0, :, :2]
     grid, faces = _grid(portrait)
     size = float(np.ptp(portrait.landmarks[:, :2], axis=0).max())
-    distance, carrier = cKDTree(pixels.numpy()).query(grid.numpy(), k=CARRIERS)
+    distance, carrier = map(np.asarray, cKDTree(pixels.numpy()).query(grid.numpy(), k=CARRIERS))
     # The farther off the surface, the more of it counts: neighbours far out share their carriers and move alike.
     width = np.maximum(0.05 * size, 0.7 * distance[:, :1])
     weight = np.exp(-0.5 * (distance / width) ** 2)

@@ -24,8 +24,11 @@ SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
-    "teeth_upper": (0.93, 0.85, 0.77), "teeth_lower": (0.82, 0.74, 0.66), "tongue": (0.66, 0.36, 0.35), "mouth": (0.36, 0.13, 0.12),
-}  # fmt: skip
+    "teeth_upper": (0.93, 0.85, 0.77),
+    "teeth_lower": (0.82, 0.74, 0.66),
+    "tongue": (0.66, 0.36, 0.35),
+    "mouth": (0.36, 0.13, 0.12),
+}
 DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.20, 0.13)), (26, (0.22, 0.15, 0.11)),
                (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
 
@@ -55,7 +58,9 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     light = (color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6) / np.array(FAIR_SKIN)
     light = light.clip(0.35, 1.25) if sure[skin].any() else np.ones(3)
     eyes = np.isin(texel_part, [PARTS.index(p) for p in EYES])
-    table = _eye_colors(portrait.image.astype(np.float32) / 255, np.isin(shown, [PARTS.index(p) for p in EYES]), angle, light)
+    table = _eye_colors(
+        portrait.image.astype(np.float32) / 255, np.isin(shown, [PARTS.index(p) for p in EYES]), angle, light
+    )
     usual = np.stack([np.interp(at[..., 4][eyes], np.arange(len(table)), table[:, c]) for c in range(3)], 1)
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
     for name, tint in MOUTH_COLORS.items():
@@ -101,7 +106,8 @@ def _seen_surface(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """Of what the photo shows of the head: camera depth m (0 off it), part, and degrees from the iris, each [H, W]."""
     head = portrait.head
     corner = clip(portrait.camera, portrait.vertices())[0]
-    triangles = rasterize(corner, head.faces, *portrait.matte.shape)
+    height, width = portrait.matte.shape
+    triangles = rasterize(corner, head.faces, height, width)
     values = torch.cat([corner[..., 3:], _eye_angle(head)[None, :, None]], -1)
     at = interpolate_fast(triangles, corner, head.faces, values.contiguous())[0]
     part = np.where(triangles[0].numpy() >= 0, head.part.numpy()[triangles[0].numpy()], 0)
@@ -149,7 +155,7 @@ def _tooth_shade(head: Head, name: str, inside: np.ndarray, height: np.ndarray) 
 
 
 def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Skin [R, R, 3]: the other side's colors where this side is not seen, in this side's light, then its surroundings."""
+    """Skin [R, R, 3]: the other side's colors where this side is not seen, in this side's light, then around."""
     mirrored, mirrored_sure = color[:, ::-1], sure[:, ::-1]
     light = fill(color - mirrored, sure * mirrored_sure)  # the sides differ by the light; known where both are seen
     have = sure + (1 - sure) * mirrored_sure
@@ -169,7 +175,9 @@ def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np
         if len(ring) >= 5:
             known.append(low + 1.5)
             colors.append(np.median(ring, 0))
-    usual = np.stack([np.interp(np.arange(91), [a for a, _ in DEFAULT_EYE], [c[k] for _, c in DEFAULT_EYE]) for k in range(3)], 1)
+    usual = np.stack(
+        [np.interp(np.arange(91), [a for a, _ in DEFAULT_EYE], [c[k] for _, c in DEFAULT_EYE]) for k in range(3)], 1
+    )
     usual *= light
     if not known or known[0] > 15:
         return usual

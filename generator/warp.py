@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
-from ..flame_motion.fit import FACE_OUTLINE
 from ..flame_motion.heads import PARTS
+from ..flame_motion.landmarks import FACE_OUTLINE
 from ..renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ..renderer.parallel import split
 from .fill import backdrop
@@ -89,8 +89,8 @@ class WarpGenerator:
         out = np.empty((height, width, 3), np.uint8)
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
-            face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]), mouth_light,
-            wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
+            face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
+            mouth_light, wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
         )  # fmt: skip
         return out
 
@@ -182,7 +182,7 @@ def _same(a: Cameras, b: Cameras) -> bool:
 
 
 def wall_homography(source: Cameras, target: Cameras) -> np.ndarray:
-    """Photo px from target px [3, 3] for a wall that hangs upright WALL m behind the head, facing the photo's camera."""
+    """Photo px from target px [3, 3] for a wall WALL m behind the head, facing the photo's camera."""
     ks, kt = (c.intrinsics[0].double().numpy() for c in (source, target))
     es, et = (c.camera_from_world[0].double().numpy() for c in (source, target))
     target_from_source = et @ np.linalg.inv(es)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..flame_motion.edit import apply_edit
 from ..flame_motion.files import check_writable, refuse_overwriting
 from .console import Progress
-from .options import HEAD, check_length
+from .options import HEAD, AnimateOptions
 from .report import Clock, Done, check_file, write_report
 from .signals import Source, check_edit, open_signal, to_motion
 from .threads import one_torch_thread
@@ -29,7 +29,7 @@ def write_motion(
 ) -> Done:
     """Writes the motion of one signal to `output` (.npz), with a JSON report beside it. Raises BadInput."""
     check_file(output, ".npz")
-    check_length(seconds, fps)
+    AnimateOptions(edit=edit, seconds=seconds, fps=fps, seed=seed)  # refuses what `animate` would refuse
     check_edit(edit, head)
     report = output.with_suffix(".json")
     check_writable(report)

@@ -43,7 +43,7 @@ class AnimateOptions:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
         if self.seed < 0:
             raise BadInput(f"seed must be 0 or more, got {self.seed}")
-        check_length(self.seconds, self.fps)
+        _check_length(self.seconds, self.fps)
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> AnimateOptions:
@@ -69,7 +69,7 @@ def _check_kinds(options: AnimateOptions) -> None:
         raise BadInput(f"{field.name} must be {field.type}, got {value!r}")
 
 
-def check_length(seconds: float | None, fps: float | None) -> None:
+def _check_length(seconds: float | None, fps: float | None) -> None:
     """BadInput for a length or a rate that no video can have."""
     from ..flame_motion.errors import BadInput
 

@@ -1,4 +1,4 @@
-"""One thread for torch while a pipeline runs: its operations here are small, the cores belong to numba and MediaPipe."""
+"""One torch thread while a pipeline runs: its operations are small, and the cores belong to numba and MediaPipe."""
 
 from __future__ import annotations
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe, solve_chain
+from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
+from flamecast.flame_motion.solve import solve_chain
 from flamecast.flame_motion.track import WINDOW, track_landmarks, windows
 
 WIDTH, HEIGHT = 640, 480

@@ -1,0 +1,151 @@
+"""Solvers of the landmark fit: start values, one identity for many frames, and all frames of a window together.
+
+The prior on the change from frame to frame couples neighbours, so a window's normal equations are block tridiagonal.
+That smooths without delay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .fit import NECK, Axes, Frames, LandmarkFit, Observation, Pinhole, project_rows
+from .rotations import axis_angle_from_matrix, skew
+
+
+def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:
+    """A rigid start for each frame: similarity alignment of MediaPipe's own 3D points (Umeyama 1991)."""
+    skin, count = problem.skin, len(points)
+    rigid = problem.skin.weights[:, 1] > 0.9
+    model = skin.template[rigid].double()
+    detected = torch.from_numpy(np.nan_to_num(points)).double()[:, problem.seen][:, rigid] * torch.tensor(
+        [1.0, -1.0, -1.0]
+    )
+    a, b = model - model.mean(0), detected - detected.mean(1, keepdim=True)
+    u, s, vt = torch.linalg.svd(b.transpose(1, 2) @ a)
+    sign = torch.diag_embed(
+        torch.stack([torch.ones(count), torch.ones(count), torch.linalg.det(u @ vt).float()], 1)
+    ).double()
+    rotation = u @ sign @ vt
+    scale = (s * torch.diagonal(sign, dim1=1, dim2=2)).sum(1).clamp_min(1e-9) / (a**2).sum()  # px a m
+    depth = data.camera.focal / scale.clamp_min(1.0)
+    centre = detected.mean(1)[:, :2] - torch.tensor([data.camera.width / 2, -data.camera.height / 2])
+    neck = skin.joints[1].double()
+    turned = (rotation @ (model.mean(0) - neck)[None, :, None]).squeeze(-1) + neck
+    at = torch.cat([centre / scale[:, None].clamp_min(1.0), -depth[:, None]], 1)
+    return Frames(
+        rotation.float(), (at - turned).float(), torch.zeros(count, 2), torch.zeros(count, 2, 2),
+        torch.zeros(count, problem.basis.shape[-1]),
+    )  # fmt: skip
+
+
+def fit_identity(problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8) -> tuple[Tensor, Frames]:
+    """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement."""
+    precision = problem.prior()
+    size, count = len(precision), problem.skin.identity.shape[-1]
+    shape = torch.zeros(count)
+    axes = Axes.of(problem.basis, problem.skin.identity)
+    for _ in range(iterations):
+        rest, joints = problem.skin.shaped(shape)
+        h, g, _ = problem.normal_equations(state, rest, joints, data, axes)
+        h, g = h.double(), g.double()
+        own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
+        pull = g[:, :size] - (state.flat() @ precision).double()
+        cross = h[:, :size, size:]
+        solved = torch.linalg.solve(own, torch.cat([cross, pull[..., None]], -1))
+        shared = (
+            h[:, size:, size:].sum(0) + torch.eye(count).double() - (cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
+        )
+        right = g[:, size:].sum(0) - shape.double() - (cross.transpose(1, 2) @ solved[..., -1:]).sum(0).squeeze(-1)
+        step = torch.linalg.solve(shared, right)
+        state = state.step((solved[..., -1] - solved[..., :-1] @ step).float())
+        shape = shape + step.float()
+    return shape, state
+
+
+@dataclass(frozen=True)
+class RigidPoints:
+    """For each of T frames, K points fixed to the head and where they are seen."""
+
+    head: Tensor  # [T, K, 3] m from the neck joint, in axes that turn with the neck
+    image: Tensor  # [T, K, 2] px
+    weight: Tensor  # [T, K] 1/px, 0 for none
+    tolerance: Tensor  # [T] px from which on a point is rather taken for one that does not belong to the head
+
+    def normal_equations(self, state: Frames, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
+        """Their share in H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against strays."""
+        arm = self.head @ state.neck.transpose(1, 2)
+        world = arm + neck_joint + state.translation[:, None]
+        image, rows = project_rows(camera, world)
+        jacobian = torch.cat([rows[:, :, :2] @ -skew(arm), rows[:, :, :2]], -1)  # [T, K, 2, 6]
+        error = self.image - image
+        trust = 1 / (1 + error.square().sum(-1) / self.tolerance[:, None] ** 2)
+        weight = (self.weight**2 * trust)[..., None, None]
+        left = (jacobian * weight).flatten(1, 2).transpose(1, 2)  # [T, 6, 2K]
+        return left @ jacobian.flatten(1, 2), (left @ error.flatten(1)[..., None]).squeeze(-1)
+
+
+def fit_frames(
+    problem: LandmarkFit,
+    shape: Tensor,
+    data: Observation,
+    state: Frames,
+    fps: float,
+    before: Frames | None = None,
+    rigid: RigidPoints | None = None,
+    iterations: int = 3,
+) -> Frames:
+    """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
+    rest, joints = problem.skin.shaped(shape)
+    precision = problem.prior()
+    smooth = problem.smoothness(fps)
+    for _ in range(iterations):
+        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.axes)
+        if rigid is not None:
+            more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
+            h[:, :6, :6] += more_h
+            g[:, :6] += more_g
+        h = h.double() + (precision + 1e-4 * torch.eye(len(precision))).double()
+        g = (g - state.flat() @ precision).double()
+        chain = state if before is None else Frames.cat([before, state])
+        change = _change(chain).double() * smooth.double()  # [links, D]
+        links = smooth.double().expand(change.shape[0], -1)
+        if before is None:
+            change = torch.nn.functional.pad(change, (0, 0, 1, 0))
+            links = torch.nn.functional.pad(links, (0, 0, 1, 0))
+        g = g - change
+        g[:-1] += change[1:]
+        h = h + torch.diag_embed(links)
+        h[:-1] += torch.diag_embed(links[1:])
+        state = state.step(solve_chain(h, g, smooth.double()).float())
+    return state
+
+
+def solve_chain(h: Tensor, g: Tensor, link: Tensor) -> Tensor:
+    """x [T, D] of the block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link).
+
+    Block elimination forward, substitution back; h must be positive definite as a whole.
+    """
+    inverse: list[Tensor] = []
+    x = g.clone()
+    for t in range(len(g)):
+        block = h[t]
+        if t:
+            block = block - link[:, None] * inverse[-1] * link
+            x[t] += link * (inverse[-1] @ x[t - 1])
+        inverse.append(torch.cholesky_inverse(torch.linalg.cholesky(block)))
+    for t in range(len(g) - 1, -1, -1):
+        x[t] = inverse[t] @ (x[t] if t == len(g) - 1 else x[t] + link * x[t + 1])
+    return x
+
+
+def _change(state: Frames) -> Tensor:
+    """Change of the unknowns from each frame to the next [T - 1, D]."""
+    flat = state.flat()
+    turn = axis_angle_from_matrix(state.neck[1:] @ state.neck[:-1].transpose(1, 2))
+    change = flat[1:] - flat[:-1]
+    change[:, NECK] = turn
+    return change
