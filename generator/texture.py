@@ -17,6 +17,7 @@ from .fill import fill
 from .portrait import Portrait
 
 SIZE = 768  # texels a side
+STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
 TEETH = 12  # in a row of the built-in head
 EYES = ("eye_left", "eye_right")
@@ -44,7 +45,11 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     color = color.astype(np.float32) / 255
     nearest, shown, angle = _seen_surface(portrait)
     seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-    visible = ((depth <= seen + OCCLUSION) & (texel_part > 0)).astype(np.float32)
+    # Beside something nearer (a nose against the cheek behind it) a pixel is a mixture of both.
+    beside = cv2.erode(np.where(nearest > 0, nearest, np.inf).astype(np.float32), np.ones((5, 5), np.uint8))
+    beside = cv2.remap(beside, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    visible = (depth <= seen + OCCLUSION) & (depth <= beside + STEP) & (texel_part > 0)
+    visible = visible.astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
     # Whatever the photo shows between lips or lids is kept: its teeth need not stand where the model's do.

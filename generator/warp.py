@@ -24,6 +24,7 @@ MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
 OVER = ("face", "lips", "lids", "eye_left", "eye_right", *MOUTH)
 UNDER = ("neck",)
 SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
+BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
 WIDE_OPEN = 0.012  # m between the inner lips from which on the mouth's inside is fully lit
@@ -151,20 +152,23 @@ def prepare(portrait: Portrait) -> _Scene:
 def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
 
-    Under it: the matte where the photo has that vertex; one that falls beside the person there can be no part of them.
+    Under it, next to the outline only: the matte where the photo has that vertex; one that falls beside the person there
+    can be no part of them.
     """
     import cv2
 
     head = portrait.head
     outline = head.template[head.mediapipe[FACE_OUTLINE]]  # type: ignore[index]
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
-    inside = (torch.cdist(head.template, between).min(1).values / SEAM).clamp(0, 1)
+    distance = torch.cdist(head.template, between).min(1).values
+    inside = (distance / SEAM).clamp(0, 1)
+    beside = (1.8 - distance / BESIDE).clamp(0, 1)
     x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
     matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     over = torch.zeros(head.template.shape[0], dtype=torch.bool)
     for name in OVER:
         over[head.faces[head.part == PARTS.index(name)].unique()] = True
-    return torch.where(over, inside**2 * (3 - 2 * inside), torch.from_numpy(matte.ravel()))
+    return torch.where(over, inside**2 * (3 - 2 * inside), beside * torch.from_numpy(matte.ravel()))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:
