@@ -152,8 +152,8 @@ def prepare(portrait: Portrait) -> _Scene:
 def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
 
-    Under it, next to the outline only: the matte where the photo has that vertex; one that falls beside the person there
-    can be no part of them.
+    Under it, next to the outline only: the matte where the photo has that vertex; one that falls beside the person
+    there can be no part of them.
     """
     import cv2
 
