@@ -27,11 +27,13 @@ app = typer.Typer(
 
 # `Optional[X]` rather than `X | None`: typer evaluates these at run time, on Python 3.10 too.
 Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it drives, its sound is kept.")]
-Text = Annotated[str | None, typer.Option(help="What to do, in words.")]
-Speech = Annotated[Path | None, typer.Option(help="A recording of speech.")]
+Text = Annotated[str | None, typer.Option(help="What to do, in words (not built yet).")]
+Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
-Edit = Annotated[str | None, typer.Option(help="Added to every frame: smile=0.5,jawOpen=0.2,yaw=15deg.")]
+Edit = Annotated[
+    str | None, typer.Option(help="Added to every frame: smile=0.5,jawOpen=0.2,yaw=15deg, or a keyframe file (.json).")
+]
 HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
@@ -48,7 +50,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version this is.")
+    ] = False,
 ) -> None:
     pass
 
@@ -78,7 +82,7 @@ def animate(
     generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
     seed: Seed = AnimateOptions.seed,
 ) -> None:
-    """Animate PHOTO by a video or a motion file. Writes the video, and a JSON report beside it."""
+    """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key not in ("photo", "head", "generator")}
     from .animate import AnimatePipeline
     from .console import tell, watched
@@ -192,6 +196,9 @@ def _explain(error: Exception) -> int:
         return _say(str(error), 2)
     if errors is not None and isinstance(error, errors.MissingAsset):
         return _say(str(error), 3)
+    if isinstance(error, ImportError) and "shared object file" in str(error):
+        install = "on Debian and Ubuntu: apt install libgl1 libglib2.0-0; `flamecast doctor` says more"
+        return _say(f"a library of the system is missing ({error}); {install}", 3)
     raise error
 
 

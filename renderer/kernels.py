@@ -7,7 +7,7 @@ float() keeps float32, so np.float64() marks every place where double precision 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 I64 = types.int64
 F32 = types.float32
@@ -21,15 +21,11 @@ def _write(dtype: types.Type, ndim: int) -> types.Array:
     return types.Array(dtype, ndim, "C")
 
 
-@njit(
+@compiled(
     types.void(
         I64, I64, _read(types.int32, 3), _read(F32, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
         types.boolean, _write(F32, 4),
-    ),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)  # fmt: skip
+    ))  # fmt: skip
 def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_faces, unit, out):
     """out[b, i, j] = the attributes of triangle triangles[b, i, j] at the pixel centre, 0 where that is -1.
 
@@ -78,12 +74,8 @@ def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_
                         out[b, i, j, c] *= shrink
 
 
-@njit(
-    types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
+@compiled(
+    types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)))
 def normal_frames(start, stop, vertices, faces, normals):
     """`geometry.vertex_normals` of the frames start..stop-1."""
     edges = np.empty((3, 3), np.float32)
@@ -114,15 +106,11 @@ def normal_frames(start, stop, vertices, faces, normals):
                     normals[t, n, c] /= length
 
 
-@njit(
+@compiled(
     types.void(
         I64, I64, _read(types.int32, 3), _read(F32, 4), _read(F32, 1), _read(F32, 2), _write(F32, 4),
         _write(types.boolean, 3),
-    ),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)  # fmt: skip
+    ))  # fmt: skip
 def land_rows(start, stop, triangles, landing, slack, source_depth, xy, visible):
     """Where surface points lie in the source photo (px) and whether they are seen there; see `source.Source.seen`.
 

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 import torch
-from numba import njit, types
+from numba import types
 from torch import Tensor
 
 from .parallel import cores, split
@@ -53,7 +53,7 @@ def pixel_centers(size: int) -> np.ndarray:
     return (2.0 * np.arange(size) + 1.0) / size - 1.0
 
 
-@njit(types.void(_CLIP, types.int64, types.int64, types.int64, _PLACES), nogil=True, cache=True, error_model="numpy")
+@compiled(types.void(_CLIP, types.int64, types.int64, types.int64, _PLACES))
 def _project(clip, b, height, width, places):
     """Where the points of picture b lie, [N, 2] (column, row) px, pixel centres at whole numbers; NaN before near."""
     for n in range(clip.shape[1]):
@@ -66,9 +66,8 @@ def _project(clip, b, height, width, places):
             places[n, 1] = math.nan
 
 
-@njit(
-    types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX), nogil=True, cache=True, error_model="numpy"
-)
+@compiled(
+    types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX))
 def _crossing_box(clip, b, faces, t, places, box):
     """Bounding box (x0, x1, y0, y1) px of what triangle t has beyond the near plane; False where it has nothing."""
     box[0], box[1], box[2], box[3] = math.inf, -math.inf, math.inf, -math.inf
@@ -94,12 +93,8 @@ def _crossing_box(clip, b, faces, t, places, box):
     return box[0] <= box[1]
 
 
-@njit(
-    types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _IMAGE),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
-)
+@compiled(
+    types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _IMAGE))
 def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
     """Fills horizontal bands start..stop-1, counted over all pictures (`bands` to a picture)."""
     height, width = triangles.shape[1], triangles.shape[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from flamecast.flame_motion import FlameSequence
-from flamecast.pipelines import cli
+from flamecast.flame_motion import FlameSequence, load_head
+from flamecast.flame_motion.controls import control_names
+from flamecast.flame_motion.edit import apply_edit
+from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media import VideoWriter
+from flamecast.renderer.camera_paths import camera_path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +25,9 @@ CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    """What stands between fences that name this language."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [body for name, body in found if name == language]
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def desk(tmp_path, monkeypatch) -> Path:
 def test_the_commands_of_the_readme_run(desk):
     lines = [line for block in blocks(README, "") for line in block.splitlines()]
     commands = [line for line in lines if "flamecast " in line and not line.startswith(("make", "git"))]
-    assert commands
+    assert len(commands) > 5
     for command in commands:
         program, *arguments = shlex.split(command)
         assert Path(program).name == "flamecast"
@@ -47,9 +53,36 @@ def test_the_commands_of_the_readme_run(desk):
 
 
 def test_the_python_of_the_readme_runs(desk):
-    (block,) = blocks(README, "python")
-    exec(compile(block, "README.md", "exec"), {})
-    assert (desk / "out.mp4").stat().st_size > 0
+    space: dict = {}
+    for block in blocks(README, "python"):
+        exec(compile(block, "README.md", "exec"), space)
+    assert (desk / "out.mp4").stat().st_size > 0 and (desk / "motion.npz").stat().st_size > 0
+    assert space["frames"].shape == (6, 1, 512, 512, 3) and space["vertices"].shape[0] == 6
+
+
+def test_the_report_of_the_readme_is_the_report():
+    table = README.split("## The report")[1].split("## ")[0]
+    named = {key for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    done = AnimatePipeline()("demo", motion="demo", seconds=0.04, size=64)
+    assert named == {"flamecast", *done.report}
+
+
+def test_every_example_of_an_option_in_the_readme_works(desk):
+    head = load_head()
+    still = FlameSequence.neutral(frames=2, fps=25)
+    table = README.split("Those used most:")[1].split("Exit codes:")[0]
+    specs = re.findall(r"`((?:orbit|arc|dolly|zoom):[^`]+)`", table)
+    assert len(specs) > 2 and all(len(camera_path(spec, 4).yaw) == 4 for spec in specs)
+    (keys,) = re.findall(r"`(\[\{.*?\}\])`", table)
+    (desk / "keys.json").write_text(keys)
+    assert len(apply_edit(still, "keys.json")) == 2
+    names = re.findall(r"`(\w+)`", table.split("added to every frame:")[1].split("and the names of ARKit")[0])
+    assert len(names) > 5 and set(names) <= {*control_names(head), "gaze"}
+
+
+def test_the_figures_of_the_readme_are_those_of_the_card():
+    card = json.loads((ROOT / "flame_motion" / "open_head" / "open.json").read_text(encoding="utf-8"))
+    assert f"{card['metrics']['people']} people" in README
 
 
 def test_every_command_and_option_of_the_readme_exists():

@@ -27,13 +27,24 @@ def test_the_source_pose_returns_the_photo_to_the_bit(portrait):
     assert np.array_equal(frame[0], portrait.image)
 
 
-def test_shell_stands_still_with_the_pose_and_moves_rigidly_with_the_body(portrait):
+def test_shell_stands_still_with_the_pose_and_moves_with_the_head(portrait):
     shell = build_shell(portrait)
     at = to_pixels(portrait.camera, shell.pose(portrait.pose))[0, 0, :, :2]
     assert torch.allclose(at, shell.photo_at[:, :2] / shell.photo_at[:, 2:], atol=2e-2)
     shift = torch.tensor([[0.01, -0.02, 0.03]])
-    moved = shell.pose(replace(portrait.pose, translation=shift))
-    assert torch.allclose(moved, shell.pose(portrait.pose) + shift, atol=1e-5)
+    moved = shell.pose(replace(portrait.pose, translation=shift)) - shell.pose(portrait.pose)
+    head = shell.body < 1e-6
+    assert head.any() and torch.allclose(moved[0, head], shift.expand(int(head.sum()), 3), atol=1e-5)
+
+
+def test_the_torso_follows_large_moves_only(portrait):
+    shell = build_shell(portrait)
+    torso = shell.body.argmax()
+    for distance, least, most in ((0.002, 0.0, 0.05), (0.025, 0.4, 0.6), (0.5, 0.95, 1.0)):
+        shift = torch.tensor([[distance, 0.0, 0.0]])
+        moved = shell.pose(replace(portrait.pose, translation=shift)) - shell.pose(portrait.pose)
+        share = float(moved[0, torso, 0] / distance)
+        assert 1 - shell.body[torso] * (1 - least) - 1e-3 <= share <= 1 - shell.body[torso] * (1 - most) + 1e-3
 
 
 def test_far_background_never_moves(portrait):

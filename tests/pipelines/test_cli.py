@@ -196,6 +196,22 @@ def test_a_missing_asset_exits_3(tmp_path):
     assert code == 3 and "FLAME2023_open.pkl" in errors and "Traceback" not in errors
 
 
+def test_a_missing_system_library_says_what_to_install(tmp_path):
+    code = (
+        "import sys\n"
+        "class Slim:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('cv2', 'mediapipe'):\n"
+        "            raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n"
+        "sys.meta_path.insert(0, Slim())\n"
+        "sys.argv = ['flamecast', 'animate', 'demo', '--motion', 'demo', '-o', 'out.mp4']\n"
+        "from flamecast.pipelines.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 3 and "apt install libgl1 libglib2.0-0" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and os.listdir(tmp_path) == []
+
+
 def test_our_own_fault_keeps_its_traceback_and_exits_1(tmp_path):
     code = (
         "import sys; from flamecast.pipelines import cli, doctor\n"

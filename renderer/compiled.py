@@ -1,0 +1,26 @@
+"""Compiling kernels with numba, kept on disk where there is a place for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` for a kernel: compiled when its module is imported, without the GIL, dividing by zero as numpy does.
+
+    The machine code is cached beside the module or in the user's cache folder. Where neither can be written (installed
+    by root, run by a user without a home) every start compiles again; NUMBA_CACHE_DIR names a place.
+    """
+    from numba import njit
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        settings = {"nogil": True, "error_model": "numpy", **options}
+        try:
+            return njit(signature, cache=True, **settings)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            return njit(signature, **settings)(function)
+
+    return decorate
