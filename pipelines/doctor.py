@@ -32,6 +32,7 @@ def examine() -> Iterator[Finding]:
     yield from _system_libraries()
     yield _codecs()
     yield _accelerator()
+    yield _kernel_cache()
     yield from _plug_ins()
 
 
@@ -130,6 +131,16 @@ def _accelerator() -> Finding:
     if torch.cuda.is_available():
         return Finding("accelerator", torch.cuda.get_device_name(0))
     return Finding("accelerator", "none, and none is needed")
+
+
+def _kernel_cache() -> Finding:
+    """Whether compiled kernels are kept, so that only the first start compiles."""
+    from ..renderer.numba_rasterizer import _rasterize
+
+    place = _rasterize.stats.cache_path
+    if place is None:
+        return Finding("compiled kernels", "not kept: every start compiles", "set NUMBA_CACHE_DIR to a folder of yours")
+    return Finding("compiled kernels", f"kept in {place}")
 
 
 def _plug_ins() -> Iterator[Finding]:

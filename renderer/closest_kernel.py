@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from .compiled import compiled
+
 _POINTS = types.Array(types.float32, 2, "C", readonly=True)
 _CORNERS = types.Array(types.float32, 3, "C", readonly=True)
 _INDEX = types.Array(types.int32, 1, "C", readonly=True)
 
 
-@compiled(
-    types.UniTuple(types.float64, 4)(types.float64, types.float64, types.float64, _CORNERS, types.int64))
+@compiled(types.UniTuple(types.float64, 4)(types.float64, types.float64, types.float64, _CORNERS, types.int64))
 def _nearest_in_triangle(px, py, pz, corners, k):
     """(squared distance, barycentrics) of the point of triangle k nearest to p.
 
@@ -45,8 +46,7 @@ def _nearest_in_triangle(px, py, pz, corners, k):
     return x * x + y * y + z * z, 1.0 - v - w, v, w
 
 
-@compiled(
-    types.float64(types.float64, types.float64, types.float64, _POINTS, types.int64))
+@compiled(types.float64(types.float64, types.float64, types.float64, _POINTS, types.int64))
 def _to_box(px, py, pz, boxes, k):
     """Squared distance from p to box k (0 inside)."""
     x = max(boxes[k, 0] - px, px - boxes[k, 3], 0.0)
@@ -59,7 +59,8 @@ def _to_box(px, py, pz, boxes, k):
     types.void(
         types.int64, types.int64, _POINTS, _CORNERS, _INDEX, _POINTS, types.Array(types.int32, 1, "C"),
         types.Array(types.float32, 2, "C"),
-    ))  # fmt: skip
+    )
+)  # fmt: skip
 def nearest_points(start, stop, points, corners, triangle, boxes, face, weights):
     """face[p], weights[p] of the nearest surface point, for the points start..stop-1; see `TriangleTree.nearest`."""
     leaves, leaf = boxes.shape[0] // 2, triangle.shape[0] // (boxes.shape[0] // 2)

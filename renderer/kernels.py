@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
+from .compiled import compiled
+
 I64 = types.int64
 F32 = types.float32
 
@@ -25,7 +27,8 @@ def _write(dtype: types.Type, ndim: int) -> types.Array:
     types.void(
         I64, I64, _read(types.int32, 3), _read(F32, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
         types.boolean, _write(F32, 4),
-    ))  # fmt: skip
+    )
+)  # fmt: skip
 def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_faces, unit, out):
     """out[b, i, j] = the attributes of triangle triangles[b, i, j] at the pixel centre, 0 where that is -1.
 
@@ -74,8 +77,7 @@ def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_
                         out[b, i, j, c] *= shrink
 
 
-@compiled(
-    types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)))
+@compiled(types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)))
 def normal_frames(start, stop, vertices, faces, normals):
     """`geometry.vertex_normals` of the frames start..stop-1."""
     edges = np.empty((3, 3), np.float32)
@@ -110,7 +112,8 @@ def normal_frames(start, stop, vertices, faces, normals):
     types.void(
         I64, I64, _read(types.int32, 3), _read(F32, 4), _read(F32, 1), _read(F32, 2), _write(F32, 4),
         _write(types.boolean, 3),
-    ))  # fmt: skip
+    )
+)  # fmt: skip
 def land_rows(start, stop, triangles, landing, slack, source_depth, xy, visible):
     """Where surface points lie in the source photo (px) and whether they are seen there; see `source.Source.seen`.
 

@@ -16,6 +16,7 @@ import torch
 from numba import types
 from torch import Tensor
 
+from .compiled import compiled
 from .parallel import cores, split
 
 BOUND_SLACK = 1e-6  # px added to bounding boxes against rounding; the edge functions decide
@@ -66,8 +67,7 @@ def _project(clip, b, height, width, places):
             places[n, 1] = math.nan
 
 
-@compiled(
-    types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX))
+@compiled(types.boolean(_CLIP, types.int64, _FACES, types.int64, _PLACES, _BOX))
 def _crossing_box(clip, b, faces, t, places, box):
     """Bounding box (x0, x1, y0, y1) px of what triangle t has beyond the near plane; False where it has nothing."""
     box[0], box[1], box[2], box[3] = math.inf, -math.inf, math.inf, -math.inf
@@ -93,8 +93,7 @@ def _crossing_box(clip, b, faces, t, places, box):
     return box[0] <= box[1]
 
 
-@compiled(
-    types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _IMAGE))
+@compiled(types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _IMAGE))
 def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
     """Fills horizontal bands start..stop-1, counted over all pictures (`bands` to a picture)."""
     height, width = triangles.shape[1], triangles.shape[2]
