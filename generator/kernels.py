@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
+from ..renderer.compiled import compiled
+
 I64, F32, U8 = types.int64, types.float32, types.uint8
 ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))
 
@@ -225,15 +227,12 @@ def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, p
     return _mix(unmoved, color, moved) if moved < 1 else color
 
 
-@njit(
+@compiled(
     types.void(
         I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
         _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, _read(types.float64, 2), types.boolean,
         types.Array(U8, 3, "C"),
     ),
-    nogil=True,
-    cache=True,
-    error_model="numpy",
     fastmath=True,
 )  # fmt: skip
 def composite_rows(

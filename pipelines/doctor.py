@@ -126,8 +126,10 @@ def _can_encode(av: object, name: str) -> bool:
 
 
 def _accelerator() -> Finding:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("torch", f"does not load: {error}", "pip install -c constraints.txt torch", fatal=True)
     if torch.cuda.is_available():
         return Finding("accelerator", torch.cuda.get_device_name(0))
     return Finding("accelerator", "none, and none is needed")
@@ -135,8 +137,10 @@ def _accelerator() -> Finding:
 
 def _kernel_cache() -> Finding:
     """Whether compiled kernels are kept, so that only the first start compiles."""
-    from ..renderer.numba_rasterizer import _rasterize
-
+    try:
+        from ..renderer.numba_rasterizer import _rasterize
+    except (ImportError, OSError) as error:
+        return Finding("compiled kernels", f"do not load: {error}", "pip install -c constraints.txt numba", fatal=True)
     place = _rasterize.stats.cache_path
     if place is None:
         return Finding("compiled kernels", "not kept: every start compiles", "set NUMBA_CACHE_DIR to a folder of yours")
