@@ -10,6 +10,7 @@ import numpy as np
 from ..flame_motion import FlameSequence, VideoClip, load_head
 from ..flame_motion.anchors import AnchorTracker
 from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
+from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.track import Tracking, track_landmarks
 
 Progress = Callable[[str, int, int], None]  # stage, done, of (0 when not known)
@@ -30,6 +31,7 @@ class VideoDriver:
         """The clip's motion. seed is there for all drivers' sake: nothing here is random."""
         return self.track(signal).motion
 
+    @one_torch_thread()
     def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         tell = progress or (lambda stage, done, of: None)

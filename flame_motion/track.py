@@ -46,7 +46,7 @@ def track_landmarks(
     anchors: Sequence[Anchors] = (),  # points around the face followed by optical flow
     progress: Callable[[int, int], None] | None = None,
 ) -> Tracking:
-    """Fit one identity and T frames of pose and expression (DESIGN section 5). Frames without a face are interpolated.
+    """Fit one identity and T frames of pose and expression. Frames without a face are interpolated.
 
     focal in px, guessed when None. Raises BadInput when no frame shows a face.
     """

@@ -61,13 +61,22 @@ def _relative(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
     rest = rest_of(motion)
     return replace(
         motion,
-        expression=source.expression + motion.expression - rest.expression,
+        expression=_added(source.expression, motion.expression, rest.expression),
         jaw=_opened(source.jaw + motion.jaw - rest.jaw),
         eyes=source.eyes + motion.eyes - rest.eyes,
         eyelids=_shut(source.eyelids, motion.eyelids, rest.eyelids),
         rotation=_turned(source.rotation, motion.rotation, rest.rotation),
         neck=_turned(source.neck, motion.neck, rest.neck),
     )
+
+
+def _added(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
+    """Expressions add up, but no axis goes farther than the portrait, the driver or a full expression does alone.
+
+    A smile driven by a smile is a smile, not two.
+    """
+    limit = torch.maximum(source.abs(), motion.abs()).clamp_min(1.0)
+    return torch.minimum(torch.maximum(source + motion - rest, -limit), limit)
 
 
 def _turned(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:

@@ -30,9 +30,12 @@ def fit_portrait(
 ) -> Portrait:
     """Fit the head to the face-th largest face of a photo. Raises BadInput where there is no such face."""
     faces = (detector or MediaPipeDetector()).faces(image)
-    if face >= len(faces):
-        found = "no face was found" if not faces else f"only {len(faces)} face(s) were found"
-        raise BadInput(f"Face {face} was asked for and {found} in the photo; use one that shows a human face clearly.")
+    if not faces:
+        raise BadInput("no face was found in the photo; use one that shows a human face clearly.")
+    if not 0 <= face < len(faces):
+        raise BadInput(
+            f"face {face} was asked for and the photo shows {len(faces)}: 0 to {len(faces) - 1} can be given."
+        )
     height, width = image.shape[:2]
     points = faces[face].points[None].astype(np.float32)
     problem = LandmarkFit(head)

@@ -1,6 +1,6 @@
 """The shell: what the head model does not cover (hair, ears, neck, clothes) as a grid over the photo that follows it.
 
-The surface field of the 3D flow, extended off the head (DESIGN section 6) and turned into a mesh: every grid point is
+The surface field of the 3D flow, extended off the head and turned into a mesh: every grid point is
 lifted to the depth of the head's surface next to it and carries on with that surface, as a point fixed to it would.
 Being one connected sheet it can stretch but not tear, and rasterizing it solves what hides what.
 """

@@ -19,6 +19,7 @@ from .portrait import Portrait
 SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
+GUMS = (0.64, 0.36, 0.35)
 TEETH = 12  # in a row of the built-in head
 EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
@@ -73,7 +74,11 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
         if name.startswith("teeth"):
             shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]
-        plain = np.array(tint) * light * shade
+        plain = np.broadcast_to(np.array(tint), (int(inside.sum()), 3))
+        if name == "mouth":  # its front is gums, and the backs of the lips
+            front = np.clip((0.032 - at[..., 5][inside, None]) / 0.012, 0, 1)
+            plain = plain + front * (np.array(GUMS) - plain)
+        plain = plain * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 

@@ -27,7 +27,7 @@ SEAM = 0.012  # m inside the face's outline over which the head fades in over th
 BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
-WIDE_OPEN = 0.012  # m between the inner lips from which on the mouth's inside is fully lit
+WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class _Scene:
 
 
 class WarpGenerator:
-    """Animates a portrait by geometry alone (DESIGN section 8)."""
+    """Animates a portrait by geometry alone."""
 
     def __init__(self, rasterizer: str = "auto") -> None:
         self.rasterizer = rasterizer

@@ -15,6 +15,7 @@ import numpy as np
 from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
 from ..flame_motion.edit import apply_edit
 from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive
 from ..generator import Portrait, load_generator
 from ..renderer import Cameras
@@ -26,7 +27,6 @@ from .media import VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .report import Clock, write_report
 from .signals import Driving, Source, check_edit, open_signal, to_motion
-from .threads import one_torch_thread
 from .views import check_camera, place, view_targets
 
 CONFIG = "pipeline.json"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..flame_motion.files import atomic_path, check_writable, refuse_overwriting
+from ..flame_motion.threads import one_torch_thread
 from ..generator.portrait import Portrait
 from .console import Progress
 from .options import HEAD, AnimateOptions
@@ -17,6 +18,7 @@ from .signals import Source
 _DOUBTFUL = 2.0  # % of the inter-ocular distance
 
 
+@one_torch_thread()
 def fit_photo(photo: Source, face: int, head: str) -> Portrait:
     """A photo file, fitted. A cut-out's transparency is its matte."""
     image, alpha = load_photo(str(photo))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ..flame_motion.edit import apply_edit
 from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.threads import one_torch_thread
 from .console import Progress
 from .options import HEAD, AnimateOptions
 from .report import Clock, Done, check_file, write_report
 from .signals import Source, check_edit, open_signal, to_motion
-from .threads import one_torch_thread
 
 
 @one_torch_thread()

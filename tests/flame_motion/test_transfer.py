@@ -72,6 +72,16 @@ def test_rest_does_not_need_a_neutral_start():
     assert float(rest_of(replace(still, jaw=jaw)).jaw[0, 0]) == 0.0
 
 
+def test_a_smile_driven_by_a_smile_is_not_two():
+    source, motion = pose(0), FlameSequence.neutral(frames=10, fps=25, head="open")
+    smile = motion.expression.clone()
+    smile[8:, 5] = 0.9
+    grinning = replace(source, expression=source.expression.index_fill(1, torch.tensor([5]), 0.8))
+    driven = drive(grinning, replace(motion, expression=smile), "relative")
+    assert torch.allclose(driven.expression[:8], grinning.expression.expand(8, -1))
+    assert torch.allclose(driven.expression[8:, 5], torch.ones(2))
+
+
 def test_unknown_mode_and_foreign_head_are_refused():
     with pytest.raises(BadInput, match="relative or absolute"):
         drive(pose(0), pose(1), "sideways")  # type: ignore[arg-type]

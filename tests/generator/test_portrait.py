@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput
+from flamecast.flame_motion.npz import load_arrays
 from flamecast.generator import Portrait
 from flamecast.renderer import to_pixels
 
@@ -50,8 +51,40 @@ def test_a_window_beyond_the_photo_continues_its_edge(portrait):
 def test_no_face_and_too_few_faces_are_said(astronaut):
     with pytest.raises(BadInput, match="no face was found"):
         Portrait.fit(np.full((200, 200, 3), 128, np.uint8))
-    with pytest.raises(BadInput, match=r"only 1 face\(s\) were found"):
-        Portrait.fit(astronaut, face=1)
+    for face in (1, 7, -1):
+        with pytest.raises(BadInput, match=f"face {face} was asked for and the photo shows 1: 0 to 0 can be given"):
+            Portrait.fit(astronaut, face=face)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": np.array(9)}, "format 1 was expected, got 9"),
+        ({"format": np.zeros(3)}, "format 1 was expected"),
+        ({"image": np.zeros((0, 512, 3), np.uint8)}, "image must be uint8"),
+        ({"image": np.zeros((512, 512, 3), np.float32)}, "image must be uint8"),
+        ({"matte": np.full((512, 512), np.nan, np.float32)}, "matte must be finite"),
+        ({"matte": np.array("text")}, "matte must have shape"),
+        ({"offsets": np.zeros((5, 3), np.float32)}, r"offsets must have shape \[6086, 3\], got \[5, 3\]"),
+        ({"offsets": np.full((6086, 3), 1e30, np.float32)}, "offsets must be within 1 m"),
+        ({"landmarks": np.zeros((5, 3))}, r"landmarks must have shape \[478, 3\]"),
+        ({"landmarks": np.full((478, 3), np.nan)}, "landmarks must be finite"),
+        ({"error": np.array("text")}, "could not convert"),
+        ({"error": np.zeros(4)}, "converted to Python scalars"),
+        ({"intrinsics": np.zeros((1, 3, 3), np.float32)}, "Cameras.intrinsics"),
+        ({"camera_from_world": np.full((1, 4, 4), np.nan, np.float32)}, "Cameras.camera_from_world must be finite"),
+        ({"pose_neck": np.array("text")}, "can't convert"),
+        ({"pose_neck": np.full((1, 3), np.inf, np.float32)}, "neck: expected finite"),
+        ({"pose_expression": np.zeros((1, 5), np.float32)}, "5 expression"),
+    ],
+)
+def test_a_damaged_portrait_file_is_refused_in_one_sentence(portrait, tmp_path, change, says):
+    path = tmp_path / "p.npz"
+    portrait.save(path)
+    np.savez(path, **{**load_arrays(path), **change})
+    with pytest.raises(BadInput, match=f"p.npz is no whole portrait: .*{says}") as caught:
+        Portrait.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_not_a_portrait_file(tmp_path):

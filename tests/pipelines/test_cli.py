@@ -116,7 +116,7 @@ def _sound_only(path: Path) -> None:
         ([*DEMO, "--fps", "0"], "fps"),
         ([*DEMO, "--fps", "1e9"], "240"),
         ([*DEMO, "--face", "-1"], "face"),
-        ([*DEMO, "--face", "7"], "1 face(s)"),
+        ([*DEMO, "--face", "7"], "the photo shows 1"),
         ([*DEMO, "--seed", "-1"], "seed"),
         ([*DEMO, "--seconds", "0"], "seconds"),
         ([*DEMO, "--seconds", "nan"], "seconds"),

@@ -1,4 +1,4 @@
-"""One torch thread while a pipeline runs: its operations are small, and the cores belong to numba and MediaPipe."""
+"""One torch thread for fitting and drawing: their operations are small; the cores belong to numba and MediaPipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Also usable as a decorator. Torch's workers spin while they wait; beside other threads that doubled run times."""
+    """Also a decorator. Torch's workers spin while they wait: beside other busy threads tracking took 15 times as long."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
