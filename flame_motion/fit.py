@@ -189,20 +189,21 @@ class LandmarkFit:
     def smoothness(self, fps: float) -> Tensor:
         """Precision [D] of the change of each unknown from one frame to the next.
 
-        The deviations are what faces do in a second, shared out over the frames as a random walk does it, and counted
-        ten times: the errors of neighbouring landmarks are alike, so the data claim to know more than they do.
+        The deviations are what faces do in a second, shared out over the frames as a random walk does it. Those
+        of the head are tightened: the errors of neighbouring landmarks are alike, so the data claim to know its pose
+        better than they do. (Tightening the face as well was measured to cost expression.)
         """
         per_second = torch.cat(
             [
-                torch.full((3,), 1.2),  # head turns rad
-                torch.tensor([0.30, 0.30, 0.20]),  # head moves m; towards the camera it mostly is noise
+                torch.full((3,), 0.4),  # head turns rad
+                torch.tensor([0.10, 0.10, 0.06]),  # head moves m; towards the camera it mostly is noise
                 torch.full((2,), 2.0),  # jaw rad
                 torch.full((4,), 4.0),  # eyes rad, they jump
                 torch.full((2,), 15.0),  # eyelids: a blink shuts in 0.1 s
                 4.0 * self.sigma[2:],
             ]
         )
-        return 10 * fps / per_second**2
+        return fps / per_second**2
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Also a decorator. Torch's workers spin while they wait: beside other busy threads tracking took 15 times as long."""
+    """Also a decorator. Torch's workers spin while they wait: beside busy threads tracking took 15 times as long."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

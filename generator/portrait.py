@@ -33,10 +33,16 @@ class Portrait:
         height, width = self.image.shape[:2]
         if self.image.dtype != np.uint8 or self.image.shape != (height, width, 3):
             raise BadInput(f"portrait image must be uint8 [H, W, 3], got {self.image.dtype} {list(self.image.shape)}")
-        if self.matte.shape != (height, width):
-            raise BadInput(f"portrait matte must have shape {[height, width]}, got {list(self.matte.shape)}")
         if len(self.pose) != 1:
             raise BadInput(f"portrait pose must be one frame, got {len(self.pose)}")
+        self.head.check(self.pose)
+        _check_array("matte", self.matte, (height, width))
+        _check_array("landmarks", self.landmarks, (478, 3))
+        _check_array("offsets", self.offsets.numpy(), tuple(self.head.template.shape))
+        if not bool((self.offsets.abs() <= 1).all()):
+            raise BadInput("portrait offsets must be within 1 m")
+        if not 0 <= self.error < float("inf"):
+            raise BadInput(f"portrait error must be a number of at least 0, got {self.error}")
         if (self.camera.height, self.camera.width) != (height, width):
             raise BadInput(
                 f"portrait camera must see {width}x{height} px, got {self.camera.width}x{self.camera.height}"
@@ -126,17 +132,34 @@ class Portrait:
         """Read what `save` wrote; BadInput for anything else."""
         data = load_arrays(path)
         try:
-            if int(data["format"]) != FORMAT:
-                raise BadInput(f"{path}: a portrait of format {FORMAT} was expected, got {data['format']}.")
+            if data["format"].tolist() != FORMAT:
+                raise BadInput(f"format {FORMAT} was expected, got {data['format'].tolist()}")
             tensor = lambda key: torch.from_numpy(data[key])  # noqa: E731
             pose = FlameSequence(
                 **{name: tensor(f"pose_{name}") for name in POSE_FIELDS}, fps=25.0, head=str(data["head"])
             )
             camera = Cameras(tensor("intrinsics"), tensor("camera_from_world"), *data["image"].shape[:2])
             return cls(
-                data["image"], data["matte"], pose, tensor("offsets"), camera, data["landmarks"], float(data["error"])
+                data["image"],
+                data["matte"],
+                pose,
+                tensor("offsets").float(),
+                camera,
+                data["landmarks"],
+                float(data["error"]),
             )
         except KeyError as missing:
             raise BadInput(
                 f"{path} is no flamecast portrait: it lacks {missing}; make one with `flamecast fit`."
             ) from None
+        except (TypeError, ValueError) as error:  # ours are among them: BadInput is a ValueError
+            reason = str(error).rstrip(".")
+            raise BadInput(f"{path} is no whole portrait: {reason}; make it again with `flamecast fit`.") from error
+
+
+def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """BadInput unless a field is a finite array of that shape."""
+    if array.shape != shape:
+        raise BadInput(f"portrait {name} must have shape {list(shape)}, got {list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise BadInput(f"portrait {name} must be finite, got NaN or infinity")

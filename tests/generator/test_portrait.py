@@ -61,7 +61,7 @@ def test_no_face_and_too_few_faces_are_said(astronaut):
     [
         ({"format": np.array(9)}, "format 1 was expected, got 9"),
         ({"format": np.zeros(3)}, "format 1 was expected"),
-        ({"image": np.zeros((0, 512, 3), np.uint8)}, "image must be uint8"),
+        ({"image": np.zeros((0, 512, 3), np.uint8)}, "Cameras.height"),
         ({"image": np.zeros((512, 512, 3), np.float32)}, "image must be uint8"),
         ({"matte": np.full((512, 512), np.nan, np.float32)}, "matte must be finite"),
         ({"matte": np.array("text")}, "matte must have shape"),
@@ -70,6 +70,7 @@ def test_no_face_and_too_few_faces_are_said(astronaut):
         ({"landmarks": np.zeros((5, 3))}, r"landmarks must have shape \[478, 3\]"),
         ({"landmarks": np.full((478, 3), np.nan)}, "landmarks must be finite"),
         ({"error": np.array("text")}, "could not convert"),
+        ({"error": np.array(np.nan)}, "error must be a number of at least 0, got nan"),
         ({"error": np.zeros(4)}, "converted to Python scalars"),
         ({"intrinsics": np.zeros((1, 3, 3), np.float32)}, "Cameras.intrinsics"),
         ({"camera_from_world": np.full((1, 4, 4), np.nan, np.float32)}, "Cameras.camera_from_world must be finite"),
