@@ -59,6 +59,7 @@ def track_landmarks(
     problem = LandmarkFit(head, thin=True)
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
+    errors: list[Tensor] = []
     for start, stop, keep in windows(len(points)):
         data = observe(problem, points[start:stop], camera)
         before = parts[-1][-1:] if parts else None
@@ -70,10 +71,11 @@ def track_landmarks(
                 rigid = place_anchors(problem, shape, anchors, solved, points[start:stop], start, camera)
                 state = fit_frames(problem, shape, data, state, fps, before, rigid)
         parts.append(state[: keep - start])
+        errors.append(landmark_error(problem, shape, parts[-1], points[start:keep], camera))
         if progress is not None:
             progress(keep, len(points))
     state = Frames.cat(parts)
-    error = landmark_error(problem, shape, state, points, camera)
+    error = torch.cat(errors)
     first = int(np.argmax(found))
     motion = to_motion(state, shape, fps, head, state.translation[first])
     confidence = torch.where(torch.from_numpy(found), torch.exp(-torch.nan_to_num(error) / 8.0), torch.zeros(()))
