@@ -151,8 +151,8 @@ class LandmarkFit:
 
     def normal_equations(
         self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gauss-Newton H [T, D, D], g [T, D] and residual cost [T] of the landmarks alone.
+    ) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton H [T, D, D] and g [T, D] of the landmarks alone.
 
         axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them.
         """
@@ -176,7 +176,7 @@ class LandmarkFit:
             (pose.transpose(2, 3) @ error[..., None]).sum(1).squeeze(-1),
             (linear.transpose(2, 3) @ error[..., None]).flatten(1) @ flat,
         )
-        return h, torch.cat([left, right], 1), error.square().sum((1, 2))
+        return h, torch.cat([left, right], 1)
 
     def prior(self) -> Tensor:
         """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""

@@ -261,7 +261,7 @@ def read_audio(path: Path, start: float | None) -> tuple[np.ndarray, int] | None
                     # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
                     pieces.extend(part.to_ndarray().mean(0) for part in resampler.resample(frame))
         except av.error.FFmpegError:
-            pass
+            pass  # a cut-off file: what decoded is what there is, and the pictures' reader reports it
     if not pieces:
         return None
     samples = np.nan_to_num(np.concatenate(pieces)).clip(-1, 1).astype(np.float32)

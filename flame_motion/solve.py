@@ -50,7 +50,7 @@ def fit_identity(problem: LandmarkFit, data: Observation, state: Frames, iterati
     axes = Axes.of(problem.basis, problem.skin.identity)
     for _ in range(iterations):
         rest, joints = problem.skin.shaped(shape)
-        h, g, _ = problem.normal_equations(state, rest, joints, data, axes)
+        h, g = problem.normal_equations(state, rest, joints, data, axes)
         h, g = h.double(), g.double()
         own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
         pull = g[:, :size] - (state.flat() @ precision).double()
@@ -103,7 +103,7 @@ def fit_frames(
     precision = problem.prior()
     smooth = problem.smoothness(fps)
     for _ in range(iterations):
-        h, g, _ = problem.normal_equations(state, rest, joints, data, problem.axes)
+        h, g = problem.normal_equations(state, rest, joints, data, problem.axes)
         if rigid is not None:
             more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
             h[:, :6, :6] += more_h

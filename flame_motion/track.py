@@ -14,6 +14,7 @@ from .errors import BadInput
 from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .heads import Head
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
+from .rotations import axis_angle_from_matrix
 from .sequence import FlameSequence
 from .solve import RigidPoints, fit_frames, fit_identity, initial
 
@@ -139,8 +140,6 @@ def windows(count: int) -> Iterator[tuple[int, int, int]]:
 
 def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tensor) -> FlameSequence:
     """The solver's unknowns as a FlameSequence whose translation is relative to origin [3] m."""
-    from .rotations import axis_angle_from_matrix
-
     count = len(state)
     flat = lambda angles: torch.nn.functional.pad(angles, (0, 1))  # noqa: E731  pitch, yaw -> axis-angle
     return FlameSequence(
