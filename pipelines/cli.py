@@ -131,6 +131,21 @@ def fit(
     tell(done)
 
 
+@app.command(name="head")
+def head_sheet(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png; more pages beside it.")],
+    head: Annotated[str, typer.Argument(help="Built-in head's name, or a file.")] = HEAD,
+    axes: Annotated[str | None, typer.Option(help="Only these, larger: mouthSmileLeft,jawOpen,identity_03.")] = None,
+) -> None:
+    """Draw a head: neutral from all sides, and what each of its axes does, on labelled pages."""
+    from .console import tell, watched
+    from .head_sheet import write_head_sheet
+
+    with watched() as progress:
+        done = write_head_sheet(head, output, axes=axes, progress=progress)
+    tell(done)
+
+
 @app.command()
 def bench(
     photo: Annotated[str, typer.Option(help="A photo of a face, or `demo`.")] = "demo",
