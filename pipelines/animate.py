@@ -91,7 +91,7 @@ class AnimatePipeline:
         targets = self._check(asked, output)
         if output is not None:
             refuse_overwriting([photo, video, motion, speech, asked.edit], [*targets, _report_path(output)])
-        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps)
+        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps, head=self.head)
         clock = Clock()
         with clock.stage("fit"):
             portrait = framed(self._portrait(photo, asked.face), asked.framing, asked.size)

@@ -18,6 +18,7 @@ def write_motion(
     output: Path,
     *,
     video: Source | None = None,
+    motion: Source | None = None,
     text: str | None = None,
     speech: Source | None = None,
     edit: str | None = None,
@@ -33,22 +34,22 @@ def write_motion(
     check_edit(edit, head)
     report = output.with_suffix(".json")
     check_writable(report)
-    refuse_overwriting([video, speech, edit], [output, report])
+    refuse_overwriting([video, motion, speech, edit], [output, report])
     clock = Clock()
-    signal = open_signal(video=video, text=text, speech=speech, fps=fps)
+    signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=fps, head=head)
     with clock.stage("motion"):
         driving = to_motion(signal, head=head, seconds=seconds, fps=fps, seed=seed, progress=progress)
-        motion = driving.motion if edit is None else apply_edit(driving.motion, edit)
-    motion.save(output)
+        made = driving.motion if edit is None else apply_edit(driving.motion, edit)
+    made.save(output)
     facts = {
         "driver": driving.facts,
-        "head": motion.head,
-        "frames": len(motion),
-        "fps": motion.fps,
+        "head": made.head,
+        "frames": len(made),
+        "fps": made.fps,
         "edit": edit,
         "problems": driving.problems,
         "frame_problems": driving.frame_problems,
-        "timings": clock.table(len(motion)),
+        "timings": clock.table(len(made)),
     }
     write_report(report, facts)
     return Done([output, report], driving.problems)

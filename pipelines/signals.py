@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, demo_motion
+from ..flame_motion.importers import load_motion
 from .console import Progress
-from .options import FASTEST, SLOWEST
+from .options import FASTEST, HEAD, SLOWEST
 
 if TYPE_CHECKING:
     from ..flame_motion.track import Tracking
@@ -37,6 +38,7 @@ class Signal:
     motion: FlameSequence | None = None
     demo: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 def open_signal(
@@ -46,8 +48,12 @@ def open_signal(
     text: str | None = None,
     speech: Source | None = None,
     fps: float | None = None,
+    head: str = HEAD,
 ) -> Signal:
-    """Checks what was given, so that bad input is refused before any work. fps: the rate wanted. Raises BadInput."""
+    """Checks what was given, so that bad input is refused before any work.
+
+    fps: the rate wanted; head: whose motion it is where a motion file does not say. Raises BadInput.
+    """
     given = {"video": video, "motion": motion, "text": text, "speech": speech}
     named = [name for name, value in given.items() if value is not None]
     for name in ("text", "speech"):
@@ -63,9 +69,9 @@ def open_signal(
         return Signal(demo=True, facts={"kind": "motion", "file": "demo"})
     assert motion is not None
     facts = {"kind": "motion"} if isinstance(motion, FlameSequence) else {"kind": "motion", "file": str(motion)}
-    sequence = motion if isinstance(motion, FlameSequence) else FlameSequence.load(motion)
+    sequence, notes = (motion, []) if isinstance(motion, FlameSequence) else load_motion(motion, head)
     _check_rate("the motion", sequence.fps, fps)
-    return Signal(motion=sequence, facts=facts)
+    return Signal(motion=sequence, facts=facts, problems=notes)
 
 
 def to_motion(
@@ -106,7 +112,7 @@ def _given(signal: Signal, head: str, seconds: float | None) -> Driving:
     else:
         assert signal.motion is not None
         motion = signal.motion
-    problems = _too_short(motion, seconds)
+    problems = [*signal.problems, *_too_short(motion, seconds)]
     if seconds is not None:
         motion = motion[: max(1, round(seconds * motion.fps))]
     return Driving(motion, {**signal.facts, "fps": motion.fps, "frames": len(motion)}, None, problems)

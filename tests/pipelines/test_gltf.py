@@ -24,7 +24,7 @@ WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 class Player:
-    """A small glTF reader that shares no code with the writer: plays the one animation of a `.glb` on its one skinned mesh."""
+    """A small glTF reader that shares no code with the writer: plays the animation of a `.glb` on its skinned mesh."""
 
     def __init__(self, path: Path) -> None:
         raw = path.read_bytes()
