@@ -27,7 +27,7 @@ TIMECODE = re.compile(r"(\d+):(\d{1,2}):(\d{1,2})[:;](\d+(?:\.\d*)?)")
 CLOCK = re.compile(r"(?:(\d+):)?(?:(\d{1,2}):)?(\d+(?:\.\d*)?)")
 LARGEST_FILE = 1 << 29  # bytes: over a million rows
 LARGEST_VALUE = 10.0  # of a shape; more is percent or no face
-LONGEST_HOLE = 60.0  # s without a row
+LONGEST_HOLE = 10.0  # s without a row
 
 
 def write_arkit_csv(path: str | os.PathLike[str], take: Take) -> None:
@@ -65,8 +65,7 @@ def read_arkit_csv(path: str | os.PathLike[str], fps: float | None = None) -> Ta
     if not whole.all():
         notes.append(f"{(~whole).sum()} of {len(rows)} rows of {Path(path).name} have holes: interpolated")
     times = _times(path, rows, names.index("timecode") if "timecode" in names else None, fps)
-    rate = _rate(times) if fps is None else float(fps)
-    frames = _frames(path, times, rate)
+    rate, frames = _grid(path, times, fps)
     gaps = int(frames[-1] + 1 - len(np.unique(frames)))
     if gaps:
         notes.append(f"{Path(path).name} lacks {gaps} of {frames[-1] + 1} frames: interpolated")
@@ -196,26 +195,27 @@ def _base(whole: np.ndarray, frame: np.ndarray) -> float:
     return float(min(possible, key=unevenness)) if possible else math.floor(frame.max()) + 1.0
 
 
-def _rate(times: np.ndarray) -> float:
-    """Frames a second: from the usual step between rows, as the standard rate it is within the timecode's precision."""
+def _grid(path: Path, times: np.ndarray, fps: float | None) -> tuple[float, np.ndarray]:
+    """Frames a second (`fps` where given) and the frame each row belongs to, [T] int from 0.
+
+    The rate is rows over time, dropped ones counted, and the likeliest standard rate that it cannot be told from.
+    """
     steps = np.diff(times)
-    steps = steps[steps > 0]
-    if not len(steps):
-        return float(BASE)
-    step = float(np.median(steps))
-    near = steps[np.abs(steps - step) < 0.25 * step]
-    rate = 1 / float(near.mean())
-    precision = max(2e-4, 2e-3 / BASE * rate / len(near))
-    standard = min(RATES, key=lambda known: abs(known - rate))
-    return float(standard) if abs(standard / rate - 1) < precision else round(rate, 3)
-
-
-def _frames(path: Path, times: np.ndarray, rate: float) -> np.ndarray:
-    """The frame each row belongs to, [T] int, from 0; rows that fall on one frame stay apart only in time."""
-    hole = float(np.diff(times).max(initial=0.0))
-    if hole > LONGEST_HOLE:
+    hole, step = float(steps.max(initial=0.0)), float(np.median(steps)) if len(steps) else 0.0
+    if hole > LONGEST_HOLE and hole > 10 * step:
         raise BadInput(f"{path}: its timecodes leave {hole:.0f} s without a row: it is not one take, cut it")
-    return np.round((times - times[0]) * rate).astype(int)
+    if fps is not None:
+        return float(fps), np.round((times - times[0]) * fps).astype(int)
+    if not (steps > 0).any():
+        return float(BASE), np.zeros(len(times), int)
+    # Step by step: sub-frames wander by half a frame and more, but from row to row the count is plain.
+    counts = np.maximum(np.round(steps / np.median(steps[steps > 0])), steps > 0)
+    frames = np.concatenate([[0.0], np.cumsum(counts)])
+    rate = float(frames[-1] / (times[-1] - times[0]))
+    uneven = float(np.abs((times - times[0]) * rate - frames).max())
+    precision = (2 * uneven + 1e-3 * rate / BASE) / frames[-1]
+    standard = [known for known in RATES if abs(known / rate - 1) < precision]
+    return float(standard[0]) if standard else round(rate, 3), frames.astype(int)
 
 
 def _unwrapped(name: str, track: np.ndarray) -> np.ndarray:

@@ -177,7 +177,7 @@ def _corners(head: Head, chosen: Tensor) -> tuple[Tensor, np.ndarray, np.ndarray
     """
     pairs = torch.stack([head.faces[chosen].reshape(-1), head.uv_faces[chosen].reshape(-1)], 1)
     unique, corners = pairs.unique(dim=0, return_inverse=True)
-    uv = head.uv[unique[:, 1]].numpy() * np.float32([1, -1]) + np.float32([0, 1])
+    uv = head.uv[unique[:, 1]].numpy() * np.array([1, -1], np.float32) + np.array([0, 1], np.float32)
     return unique[:, 0], corners.numpy(), uv
 
 
