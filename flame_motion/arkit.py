@@ -61,8 +61,10 @@ def to_arkit(motion: FlameSequence, head: Head) -> Take:
     """The clip in ARKit's terms. Values are not clipped: a jaw open wider than ARKit's full is above 1.
 
     Expression axes without an ARKit name go into the named ones that come nearest, by least squares over the face's
-    surface with every named axis within 0..1; a note says what is lost. BadInput where the head has no ARKit names.
+    surface with every named axis within 0..1; a note says what is lost. BadInput where the head has no ARKit names, or
+    the motion is not its own.
     """
+    head.check(motion)
     named = [name for name in SHAPES if name in head.expression_names]
     if not named:
         raise BadInput(f"head {head.id} has no ARKit expression axes: retarget the motion to the built-in head first")
