@@ -41,6 +41,8 @@ X, Y, Z = 0, 1, 2
 AXES = (Y, X, Z)  # of yaw, pitch and roll
 AGREE = 2e-3  # rad; eye angles that say the same as the eyeLook shapes
 STAY = 1e-2  # pull of the fitted axes toward what the clip says, against their mean stiffness
+COUNTS = {"face": 1.0, "lids": 4.0, "lips": 8.0}  # weight of a part's vertices: a millimetre at the lips is seen first
+UNSEEN = ("tongueOut", "cheekPuff", "jawForward")  # never stand in for anything else: they would show what is not there
 SWEEPS = 200  # of the box-constrained least squares
 VISIBLE = 0.05  # mm, and 0.1 degrees: losses below are not worth a word
 
@@ -121,21 +123,30 @@ def _named_expression(motion: FlameSequence, head: Head, named: list[str]) -> tu
     unnamed = motion.expression[:, rest].double().numpy()
     if not unnamed.any():
         return said, []
-    on_face = torch.isin(head.part, torch.tensor([PARTS.index(part) for part in ("face", "lips", "lids")]))
-    basis = head.expression[head.faces[on_face].unique()].double().numpy()  # [M, 3, E]
-    points = len(basis)
-    flat = basis.reshape(3 * points, -1)
-    normal, cross = flat[:, index].T @ flat[:, index], flat[:, index].T @ flat[:, rest]
-    stiffness = STAY * np.trace(normal) / len(index)
+    basis, weight = _visible(head)
+    count, flat = len(basis), basis.reshape(3 * len(basis), -1)
+    heavy = (basis * weight[:, None, None]).reshape(3 * len(basis), -1)
+    normal, cross = heavy[:, index].T @ flat[:, index], heavy[:, index].T @ flat[:, rest]
+    stiffness = np.full(len(index), STAY * np.trace(normal) / len(index))
+    stiffness[[name in UNSEEN for name in named]] *= 1e6
     wanted = said @ normal + unnamed @ cross.T + stiffness * said
-    fitted = box_least_squares(normal + stiffness * np.eye(len(index)), wanted, said.clip(0, 1))
+    fitted = box_least_squares(normal + np.diag(stiffness), wanted, said.clip(0, 1))
     left = (said - fitted) @ flat[:, index].T + unnamed @ flat[:, rest].T  # [T, 3M] m
-    lost = 1000 * np.sqrt((left**2).sum(1) / points)
+    lost = 1000 * np.sqrt((left**2).sum(1) / count)
     note = (
         f"ARKit has no names for {len(rest)} learned axes of head {head.id}: the named ones come nearest, and "
         f"{lost.mean():.2f} mm of the face's movement on average ({lost.max():.2f} mm in the worst frame) are lost"
     )
     return fitted, [note] if lost.max() > VISIBLE else []
+
+
+def _visible(head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """Expression axes [M, 3, E] m of the face's vertices, and how much each counts [M]."""
+    weight = torch.zeros(len(head.template))
+    for part, counts in COUNTS.items():
+        weight[head.faces[head.part == PARTS.index(part)].unique()] = counts
+    seen = weight > 0
+    return head.expression[seen].double().numpy(), weight[seen].double().numpy()
 
 
 def box_least_squares(normal: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
