@@ -201,8 +201,7 @@ def _grid(path: Path, times: np.ndarray, fps: float | None) -> tuple[float, np.n
     The rate is rows over time, dropped ones counted, and the likeliest standard rate that it cannot be told from.
     """
     steps = np.diff(times)
-    hole, step = float(steps.max(initial=0.0)), float(np.median(steps)) if len(steps) else 0.0
-    if hole > LONGEST_HOLE and hole > 10 * step:
+    if (hole := float(steps.max(initial=0.0))) > LONGEST_HOLE:
         raise BadInput(f"{path}: its timecodes leave {hole:.0f} s without a row: it is not one take, cut it")
     if fps is not None:
         return float(fps), np.round((times - times[0]) * fps).astype(int)

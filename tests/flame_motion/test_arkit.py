@@ -15,6 +15,7 @@ from flamecast.flame_motion.arkit import ANGLES, NAMES, SHAPES, box_least_square
 from flamecast.flame_motion.arkit_csv import read_arkit_csv, write_arkit_csv
 from flamecast.flame_motion.controls import JOINTS, apply_controls
 from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.importers import from_arkit_csv, load_motion
 
 HEAD = load_head()
@@ -116,9 +117,12 @@ def test_learned_axes_go_into_the_named_ones_that_come_nearest():
     take = to_arkit(learned, HEAD)
     assert any("mm of the face's movement" in note for note in take.notes)
     kept = from_arkit(take, HEAD)
-    moved = lambda clip: (clip.expression @ HEAD.expression[:468].reshape(-1, len(unnamed)).T).double()  # noqa: E731
+    lips = HEAD.expression[HEAD.faces[HEAD.part == PARTS.index("lips")].unique()].reshape(-1, len(unnamed))
+    moved = lambda clip: (clip.expression @ lips.T).double()  # noqa: E731
     lost, dropped = (moved(learned) - moved(kept)).norm(), (moved(learned) - moved(motion)).norm()
-    assert lost < 0.9 * dropped
+    assert lost < 0.7 * dropped
+    tongue = HEAD.expression_names.index("tongueOut")
+    assert torch.allclose(kept.expression[:, tongue], motion.expression[:, tongue], atol=1e-2)
     shapes = np.stack([take.values[name] for name in HEAD.expression_names if name in SHAPES])
     assert shapes.min() >= 0 and shapes.max() <= 1
 
