@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import rotations
-from .arkit import from_arkit
+from .arkit import SHAPES, from_arkit
 from .arkit_csv import read_arkit_csv
 from .errors import BadInput
 from .npz import load_arrays
@@ -33,7 +33,7 @@ def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tu
     BadInput where it is none of these; nothing in it is ever executed.
     """
     if Path(path).suffix.lower() == ".csv":
-        return from_arkit_csv(path, head)
+        return _take_on(path, _head_of(head))
     if Path(path).is_dir():
         return from_vhap(path, head, fps), []
     arrays = load_arrays(path)
@@ -42,6 +42,16 @@ def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tu
             if set(keys) <= arrays.keys():
                 return reader(path, head, fps), [f"{path} is a {origin} track, which does not say its rate: {fps:g} Hz"]
     return FlameSequence.load(path), []
+
+
+def _take_on(path: Where, head: Head) -> tuple[FlameSequence, list[str]]:
+    """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
+    if set(SHAPES) & set(head.expression_names):
+        return from_arkit_csv(path, head)
+    from .retarget import retarget
+
+    motion, notes = from_arkit_csv(path)
+    return retarget(motion, head), [*notes, f"head {head.id} has no ARKit axes: the take was retargeted to it"]
 
 
 def from_arkit_csv(path: Where, head: str | Head = "open") -> tuple[FlameSequence, list[str]]:

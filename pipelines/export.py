@@ -96,12 +96,10 @@ def _write_meshes(clip: FlameSequence, output: Path, progress: Progress | None) 
     digits = max(4, len(str(len(clip) - 1)))
     numbered = [output.with_name(f"{output.stem}_{k:0{digits}d}{output.suffix}") for k in range(len(clip))]
     files = numbered if len(clip) > 1 else [output]
-    for file in files:
-        check_writable(file)
     text = output.suffix.lower() == ".obj"
     materials = output.with_suffix(".mtl")
-    if text:
-        save_materials(materials)
+    for file in [*files, materials] if text else files:
+        check_writable(file)
     for number, file in enumerate(files):
         with torch.no_grad():
             (vertices,) = person(clip[number : number + 1])
@@ -111,4 +109,6 @@ def _write_meshes(clip: FlameSequence, output: Path, progress: Progress | None) 
             save_ply(file, vertices, person)
         if progress is not None:
             progress("frames", number + 1, len(files))
+    if text:
+        save_materials(materials)
     return [*files, materials] if text else files

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,6 +106,32 @@ def test_tracks_of_vhap_and_cap4d_are_told_apart_by_what_they_hold(tmp_path):
     with pytest.raises(BadInput, match="not a flamecast motion file"):
         save_arrays(tmp_path / "half.npz", {"shape": vhap["shape"], "expr": vhap["expr"]})
         load_motion(tmp_path / "half.npz", HEAD)
+
+
+def test_a_head_without_arkits_names_is_served_by_retargeting(tmp_path):
+    pytest.importorskip("flamecast.flame_motion.retarget")
+    names = tuple(f"expression_{k:03d}" for k in range(len(HEAD.expression_names)))
+    numbered = replace(HEAD, id="numbers@00000000", expression_names=names)
+    write_export("demo", tmp_path / "take.csv")
+    motion, notes = load_motion(tmp_path / "take.csv", numbered)
+    assert motion.head == numbered.id and "retargeted" in notes[-1]
+    assert float((numbered(motion) - HEAD(demo_motion("open"))).norm(dim=-1).max()) < 2e-3
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets a limit that only some systems have")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    """A file that may not grow beyond 1 KiB stands for it."""
+    code = (
+        "import resource, sys; from flamecast.pipelines.export import write_export\n"
+        "from flamecast.flame_motion import BadInput\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n"
+        "for name in ('out.glb', 'out.gltf', 'out.csv', 'out.obj', 'out.ply'):\n"
+        "    try: write_export('demo', name, frame=0 if name[-3:] in ('obj', 'ply') else None)\n"
+        "    except BadInput as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=100)
+    assert done.stdout.count("cannot be written") == done.stdout.count("\n") == 5, done.stdout + done.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_motion_of_another_head_needs_that_head(tmp_path):
