@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, load_head
-from ..flame_motion.controls import JOINTS, apply_controls
+from ..flame_motion.controls import ANGLES, JOINTS, apply_controls
 from ..flame_motion.files import atomic_path, check_writable, refuse_overwriting
 from ..flame_motion.heads import PARTS
 from ..flame_motion.looks import LOOKS, face_looks
@@ -37,6 +37,8 @@ FILL = (-0.70, 0.10, 0.70)
 AMBIENT, KEY_SHARE, FILL_SHARE, SHINE = 0.17, 0.80, 0.27, 0.12
 PAPER, INK, INSIDE_OUT = (0.20, 0.21, 0.23), (235, 235, 235), (0.85, 0.0, 0.75)
 FACE = ("face", "lips", "lids")
+FULL_TURN = {"neck": 40.0, "eyes": 25.0}  # degrees, of controls that are angles
+WITH_JAW = ("mouthClose", "tongueOut")
 SHOWN = 0.01  # mm; what moves less, does not
 
 
@@ -100,10 +102,9 @@ def overview(head: Head) -> list[Section]:
     learned = [name for name in head.expression_names if _is_learned(name)]
     sections = [Section("neutral", [*around_it, *closer]), Section("joints and lids", _joint_panels(head, rest))]
     if named:
-        shown = [
-            Panel(_moved(head, rest, name, 1.0), posed(head, rest, name, 1.0), yaw) for name in named for yaw in (0, 40)
-        ]
-        sections.append(Section("expression axes at 1", shown))
+        sections.append(
+            Section("expression axes at 1", [panel for name in named for panel in _named(head, rest, name)])
+        )
     if learned:
         sections.append(Section("learned expression axes at -1 and +1", _both_ways(head, rest, learned, 1.0)))
     identity = [f"identity_{k:02d}" for k in range(min(head.identity.shape[-1], 40))]
@@ -114,10 +115,11 @@ def overview(head: Head) -> list[Section]:
 def close_up(head: Head, name: str) -> Section:
     """One axis or control, half and full, from four sides. BadInput where the head has none of this name."""
     rest = FlameSequence.neutral(1, 25.0, head)
-    full = 2.0 if name.startswith("identity_") else math.radians(40) if name in ("yaw", "pitch", "roll") else 1.0
+    full = 2.0 if name.startswith("identity_") else math.radians(FULL_TURN[ANGLES[name][0]]) if name in ANGLES else 1.0
     half, whole = posed(head, rest, name, full / 2), posed(head, rest, name, full)
-    views = [Panel(_moved(head, rest, name, full), whole, yaw) for yaw in (0, 40, 90)]
-    return Section(name, [Panel("neutral", rest), Panel("half", half), *views])
+    label, near = _moved(head, rest, name, full), ANGLES.get(name, ("",))[0] != "neck"
+    views = [Panel(label, whole, _side(name) * yaw, near=near) for yaw in (0, 40, 90)]
+    return Section(name, [Panel("neutral", rest, near=near), Panel("half", half, near=near), *views])
 
 
 def posed(head: Head, rest: FlameSequence, name: str, amount: float) -> FlameSequence:
@@ -153,6 +155,19 @@ def _joint_panels(head: Head, rest: FlameSequence) -> list[Panel]:
         turned = apply_controls(rest, {name: math.radians(degrees)}, head)
         panels.append(Panel(f"{name} {degrees:+d} deg", turned, yaw, near=False))
     return panels
+
+
+def _named(head: Head, rest: FlameSequence, name: str) -> list[Panel]:
+    """An axis from the front and from its own side; those that go with an open jaw, with it on the second."""
+    alone, label = posed(head, rest, name, 1.0), _moved(head, rest, name, 1.0)
+    if name in WITH_JAW:
+        return [Panel(label, alone), Panel(f"{name}, jaw open", apply_controls(alone, {"jawOpen": 0.6}, head))]
+    return [Panel(label, alone), Panel(label, alone, _side(name) * 40)]
+
+
+def _side(name: str) -> int:
+    """The side to look from: -1 for what happens on the subject's right, otherwise 1."""
+    return -1 if name.endswith("Right") else 1
 
 
 def _both_ways(head: Head, rest: FlameSequence, names: Iterable[str], amount: float) -> list[Panel]:
