@@ -230,7 +230,8 @@ class Artist:
         normals = vertex_normals(vertices[0], faces) @ turn.T
         normal = interpolate_fast(seen, corners, faces, normals[None], unit=True)[0]
         index = seen[0].numpy().clip(0)
-        light = self._lit(normal, index)
+        # The light stays on the side away from which the face looks, so that it always grazes.
+        light = self._lit(normal * np.array([1 if panel.yaw >= 0 else -1, 1, 1], np.float32), index)
         light[_from_behind(corners[0], faces).numpy()[index]] = INSIDE_OUT
         light[seen[0].numpy() < 0] = PAPER
         fine = light.reshape(self.size, FINER, self.size, FINER, 3).mean((1, 3))
