@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from .complete import completed
 from .errors import BadInput, MissingAsset
 from .files import existing_file
 from .heads import PARENTS, WHOLE, Head, load_open_head
-from .complete import completed
 from .npz import load_arrays, save_arrays
 from .safe_pickle import as_array, read_pickle
 
