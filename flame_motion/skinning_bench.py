@@ -61,7 +61,9 @@ def smplx_vertices(head: Head) -> Callable[[FlameSequence], Tensor]:
     try:
         from smplx.lbs import lbs
     except ImportError as error:
-        raise MissingAsset("smplx is not installed: pip install flamecast[flame] (its licence is non-commercial)") from error
+        raise MissingAsset(
+            "smplx is not installed: pip install flamecast[flame] (its licence is non-commercial)"
+        ) from error
     directions = torch.cat([head.identity, head.expression], -1).contiguous()
     correctives = head.pose_correctives
     assert correctives is not None
