@@ -16,6 +16,7 @@ from .register import INSIDE, Mesh, Registration, adjacency, ball_of, border_loo
 
 EYEBALLS = {"eye_left": np.arange(3931, 4477), "eye_right": np.arange(4477, 5023)}  # FLAME's vertices
 CLOSING = 0.78  # where lids meet: this share of the way from the upper to the lower one
+OVERLAP = np.radians(1.0)  # by which shut lids overlap
 LID_REACH = 1.6  # radii of the eyeball around its centre within which a lid pulls at the skin
 CLEAR = 0.0004  # m between a moving lid and the eyeball
 CENTRE, HALF = np.array([0.5, 0.575]), np.array([0.49, 0.42])  # of the ellipse that the skin fills on the texture
@@ -128,13 +129,15 @@ def _lid_shape(mesh: Mesh, skin: np.ndarray, ball: np.ndarray) -> np.ndarray:
 
 
 def shut_margin(margin: np.ndarray, radius: float) -> np.ndarray:
-    """Where both lid margins [2, C, 3] m, seen from the eyeball's centre, lie when they meet: turned about x."""
+    """Where both lid margins [2, C, 3] m, seen from the eyeball's centre, lie when they meet: turned about x.
+
+    Each point keeps its distance from the eyeball, unless that is less than CLEAR.
+    """
     angle = np.arctan2(margin[..., 1], margin[..., 2])
-    close = CLOSING * angle[1] + (1 - CLOSING) * angle[0]
-    across = margin[..., 0].mean(0)
-    reach = np.hypot(margin[..., 1], margin[..., 2]).mean(0)
-    reach = np.maximum(reach, np.sqrt(np.maximum((radius + 2 * CLEAR) ** 2 - across**2, 0)))
-    return np.broadcast_to(np.stack([across, reach * np.sin(close), reach * np.cos(close)], -1), margin.shape)
+    close = CLOSING * angle[1] + (1 - CLOSING) * angle[0] + np.array([[-OVERLAP], [OVERLAP]]) / 2
+    reach = np.hypot(margin[..., 1], margin[..., 2])
+    reach = np.maximum(reach, np.sqrt(np.maximum((radius + CLEAR) ** 2 - margin[..., 0] ** 2, 0)))
+    return np.stack([margin[..., 0], reach * np.sin(close), reach * np.cos(close)], -1)
 
 
 def point_rows(mesh: Mesh, chosen: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
