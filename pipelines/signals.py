@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, demo_motion
+from ..flame_motion.regions import find_region, mix
+from ..flame_motion.retarget import retarget
 from .console import Progress
 from .options import FASTEST, SLOWEST
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..flame_motion import Head
     from ..flame_motion.track import Tracking
 
 Source = str | PathLike[str]
@@ -135,6 +140,49 @@ def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
         else:
             entries.append({"frames": [frame, frame], "problem": "no face in the driver: interpolated"})
     return entries
+
+
+def open_mix(text: str | None) -> dict[str, FlameSequence]:
+    """The clips of `mouth=b.npz,head=c.npz` by region. Raises BadInput."""
+    clips: dict[str, FlameSequence] = {}
+    for part in [] if text is None else text.split(","):
+        name, equals, path = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not path:
+            raise BadInput(f"mix {part.strip()!r}: expected region=motion.npz, such as mouth=b.npz")
+        find_region(name)
+        if name in clips:
+            raise BadInput(f"mix {name}: given twice")
+        clips[name] = FlameSequence.load(path)
+    return clips
+
+
+def mix_files(text: str | None) -> list[str]:
+    """The files that a mix names."""
+    return [] if text is None else [part.partition("=")[2].strip() for part in text.split(",")]
+
+
+def mixed(driving: Driving, clips: dict[str, FlameSequence]) -> Driving:
+    """The driver with regions from other clips; what ends earlier or comes from another head is said."""
+    if not clips:
+        return driving
+    motion = mix(driving.motion, clips)
+    problems = [
+        f"mix {name}: the clip lasts {clip.duration:.2f} s, the driver {driving.motion.duration:.2f} s: "
+        "the output ends with it"
+        for name, clip in clips.items()
+        if len(clip.resample(motion.fps)) == len(motion) < len(driving.motion)
+    ]
+    facts = {**driving.facts, "mixed_from": {name: clip.head for name, clip in clips.items()}}
+    return replace(driving, motion=motion, facts=facts, problems=[*driving.problems, *problems])
+
+
+def retargeted(driving: Driving, head: Head, shape: Tensor | None = None) -> Driving:
+    """The driver on this head, with the identity `shape` [S]; that it was made for another one is said."""
+    if driving.motion.head == head.id:
+        head.check(driving.motion)
+        return driving
+    facts = {**driving.facts, "retargeted_from": driving.motion.head}
+    return replace(driving, motion=retarget(driving.motion, head, shape), facts=facts)
 
 
 def check_edit(edit: str | None, head: str) -> None:
