@@ -323,8 +323,8 @@ def test_the_demo_moves_as_people_do():
     assert (moving[0] & moving[1]).any() and (moving[0] & moving[2]).any()  # they overlap
 
 
-def test_the_demo_smiles_where_the_head_can(arkit_head):
-    motion = demo_motion(arkit_head)
-    assert motion.expression[:, 0].max() == pytest.approx(0.75, abs=0.02)
-    assert torch.equal(motion.expression[:, 0], motion.expression[:, 1])
+def test_the_demo_smiles_on_both_sides(head):
+    motion = demo_motion(head)
+    left, right = (motion.expression[:, head.expression_names.index(f"mouthSmile{side}")] for side in ("Left", "Right"))
+    assert left.max() == pytest.approx(0.75, abs=0.02) and torch.equal(left, right)
     assert set(BLENDS) == {"smile"}
