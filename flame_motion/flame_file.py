@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .errors import BadInput, MissingAsset
 from .files import existing_file
-from .heads import PARENTS, PARTS, Head
+from .heads import PARENTS, WHOLE, Head, load_open_head
+from .complete import completed
 from .npz import load_arrays, save_arrays
 from .safe_pickle import as_array, read_pickle
 
-if TYPE_CHECKING:
-    from .sequence import FlameSequence
-
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 VERTICES, FACES, IDENTITY, JOINTS = 5023, 9976, 300, 5
-EYEBALLS = {"eye_left": slice(3931, 4477), "eye_right": slice(4477, 5023)}
 LICENCE_PAGE = "https://flame.is.tue.mpg.de"
-WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe")
-
-
-@dataclass(frozen=True, eq=False)
-class FlameHead(Head):
-    """FLAME as its file gives it: no landmarks and no eyelid shapes yet (eyelids move nothing)."""
-
-    def landmarks(self, motion: FlameSequence) -> Tensor:
-        """BadInput: FLAME's file does not say where the 68 landmarks are."""
-        raise BadInput(
-            f"head {self.id}: a FLAME file does not hold the places of the 68 landmarks, and this version does not "
-            "compute them yet; use the built-in head 'open' where landmarks are needed"
-        )
 
 
 def heads_folder() -> Path:
@@ -88,10 +71,14 @@ def _converted(path: Path) -> Path:
     for name in (stem, f"{stem}-{source[:8]}"):  # two files may share a name: generic_model.pkl is FLAME 2019 and 2020
         target = heads_folder() / f"{name}.npz"
         if not target.exists():
-            arrays = convert(path)
+            arrays = completed(load_open_head(), convert(path))
             try:
                 # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
-                save_arrays(target, {**arrays, "source_sha256": np.array(source)}, compress=False)
+                save_arrays(
+                    target,
+                    {"format_version": np.array(FORMAT_VERSION), **arrays, "source_sha256": np.array(source)},
+                    compress=False,
+                )
             except BadInput as error:
                 raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
             return target
@@ -125,22 +112,15 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         raise BadInput(
             f"{path}: shapedirs: expected {IDENTITY} identity axes and then expression axes, got {axes} in all"
         )
-    template, faces = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int64)
-    uv, uv_faces = cylinder_uv(template, faces)
     return {
-        "format_version": np.array(FORMAT_VERSION),
-        "template": template,
+        "template": arrays["v_template"].astype(np.float32),
         "identity": arrays["shapedirs"][..., :IDENTITY].astype(np.float32),
         "expression": arrays["shapedirs"][..., IDENTITY:].astype(np.float32),
         "expression_names": np.array([f"expression_{k:03d}" for k in range(axes - IDENTITY)]),
         "pose_correctives": arrays["posedirs"].astype(np.float32),
         "joint_regressor": arrays["J_regressor"].astype(np.float32),
         "weights": arrays["weights"].astype(np.float32),
-        "eyelids": np.zeros((VERTICES, 3, 2), np.float32),
-        "faces": faces,
-        "uv": uv,
-        "uv_faces": uv_faces,
-        "part": _parts(faces, arrays["weights"]),
+        "faces": arrays["f"].astype(np.int64),
     }
 
 
@@ -166,29 +146,10 @@ def _check_tree(path: Path, arrays: dict[str, np.ndarray]) -> None:
         raise BadInput(f"{path}: kintree_table: expected the parents {PARENTS[1:]}, got {parents[1:].tolist()}")
 
 
-def cylinder_uv(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """uv [3F, 2] in 0..1 and uv_faces [F, 3]: unrolled around the upright axis, cut at the back of the head."""
-    angle = np.arctan2(vertices[:, 0], vertices[:, 2] - vertices[:, 2].mean()) / (2 * np.pi) + 0.5
-    height = vertices[:, 1] - vertices[:, 1].min()
-    corners = np.stack((angle, height / height.max()), -1)[faces]  # [F, 3, 2]
-    across = np.ptp(corners[..., 0], axis=1) > 0.5
-    corners[..., 0] += across[:, None] & (corners[..., 0] < 0.5)
-    corners[..., 0] /= max(1.0, corners[..., 0].max())
-    return corners.reshape(-1, 2).astype(np.float32), np.arange(faces.size, dtype=np.int64).reshape(-1, 3)
-
-
-def _parts(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Part of each face [F]: the eyeballs by their vertices, the torso by its joint, the rest face."""
-    label = np.where(weights.argmax(1) == 0, PARTS.index("torso"), PARTS.index("face"))
-    for name, vertices in EYEBALLS.items():
-        label[vertices] = PARTS.index(name)
-    return label[faces[:, 0]].astype(np.int64)
-
-
 def read_converted(path: Path) -> Head:
     """A Head from the arrays of an `.npz` whose keys are its field names; `id` carries the hash of the file."""
     arrays = load_arrays(path)
-    optional = {"id", "pose_correctives", "mediapipe", "landmark_faces", "landmark_bary"}
+    optional = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary"}
     if missing := sorted({field.name for field in fields(Head)} - optional - arrays.keys()):
         raise BadInput(f"{path}: not a head: it lacks {', '.join(missing)}")
     names = arrays["expression_names"]
@@ -196,15 +157,17 @@ def read_converted(path: Path) -> Head:
         raise BadInput(f"{path}: expression_names must be a list of texts, got {names.dtype} {list(names.shape)}")
     values: dict[str, Any] = {"pose_correctives": None}
     for name in {field.name for field in fields(Head)} & arrays.keys() - {"expression_names"}:
-        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+        if arrays[name].dtype.kind not in "fiu" or (name != "landmark_bary" and not np.isfinite(arrays[name]).all()):
             raise BadInput(f"{path}: {name} must be finite numbers, got {arrays[name].dtype}")
         values[name] = torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32))
-    made: type[Head] = Head
     if "landmark_faces" not in values:
-        made = FlameHead
         values |= {
             "landmark_faces": torch.zeros(68, dtype=torch.int64),
             "landmark_bary": torch.full((68, 3), torch.nan),
         }
-    identity = f"{path.stem.replace('@', '_')}@{_digest(path)[:8]}"
-    return made(id=identity, expression_names=tuple(str(name) for name in names), **values)
+    digest = str(arrays.get("source_sha256", "")) or _digest(path)
+    return Head(
+        id=f"{path.stem.replace('@', '_')}@{digest[:8]}",
+        expression_names=tuple(str(name) for name in names),
+        **values,
+    )

@@ -139,7 +139,8 @@ def _eye_angle(head: Head) -> Tensor:
     for part, joint, iris in (("eye_left", 3, 473), ("eye_right", 4, 468)):
         index = head.faces[head.part == PARTS.index(part)].unique()
         unit = torch.nn.functional.normalize(head.template[index] - joints[joint], dim=1)
-        axis = torch.nn.functional.normalize(head.template[head.mediapipe[iris]] - joints[joint], dim=0)  # type: ignore[index]
+        middle = head.mediapipe_skin(torch.tensor([iris])).template[0]
+        axis = torch.nn.functional.normalize(middle - joints[joint], dim=0)
         angle[index] = torch.rad2deg(torch.acos((unit @ axis).clamp(-1, 1)))
     return angle
 
