@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .errors import BadInput
 from .heads import Head, load_head
-from .retarget import landmark_points, part_vertices, retarget, surface_skin
+from .retarget import part_vertices, retarget
 from .sequence import CHANNELS, FlameSequence
 
 # Areas of the skin, each by the iBUG landmarks that lie in it.
@@ -124,7 +124,7 @@ def split_axes(head: Head, areas: frozenset[str]) -> Tensor:
 def _area_movement(head: Head, areas: frozenset[str]) -> tuple[Tensor, Tensor]:
     """[E, E] m^2 twice: mean square movement of the skin well inside the areas, and well outside (float64)."""
     skin = part_vertices(head, ("face", "lips", "lids"))
-    marks = surface_skin(head, [landmark_points(head)])
+    marks = head.points(head.landmark_faces, head.landmark_bary)
     points = torch.cat([marks.template, head.template[skin]])
     basis = torch.cat([marks.expression, head.expression[skin]]).double()
     # The landmarks count as much as all skin.

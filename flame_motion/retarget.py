@@ -17,6 +17,8 @@ JAW_TRUST = 0.02  # how strongly the source's jaw angle is kept where jaw and ex
 ROUNDS = 3  # of Gauss-Newton; the jaw is within 1e-4 rad after three
 CHUNK = 256  # frames solved at once: memory stays constant
 MOVING = ("face", "lips", "lids", "teeth_lower", "tongue", "mouth")  # parts whose movement costs
+NO_LIDS = 1e-4  # m that a blink moves lids, at least
+IRISES = 468  # MediaPipe's landmarks from here on follow the gaze, not the face
 LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
 
 
@@ -75,59 +77,27 @@ class Correspondence:
 @lru_cache(maxsize=8)
 def correspondence(source: Head, target: Head) -> Correspondence:
     """Points that lie at the same place of both faces: landmarks, and the densest other set that both heads have."""
-    here, there = [landmark_points(source)], [landmark_points(target)]
-    if (shared := _shared_vertices(source, target)) is not None:
-        here.append(vertex_points(shared[0]))
-        there.append(vertex_points(shared[1]))
-    weights = torch.full((sum(len(index) for index, _ in here),), 1.0)
-    return Correspondence(
-        surface_skin(source, here), surface_skin(target, there), weights / weights.sum(), _stiffness(target)
-    )
+    known = source.mediapipe_faces is not None and target.mediapipe_faces is not None
+    shared = torch.arange(IRISES if known else 0)
+    for head in (source, target) if known else ():
+        shared = shared[head.mediapipe_places()[0][shared] >= 0]
+    weights = torch.full((68 + len(shared),), 1 / (68 + len(shared)))
+    return Correspondence(_points(source, shared), _points(target, shared), weights, _stiffness(target))
 
 
-Points = tuple[Tensor, Tensor]  # [P, 3] vertices and [P, 3] barycentric weights
-
-
-def landmark_points(head: Head) -> Points:
-    """The 68 landmarks as points of the surface."""
-    return head.faces[head.landmark_faces], head.landmark_bary
-
-
-def vertex_points(index: Tensor) -> Points:
-    """Vertices [P] as points of the surface."""
-    return index[:, None].expand(-1, 3), torch.tensor([1.0, 0.0, 0.0]).expand(len(index), 3)
-
-
-def _shared_vertices(source: Head, target: Head) -> Points | None:
-    """Vertices [P] of the source and of the target at the same place of the face."""
-    if torch.equal(source.faces, target.faces):
-        index = torch.arange(468) if source.mediapipe is not None else part_vertices(source, ("face", "lips", "lids"))
-        return index, index
-    if source.mediapipe is None or target.mediapipe is None:
-        return None
-    both = (source.mediapipe[:468] >= 0) & (target.mediapipe[:468] >= 0)  # the irises after them follow the gaze
-    return source.mediapipe[:468][both], target.mediapipe[:468][both]
+def _points(head: Head, shared: Tensor) -> Skin:
+    """Skinning data of the 68 landmarks, then of some MediaPipe landmarks [K]."""
+    faces, bary = head.landmark_faces, head.landmark_bary
+    if len(shared):
+        more = head.mediapipe_places()
+        faces, bary = torch.cat([faces, more[0][shared]]), torch.cat([bary, more[1][shared]])
+    return head.points(faces, bary)
 
 
 def part_vertices(head: Head, names: tuple[str, ...]) -> Tensor:
     """Indices of the vertices of some parts, ascending."""
     wanted = torch.tensor([PARTS.index(name) for name in names])
     return head.faces[torch.isin(head.part, wanted)].unique()
-
-
-def surface_skin(head: Head, points: list[Points]) -> Skin:
-    """Skinning data of points of the surface: each is the blend of its triangle's corners."""
-    corners, bary = (torch.cat(values) for values in zip(*points, strict=True))
-    skin = head.subset(corners.reshape(-1))
-
-    def mixed(values: Tensor) -> Tensor:
-        spread = values.reshape(*corners.shape, *values.shape[1:])
-        return torch.einsum("pc,pc...->p...", bary, spread)
-
-    fields = ("template", "identity", "expression", "eyelids", "weights")
-    changes = {name: mixed(getattr(skin, name)) for name in fields}
-    correctives = None if skin.pose_correctives is None else mixed(skin.pose_correctives)
-    return replace(skin, pose_correctives=correctives, **changes)
 
 
 def _stiffness(head: Head) -> Tensor:
@@ -156,17 +126,29 @@ def _moved(
     )  # fmt: skip
     wanted = there[0] + size * (link.here.pose(*here, face) - here[0])
     expression, jaw = solve_face(link, wanted, there, motion.jaw)
-    closed = motion.eyelids + _closing(link.here, motion.expression) - _closing(link.there, expression)
-    return expression, jaw, closed.clamp(0, 1)
+    shut_here, shut_there = _blink(link.here, here[0]), _blink(link.there, there[0])
+    closed = (motion.eyelids + _closing(link.here, motion.expression)) / shut_here
+    lids = closed * shut_there - _closing(link.there, expression)
+    return expression, jaw, lids.clamp(0, 1)
+
+
+def _openings(values: Tensor) -> Tensor:
+    """Height of the left and the right eye's opening [2, ...] in values [P, 3, ...] of points: places or axes."""
+    height = lambda points: values[list(points), 1].mean(0)  # noqa: E731
+    return torch.stack([height(upper) - height(lower) for upper, lower in LIDS])
+
+
+def _blink(skin: Skin, rest: Tensor) -> Tensor:
+    """What value of its lid shuts each eye of an identity [2]: 1, or less where the eyes are small."""
+    whole = -_openings(skin.eyelids).diagonal()
+    return torch.where(whole > NO_LIDS, (_openings(rest) / whole.clamp_min(NO_LIDS)).clamp(0.3, 1), 1.0)
 
 
 def _closing(skin: Skin, expression: Tensor) -> Tensor:
-    """What share of a blink the expression [T, E] does to each eye's opening [T, 2]; 0 where a head has no lids."""
-    height = lambda basis, points: basis[list(points), 1].mean(0)  # noqa: E731
-    opening = lambda basis: torch.stack([height(basis, up) - height(basis, low) for up, low in LIDS])  # noqa: E731
-    whole = opening(skin.eyelids).diagonal()  # [2] m, of a full blink of the same eye
-    share = opening(skin.expression) @ expression.T  # [2, T]
-    return torch.where(whole.abs() > 1e-4, share.T / whole, 0.0)
+    """How far the expression [T, E] closes each eye, in values of its lid [T, 2]; 0 where a head has no lids."""
+    whole = -_openings(skin.eyelids).diagonal()  # [2] m
+    share = -(_openings(skin.expression) @ expression.T).T
+    return torch.where(whole > NO_LIDS, share / whole.clamp_min(NO_LIDS), 0.0)
 
 
 # -- axes by name ------------------------------------------------------------------------------------------------------
