@@ -23,9 +23,10 @@ AREAS: dict[str, tuple[int, ...]] = {
     "eyes": tuple(range(36, 48)),
     "mouth": tuple(range(48, 68)),
 }
-FIRMEST = 1e5
-LEAK = 0.015  # root mean square movement outside a region, as a share of that inside
-MARGIN = 0.1  # inter-ocular distances on both sides of a region's border, where the skin may do as it must
+FIRMNESS = 200.0  # how much more staying still outside a region counts than moving as wanted inside
+# In inter-ocular distances: how much nearer to its own landmarks than to others skin inside is, and how far from them
+# skin outside begins to be held, and is held in full. Between the two it may do as it must: skin does not tear.
+INSIDE, FREE, HELD = 0.1, 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ REGIONS: dict[str, Region] = {
     "mouth": _region("mouth chin", "jaw"),
     "lips": _region("mouth"),
     "jaw": _region("chin", "jaw"),
-    "nose": _region("nose"),
     "lids": _region("eyes", "eyelids"),
     "gaze": _region("", "eyes"),
     "eyes": _region("eyes", "eyelids eyes"),
@@ -107,22 +107,15 @@ def mix(base: FlameSequence, parts: Mapping[str, FlameSequence], head: Head | No
 def split_axes(head: Head, areas: frozenset[str]) -> Tensor:
     """[E, E]: coefficients to those that move the skin of some areas alike and the rest of the face not at all.
 
-    Least squares over the head's axes; the outside weighs as much more as it takes to keep it `LEAK` still.
+    Least squares over the head's axes. What they cannot move in these areas alone stays out: a part is lost.
     """
     inside, outside = _area_movement(head, areas)
-    both = inside + outside
-    ridge = 1e-5 * both.diagonal().mean() * torch.eye(len(both), dtype=both.dtype)
-    firmness = 10.0
-    while True:
-        split = torch.linalg.solve(inside + firmness * outside + ridge, inside)
-        leak, kept = ((split.T @ gram @ split).trace().sqrt() for gram in (outside, inside))
-        if leak <= LEAK * kept or firmness >= FIRMEST:
-            return split.float()
-        firmness *= 1.5
+    ridge = 1e-5 * (inside + outside).diagonal().mean() * torch.eye(len(inside), dtype=inside.dtype)
+    return torch.linalg.solve(inside + FIRMNESS * outside + ridge, inside).float()
 
 
 def _area_movement(head: Head, areas: frozenset[str]) -> tuple[Tensor, Tensor]:
-    """[E, E] m^2 twice: mean square movement of the skin well inside the areas, and well outside (float64)."""
+    """[E, E] m^2 twice: mean square movement of the skin inside the areas, and outside (float64)."""
     skin = part_vertices(head, ("face", "lips", "lids"))
     marks = head.points(head.landmark_faces, head.landmark_bary)
     points = torch.cat([marks.template, head.template[skin]])
@@ -132,9 +125,10 @@ def _area_movement(head: Head, areas: frozenset[str]) -> tuple[Tensor, Tensor]:
     distance = {name: torch.cdist(points, marks.template[list(own)]).amin(1) for name, own in AREAS.items()}
     into = torch.stack([distance[name] for name in AREAS if name in areas]).amin(0)
     away = torch.stack([distance[name] for name in AREAS if name not in areas]).amin(0)
-    margin = MARGIN * (marks.template[36:42].mean(0) - marks.template[42:48].mean(0)).norm()
-    found = []
-    for where in (away - into > margin, into - away > margin):
-        mask = weight * where
-        found.append(torch.einsum("n,nke,nkf->ef", mask, basis, basis) / mask.sum())
-    return found[0], found[1]
+    unit = (marks.template[36:42].mean(0) - marks.template[42:48].mean(0)).norm()
+    held = ((into / unit - FREE) / (HELD - FREE)).clamp(0, 1).square() * (into > away)
+    inside, outside = (
+        torch.einsum("n,nke,nkf->ef", mask, basis, basis) / mask.sum()
+        for mask in (weight * (away - into > INSIDE * unit), weight * held)
+    )
+    return inside, outside
