@@ -23,10 +23,10 @@ AREAS: dict[str, tuple[int, ...]] = {
     "eyes": tuple(range(36, 48)),
     "mouth": tuple(range(48, 68)),
 }
-FIRMNESS = 200.0  # how much more staying still outside a region counts than moving as wanted inside
+FIRMNESS = 300.0  # how much more staying still outside a region counts than moving as wanted inside
 # In inter-ocular distances: how much nearer to its own landmarks than to others skin inside is, and how far from them
 # skin outside begins to be held, and is held in full. Between the two it may do as it must: skin does not tear.
-INSIDE, FREE, HELD = 0.1, 0.1, 0.5
+INSIDE, FREE, HELD = 0.1, 0.2, 0.7
 
 
 @dataclass(frozen=True)
