@@ -23,6 +23,7 @@ from .errors import BadInput
 from .heads import load_head
 from .keyframes import Keyframe, check_ease, check_time, curve, read_json, tracks
 from .regions import Region, find_region, restrict
+from .retarget import head_of
 from .sequence import FlameSequence
 from .transfer import keep_rest
 
@@ -61,7 +62,7 @@ def apply_edit(motion: FlameSequence, edit: Edit | Sequence[Edit], head: Head | 
     edit: text as above, a mapping of the same names and values, the path of a keyframe file (`*.json`, see
     `read_edit`), or a sequence of those. `head`: the motion's own, where its id cannot be loaded. Raises BadInput.
     """
-    known = load_head(motion.head) if head is None else head
+    known = head_of(motion) if head is None else head
     for one in split_edit(edit):
         motion = _parsed(one, known)(motion)
     return motion
@@ -187,7 +188,7 @@ def apply_keyframes(motion: FlameSequence, keyframes: Iterable[Keyframe], head: 
     values = tracks(keyframes, len(motion), motion.fps)
     if "gain" in values:
         motion = effects.amplify(motion, values.pop("gain"))
-    return apply_controls(motion, values, load_head(motion.head) if head is None else head)
+    return apply_controls(motion, values, head_of(motion) if head is None else head)
 
 
 def _keyframes(path: str, entries: Any, head: Head) -> list[Keyframe]:

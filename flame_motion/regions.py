@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from .errors import BadInput
-from .heads import Head, load_head
-from .retarget import part_vertices, retarget
+from .heads import Head
+from .retarget import head_of, part_vertices, retarget
 from .sequence import CHANNELS, FlameSequence
 
 # Areas of the skin, each by the iBUG landmarks that lie in it.
 AREAS: dict[str, tuple[int, ...]] = {
     "chin": tuple(range(4, 13)),
-    "brows": tuple(range(17, 27)),
-    "nose": tuple(range(27, 36)),
+    "brows": tuple(range(17, 28)),  # with the root of the nose, which they pull along
+    "nose": tuple(range(28, 36)),
     "eyes": tuple(range(36, 48)),
     "mouth": tuple(range(48, 68)),
 }
@@ -91,7 +91,7 @@ def mix(base: FlameSequence, parts: Mapping[str, FlameSequence], head: Head | No
     Clips of another head are retargeted, of another rate resampled; the result ends with the shortest. The identity is
     the base's. `head`: the base's, where its id cannot be loaded. BadInput for an unknown region.
     """
-    own = load_head(base.head) if head is None else head
+    own = head_of(base) if head is None else head
     regions = {name: find_region(name) for name in parts}
     clips = {name: clip.resample(base.fps) for name, clip in parts.items()}
     frames = min(len(clip) for clip in (base, *clips.values()))

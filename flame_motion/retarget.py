@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from .errors import BadInput
 from .heads import PARTS, Head, Skin, load_head
 from .rotations import matrix_from_axis_angle
 from .sequence import FlameSequence
@@ -32,7 +34,7 @@ def retarget(
     in proportion to the size of the faces. The translation is scaled likewise. `source`: the motion's own head, where
     its id cannot be loaded. Frames do not influence each other: the result is as smooth as the source.
     """
-    own = load_head(motion.head) if source is None else source
+    own = head_of(motion) if source is None else source
     own.check(motion)
     identity = torch.zeros(head.identity.shape[-1]) if shape is None else shape
     if own.id == head.id:
@@ -55,6 +57,17 @@ def retarget(
         translation=motion.translation * size,
         head=head.id,
     )
+
+
+def head_of(motion: FlameSequence) -> Head:
+    """The head a clip was made for. BadInput when it names a file, which may be anybody's: only known heads are loaded.
+
+    MissingAsset when it is not here.
+    """
+    base = motion.head.partition("@")[0]
+    if base.endswith((".pkl", ".npz")) or "/" in base or os.sep in base:
+        raise BadInput(f"This motion was made for head {motion.head}: it names a file as its head, and none is opened.")
+    return load_head(motion.head)
 
 
 @dataclass(frozen=True, eq=False)

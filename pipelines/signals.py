@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, demo_motion
 from ..flame_motion.regions import find_region, mix
-from ..flame_motion.retarget import retarget
+from ..flame_motion.retarget import head_of, retarget
 from .console import Progress
 from .options import FASTEST, SLOWEST
 
@@ -68,9 +68,16 @@ def open_signal(
         return Signal(demo=True, facts={"kind": "motion", "file": "demo"})
     assert motion is not None
     facts = {"kind": "motion"} if isinstance(motion, FlameSequence) else {"kind": "motion", "file": str(motion)}
-    sequence = motion if isinstance(motion, FlameSequence) else FlameSequence.load(motion)
+    sequence = motion if isinstance(motion, FlameSequence) else _loaded(motion)
     _check_rate("the motion", sequence.fps, fps)
     return Signal(motion=sequence, facts=facts)
+
+
+def _loaded(path: Source) -> FlameSequence:
+    """A motion file whose head is here and fits it. Raises BadInput or MissingAsset."""
+    motion = FlameSequence.load(path)
+    head_of(motion).check(motion)
+    return motion
 
 
 def to_motion(
@@ -152,7 +159,7 @@ def open_mix(text: str | None) -> dict[str, FlameSequence]:
         find_region(name)
         if name in clips:
             raise BadInput(f"mix {name}: given twice")
-        clips[name] = FlameSequence.load(path)
+        clips[name] = _loaded(path)
     return clips
 
 

@@ -42,8 +42,13 @@ def moved(head, motion, other):
 
 
 def split_landmarks(name):
+    """Landmarks inside a region, and outside: those too near to it to stay (0.25 inter-ocular distances) left out."""
+    still = load_head().landmarks(FlameSequence.neutral(1, 25))[0]
     inside = [mark for area in REGIONS[name].areas for mark in AREAS[area]]
-    return inside, [mark for area in AREAS for mark in AREAS[area] if area not in REGIONS[name].areas]
+    near = torch.cdist(still, still[inside]).amin(1) < 0.25 * (still[36:42].mean(0) - still[42:48].mean(0)).norm()
+    others = [mark for area in AREAS for mark in AREAS[area] if area not in REGIONS[name].areas and not near[mark]]
+    assert len(others) > 12
+    return inside, others
 
 
 # -- only --------------------------------------------------------------------------------------------------------------
@@ -62,11 +67,11 @@ def test_outside_moves_less_than_two_percent_of_inside(head, name):
     ("mouth", "jawOpen=0.5"), ("lower", "smile=0.5"),
 ])  # fmt: skip
 def test_what_lies_inside_anyway_is_kept(head, name, edit):
-    """Named axes of a region lose next to nothing by being confined to it."""
+    """Named axes of a region lose little by being confined to it: what moves the skin beyond its border."""
     still = FlameSequence.neutral(2, 25, head)
     inside, _ = split_landmarks(name)
     alone, confined = (moved(head, still, apply_edit(still, text)) for text in (edit, f"{edit},only={name}"))
-    assert (confined - alone)[inside].norm() < 0.12 * alone[inside].norm()
+    assert (confined - alone)[inside].norm() < 0.2 * alone[inside].norm()
 
 
 def test_what_lies_outside_does_nothing(head):
@@ -82,9 +87,8 @@ def test_channels_outside_stay_bit_for_bit(head, name):
     before, after = lively(head), lively(head, seed=1)
     out = restrict(before, after, REGIONS[name], head)
     for channel in set(CHANNELS) - {"expression"}:
-        assert torch.equal(
-            getattr(out, channel), getattr(after if channel in REGIONS[name].channels else before, channel)
-        )
+        wanted = after if channel in REGIONS[name].channels else before
+        assert torch.equal(getattr(out, channel), getattr(wanted, channel))
     if not REGIONS[name].areas:
         assert torch.equal(out.expression, before.expression)
 

@@ -14,7 +14,14 @@ from torch import Tensor
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.controls import apply_controls
 from flamecast.flame_motion.edit import apply_edit, demo_motion
-from flamecast.flame_motion.retarget import _unposed, borrowed_axes, correspondence, part_vertices, retarget
+from flamecast.flame_motion.retarget import (
+    _unposed,
+    borrowed_axes,
+    correspondence,
+    head_of,
+    part_vertices,
+    retarget,
+)
 from flamecast.flame_motion.transfer import drive, keep_rest, rest_of
 
 from .flame_like import flame_like_head
@@ -231,9 +238,8 @@ def test_an_axis_that_is_borrowed_adds_up():
 def test_a_motion_of_another_head_drives_a_portrait(monkeypatch):
     head, other, motion = load_head(), disguised(), demo_motion()
     foreign = retarget(motion, other)
-    monkeypatch.setattr(
-        "flamecast.flame_motion.retarget.load_head", lambda name="open": other if "dis" in name else head
-    )
+    known = {other.id: other}
+    monkeypatch.setattr("flamecast.flame_motion.retarget.load_head", lambda name="open": known.get(name, head))
     source = FlameSequence.neutral(1, 25)
     driven, own = drive(source, foreign), drive(source, motion)
     assert driven.head == head.id
@@ -258,6 +264,12 @@ def test_without_its_rest_a_face_counts_from_neutral():
     kept = keep_rest(worn, 1.0)
     assert all(torch.allclose(getattr(kept, name), getattr(worn, name)) for name in ("expression", "jaw", "eyelids"))
     assert rest_of(keep_rest(worn)).expression.abs().max() < 0.05  # calm frames are found anew
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd.pkl", "../evil.npz", "evil.pkl", "evil.pkl@00000000", "a/b"])
+def test_a_motion_names_no_file_to_open(name):
+    with pytest.raises(BadInput, match="names a file as its head"):
+        head_of(replace(FlameSequence.neutral(1, 25), head=name))
 
 
 def test_a_motion_that_does_not_fit_its_own_head_is_refused():
