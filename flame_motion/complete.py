@@ -8,13 +8,19 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from .errors import BadInput
 from .heads import PARTS, Head
-from .register import BALLS, INSIDE, Mesh, Registration, adjacency, border_loops, eye_opening, project, register
+from .register import INSIDE, Mesh, Registration, adjacency, ball_of, border_loops, eye_opening, project, register
 
 EYEBALLS = {"eye_left": np.arange(3931, 4477), "eye_right": np.arange(4477, 5023)}  # FLAME's vertices
 CLOSING = 0.78  # where lids meet: this share of the way from the upper to the lower one
+OVERLAP = np.radians(1.0)  # by which shut lids overlap
+LID_REACH = 1.6  # radii of the eyeball around its centre within which a lid pulls at the skin
+CLEAR = 0.0004  # m between a moving lid and the eyeball
+CENTRE, HALF = np.array([0.5, 0.575]), np.array([0.49, 0.42])  # of the ellipse that the skin fills on the texture
+EYE_SPOT, EYE_SIZE = np.array([0.435, 0.07]), 0.06  # of the discs the eyeballs fill: beside u = 0.5, half across
 
 
 def completed(head: Head, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -27,8 +33,7 @@ def completed(head: Head, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray
         found = register(head, vertices, faces, EYEBALLS)
     except BadInput:
         return {**arrays, **unknown(vertices, faces, arrays["weights"])}
-    provisional = unknown(vertices, faces, arrays["weights"])
-    uv, uv_faces = provisional["uv"], faces
+    uv, uv_faces = texture_map(head, found)
     landmark = _places(head.landmark_faces.numpy(), head.landmark_bary.numpy(), found)
     places = [x.numpy() for x in head.mediapipe_places()]
     mediapipe = _places(places[0], places[1], found)
@@ -37,7 +42,7 @@ def completed(head: Head, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray
         "uv": uv.astype(np.float32),
         "uv_faces": uv_faces,
         "part": part_labels(head, found),
-        "eyelids": found.scale * found.transfer(head.eyelids.numpy()),
+        "eyelids": eyelid_shapes(found.target).astype(np.float32),
         "landmark_faces": landmark[0],
         "landmark_bary": landmark[1].astype(np.float32),
         "mediapipe_faces": np.where(places[0] < 0, -1, mediapipe[0]),
@@ -80,3 +85,158 @@ def part_labels(head: Head, found: Registration) -> np.ndarray:
     for name, index in EYEBALLS.items():
         label[np.isin(mesh.faces, index).all(1)] = PARTS.index(name)
     return label
+
+
+# -- eyelids -----------------------------------------------------------------------------------------------------------
+
+
+def eyelid_shapes(mesh: Mesh) -> np.ndarray:
+    """[N, 3, 2] m: what moves the left and the right lids until they meet, sliding over the eyeball."""
+    skin = np.nonzero((mesh.faces < EYEBALLS["eye_left"][0]).all(1))[0]
+    shapes = np.zeros((*mesh.vertices.shape, 2))
+    for k, index in enumerate(EYEBALLS.values()):
+        ball = np.nonzero(np.isin(mesh.faces, index).all(1))[0]
+        shapes[..., k] = _lid_shape(mesh, skin, ball)
+    return shapes
+
+
+def _lid_shape(mesh: Mesh, skin: np.ndarray, ball: np.ndarray) -> np.ndarray:
+    """One eye's lid shape [N, 3] m: the margins' way to where they meet, spread smoothly over the skin around."""
+    centre, radius = ball_of(mesh.vertices[np.unique(mesh.faces[ball])])
+    margin = eye_opening(mesh, skin, ball)
+    wanted = shut_margin(margin - centre, radius) + centre - margin  # [2, C, 3]
+    rows = point_rows(mesh, skin, margin.reshape(-1, 3))
+    local = mesh.vertices - centre
+    away = np.linalg.norm(local, axis=1)
+    free = np.zeros(len(local), bool)
+    free[np.unique(mesh.faces[skin])] = True
+    free &= (away < LID_REACH * radius) & (local[:, 2] > -0.2 * radius)
+    near = adjacency(mesh.faces, len(local))
+    laplacian = (sparse.identity(len(local)) - sparse.diags(1 / np.asarray(near.sum(1)).ravel()) @ near).tocsr()
+    bend = laplacian[:, free]
+    pick = rows[:, free]
+    system = bend.T @ bend + 100.0 * pick.T @ pick + 1e-6 * sparse.identity(int(free.sum()))
+    shift = np.zeros_like(local)
+    shift[free] = splu(system.tocsc()).solve(100.0 * pick.T @ wanted.reshape(-1, 3))
+    floor = np.minimum(radius + CLEAR, away)  # what lies deeper at rest may stay there
+    for _round in range(3):
+        for share in (0.25, 0.5, 0.75, 1.0):
+            moved = local + share * shift
+            now = np.linalg.norm(moved, axis=1)
+            low = free & (now < floor)
+            shift[low] += (floor[low] / now[low] - 1)[:, None] * moved[low] / share
+    return shift
+
+
+def shut_margin(margin: np.ndarray, radius: float) -> np.ndarray:
+    """Where both lid margins [2, C, 3] m, seen from the eyeball's centre, lie when they meet: turned about x.
+
+    Each point keeps its distance from the eyeball, unless that is less than CLEAR.
+    """
+    angle = np.arctan2(margin[..., 1], margin[..., 2])
+    close = CLOSING * angle[1] + (1 - CLOSING) * angle[0] + np.array([[-OVERLAP], [OVERLAP]]) / 2
+    reach = np.hypot(margin[..., 1], margin[..., 2])
+    reach = np.maximum(reach, np.sqrt(np.maximum((radius + CLEAR) ** 2 - margin[..., 0] ** 2, 0)))
+    return np.stack([margin[..., 0], reach * np.sin(close), reach * np.cos(close)], -1)
+
+
+def point_rows(mesh: Mesh, chosen: np.ndarray, points: np.ndarray) -> sparse.csr_matrix:
+    """[K, N]: points [K, 3] m on the chosen faces as means of vertices."""
+    middles = mesh.vertices[mesh.faces[chosen]].mean(1)
+    near = chosen[np.asarray(cKDTree(middles).query(points, k=12)[1])]
+    triangles = mesh.vertices[mesh.faces[near]]
+    bary = project(points[:, None], triangles)
+    best = np.linalg.norm((bary[..., None] * triangles).sum(2) - points[:, None], axis=-1).argmin(1)
+    row = np.arange(len(points))
+    place = (np.repeat(row, 3), mesh.faces[near[row, best]].ravel())
+    return sparse.csr_matrix((bary[row, best].ravel(), place), (len(points), len(mesh.vertices)))
+
+
+# -- texture coordinates -----------------------------------------------------------------------------------------------
+
+
+def texture_map(head: Head, found: Registration) -> tuple[np.ndarray, np.ndarray]:
+    """uv [U, 2] and uv_faces [F, 3]: the skin as a face-centred ellipse, each eyeball as a disc; u -> 1 - u mirrors.
+
+    No two faces of the skin overlap: a mean-value map onto a convex outline (Tutte 1963, Floater 2003), whose weights
+    are taken where the built-in head's own map puts the same skin.
+    """
+    mesh = found.target
+    skin = mesh.faces[(mesh.faces < EYEBALLS["eye_left"][0]).all(1)]
+    uv = np.zeros((len(mesh.vertices), 2))
+    uv[: EYEBALLS["eye_left"][0]] = _skin_map(head, found, skin)
+    uv_faces = mesh.faces.copy()
+    for name, index in EYEBALLS.items():
+        centre, _ = ball_of(mesh.vertices[index])
+        x, y, z = (mesh.vertices[index] - centre).T / np.linalg.norm(mesh.vertices[index] - centre, axis=1)
+        spot = EYE_SPOT * [1 if name == "eye_left" else -1, 1] + [0.5, 0]
+        equal_area = np.sqrt((1 - z) / 2) / np.hypot(x, y).clip(1e-9)
+        uv[index] = spot + EYE_SIZE * equal_area[:, None] * np.stack([x, y], 1)
+        # Behind an eyeball the disc's edge is one point: faces there, which nobody sees, shrink to the edge.
+        behind = np.isin(mesh.faces, index[z < -0.9]).any(1)
+        uv_faces[behind] = index[z.argmin()]
+    return uv, uv_faces
+
+
+def _skin_map(head: Head, found: Registration, skin: np.ndarray) -> np.ndarray:
+    """uv [M, 2] of the skin's vertices."""
+    mesh, count = found.target, int(skin.max()) + 1
+    rough, known = _carried_map(head, found, count)
+    loops = sorted(border_loops(skin), key=len)
+    neck = min(loops, key=lambda row: float(mesh.vertices[row, 1].mean()))
+    turn = np.unwrap(np.arctan2(*((rough[neck] - CENTRE) / HALF).T[::-1]))
+    way = np.sign(turn[-1] - turn[0])
+    turn = way * np.maximum.accumulate(way * turn + 1e-3 * np.arange(len(turn)))
+    fixed = {"index": neck, "uv": CENTRE + HALF * np.stack([np.cos(turn), np.sin(turn)], 1)}
+    holes = [row for row in loops if row is not neck]
+    fans = [np.stack([np.roll(row, -1), row, np.full(len(row), count + k)], 1) for k, row in enumerate(holes)]
+    faces = np.concatenate([skin, *fans])
+    points = np.concatenate([mesh.vertices[:count], *(mesh.vertices[row].mean(0)[None] for row in holes)])
+    known = np.append(known, np.zeros(len(holes), bool))
+    rough = np.concatenate([rough, np.zeros((len(holes), 2))])
+    return tutte(faces, _laid_out(points, faces, rough, known), fixed["index"], fixed["uv"])[:count]
+
+
+def _carried_map(head: Head, found: Registration, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Our uv [count, 2] where it is one piece with the face, and where that is [count]."""
+    place, bary = (x[:count] for x in found.on_source)
+    corners = head.uv.numpy()[head.uv_faces.numpy()[place]]
+    one = [PARTS.index(name) for name in ("face", "lips", "lids", "scalp", "neck", "torso")]
+    return (corners * bary[..., None]).sum(1), np.isin(head.part.numpy()[place], one)
+
+
+def _laid_out(points: np.ndarray, faces: np.ndarray, rough: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """A map [M, 2] near `rough` where that is known, smooth elsewhere; it may still overlap itself."""
+    weights = mean_value_weights(points, faces)
+    bend = sparse.identity(len(points)) - weights
+    pull = sparse.diags(0.01 * known)
+    system = bend.T @ bend + pull
+    return splu(system.tocsc()).solve(pull @ rough)
+
+
+def tutte(faces: np.ndarray, guess: np.ndarray, border: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A map [M, 2] without overlap close to a guess that may have some: border vertices at places on a convex curve."""
+    weights = mean_value_weights(guess, faces)
+    system = (sparse.identity(len(guess)) - weights).tocsr()
+    inside = np.setdiff1d(np.arange(len(guess)), border)
+    result = np.zeros((len(guess), 2))
+    result[border] = places
+    result[inside] = splu(system[inside][:, inside].tocsc()).solve(-(system[inside][:, border] @ places))
+    return result
+
+
+def mean_value_weights(points: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
+    """Rows [M, M] of positive weights that sum to 1: each point as a mean of its neighbours (Floater 2003)."""
+    rows, columns, weights = [], [], []
+    for k in range(3):
+        i, j, m = faces[:, k], faces[:, k - 2], faces[:, k - 1]
+        to_j, to_m = points[j] - points[i], points[m] - points[i]
+        long_j, long_m = (np.linalg.norm(x, axis=1).clip(1e-6) for x in (to_j, to_m))
+        half = np.tan(0.5 * np.arccos(np.clip((to_j * to_m).sum(1) / (long_j * long_m), -0.999, 0.999)))
+        rows += [i, i]
+        columns += [j, m]
+        weights += [half / long_j, half / long_m]
+    matrix = sparse.csr_matrix(
+        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), (len(points), len(points))
+    )
+    return (sparse.diags(1 / np.asarray(matrix.sum(1)).ravel().clip(1e-12)) @ matrix).tocsr()

@@ -23,7 +23,11 @@ POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
-SIGMA_EXPRESSION = {"residual": 1.0, "tongueOut": 0.02}  # other than SIGMA_NAMED; no landmark shows the tongue
+SIGMA_EXPRESSION = {
+    "residual": 1.0,
+    "expression": 1.0,
+    "tongueOut": 0.02,
+}  # other than SIGMA_NAMED; no landmark shows the tongue
 SIGMA_SQUINT = 0.05  # rad by which the eyes' gazes differ
 SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from .complete import completed
 from .errors import BadInput, MissingAsset
 from .files import existing_file
 from .heads import PARENTS, WHOLE, Head, load_open_head
-from .complete import completed
 from .npz import load_arrays, save_arrays
 from .safe_pickle import as_array, read_pickle
 
 FORMAT_VERSION = 2
+# What a FLAME file gives; the rest of a Head is computed (see `complete`).
+GIVEN = ("template", "identity", "expression", "expression_names", "pose_correctives", "joint_regressor", "weights",
+         "faces")  # fmt: skip
+OPTIONAL = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary"}
 VERTICES, FACES, IDENTITY, JOINTS = 5023, 9976, 300, 5
+OPEN_SHA256 = "e75a0990728ba038c7da2a420ae4396f7ddd7781366c13026066c5b24f127623"  # flame2023_Open.pkl
 LICENCE_PAGE = "https://flame.is.tue.mpg.de"
 
 
@@ -65,26 +71,56 @@ def _missing(what: str) -> MissingAsset:
 
 
 def _converted(path: Path) -> Path:
-    """The plain-array twin of a FLAME `.pkl`, made when it is not there yet."""
+    """The plain-array twin of a FLAME `.pkl`, made when it is not there yet or was made by another version."""
     source = _digest(path)
     stem = path.stem.replace("@", "_")
     for name in (stem, f"{stem}-{source[:8]}"):  # two files may share a name: generic_model.pkl is FLAME 2019 and 2020
         target = heads_folder() / f"{name}.npz"
-        if not target.exists():
-            arrays = completed(load_open_head(), convert(path))
-            try:
-                # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
-                save_arrays(
-                    target,
-                    {"format_version": np.array(FORMAT_VERSION), **arrays, "source_sha256": np.array(source)},
-                    compress=False,
-                )
-            except BadInput as error:
-                raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
+        known = _cached(target)
+        if known is None or (str(known["source_sha256"]) == source and _outdated(known)):
+            _keep(target, completed(load_open_head(), convert(path)), source)
             return target
-        if str(load_arrays(target).get("source_sha256", "")) == source:
+        if str(known["source_sha256"]) == source:
             return target
     raise BadInput(f"{target}: exists and is not the converted {path}; remove it")
+
+
+def _cached(target: Path) -> dict[str, np.ndarray] | None:
+    """What was converted before; None when nothing was, or what is there cannot be read (it is made again then)."""
+    if not target.exists():
+        return None
+    try:
+        arrays = load_arrays(target)
+    except BadInput:
+        return None
+    return {"source_sha256": np.array(""), **arrays}
+
+
+def _outdated(arrays: dict[str, np.ndarray]) -> bool:
+    """Whether a converted head was completed by another version of this program, or from another built-in head."""
+    made = int(arrays.get("format_version", 0)), str(arrays.get("completed_with", ""))
+    return made != (FORMAT_VERSION, load_open_head().id)
+
+
+def _keep(target: Path, arrays: dict[str, np.ndarray], source: str) -> None:
+    """Write a converted head. Stored, not deflated: it is read at every start."""
+    about = {
+        "format_version": np.array(FORMAT_VERSION),
+        "completed_with": np.array(load_open_head().id),
+        "source_sha256": np.array(source),
+        "model": np.array(model_name(source)),
+    }
+    try:
+        save_arrays(target, {**arrays, **about}, compress=False)
+    except BadInput as error:
+        raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
+
+
+def model_name(source: str) -> str:
+    """Which model a file of this sha256 is. Only FLAME 2023 Open is told apart: it alone may be used commercially."""
+    if source == OPEN_SHA256:
+        return "FLAME 2023 Open (CC-BY-4.0; read the conditions on its page)"
+    return f"a FLAME model, 2020 or 2023 (non-commercial unless its licence at {LICENCE_PAGE} says otherwise)"
 
 
 def _digest(path: Path) -> str:
@@ -147,27 +183,44 @@ def _check_tree(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_converted(path: Path) -> Head:
-    """A Head from the arrays of an `.npz` whose keys are its field names; `id` carries the hash of the file."""
+    """A Head from the arrays of an `.npz` whose keys are its field names.
+
+    `id` carries the hash of the FLAME file it was made from (so that completing it anew does not make it another
+    head), or that of the `.npz` itself. A head converted by another version is completed again.
+    """
     arrays = load_arrays(path)
-    optional = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary"}
-    if missing := sorted({field.name for field in fields(Head)} - optional - arrays.keys()):
+    source = str(arrays.get("source_sha256", ""))
+    _check_head_arrays(path, arrays)
+    if source and _outdated(arrays):
+        arrays = completed(load_open_head(), {name: arrays[name] for name in GIVEN})
+        with suppress(BadInput):  # a folder that may only be read: complete it at every start
+            _keep(path, arrays, source)
+    names = {field.name for field in fields(Head)} & arrays.keys() - {"expression_names", "id"}
+    values: dict[str, Any] = {
+        name: torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32)) for name in names
+    }
+    if "landmark_faces" not in values:
+        values |= {"landmark_faces": torch.zeros(68).long(), "landmark_bary": torch.full((68, 3), torch.nan)}
+    return Head(
+        id=f"{path.stem.replace('@', '_')}@{(source or _digest(path))[:8]}",
+        expression_names=tuple(str(name) for name in arrays["expression_names"]),
+        **{"pose_correctives": None, **values},
+    )
+
+
+def _check_head_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """BadInput unless these are a head's arrays: nothing lacking, finite numbers, faces that point somewhere."""
+    needed = {field.name for field in fields(Head)} - OPTIONAL
+    if missing := sorted(needed - arrays.keys()):
         raise BadInput(f"{path}: not a head: it lacks {', '.join(missing)}")
     names = arrays["expression_names"]
     if names.ndim != 1 or names.dtype.kind != "U":
         raise BadInput(f"{path}: expression_names must be a list of texts, got {names.dtype} {list(names.shape)}")
-    values: dict[str, Any] = {"pose_correctives": None}
-    for name in {field.name for field in fields(Head)} & arrays.keys() - {"expression_names"}:
-        if arrays[name].dtype.kind not in "fiu" or (name != "landmark_bary" and not np.isfinite(arrays[name]).all()):
-            raise BadInput(f"{path}: {name} must be finite numbers, got {arrays[name].dtype}")
-        values[name] = torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32))
-    if "landmark_faces" not in values:
-        values |= {
-            "landmark_faces": torch.zeros(68, dtype=torch.int64),
-            "landmark_bary": torch.full((68, 3), torch.nan),
-        }
-    digest = str(arrays.get("source_sha256", "")) or _digest(path)
-    return Head(
-        id=f"{path.stem.replace('@', '_')}@{digest[:8]}",
-        expression_names=tuple(str(name) for name in names),
-        **values,
-    )
+    for name in sorted({field.name for field in fields(Head)} & arrays.keys() - {"expression_names", "id"}):
+        if arrays[name].dtype.kind not in "fiu":
+            raise BadInput(f"{path}: {name} must be numbers, got {arrays[name].dtype}")
+        if name != "landmark_bary" and not np.isfinite(arrays[name]).all():
+            raise BadInput(f"{path}: {name} holds NaN or infinite numbers: the file is damaged")
+    for name, limit in (("faces", len(arrays["template"])), ("uv_faces", len(arrays["uv"]))):
+        if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < limit:
+            raise BadInput(f"{path}: {name} must count from 0 to {limit - 1}, got numbers beyond: the file is damaged")

@@ -65,24 +65,52 @@ class Skin:
         with_frames adds the blended rotation [T, M, 3, 3] that skinning gives each vertex.
         """
         frames, count = len(motion), rest.shape[0]
-        coefficients = torch.cat([motion.expression, motion.eyelids], 1)  # [T, E+2]
-        moved = torch.addmm(rest.reshape(1, -1), coefficients, self._moving_basis).reshape(frames, count, 3)
         joints_t = joints + torch.einsum("jke,te->tjk", self.joints_expression, motion.expression)
         local = matrix_from_axis_angle(
             torch.stack([motion.rotation, motion.neck, motion.jaw, *motion.eyes.unbind(1)], 1)
         )  # [T, 5, 3, 3]
-        if self.pose_correctives is not None:
-            bend = (local[:, 1:] - torch.eye(3, dtype=local.dtype)).reshape(frames, 36)
-            moved = moved + (bend @ self.pose_correctives.reshape(-1, 36).T).reshape(frames, count, 3)
         transforms = joint_transforms(local, joints_t, motion.translation)  # [T, 5, 3, 4]
+        moved = self._coefficients(motion, local) @ self._moving_basis  # [T, 3 M]
+        if not with_frames and _plain(moved, rest, transforms):
+            return self._pose_fast(rest, moved.view(frames, 3, count), transforms)
+        shaped = rest + moved.view(frames, 3, count).transpose(1, 2)
         blend = (self.weights @ transforms.reshape(frames, 5, 12)).reshape(frames, count, 3, 4)
-        posed = (blend[..., :3] @ moved[..., None]).squeeze(-1) + blend[..., 3]
+        posed = (blend[..., :3] @ shaped[..., None]).squeeze(-1) + blend[..., 3]
         return (posed, blend[..., :3]) if with_frames else posed
+
+    def _pose_fast(self, rest: Tensor, moved: Tensor, transforms: Tensor) -> Tensor:
+        """What `pose` ends with, in one pass over memory, without gradients. moved [T, 3, M] m."""
+        from .skinning_kernel import skin
+
+        posed = torch.empty(len(moved), len(rest), 3)
+        rows = rest.detach().T.contiguous()
+        skin(*(x.detach().numpy() for x in (moved, rows, self._weight_rows, transforms.flatten(2), posed)))
+        return posed
+
+    def _coefficients(self, motion: FlameSequence, local: Tensor) -> Tensor:
+        """[T, C]: what multiplies each row of the moving basis."""
+        rows = [motion.expression, motion.eyelids]
+        if self.pose_correctives is not None:
+            rows.append((local[:, 1:] - torch.eye(3, dtype=local.dtype)).reshape(len(local), 36))
+        return torch.cat(rows, 1)
 
     @cached_property
     def _moving_basis(self) -> Tensor:
-        """[E+2, 3M]: expression and eyelid axes as rows, so that a frame is one small matrix product."""
-        return torch.cat([self.expression, self.eyelids], -1).reshape(-1, self.expression.shape[-1] + 2).T.contiguous()
+        """[C, 3 M]: expression, eyelid and pose corrective axes as rows, x first: one matrix product."""
+        axes = [self.expression, self.eyelids]
+        if self.pose_correctives is not None:
+            axes.append(self.pose_correctives)
+        return torch.cat(axes, -1).permute(2, 1, 0).flatten(1).contiguous()
+
+    @cached_property
+    def _weight_rows(self) -> Tensor:
+        """[5, M], so that neighbouring vertices lie side by side."""
+        return self.weights.T.contiguous()
+
+
+def _plain(*tensors: Tensor) -> bool:
+    """Whether these are single-precision numbers in main memory that nobody wants gradients of."""
+    return all(x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in tensors)
 
 
 def joint_transforms(local: Tensor, joints: Tensor, translation: Tensor) -> Tensor:
@@ -290,7 +318,7 @@ def read_head(path: Path, name: str) -> Head:
 
 
 def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> dict[str, np.ndarray]:
-    """MediaPipe landmarks that are vertices [478] (-1: none) as places on faces; the built-in head's file has them so."""
+    """MediaPipe landmarks that are vertices [478] (-1: none), as in the built-in head's file, as places on faces."""
     first = np.full(faces.max() + 1, -1)
     first[faces.ravel()[::-1]] = np.arange(faces.size)[::-1]
     corner = np.where(vertices < 0, -1, first[vertices])

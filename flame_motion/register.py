@@ -1,4 +1,4 @@
-"""Registration: lays the built-in head over any mesh of FLAME's topology, so that what we know of the one holds for both.
+"""Registration: lays the built-in head over a mesh of FLAME's topology, so that what we know of one holds for both.
 
 A FLAME file says nothing about landmarks, parts, texture or eyelids. The built-in head's skin is moved onto the file's
 own surface: first by a similarity, then by a smooth displacement that follows features found on both in the same way
@@ -238,18 +238,18 @@ def register(head: Head, vertices: np.ndarray, faces: np.ndarray, balls: dict[st
     moved = Mesh(scale * ours.vertices @ rotation.T + shift, ours.faces)
     fitted = Mesh(_fit(head, moved, theirs, skin, pairs), ours.faces)
     return Registration(
-        fitted, theirs, scale, _match(fitted, theirs, skin, part, pairs), _match_back(fitted, theirs, skin, part, pairs)
+        fitted, theirs, scale, _match(fitted, theirs, skin, pairs), _match_back(fitted, theirs, part, pairs)
     )
 
 
 def _check_head(mesh: Mesh, balls: dict[str, np.ndarray]) -> None:
-    """BadInput unless the eyeballs are balls, side by side and apart from the skin, which is what all else starts from."""
+    """BadInput unless the eyeballs are balls, side by side and apart from the skin: all else starts from them."""
     middles = []
     for name, rows in balls.items():
         own = np.isin(mesh.faces, rows)
-        middles.append(mesh.vertices[rows].mean(0))
+        middles.append(ball_of(mesh.vertices[rows])[0])
         radius = np.linalg.norm(mesh.vertices[rows] - middles[-1], axis=1)
-        if (own.any(1) != own.all(1)).any() or radius.std() > 0.2 * radius.mean():
+        if (own.any(1) != own.all(1)).any() or not radius.std() < 0.1 * radius.mean():
             raise BadInput(f"the {len(rows)} vertices of {name} are expected to be a ball of its own, and are none")
     apart = middles[0] - middles[1]
     if not apart[0] > 2 * np.abs(apart[1:]).max() or not 0.02 < apart[0] < 0.2:
@@ -285,8 +285,14 @@ def _landmark(head: Head, landmark: int) -> int:
     return int(head.mediapipe[landmark])  # type: ignore[index]
 
 
+def ball_of(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre [3] and radius m of the sphere nearest to points [K, 3] (linear least squares)."""
+    solution = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
+    return solution[:3], float(np.sqrt(solution[3] + solution[:3] @ solution[:3]))
+
+
 def _middle(mesh: Mesh, faces: np.ndarray) -> np.ndarray:
-    return mesh.vertices[np.unique(mesh.faces[faces])].mean(0)
+    return ball_of(mesh.vertices[np.unique(mesh.faces[faces])])[0]
 
 
 def _nose_tip(mesh: Mesh, skin: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -377,7 +383,7 @@ def _outside(head: Head) -> np.ndarray:
 
 
 def _match(
-    fitted: Mesh, theirs: Mesh, skin: np.ndarray, part: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
+    fitted: Mesh, theirs: Mesh, skin: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Place on the other mesh of each of our vertices: skin on skin, eyeballs by direction from their centres."""
     normals = fitted.normals()
@@ -391,9 +397,9 @@ def _match(
 
 
 def _match_back(
-    fitted: Mesh, theirs: Mesh, skin: np.ndarray, part: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
+    fitted: Mesh, theirs: Mesh, part: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Place on our mesh of each vertex of the other: skin on anything but eyes, teeth and tongue; eyeball on eyeball."""
+    """Place on our mesh of each of their vertices: skin on anything but eyes, teeth and tongue; eyeball on eyeball."""
     own_skin = np.nonzero(~np.isin(part, [PARTS.index(name) for name in INSIDE if name != "mouth"]))[0]
     surface = Mesh(fitted.vertices, fitted.faces[own_skin])
     normals = theirs.normals()

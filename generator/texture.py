@@ -71,6 +71,8 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
+        if not inside.any():  # FLAME has neither teeth nor tongue
+            continue
         shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
         if name.startswith("teeth"):
             shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]

@@ -1,4 +1,4 @@
-"""A head of FLAME's topology that is no copy of ours: FLAME 2023 Open's template and identity axes, made-up other bases.
+"""A head of FLAME's topology that is not ours: FLAME 2023 Open's template and identity axes, made-up other bases.
 
 The expression axes are the built-in head's, carried over by the registration and mixed by a random rotation; weights
 and joints are carried over as well. A real FLAME file differs in numbers only.
@@ -46,7 +46,7 @@ def mixed_expressions(found: Registration, axes: int, seed: int = 0) -> np.ndarr
 
 
 def joint_rows(found: Registration, weights: np.ndarray) -> np.ndarray:
-    """A joint regressor [5, 5023]: least-norm weights, of vertices that two joints share, that give our joints' places."""
+    """A joint regressor [5, 5023]: least-norm weights, of vertices on a joint, that give our joints' places."""
     joints = load_head().skin.joints.double().numpy()
     ours, moved = load_head().template.double().numpy(), found.source.vertices
     rows = np.zeros((5, len(weights)))

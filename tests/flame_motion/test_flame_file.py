@@ -266,7 +266,7 @@ def test_truncated_and_foreign_files_are_refused_in_one_sentence(tmp_path, flame
 def test_a_flame_head_is_found_again_by_the_id_in_a_motion(tmp_path, home, flame_dict):
     path = write(tmp_path / "flame2023_Open.pkl", dumped(flame_dict, 2, with_chumpy=True))
     head = load_head(path)
-    assert head.id.startswith("flame2023_Open@") and isinstance(head)
+    assert head.id.startswith("flame2023_Open@")
     assert head.identity.shape == (N, 3, 300) and len(head.expression_names) == 100
     motion = FlameSequence.neutral(2, 25, head.id)
     assert motion.head == head.id and head(motion).shape == (2, N, 3)
