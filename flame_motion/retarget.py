@@ -99,8 +99,12 @@ def correspondence(source: Head, target: Head) -> Correspondence:
 
 
 def _points(head: Head, shared: Tensor) -> Skin:
-    """Skinning data of the 68 landmarks, then of some MediaPipe landmarks [K]."""
+    """Skinning data of the 68 landmarks, then of some MediaPipe landmarks [K]. BadInput: not known."""
     faces, bary = head.landmark_faces, head.landmark_bary
+    if bool(bary.isnan().any()):
+        raise BadInput(
+            f"head {head.id}: its file does not say where the 68 landmarks are, so no motion can be moved to or from it"
+        )
     if len(shared):
         more = head.mediapipe_places()
         faces, bary = torch.cat([faces, more[0][shared]]), torch.cat([bary, more[1][shared]])
