@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
-from ..flame_motion.edit import apply_edit, changes_time, edit_files
+from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive
@@ -35,6 +35,7 @@ from .signals import (
     open_mix,
     open_signal,
     retargeted,
+    retimed,
     to_motion,
 )
 from .views import check_camera, place, view_targets
@@ -113,7 +114,7 @@ class AnimatePipeline:
             )
             driving = retargeted(mixed(driving, others), portrait.head, portrait.pose.shape)
             posed = _posed(portrait, driving, asked)
-        driving = _silenced(driving, asked.edit)
+        driving = retimed(driving, asked.edit)
         cameras = place(portrait, len(posed), asked.camera, asked.views)
         stream = _stream(portrait, posed, cameras, self.generator, progress)
         frames = None if targets else np.stack(list(stream))
@@ -180,14 +181,6 @@ class AnimatePipeline:
 
 def _report_path(output: Source) -> Path:
     return Path(output).with_suffix(".json")
-
-
-def _silenced(driving: Driving, edit: str | None) -> Driving:
-    """Without the sound where an edit moves frames in time, and saying so."""
-    if driving.sound is None or not changes_time(edit):
-        return driving
-    problem = "the edit moves frames in time and the sound cannot follow: it is left out"
-    return replace(driving, sound=None, problems=[*driving.problems, problem])
 
 
 def _posed(portrait: Portrait, driving: Driving, asked: AnimateOptions) -> FlameSequence:

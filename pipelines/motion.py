@@ -11,7 +11,7 @@ from ..flame_motion.threads import one_torch_thread
 from .console import Progress
 from .options import HEAD, AnimateOptions
 from .report import Clock, Done, check_file, write_report
-from .signals import Source, check_edit, mix_files, mixed, open_mix, open_signal, retargeted, to_motion
+from .signals import Source, check_edit, mix_files, mixed, open_mix, open_signal, retargeted, retimed, to_motion
 
 
 @one_torch_thread()
@@ -46,7 +46,7 @@ def write_motion(
     others = open_mix(mix)
     with clock.stage("motion"):
         driving = to_motion(signal, head=wanted, seconds=seconds, fps=fps, seed=seed, progress=progress)
-        driving = mixed(retargeted(driving, load_head(wanted)), others)
+        driving = retimed(mixed(retargeted(driving, load_head(wanted)), others), edit)
         made = driving.motion if edit is None else apply_edit(driving.motion, edit)
     made.save(output)
     facts = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
-from ..flame_motion.edit import apply_edit, demo_motion
+from ..flame_motion.edit import apply_edit, changes_time, demo_motion
 from ..flame_motion.regions import find_region, mix
 from ..flame_motion.retarget import head_of, retarget
 from .console import Progress
@@ -190,6 +190,18 @@ def retargeted(driving: Driving, head: Head, shape: Tensor | None = None) -> Dri
         return driving
     facts = {**driving.facts, "retargeted_from": driving.motion.head}
     return replace(driving, motion=retarget(driving.motion, head, shape), facts=facts)
+
+
+def retimed(driving: Driving, edit: str | None) -> Driving:
+    """The driver as an edit that moves frames in time leaves it: without its sound, and saying so."""
+    if not changes_time(edit):
+        return driving
+    problems = list(driving.problems)
+    if driving.sound is not None:
+        problems.append("the edit moves frames in time and the sound cannot follow: it is left out")
+    if driving.frame_problems:
+        problems.append("the edit moves frames in time: frame_problems count the frames of the driver")
+    return replace(driving, sound=None, problems=problems)
 
 
 def check_edit(edit: str | None, head: str) -> None:

@@ -12,6 +12,8 @@ from flamecast.flame_motion.edit import apply_edit, demo_motion
 from flamecast.flame_motion.regions import AREAS, REGIONS, find_region, mix, restrict
 from flamecast.flame_motion.sequence import CHANNELS
 
+from .flame_like import flame_like_head
+
 SPLIT = ("mouth", "lips", "brows", "lids", "eyes", "upper", "lower")  # regions with a border across the skin
 
 
@@ -60,6 +62,16 @@ def test_outside_moves_less_than_two_percent_of_inside(head, name):
     inside, outside = split_landmarks(name)
     change = moved(head, motion, apply_edit(motion, f"gain=1.5,only={name}"))
     assert change[outside].mean() < 0.02 * change[inside].mean()
+
+
+@pytest.mark.parametrize(("name", "most"), [("lips", 0.04), ("brows", 0.02), ("lids", 0.02)])
+def test_the_same_holds_on_another_topology(name, most):
+    other = flame_like_head()
+    motion = lively(other)
+    motion = replace(motion, expression=motion.expression * 0.5)
+    inside, outside = split_landmarks(name)
+    change = moved(other, motion, apply_edit(motion, f"gain=1.5,only={name}", other))
+    assert change[outside].mean() < most * change[inside].mean()
 
 
 @pytest.mark.parametrize(("name", "edit"), [

@@ -59,13 +59,13 @@ def disguised(scale: float = 1.1, same_person: bool = False) -> Head:
 
 @lru_cache(maxsize=1)
 def tracked() -> FlameSequence:
-    """Two seconds of a real speaker, as the video driver tracks her."""
+    """A little of a real speaker, as the video driver tracks her."""
     from flamecast.drivers import load_driver
     from flamecast.flame_motion import VideoClip
 
     if not CLIP.exists():
         pytest.skip("the example clips are not here (../shared/data/clips)")
-    return load_driver("video")(VideoClip.open(CLIP).first(2.0))
+    return load_driver("video")(VideoClip.open(CLIP).first(1.2))
 
 
 def faced(motion: FlameSequence) -> FlameSequence:

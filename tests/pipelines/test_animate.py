@@ -144,9 +144,14 @@ def test_edits_are_added(portrait):
     assert np.abs(turned.astype(int) - plain).mean() > 1
 
 
-def test_edits_that_move_frames_in_time_change_the_length_and_say_that_the_sound_is_gone(portrait, driver, tmp_path):
+def test_edits_that_move_frames_in_time_change_the_length_and_drop_the_sound(portrait, driver, tmp_path):
     done = AnimatePipeline()(portrait, motion="demo", edit="speed=5;smile=0.3,only=mouth", size=64)
     assert len(done.frames) == done.report["frames"] == 25 and not done.problems
+    done = AnimatePipeline()(portrait, video=driver, edit="speed=2", output=tmp_path / "fast.mp4", size=64)
+    assert done.report["frames"] == FRAMES // 2
+    assert any("sound cannot follow" in problem for problem in done.problems)
+    with av.open(tmp_path / "fast.mp4") as file:
+        assert not file.streams.audio and file.streams.video[0].frames == FRAMES // 2
 
 
 def test_a_motion_is_edited_mixed_and_written(tmp_path):
