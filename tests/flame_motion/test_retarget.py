@@ -179,7 +179,8 @@ def test_faces_keep_what_people_see_in_them(clip):
     here, there = measures(head, motion), measures(other, made)
     for name, wanted in here.items():
         apart, lively = (there[name] - wanted).abs(), wanted.max() - wanted.min()
-        assert torch.corrcoef(torch.stack([wanted, there[name]]))[0, 1] > 0.96, name
+        if lively > 0.1:
+            assert torch.corrcoef(torch.stack([wanted, there[name]]))[0, 1] > 0.96, name
         assert apart.max() < 0.06 or "lid" in name, name  # of the inter-ocular distance
         assert apart.mean() < 0.12 * lively or apart.mean() < 0.01, name
     assert torch.equal(made.neck, motion.neck) and torch.equal(made.eyes, motion.eyes)
