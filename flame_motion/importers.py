@@ -15,6 +15,7 @@ from .arkit import SHAPES, from_arkit
 from .arkit_csv import read_arkit_csv
 from .errors import BadInput
 from .npz import load_arrays
+from .retarget import retarget
 from .sequence import FlameSequence
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def _take_on(path: Where, head: Head) -> tuple[FlameSequence, list[str]]:
     """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
     if set(SHAPES) & set(head.expression_names):
         return from_arkit_csv(path, head)
-    from .retarget import retarget
-
     motion, notes = from_arkit_csv(path)
     return retarget(motion, head), [*notes, f"head {head.id} has no ARKit axes: the take was retargeted to it"]
 

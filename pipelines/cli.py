@@ -35,8 +35,13 @@ Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not bu
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
 Edit = Annotated[
-    str | None, typer.Option(help="Added to every frame: smile=0.5,jawOpen=0.2,yaw=15deg, or a keyframe file (.json).")
+    list[str] | None,
+    typer.Option(
+        help="Added to every frame: smile=0.5,yaw=15deg; done to the clip: gain=1.3, smooth=0.1s, rest=0, speed=1.5; "
+        "only=mouth confines it. Or a keyframe file (.json). Give it again for one edit after another."
+    ),
 ]
+Mix = Annotated[str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz.")]
 HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
@@ -60,6 +65,11 @@ def _root(
     pass
 
 
+def _one_edit(edits: list[str] | None) -> str | None:
+    """Edits given one by one, as the one text that Python takes."""
+    return "; ".join(edits) if edits else None
+
+
 @app.command()
 def animate(
     photo: Photo,
@@ -69,6 +79,7 @@ def animate(
     text: Text = None,
     speech: Speech = None,
     edit: Edit = None,
+    mix: Mix = None,
     camera: Annotated[str | None, typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8.")] = None,
     views: Annotated[str | None, typer.Option(help="Yaws in degrees, one video each: -30,0,30.")] = None,
     mode: Annotated[
@@ -87,6 +98,7 @@ def animate(
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key not in ("photo", "head", "generator")}
+    options["edit"] = _one_edit(edit)
     from .animate import AnimatePipeline
     from .console import tell, watched
 
@@ -104,13 +116,17 @@ def motion(
     text: Text = None,
     speech: Speech = None,
     edit: Edit = None,
+    mix: Mix = None,
     seconds: Seconds = None,
     fps: Fps = None,
-    head: HeadName = HEAD,
+    head: Annotated[
+        str | None, typer.Option(help="Built-in head's name, or a FLAME file; a motion keeps its own when not given.")
+    ] = None,
     seed: Seed = AnimateOptions.seed,
 ) -> None:
     """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key != "output"}
+    options["edit"] = _one_edit(edit)
     from .console import tell, watched
     from .motion import write_motion
 
@@ -147,6 +163,7 @@ def export(
 ) -> None:
     """Write MOTION for other programs: glTF (mesh and animation), ARKit CSV, or a mesh a frame (OBJ, PLY)."""
     options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
+    options["edit"] = _one_edit(edit)
     from .console import tell, watched
     from .export import write_export
 

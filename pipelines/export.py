@@ -9,8 +9,9 @@ import torch
 from ..flame_motion import BadInput, FlameSequence, load_head
 from ..flame_motion.arkit import SHAPES, to_arkit
 from ..flame_motion.arkit_csv import write_arkit_csv
-from ..flame_motion.edit import apply_edit
+from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.retarget import retarget
 from ..flame_motion.threads import one_torch_thread
 from .console import Progress
 from .gltf import save_gltf
@@ -43,7 +44,7 @@ def write_export(
     output = Path(output)
     AnimateOptions(edit=edit, seconds=seconds, fps=fps)  # refuses what `animate` would refuse
     _check_output(output)
-    refuse_overwriting([motion, edit, head], [output])
+    refuse_overwriting([motion, *edit_files(edit), head], [output])
     signal = open_signal(motion=motion, fps=fps, head=head or HEAD)
     driving = to_motion(signal, head=head or HEAD, seconds=seconds, fps=fps)
     clip = driving.motion if edit is None else apply_edit(driving.motion, edit)
@@ -74,8 +75,6 @@ def _moved(clip: FlameSequence, head: str) -> FlameSequence:
     target = load_head(head)
     if clip.head == target.id:
         return clip
-    from ..flame_motion.retarget import retarget
-
     return retarget(clip, target)
 
 

@@ -146,6 +146,12 @@ def _sound_only(path: Path) -> None:
         ([*DEMO, "--edit", "smirkle=1"], "smirkle"),
         ([*DEMO, "--edit", "smile=1e30"], "1e30"),
         ([*DEMO, "--edit", "none.json"], "does not exist"),
+        ([*DEMO, "--edit", "yaw=3", "--edit", "gian=2"], "did you mean gain"),
+        ([*DEMO, "--edit", "gain=2,only=mouht"], "did you mean mouth"),
+        ([*DEMO, "--mix", "mouth"], "expected region=motion.npz"),
+        ([*DEMO, "--mix", "mouht=other.npz"], "did you mean mouth"),
+        ([*DEMO, "--mix", "mouth=other.npz"], "motion file"),
+        ([*DEMO, "--mix", "mouth=thief.npz"], "names a file as its head"),
         (["animate", "demo", "-o", "out.mp4"], "video or motion"),
         ([*DEMO, "--video", "grey.mp4"], "video and motion"),
         (["animate", "demo", "--text", "nods", "-o", "out.mp4"], "text is not built yet"),
@@ -181,8 +187,6 @@ def _sound_only(path: Path) -> None:
         (["animate", "demo", "--motion", "wide.npz", "-o", "out.mp4"], "damaged"),
         (["animate", "demo", "--motion", "rush.npz", "-o", "out.mp4"], "1e+09 frames a second"),
         (["animate", "demo", "--motion", "slow.npz", "--fps", "25", "-o", "out.mp4"], "1e-09 frames a second"),
-        (["animate", "demo", "--motion", "stranger.npz", "-o", "out.mp4"], "made for head flame2023@deadbeef"),
-        (["animate", "demo", "--motion", "older.npz", "-o", "out.mp4"], "made for head open@deadbeef"),
         (["animate", "demo", "--motion", "thief.npz", "-o", "out.mp4"], "made for head /etc/passwd.pkl"),
         (["animate", "demo", "--video", "grey.mp4", "-o", "grey.mp4"], "also an input"),
         (["fit", "wall.png", "-o", "wall.npz", "--face", "-1"], "face"),
@@ -239,6 +243,16 @@ def test_bad_input_is_one_sentence_exit_2_and_no_file(arguments, words, media, h
 def test_a_process_says_it_without_any_native_noise(media):
     code, output, errors = run(["animate", "wall.png", "--motion", "demo", "-o", "out.mp4"], media)
     assert code == 2 and output == "" and errors.startswith("flamecast: ") and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("stranger", "FLAME model flame2023"), ("older", "open@deadbeef is not here")]
+)
+@pytest.mark.parametrize("option", ["--motion", "--mix"])
+def test_a_motion_for_a_head_that_is_not_here_exits_3(name, words, option, media, here):
+    given = [option, f"{name}.npz"] if option == "--motion" else ["--motion", "demo", option, f"mouth={name}.npz"]
+    code, _, errors = here(["animate", "demo", *given, "-o", "out.mp4"], media)
+    assert code == 3 and words in errors and errors.count("\n") == 1, errors
 
 
 def test_a_missing_asset_exits_3(tmp_path):
