@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import rotations
 from .errors import BadInput
+from .retarget import borrowed_axes, borrowed_names
 from .sequence import FlameSequence
 
 if TYPE_CHECKING:
@@ -42,22 +43,15 @@ JOINTS: dict[str, tuple[str, int | None, int, float]] = {
     "eyeLookOutRight": ("eyes", 1, Y, -math.radians(30)),
 }
 LIDS: dict[str, tuple[int, ...]] = {"eyeBlinkLeft": (0,), "eyeBlinkRight": (1,), "blink": (0, 1)}
-# One word for several expression axes: (axis, share, whether a head must have it).
-BLENDS: dict[str, tuple[tuple[str, float, bool], ...]] = {
-    "smile": (
-        ("mouthSmileLeft", 1.0, True),
-        ("mouthSmileRight", 1.0, True),
-        ("cheekSquintLeft", 0.4, False),
-        ("cheekSquintRight", 0.4, False),
-    ),
+# One word for several expression axes: (axis, share).
+BLENDS: dict[str, tuple[tuple[str, float], ...]] = {
+    "smile": (("mouthSmileLeft", 1.0), ("mouthSmileRight", 1.0), ("cheekSquintLeft", 0.4), ("cheekSquintRight", 0.4)),
 }
 
 
 def control_names(head: Head) -> tuple[str, ...]:
-    """Every name that can be edited on this head, in a fixed order."""
-    has = set(head.expression_names)
-    blends = (name for name, parts in BLENDS.items() if all(axis in has for axis, _, must in parts if must))
-    return tuple(dict.fromkeys((*ANGLES, *blends, *LIDS, *JOINTS, *head.expression_names)))
+    """Every name that can be edited on this head, in a fixed order: its own, and those of the built-in head."""
+    return tuple(dict.fromkeys((*ANGLES, *BLENDS, *LIDS, *JOINTS, *head.expression_names, *borrowed_names(head))))
 
 
 def check_control(head: Head, name: str) -> None:
@@ -65,9 +59,6 @@ def check_control(head: Head, name: str) -> None:
     known = control_names(head)
     if name in known:
         return
-    if name in BLENDS:
-        lacking = ", ".join(axis for axis, _, must in BLENDS[name] if must and axis not in head.expression_names)
-        raise BadInput(f"edit {name}: head {head.id} has no {lacking}; use a head with the ARKit expression axes")
     folded = {known_name.lower(): known_name for known_name in (*known, "gaze")}
     near = difflib.get_close_matches(name.lower(), folded, n=4, cutoff=0.5)
     near += [low for low in folded if name and name.lower() in low and low not in near][: 6 - len(near)]
@@ -126,14 +117,14 @@ def _turned(track: Tensor, angles: Tensor) -> Tensor:
 def _expression(added: dict[str, Tensor], head: Head, like: Tensor) -> Tensor:
     """Coefficients [T, E] to add."""
     index = {name: place for place, name in enumerate(head.expression_names)}
+    foreign = borrowed_names(head)
     extra = torch.zeros_like(like)
     for name, value in added.items():
-        if name in index:
-            extra[:, index[name]] += value
-        elif name in BLENDS:
-            for axis, share, _ in BLENDS[name]:
-                if axis in index:
-                    extra[:, index[axis]] += share * value
+        for axis, share in BLENDS.get(name, ((name, 1.0),)):
+            if axis in index:
+                extra[:, index[axis]] += share * value
+            elif axis in foreign:
+                extra += share * value[:, None] * borrowed_axes(head)[axis]
     return extra
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import BadInput
 from .heads import Head, Skin
 from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
 from .rotations import matrix_from_axis_angle, skew
@@ -24,7 +23,11 @@ POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
-SIGMA_EXPRESSION = {"residual": 1.0, "tongueOut": 0.02}  # other than SIGMA_NAMED; no landmark shows the tongue
+SIGMA_EXPRESSION = {
+    "residual": 1.0,
+    "expression": 1.0,
+    "tongueOut": 0.02,
+}  # other than SIGMA_NAMED; no landmark shows the tongue
 SIGMA_SQUINT = 0.05  # rad by which the eyes' gazes differ
 SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
 
@@ -92,11 +95,6 @@ class LandmarkFit:
 
     def __init__(self, head: Head, thin: bool = False) -> None:
         """thin: every second of the landmarks on cheeks, nose and forehead is enough; twice as fast for a video."""
-        if head.mediapipe is None:
-            raise BadInput(
-                f"Head {head.id} has no map from MediaPipe's landmarks to its vertices, so it cannot be fitted to "
-                "a picture; fit with the built-in head and retarget the motion."
-            )
         self.head = head
         use = head.mediapipe >= 0
         if thin:
@@ -104,7 +102,7 @@ class LandmarkFit:
             between[[*LIPS, *EYES_OUTLINE, *FACE_OUTLINE, *range(468, 478)]] = False
             use[torch.nonzero(between)[::2]] = False
         self.seen = torch.nonzero(use).squeeze(1)  # [P] which landmarks
-        self.skin: Skin = head.subset(head.mediapipe[self.seen])
+        self.skin: Skin = head.mediapipe_skin(self.seen)
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
         self.axes = Axes.of(self.basis)
         self.weight = landmark_weights()[self.seen]  # [P]
@@ -275,8 +273,8 @@ def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole) -> Observ
 
 
 def _eye_distance(problem: LandmarkFit) -> float:
-    index = problem.head.mediapipe[list(OUTER_EYE_CORNERS)]  # type: ignore[index]
-    return float(torch.linalg.vector_norm(problem.head.template[index[0]] - problem.head.template[index[1]]))
+    corners = problem.head.mediapipe_skin(torch.tensor(OUTER_EYE_CORNERS)).template
+    return float(torch.linalg.vector_norm(corners[0] - corners[1]))
 
 
 def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,40 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from .complete import completed
 from .errors import BadInput, MissingAsset
 from .files import existing_file
-from .heads import PARENTS, PARTS, Head
+from .heads import PARENTS, WHOLE, Head, load_open_head
 from .npz import load_arrays, save_arrays
 from .safe_pickle import as_array, read_pickle
 
-if TYPE_CHECKING:
-    from .sequence import FlameSequence
-
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# What a FLAME file gives; the rest of a Head is computed (see `complete`).
+GIVEN = ("template", "identity", "expression", "expression_names", "pose_correctives", "joint_regressor", "weights",
+         "faces")  # fmt: skip
+OPTIONAL = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary"}
 VERTICES, FACES, IDENTITY, JOINTS = 5023, 9976, 300, 5
-EYEBALLS = {"eye_left": slice(3931, 4477), "eye_right": slice(4477, 5023)}
+OPEN_SHA256 = "e75a0990728ba038c7da2a420ae4396f7ddd7781366c13026066c5b24f127623"  # flame2023_Open.pkl
 LICENCE_PAGE = "https://flame.is.tue.mpg.de"
-WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe")
-
-
-@dataclass(frozen=True, eq=False)
-class FlameHead(Head):
-    """FLAME as its file gives it: no landmarks and no eyelid shapes yet (eyelids move nothing)."""
-
-    def landmarks(self, motion: FlameSequence) -> Tensor:
-        """BadInput: FLAME's file does not say where the 68 landmarks are."""
-        raise BadInput(
-            f"head {self.id}: a FLAME file does not hold the places of the 68 landmarks, and this version does not "
-            "compute them yet; use the built-in head 'open' where landmarks are needed"
-        )
 
 
 def heads_folder() -> Path:
@@ -82,22 +71,56 @@ def _missing(what: str) -> MissingAsset:
 
 
 def _converted(path: Path) -> Path:
-    """The plain-array twin of a FLAME `.pkl`, made when it is not there yet."""
+    """The plain-array twin of a FLAME `.pkl`, made when it is not there yet or was made by another version."""
     source = _digest(path)
     stem = path.stem.replace("@", "_")
     for name in (stem, f"{stem}-{source[:8]}"):  # two files may share a name: generic_model.pkl is FLAME 2019 and 2020
         target = heads_folder() / f"{name}.npz"
-        if not target.exists():
-            arrays = convert(path)
-            try:
-                # Stored, not deflated: the head's id is this file's hash, and zlib versions differ.
-                save_arrays(target, {**arrays, "source_sha256": np.array(source)}, compress=False)
-            except BadInput as error:
-                raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
+        known = _cached(target)
+        if known is None or (str(known["source_sha256"]) == source and _outdated(known)):
+            _keep(target, completed(load_open_head(), convert(path)), source)
             return target
-        if str(load_arrays(target).get("source_sha256", "")) == source:
+        if str(known["source_sha256"]) == source:
             return target
     raise BadInput(f"{target}: exists and is not the converted {path}; remove it")
+
+
+def _cached(target: Path) -> dict[str, np.ndarray] | None:
+    """What was converted before; None when nothing was, or what is there cannot be read (it is made again then)."""
+    if not target.exists():
+        return None
+    try:
+        arrays = load_arrays(target)
+    except BadInput:
+        return None
+    return {"source_sha256": np.array(""), **arrays}
+
+
+def _outdated(arrays: dict[str, np.ndarray]) -> bool:
+    """Whether a converted head was completed by another version of this program, or from another built-in head."""
+    made = int(arrays.get("format_version", 0)), str(arrays.get("completed_with", ""))
+    return made != (FORMAT_VERSION, load_open_head().id)
+
+
+def _keep(target: Path, arrays: dict[str, np.ndarray], source: str) -> None:
+    """Write a converted head. Stored, not deflated: it is read at every start."""
+    about = {
+        "format_version": np.array(FORMAT_VERSION),
+        "completed_with": np.array(load_open_head().id),
+        "source_sha256": np.array(source),
+        "model": np.array(model_name(source)),
+    }
+    try:
+        save_arrays(target, {**arrays, **about}, compress=False)
+    except BadInput as error:
+        raise BadInput(f"{error}; set FLAMECAST_HOME to a folder for converted heads") from error
+
+
+def model_name(source: str) -> str:
+    """Which model a file of this sha256 is. Only FLAME 2023 Open is told apart: it alone may be used commercially."""
+    if source == OPEN_SHA256:
+        return "FLAME 2023 Open (CC-BY-4.0; read the conditions on its page)"
+    return f"a FLAME model, 2020 or 2023 (non-commercial unless its licence at {LICENCE_PAGE} says otherwise)"
 
 
 def _digest(path: Path) -> str:
@@ -125,22 +148,15 @@ def convert(path: Path) -> dict[str, np.ndarray]:
         raise BadInput(
             f"{path}: shapedirs: expected {IDENTITY} identity axes and then expression axes, got {axes} in all"
         )
-    template, faces = arrays["v_template"].astype(np.float32), arrays["f"].astype(np.int64)
-    uv, uv_faces = cylinder_uv(template, faces)
     return {
-        "format_version": np.array(FORMAT_VERSION),
-        "template": template,
+        "template": arrays["v_template"].astype(np.float32),
         "identity": arrays["shapedirs"][..., :IDENTITY].astype(np.float32),
         "expression": arrays["shapedirs"][..., IDENTITY:].astype(np.float32),
         "expression_names": np.array([f"expression_{k:03d}" for k in range(axes - IDENTITY)]),
         "pose_correctives": arrays["posedirs"].astype(np.float32),
         "joint_regressor": arrays["J_regressor"].astype(np.float32),
         "weights": arrays["weights"].astype(np.float32),
-        "eyelids": np.zeros((VERTICES, 3, 2), np.float32),
-        "faces": faces,
-        "uv": uv,
-        "uv_faces": uv_faces,
-        "part": _parts(faces, arrays["weights"]),
+        "faces": arrays["f"].astype(np.int64),
     }
 
 
@@ -166,45 +182,45 @@ def _check_tree(path: Path, arrays: dict[str, np.ndarray]) -> None:
         raise BadInput(f"{path}: kintree_table: expected the parents {PARENTS[1:]}, got {parents[1:].tolist()}")
 
 
-def cylinder_uv(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """uv [3F, 2] in 0..1 and uv_faces [F, 3]: unrolled around the upright axis, cut at the back of the head."""
-    angle = np.arctan2(vertices[:, 0], vertices[:, 2] - vertices[:, 2].mean()) / (2 * np.pi) + 0.5
-    height = vertices[:, 1] - vertices[:, 1].min()
-    corners = np.stack((angle, height / height.max()), -1)[faces]  # [F, 3, 2]
-    across = np.ptp(corners[..., 0], axis=1) > 0.5
-    corners[..., 0] += across[:, None] & (corners[..., 0] < 0.5)
-    corners[..., 0] /= max(1.0, corners[..., 0].max())
-    return corners.reshape(-1, 2).astype(np.float32), np.arange(faces.size, dtype=np.int64).reshape(-1, 3)
-
-
-def _parts(faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Part of each face [F]: the eyeballs by their vertices, the torso by its joint, the rest face."""
-    label = np.where(weights.argmax(1) == 0, PARTS.index("torso"), PARTS.index("face"))
-    for name, vertices in EYEBALLS.items():
-        label[vertices] = PARTS.index(name)
-    return label[faces[:, 0]].astype(np.int64)
-
-
 def read_converted(path: Path) -> Head:
-    """A Head from the arrays of an `.npz` whose keys are its field names; `id` carries the hash of the file."""
+    """A Head from the arrays of an `.npz` whose keys are its field names.
+
+    `id` carries the hash of the FLAME file it was made from (so that completing it anew does not make it another
+    head), or that of the `.npz` itself. A head converted by another version is completed again.
+    """
     arrays = load_arrays(path)
-    optional = {"id", "pose_correctives", "mediapipe", "landmark_faces", "landmark_bary"}
-    if missing := sorted({field.name for field in fields(Head)} - optional - arrays.keys()):
+    source = str(arrays.get("source_sha256", ""))
+    _check_head_arrays(path, arrays)
+    if source and _outdated(arrays):
+        arrays = completed(load_open_head(), {name: arrays[name] for name in GIVEN})
+        with suppress(BadInput):  # a folder that may only be read: complete it at every start
+            _keep(path, arrays, source)
+    names = {field.name for field in fields(Head)} & arrays.keys() - {"expression_names", "id"}
+    values: dict[str, Any] = {
+        name: torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32)) for name in names
+    }
+    if "landmark_faces" not in values:
+        values |= {"landmark_faces": torch.zeros(68).long(), "landmark_bary": torch.full((68, 3), torch.nan)}
+    return Head(
+        id=f"{path.stem.replace('@', '_')}@{(source or _digest(path))[:8]}",
+        expression_names=tuple(str(name) for name in arrays["expression_names"]),
+        **{"pose_correctives": None, **values},
+    )
+
+
+def _check_head_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """BadInput unless these are a head's arrays: nothing lacking, finite numbers, faces that point somewhere."""
+    needed = {field.name for field in fields(Head)} - OPTIONAL
+    if missing := sorted(needed - arrays.keys()):
         raise BadInput(f"{path}: not a head: it lacks {', '.join(missing)}")
     names = arrays["expression_names"]
     if names.ndim != 1 or names.dtype.kind != "U":
         raise BadInput(f"{path}: expression_names must be a list of texts, got {names.dtype} {list(names.shape)}")
-    values: dict[str, Any] = {"pose_correctives": None}
-    for name in {field.name for field in fields(Head)} & arrays.keys() - {"expression_names"}:
-        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
-            raise BadInput(f"{path}: {name} must be finite numbers, got {arrays[name].dtype}")
-        values[name] = torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32))
-    made: type[Head] = Head
-    if "landmark_faces" not in values:
-        made = FlameHead
-        values |= {
-            "landmark_faces": torch.zeros(68, dtype=torch.int64),
-            "landmark_bary": torch.full((68, 3), torch.nan),
-        }
-    identity = f"{path.stem.replace('@', '_')}@{_digest(path)[:8]}"
-    return made(id=identity, expression_names=tuple(str(name) for name in names), **values)
+    for name in sorted({field.name for field in fields(Head)} & arrays.keys() - {"expression_names", "id"}):
+        if arrays[name].dtype.kind not in "fiu":
+            raise BadInput(f"{path}: {name} must be numbers, got {arrays[name].dtype}")
+        if name != "landmark_bary" and not np.isfinite(arrays[name]).all():
+            raise BadInput(f"{path}: {name} holds NaN or infinite numbers: the file is damaged")
+    for name, limit in (("faces", len(arrays["template"])), ("uv_faces", len(arrays["uv"]))):
+        if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < limit:
+            raise BadInput(f"{path}: {name} must count from 0 to {limit - 1}, got numbers beyond: the file is damaged")

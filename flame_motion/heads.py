@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,6 +26,7 @@ PARTS = (
     "empty", "face", "lips", "lids", "scalp", "ears", "neck", "torso",
     "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
 )  # fmt: skip
+WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe_faces")  # arrays of whole numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +65,52 @@ class Skin:
         with_frames adds the blended rotation [T, M, 3, 3] that skinning gives each vertex.
         """
         frames, count = len(motion), rest.shape[0]
-        coefficients = torch.cat([motion.expression, motion.eyelids], 1)  # [T, E+2]
-        moved = torch.addmm(rest.reshape(1, -1), coefficients, self._moving_basis).reshape(frames, count, 3)
         joints_t = joints + torch.einsum("jke,te->tjk", self.joints_expression, motion.expression)
         local = matrix_from_axis_angle(
             torch.stack([motion.rotation, motion.neck, motion.jaw, *motion.eyes.unbind(1)], 1)
         )  # [T, 5, 3, 3]
-        if self.pose_correctives is not None:
-            bend = (local[:, 1:] - torch.eye(3, dtype=local.dtype)).reshape(frames, 36)
-            moved = moved + (bend @ self.pose_correctives.reshape(-1, 36).T).reshape(frames, count, 3)
         transforms = joint_transforms(local, joints_t, motion.translation)  # [T, 5, 3, 4]
+        moved = self._coefficients(motion, local) @ self._moving_basis  # [T, 3 M]
+        if not with_frames and _plain(moved, rest, transforms):
+            return self._pose_fast(rest, moved.view(frames, 3, count), transforms)
+        shaped = rest + moved.view(frames, 3, count).transpose(1, 2)
         blend = (self.weights @ transforms.reshape(frames, 5, 12)).reshape(frames, count, 3, 4)
-        posed = (blend[..., :3] @ moved[..., None]).squeeze(-1) + blend[..., 3]
+        posed = (blend[..., :3] @ shaped[..., None]).squeeze(-1) + blend[..., 3]
         return (posed, blend[..., :3]) if with_frames else posed
+
+    def _pose_fast(self, rest: Tensor, moved: Tensor, transforms: Tensor) -> Tensor:
+        """What `pose` ends with, in one pass over memory, without gradients. moved [T, 3, M] m."""
+        from .skinning_kernel import skin
+
+        posed = torch.empty(len(moved), len(rest), 3)
+        rows = rest.detach().T.contiguous()
+        skin(*(x.detach().numpy() for x in (moved, rows, self._weight_rows, transforms.flatten(2), posed)))
+        return posed
+
+    def _coefficients(self, motion: FlameSequence, local: Tensor) -> Tensor:
+        """[T, C]: what multiplies each row of the moving basis."""
+        rows = [motion.expression, motion.eyelids]
+        if self.pose_correctives is not None:
+            rows.append((local[:, 1:] - torch.eye(3, dtype=local.dtype)).reshape(len(local), 36))
+        return torch.cat(rows, 1)
 
     @cached_property
     def _moving_basis(self) -> Tensor:
-        """[E+2, 3M]: expression and eyelid axes as rows, so that a frame is one small matrix product."""
-        return torch.cat([self.expression, self.eyelids], -1).reshape(-1, self.expression.shape[-1] + 2).T.contiguous()
+        """[C, 3 M]: expression, eyelid and pose corrective axes as rows, x first: one matrix product."""
+        axes = [self.expression, self.eyelids]
+        if self.pose_correctives is not None:
+            axes.append(self.pose_correctives)
+        return torch.cat(axes, -1).permute(2, 1, 0).flatten(1).contiguous()
+
+    @cached_property
+    def _weight_rows(self) -> Tensor:
+        """[5, M], so that neighbouring vertices lie side by side."""
+        return self.weights.T.contiguous()
+
+
+def _plain(*tensors: Tensor) -> bool:
+    """Whether these are single-precision numbers in main memory that nobody wants gradients of."""
+    return all(x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in tensors)
 
 
 def joint_transforms(local: Tensor, joints: Tensor, translation: Tensor) -> Tensor:
@@ -119,7 +148,8 @@ class Head:
     part: Tensor  # [F] index into PARTS
     landmark_faces: Tensor  # [68]
     landmark_bary: Tensor  # [68, 3]
-    mediapipe: Tensor | None = None  # [478] vertex of each MediaPipe landmark, -1 where there is none
+    mediapipe_faces: Tensor | None = None  # [478] face each MediaPipe landmark lies on, -1 where there is none
+    mediapipe_bary: Tensor | None = None  # [478, 3] where on it; a corner (one-hot) on the built-in head
 
     def __post_init__(self) -> None:
         n, f = self.template.shape[0], self.faces.shape[0]
@@ -129,6 +159,8 @@ class Head:
             "weights": (n, 5), "eyelids": (n, 3, 2), "faces": (f, 3), "uv_faces": (f, 3), "part": (f,),
             "landmark_faces": (68,), "landmark_bary": (68, 3),
         }  # fmt: skip
+        if self.mediapipe_faces is not None:
+            expected |= {"mediapipe_faces": (478,), "mediapipe_bary": (478, 3)}
         for name, shape in expected.items():
             if (got := tuple(getattr(self, name).shape)) != shape:
                 raise BadInput(f"head {self.id}: {name} must have shape {shape}, got {got}.")
@@ -156,6 +188,41 @@ class Head:
             joints_expression=regress(self.expression),
         )
 
+    def points(self, faces: Tensor, bary: Tensor) -> Skin:
+        """Skinning data of points on the surface: faces [M], bary [M, 3].
+
+        A point in a corner is exactly that vertex; elsewhere it moves with its corners' mean bases and weights.
+        """
+        corner = self.faces[faces]  # [M, 3]
+        if bool(((bary == 0) | (bary == 1)).all()):
+            return self.subset(corner[torch.arange(len(corner)), bary.argmax(1)])
+        skin = self.subset(corner.reshape(-1))
+        between = lambda x: torch.einsum("mk,mk...->m...", bary, x.unflatten(0, (-1, 3)))  # noqa: E731
+        moving = ("template", "identity", "expression", "eyelids", "weights")
+        bent = None if skin.pose_correctives is None else between(skin.pose_correctives)
+        return replace(skin, **{name: between(getattr(skin, name)) for name in moving}, pose_correctives=bent)
+
+    def mediapipe_skin(self, landmarks: Tensor) -> Skin:
+        """Skinning data of some MediaPipe landmarks [M]. BadInput where this head does not know them."""
+        faces, bary = self.mediapipe_places()
+        return self.points(faces[landmarks], bary[landmarks])
+
+    @cached_property
+    def mediapipe(self) -> Tensor:
+        """The vertex [478] nearest to each MediaPipe landmark (the very vertex on the built-in head); -1: none."""
+        faces, bary = self.mediapipe_places()
+        corner = self.faces[faces.clamp_min(0)]
+        return torch.where(faces < 0, -1, corner[torch.arange(len(corner)), bary.argmax(1)])
+
+    def mediapipe_places(self) -> tuple[Tensor, Tensor]:
+        """Face [478] (-1: none) and barycentric place [478, 3] of MediaPipe's landmarks. BadInput: not known here."""
+        if self.mediapipe_faces is None or self.mediapipe_bary is None:
+            raise BadInput(
+                f"Head {self.id} has no map from MediaPipe's landmarks to its surface, so it cannot be fitted to a "
+                "picture; fit with the built-in head and retarget the motion."
+            )
+        return self.mediapipe_faces, self.mediapipe_bary
+
     def __call__(self, motion: FlameSequence, offsets: Tensor | None = None) -> Tensor:
         """Vertices [T, N, 3] m in the world. offsets [N, 3] m: a person's own detail, added at rest."""
         self.check(motion)
@@ -163,8 +230,13 @@ class Head:
         return self.skin.pose(rest, joints, motion)
 
     def landmarks(self, motion: FlameSequence) -> Tensor:
-        """The 68 iBUG landmarks [T, 68, 3] m in the world."""
+        """The 68 iBUG landmarks [T, 68, 3] m in the world. BadInput where this head does not know them."""
         self.check(motion)
+        if bool(self.landmark_bary.isnan().any()):
+            raise BadInput(
+                f"head {self.id}: its file does not say where the 68 landmarks are, and its template is no head that "
+                "they could be found on; use the built-in head 'open' where landmarks are needed"
+            )
         corners = self.faces[self.landmark_faces]  # [68, 3]
         skin = self._landmark_skin
         posed = skin.pose(*skin.shaped(motion.shape), motion).reshape(len(motion), *corners.shape, 3)
@@ -235,10 +307,20 @@ def read_head(path: Path, name: str) -> Head:
     with np.load(path, allow_pickle=False) as file:
         arrays = {k: file[k] for k in file.files}
     names = tuple(str(x) for x in arrays["expression_names"])
-    whole = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe")
+    if "mediapipe" in arrays:
+        arrays |= at_vertices(arrays["faces"], arrays["mediapipe"])
     tensors: dict[str, Any] = {
-        k: torch.from_numpy(np.asarray(arrays[k], np.int64 if k in whole else np.float32))
+        k: torch.from_numpy(np.asarray(arrays[k], np.int64 if k in WHOLE else np.float32))
         for k in Head.__dataclass_fields__
         if k in arrays and k not in ("id", "expression_names")
     }
     return Head(id=f"{name}@{digest}", expression_names=names, **{"pose_correctives": None, **tensors})
+
+
+def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> dict[str, np.ndarray]:
+    """MediaPipe landmarks that are vertices [478] (-1: none), as in the built-in head's file, as places on faces."""
+    first = np.full(faces.max() + 1, -1)
+    first[faces.ravel()[::-1]] = np.arange(faces.size)[::-1]
+    corner = np.where(vertices < 0, -1, first[vertices])
+    bary = np.eye(3, dtype=np.float32)[corner % 3]
+    return {"mediapipe_faces": np.where(corner < 0, -1, corner // 3), "mediapipe_bary": bary}

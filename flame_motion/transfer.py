@@ -10,6 +10,8 @@ from torch import Tensor
 
 from . import rotations
 from .errors import BadInput
+from .heads import load_head
+from .retarget import retarget
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
@@ -23,12 +25,13 @@ def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative")
     photo does but for a few degrees, which is what two fits of one pose differ by, the photo's angle is the true one.
     relative: what changes against the driver's own rest (see `rest_of`) is added to the portrait's, so that the
     driver's resting face and camera angle are not copied.
-    Either way the portrait keeps its identity and place: the translation counts from the driver's first frame.
+    Either way the portrait keeps its identity and place: the translation counts from the driver's first frame. A motion
+    of another head than the portrait's is retargeted first.
     """
     if mode not in get_args(Mode):
         raise BadInput(f"Unknown driving mode {mode!r}; use relative or absolute.")
     if source.head != motion.head:
-        raise BadInput(f"The portrait is fitted with head {source.head}, the motion is made for {motion.head}.")
+        motion = retarget(motion, load_head(source.head), source.shape)
     placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
     if mode == "relative":
         return _relative(source, placed)
@@ -54,6 +57,25 @@ def rest_of(motion: FlameSequence) -> FlameSequence:
         rotation=rotations.mean(motion.rotation)[None],
         neck=rotations.mean(motion.neck)[None],
         translation=motion.translation[:1],
+    )
+
+
+def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSequence | None = None) -> FlameSequence:
+    """The clip with only `share` (0..1) of its resting face kept; `rest` is one frame (default: `rest_of` the clip).
+
+    Expression, jaw, gaze and lids are counted from the neutral face instead of the driver's own; lids that were shut
+    stay shut, and the head's pose is not touched.
+    """
+    found = rest_of(motion) if rest is None else rest
+    gone = 1.0 - float(share)
+    lids, typical = motion.eyelids, gone * found.eyelids
+    opened = ((lids - typical) / (1 - typical).clamp_min(0.2)).clamp(0, 1)
+    return replace(
+        motion,
+        expression=motion.expression - gone * found.expression,
+        jaw=_opened(motion.jaw - gone * found.jaw),
+        eyes=motion.eyes - gone * found.eyes,
+        eyelids=opened,
     )
 
 

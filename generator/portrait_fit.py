@@ -76,17 +76,17 @@ def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame
     shift = torch.cat([gap * torch.tensor([1.0, -1.0]) * metres, torch.zeros_like(metres)], 1)
     at_rest = torch.linalg.solve(frame, shift[..., None]).squeeze(-1)
     skin_points = problem.seen < 468
-    index = head.mediapipe[problem.seen[skin_points]]  # type: ignore[index]
-    offsets = spread(head, index.numpy(), at_rest[skin_points].numpy())
+    offsets = spread(head, problem.seen[skin_points], at_rest[skin_points].numpy())
     for iris, name in ((468, "eye_right"), (473, "eye_left")):  # as a whole: an eyeball does not change its shape
         offsets[_part_vertices(head, name)] = at_rest[problem.seen == iris].numpy()
     return torch.from_numpy(offsets.astype(np.float32))
 
 
-def spread(head: Head, index: np.ndarray, values: np.ndarray, stiffness: float = 3.0, fade: float = 3e-4) -> np.ndarray:
-    """A smooth field [N, 3] on the mesh that meets `values` at the vertices `index` and fades away from them.
+def spread(head: Head, landmarks: Tensor, values: np.ndarray, stiffness: float = 3.0, fade: float = 3e-4) -> np.ndarray:
+    """A smooth field [N, 3] on the mesh that meets `values` [P, 3] at MediaPipe landmarks [P] and fades away from them.
 
-    Minimises |L x|^2 + stiffness |x - values|^2 + fade |x|^2 with the graph Laplacian L: lips that touch do not mix.
+    Minimises |L x|^2 + stiffness |B x - values|^2 + fade |x|^2 with the graph Laplacian L and the landmarks'
+    barycentric rows B: lips that touch do not mix.
     """
     count = head.template.shape[0]
     faces = head.faces.numpy()
@@ -95,12 +95,13 @@ def spread(head: Head, index: np.ndarray, values: np.ndarray, stiffness: float =
     adjacency = ((adjacency + adjacency.T) > 0).astype(float)
     degree = np.asarray(adjacency.sum(1)).ravel().clip(1)
     laplacian = sparse.identity(count) - sparse.diags(1 / degree) @ adjacency
-    data = np.zeros(count)
-    data[index] = stiffness
-    system = laplacian.T @ laplacian + sparse.diags(data + fade)
-    right = np.zeros((count, values.shape[1]))
-    right[index] = stiffness * values
-    return splu(system.tocsc()).solve(right)
+    place, bary = (x[landmarks] for x in head.mediapipe_places())
+    row = np.repeat(np.arange(len(place)), 3)
+    rows = sparse.csr_matrix(
+        (bary.reshape(-1).numpy(), (row, head.faces[place].reshape(-1).numpy())), (len(place), count)
+    )
+    system = laplacian.T @ laplacian + stiffness * rows.T @ rows + fade * sparse.identity(count)
+    return splu(system.tocsc()).solve(stiffness * rows.T @ values)
 
 
 def _part_vertices(head: Head, name: str) -> Tensor:
@@ -143,7 +144,7 @@ def draw_overlay(portrait: Portrait) -> np.ndarray:
     for triangle in portrait.head.faces.numpy()[facing]:
         cv2.polylines(lines, [at(pixels[triangle])], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
     canvas = cv2.addWeighted(lines, 0.35, canvas, 0.65, 0)
-    index = portrait.head.mediapipe.numpy()  # type: ignore[union-attr]
+    index = portrait.head.mediapipe.numpy()
     for found, vertex in zip(at(face[:, :2]), index):
         cv2.circle(canvas, found, 48, (255, 60, 60), -1, cv2.LINE_AA, 4)
         if vertex >= 0:

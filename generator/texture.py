@@ -71,6 +71,8 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
+        if not inside.any():  # FLAME has neither teeth nor tongue
+            continue
         shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
         if name.startswith("teeth"):
             shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]
@@ -139,7 +141,8 @@ def _eye_angle(head: Head) -> Tensor:
     for part, joint, iris in (("eye_left", 3, 473), ("eye_right", 4, 468)):
         index = head.faces[head.part == PARTS.index(part)].unique()
         unit = torch.nn.functional.normalize(head.template[index] - joints[joint], dim=1)
-        axis = torch.nn.functional.normalize(head.template[head.mediapipe[iris]] - joints[joint], dim=0)  # type: ignore[index]
+        middle = head.mediapipe_skin(torch.tensor([iris])).template[0]
+        axis = torch.nn.functional.normalize(middle - joints[joint], dim=0)
         angle[index] = torch.rad2deg(torch.acos((unit @ axis).clamp(-1, 1)))
     return angle
 

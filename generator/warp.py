@@ -98,7 +98,7 @@ class WarpGenerator:
 
 def mouth_light(head: Head, vertices: Tensor) -> Tensor:
     """How lit the inside of the mouth is [T], 0.2..1: dark behind lips that hardly part. vertices [T, N, 3] m."""
-    upper, lower = head.mediapipe[13], head.mediapipe[14]  # type: ignore[index]
+    upper, lower = head.mediapipe[13], head.mediapipe[14]
     open_ = ((vertices[:, upper] - vertices[:, lower]).norm(dim=1) / WIDE_OPEN).clamp(0, 1)
     return 0.2 + 0.8 * open_ * (2 - open_)
 
@@ -158,7 +158,7 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     import cv2
 
     head = portrait.head
-    outline = head.template[head.mediapipe[FACE_OUTLINE]]  # type: ignore[index]
+    outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
     distance = torch.cdist(head.template, between).min(1).values
     inside = (distance / SEAM).clamp(0, 1)

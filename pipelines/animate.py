@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
-from ..flame_motion.edit import apply_edit
+from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive
@@ -26,7 +26,18 @@ from .framing import framed
 from .media import VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .report import Clock, write_report
-from .signals import Driving, Source, check_edit, open_signal, to_motion
+from .signals import (
+    Driving,
+    Source,
+    check_edit,
+    mix_files,
+    mixed,
+    open_mix,
+    open_signal,
+    retargeted,
+    retimed,
+    to_motion,
+)
 from .views import check_camera, place, view_targets
 
 CONFIG = "pipeline.json"
@@ -90,8 +101,10 @@ class AnimatePipeline:
         asked = AnimateOptions.of(options)
         targets = self._check(asked, output)
         if output is not None:
-            refuse_overwriting([photo, video, motion, speech, asked.edit], [*targets, _report_path(output)])
-        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps)
+            files = [*edit_files(asked.edit), *mix_files(asked.mix)]
+            refuse_overwriting([photo, video, motion, speech, *files], [*targets, _report_path(output)])
+        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps, head=self.head)
+        others = open_mix(asked.mix)
         clock = Clock()
         with clock.stage("fit"):
             portrait = framed(self._portrait(photo, asked.face), asked.framing, asked.size)
@@ -99,7 +112,9 @@ class AnimatePipeline:
             driving = to_motion(
                 signal, head=self.head, seconds=asked.seconds, fps=asked.fps, seed=asked.seed, progress=progress
             )
+            driving = retargeted(mixed(driving, others), portrait.head, portrait.pose.shape)
             posed = _posed(portrait, driving, asked)
+        driving = retimed(driving, asked.edit)
         cameras = place(portrait, len(posed), asked.camera, asked.views)
         stream = _stream(portrait, posed, cameras, self.generator, progress)
         frames = None if targets else np.stack(list(stream))
@@ -170,7 +185,6 @@ def _report_path(output: Source) -> Path:
 
 def _posed(portrait: Portrait, driving: Driving, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
-    portrait.head.check(driving.motion)
     motion = drive(portrait.pose, driving.motion, asked.mode)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 

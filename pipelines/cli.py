@@ -27,13 +27,21 @@ app = typer.Typer(
 
 # `Optional[X]` rather than `X | None`: typer evaluates these at run time, on Python 3.10 too.
 Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it drives, its sound is kept.")]
+Motion = Annotated[
+    str | None, typer.Option(help="A motion.npz, an ARKit .csv, a VHAP or CAP4D .npz, or `demo`.", show_default=False)
+]
 Text = Annotated[str | None, typer.Option(help="What to do, in words (not built yet).")]
 Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
 Edit = Annotated[
-    str | None, typer.Option(help="Added to every frame: smile=0.5,jawOpen=0.2,yaw=15deg, or a keyframe file (.json).")
+    list[str] | None,
+    typer.Option(
+        help="Added to every frame: smile=0.5,yaw=15deg; done to the clip: gain=1.3, smooth=0.1s, rest=0, speed=1.5; "
+        "only=mouth confines it. Or a keyframe file (.json). Give it again for one edit after another."
+    ),
 ]
+Mix = Annotated[str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz.")]
 HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
@@ -57,15 +65,21 @@ def _root(
     pass
 
 
+def _one_edit(edits: list[str] | None) -> str | None:
+    """Edits given one by one, as the one text that Python takes."""
+    return "; ".join(edits) if edits else None
+
+
 @app.command()
 def animate(
     photo: Photo,
     output: Annotated[Path, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")],
     video: Video = None,
-    motion: Annotated[str | None, typer.Option(help="A motion.npz, or `demo`.")] = None,
+    motion: Motion = None,
     text: Text = None,
     speech: Speech = None,
     edit: Edit = None,
+    mix: Mix = None,
     camera: Annotated[str | None, typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8.")] = None,
     views: Annotated[str | None, typer.Option(help="Yaws in degrees, one video each: -30,0,30.")] = None,
     mode: Annotated[
@@ -84,6 +98,7 @@ def animate(
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key not in ("photo", "head", "generator")}
+    options["edit"] = _one_edit(edit)
     from .animate import AnimatePipeline
     from .console import tell, watched
 
@@ -97,16 +112,21 @@ def animate(
 def motion(
     output: Annotated[Path, typer.Option("--output", "-o", help="The parameters to write: .npz.")],
     video: Video = None,
+    motion: Motion = None,
     text: Text = None,
     speech: Speech = None,
     edit: Edit = None,
+    mix: Mix = None,
     seconds: Seconds = None,
     fps: Fps = None,
-    head: HeadName = HEAD,
+    head: Annotated[
+        str | None, typer.Option(help="Built-in head's name, or a FLAME file; a motion keeps its own when not given.")
+    ] = None,
     seed: Seed = AnimateOptions.seed,
 ) -> None:
     """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key != "output"}
+    options["edit"] = _one_edit(edit)
     from .console import tell, watched
     from .motion import write_motion
 
@@ -128,6 +148,42 @@ def fit(
 
     with watched() as progress:
         done = write_fit(photo, output, face=face, head=head, progress=progress)
+    tell(done)
+
+
+@app.command()
+def export(
+    motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj or .ply.")],
+    frame: Annotated[int | None, typer.Option(help="Only this frame, counted from 0.")] = None,
+    edit: Edit = None,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    head: Annotated[str | None, typer.Option(help="Another head to move: its name or file.")] = None,
+) -> None:
+    """Write MOTION for other programs: glTF (mesh and animation), ARKit CSV, or a mesh a frame (OBJ, PLY)."""
+    options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
+    options["edit"] = _one_edit(edit)
+    from .console import tell, watched
+    from .export import write_export
+
+    with watched() as progress:
+        done = write_export(motion, output, **options, progress=progress)
+    tell(done)
+
+
+@app.command(name="head")
+def head_sheet(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png; more pages beside it.")],
+    head: Annotated[str, typer.Argument(help="Built-in head's name, or a file.")] = HEAD,
+    axes: Annotated[str | None, typer.Option(help="Only these, larger: mouthSmileLeft,jawOpen,identity_03.")] = None,
+) -> None:
+    """Draw a head: neutral from all sides, and what each of its axes does, on labelled pages."""
+    from .console import tell, watched
+    from .head_sheet import write_head_sheet
+
+    with watched() as progress:
+        done = write_head_sheet(head, output, axes=axes, progress=progress)
     tell(done)
 
 

@@ -19,7 +19,8 @@ SLOWEST, FASTEST = 1, 240  # Hz, of a video
 class AnimateOptions:
     """What `animate` may be told besides photo, driver and output. Raises BadInput for values out of range."""
 
-    edit: str | None = None  # "smile=0.5,yaw=15deg", or a keyframe file (.json): added to every frame
+    edit: str | None = None  # "smile=0.5,yaw=15deg", "gain=1.3,only=mouth", or a keyframe file (.json); several: `;`
+    mix: str | None = None  # "mouth=b.npz,head=c.npz": regions of the driver taken from other clips
     camera: str | None = None  # "orbit:40": camera movement
     views: str | None = None  # "-30,0,30": yaws in degrees, one video each
     mode: str = "relative"  # the driver's changes; absolute: its pose and expression as they are

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
-from ..flame_motion.edit import apply_edit, demo_motion
+from ..flame_motion.edit import apply_edit, changes_time, demo_motion
+from ..flame_motion.importers import load_motion
+from ..flame_motion.regions import find_region, mix
+from ..flame_motion.retarget import head_of, retarget
 from .console import Progress
-from .options import FASTEST, SLOWEST
+from .options import FASTEST, HEAD, SLOWEST
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..flame_motion import Head
     from ..flame_motion.track import Tracking
 
 Source = str | PathLike[str]
@@ -37,6 +43,7 @@ class Signal:
     motion: FlameSequence | None = None
     demo: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 def open_signal(
@@ -46,8 +53,12 @@ def open_signal(
     text: str | None = None,
     speech: Source | None = None,
     fps: float | None = None,
+    head: str = HEAD,
 ) -> Signal:
-    """Checks what was given, so that bad input is refused before any work. fps: the rate wanted. Raises BadInput."""
+    """Checks what was given, so that bad input is refused before any work.
+
+    fps: the rate wanted; head: whose motion it is where a motion file does not say. Raises BadInput.
+    """
     given = {"video": video, "motion": motion, "text": text, "speech": speech}
     named = [name for name, value in given.items() if value is not None]
     for name in ("text", "speech"):
@@ -63,9 +74,16 @@ def open_signal(
         return Signal(demo=True, facts={"kind": "motion", "file": "demo"})
     assert motion is not None
     facts = {"kind": "motion"} if isinstance(motion, FlameSequence) else {"kind": "motion", "file": str(motion)}
-    sequence = motion if isinstance(motion, FlameSequence) else FlameSequence.load(motion)
+    sequence, notes = (motion, []) if isinstance(motion, FlameSequence) else _loaded(motion, head)
     _check_rate("the motion", sequence.fps, fps)
-    return Signal(motion=sequence, facts=facts)
+    return Signal(motion=sequence, facts=facts, problems=notes)
+
+
+def _loaded(path: Source, head: str = HEAD) -> tuple[FlameSequence, list[str]]:
+    """A motion file whose head is here and fits it, and what to know about it. Raises BadInput or MissingAsset."""
+    motion, notes = load_motion(path, head)
+    head_of(motion).check(motion)
+    return motion, notes
 
 
 def to_motion(
@@ -106,7 +124,7 @@ def _given(signal: Signal, head: str, seconds: float | None) -> Driving:
     else:
         assert signal.motion is not None
         motion = signal.motion
-    problems = _too_short(motion, seconds)
+    problems = [*signal.problems, *_too_short(motion, seconds)]
     if seconds is not None:
         motion = motion[: max(1, round(seconds * motion.fps))]
     return Driving(motion, {**signal.facts, "fps": motion.fps, "frames": len(motion)}, None, problems)
@@ -135,6 +153,61 @@ def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
         else:
             entries.append({"frames": [frame, frame], "problem": "no face in the driver: interpolated"})
     return entries
+
+
+def open_mix(text: str | None) -> dict[str, FlameSequence]:
+    """The clips of `mouth=b.npz,head=c.npz` by region. Raises BadInput."""
+    clips: dict[str, FlameSequence] = {}
+    for part in [] if text is None else text.split(","):
+        name, equals, path = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not path:
+            raise BadInput(f"mix {part.strip()!r}: expected region=motion.npz, such as mouth=b.npz")
+        find_region(name)
+        if name in clips:
+            raise BadInput(f"mix {name}: given twice")
+        clips[name], _ = _loaded(path)
+    return clips
+
+
+def mix_files(text: str | None) -> list[str]:
+    """The files that a mix names."""
+    return [] if text is None else [part.partition("=")[2].strip() for part in text.split(",")]
+
+
+def mixed(driving: Driving, clips: dict[str, FlameSequence]) -> Driving:
+    """The driver with regions from other clips; what ends earlier or comes from another head is said."""
+    if not clips:
+        return driving
+    motion = mix(driving.motion, clips)
+    problems = [
+        f"mix {name}: the clip lasts {clip.duration:.2f} s, the driver {driving.motion.duration:.2f} s: "
+        "the output ends with it"
+        for name, clip in clips.items()
+        if len(clip.resample(motion.fps)) == len(motion) < len(driving.motion)
+    ]
+    facts = {**driving.facts, "mixed_from": {name: clip.head for name, clip in clips.items()}}
+    return replace(driving, motion=motion, facts=facts, problems=[*driving.problems, *problems])
+
+
+def retargeted(driving: Driving, head: Head, shape: Tensor | None = None) -> Driving:
+    """The driver on this head, with the identity `shape` [S]; that it was made for another one is said."""
+    if driving.motion.head == head.id:
+        head.check(driving.motion)
+        return driving
+    facts = {**driving.facts, "retargeted_from": driving.motion.head}
+    return replace(driving, motion=retarget(driving.motion, head, shape), facts=facts)
+
+
+def retimed(driving: Driving, edit: str | None) -> Driving:
+    """The driver as an edit that moves frames in time leaves it: without its sound, and saying so."""
+    if not changes_time(edit):
+        return driving
+    problems = list(driving.problems)
+    if driving.sound is not None:
+        problems.append("the edit moves frames in time and the sound cannot follow: it is left out")
+    if driving.frame_problems:
+        problems.append("the edit moves frames in time: frame_problems count the frames of the driver")
+    return replace(driving, sound=None, problems=problems)
 
 
 def check_edit(edit: str | None, head: str) -> None:

@@ -14,7 +14,9 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.controls import control_names
-from flamecast.flame_motion.edit import apply_edit
+from flamecast.flame_motion.edit import EFFECTS, apply_edit
+from flamecast.flame_motion.keyframes import EASES
+from flamecast.flame_motion.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media import VideoWriter
 from flamecast.renderer.camera_paths import camera_path
@@ -78,6 +80,21 @@ def test_every_example_of_an_option_in_the_readme_works(desk):
     assert len(apply_edit(still, "keys.json")) == 2
     names = re.findall(r"`(\w+)`", table.split("added to every frame:")[1].split("and the names of ARKit")[0])
     assert len(names) > 5 and set(names) <= {*control_names(head), "gaze"}
+
+
+def test_every_edit_in_the_readme_works(desk):
+    text = README.split("## Editing motion")[1].split("## The report")[0]
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    pairs = [pair for row in rows for pair in re.findall(r"`(\w+=[^`]+)`", row)]
+    assert len(pairs) > 8 and {pair.partition("=")[0] for pair in pairs} > {*EFFECTS, "only"}
+    still = FlameSequence.neutral(frames=75, fps=25)
+    for pair in pairs:
+        assert len(apply_edit(still, pair)) == (50 if pair == "speed=1.5" else 75)
+    assert set(re.findall(r"`(\w+)`", text.split("| `only=mouth` |")[1].split("or to several")[0])) == set(REGIONS)
+    assert set(re.findall(r"`(\w+)`", text.split("eased curves;")[1].split("|")[0])) == set(EASES)
+    (file,) = blocks(text, "json")
+    (desk / "keys.json").write_text(file)
+    assert len(apply_edit(still, "keys.json")) == 75
 
 
 def test_the_figures_of_the_readme_are_those_of_the_card():

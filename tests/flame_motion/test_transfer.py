@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.rotations import compose
 from flamecast.flame_motion.transfer import drive, rest_of
 
@@ -82,10 +82,10 @@ def test_a_smile_driven_by_a_smile_is_not_two():
     assert torch.allclose(driven.expression[8:, 5], torch.ones(2))
 
 
-def test_unknown_mode_and_foreign_head_are_refused():
+def test_an_unknown_mode_and_a_head_that_is_not_here_are_refused():
     with pytest.raises(BadInput, match="relative or absolute"):
         drive(pose(0), pose(1), "sideways")  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="flame@1"):
+    with pytest.raises(MissingAsset, match="FLAME model flame is not here"):
         drive(pose(0), replace(pose(1), head="flame@1"))
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from flamecast.flame_motion import BadInput, FlameSequence
+from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.retarget import retarget
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.fit import fit_photo, write_fit
@@ -139,6 +142,52 @@ def test_edits_are_added(portrait):
     plain = AnimatePipeline()(portrait, motion=still, size=128).frames
     turned = AnimatePipeline()(portrait, motion=still, edit="yaw=15deg", size=128).frames
     assert np.abs(turned.astype(int) - plain).mean() > 1
+
+
+def test_edits_that_move_frames_in_time_change_the_length_and_drop_the_sound(portrait, driver, tmp_path):
+    done = AnimatePipeline()(portrait, motion="demo", edit="speed=5;smile=0.3,only=mouth", size=64)
+    assert len(done.frames) == done.report["frames"] == 25 and not done.problems
+    done = AnimatePipeline()(portrait, video=driver, edit="speed=2", output=tmp_path / "fast.mp4", size=64)
+    assert done.report["frames"] == FRAMES // 2
+    assert any("sound cannot follow" in problem for problem in done.problems)
+    with av.open(tmp_path / "fast.mp4") as file:
+        assert not file.streams.audio and file.streams.video[0].frames == FRAMES // 2
+
+
+def test_a_motion_is_edited_mixed_and_written(tmp_path):
+    demo = demo_motion()
+    demo.save(tmp_path / "demo.npz")
+    FlameSequence.neutral(50, 25).save(tmp_path / "still.npz")
+    done = write_motion(
+        tmp_path / "m.npz", motion=tmp_path / "demo.npz", mix=f"head={tmp_path / 'still.npz'}", edit="speed=2; gain=1.2"
+    )
+    made, report = FlameSequence.load(tmp_path / "m.npz"), json.loads((tmp_path / "m.json").read_text())
+    assert len(made) == report["frames"] == 25 and not made.neck.any() and made.expression.any()
+    assert report["mix"].startswith("head=") and report["edit"] == "speed=2; gain=1.2"
+    assert done.problems == ["mix head: the clip lasts 2.00 s, the driver 5.00 s: the output ends with it"]
+
+
+def test_a_motion_of_another_head_is_retargeted_and_the_report_says_so(portrait, monkeypatch, tmp_path):
+    head = load_head()
+    other = replace(
+        head, id="other@00000000", expression=head.expression.flip(-1), expression_names=head.expression_names[::-1]
+    )
+    known = lambda name="open": other if str(name).startswith("other") else head  # noqa: E731
+    for module in ("retarget", "sequence", "edit", "transfer"):
+        monkeypatch.setattr(f"flamecast.flame_motion.{module}.load_head", known, raising=False)
+    monkeypatch.setattr("flamecast.pipelines.motion.load_head", known)
+    demo = demo_motion()[:3]
+    foreign = retarget(demo, other)
+    assert foreign.head == other.id
+    plain, driven = (AnimatePipeline()(portrait, motion=clip, size=64) for clip in (demo, foreign))
+    assert driven.report["driver"]["retargeted_from"] == other.id and "retargeted_from" not in plain.report["driver"]
+    assert np.abs(plain.frames.astype(int) - driven.frames).max() <= 2
+    foreign.save(tmp_path / "foreign.npz")
+    write_motion(tmp_path / "ours.npz", motion=tmp_path / "foreign.npz", head="open")
+    ours, report = FlameSequence.load(tmp_path / "ours.npz"), json.loads((tmp_path / "ours.json").read_text())
+    assert ours.head == head.id and report["driver"]["retargeted_from"] == other.id
+    write_motion(tmp_path / "theirs.npz", motion=tmp_path / "foreign.npz")
+    assert FlameSequence.load(tmp_path / "theirs.npz").head == other.id
 
 
 def test_motion_and_fit_files_take_the_place_of_video_and_photo(driver, portrait, tmp_path):

@@ -17,7 +17,7 @@ def test_numbers_of_numpy_are_numbers():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"sise": 1}, "no option sise; known are: edit, camera"),
+        ({"sise": 1}, "no option sise; known are: edit, mix, camera"),
         ({"size": "512"}, "size must be int, got '512'"),
         ({"size": None}, "size must be int, got None"),
         ({"size": 512.5}, "size must be int, got 512.5"),
