@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .animate import AnimatePipeline, Animation
+    from .export import write_export
     from .media import VideoWriter
     from .photos import load_photo
 
-__all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo"]
+__all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_export"]
 
-_HOME = {"AnimatePipeline": "animate", "Animation": "animate", "VideoWriter": "media", "load_photo": "photos"}
+_HOME = {
+    "AnimatePipeline": "animate",
+    "Animation": "animate",
+    "VideoWriter": "media",
+    "load_photo": "photos",
+    "write_export": "export",
+}
 
 
 def __getattr__(name: str) -> Any:

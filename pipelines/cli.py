@@ -27,6 +27,9 @@ app = typer.Typer(
 
 # `Optional[X]` rather than `X | None`: typer evaluates these at run time, on Python 3.10 too.
 Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it drives, its sound is kept.")]
+Motion = Annotated[
+    str | None, typer.Option(help="A motion.npz, an ARKit .csv, a VHAP or CAP4D .npz, or `demo`.", show_default=False)
+]
 Text = Annotated[str | None, typer.Option(help="What to do, in words (not built yet).")]
 Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
@@ -72,7 +75,7 @@ def animate(
     photo: Photo,
     output: Annotated[Path, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")],
     video: Video = None,
-    motion: Annotated[str | None, typer.Option(help="A motion.npz, or `demo`.")] = None,
+    motion: Motion = None,
     text: Text = None,
     speech: Speech = None,
     edit: Edit = None,
@@ -109,9 +112,9 @@ def animate(
 def motion(
     output: Annotated[Path, typer.Option("--output", "-o", help="The parameters to write: .npz.")],
     video: Video = None,
+    motion: Motion = None,
     text: Text = None,
     speech: Speech = None,
-    motion: Annotated[str | None, typer.Option(help="A motion.npz, or `demo`: to edit, mix or retarget.")] = None,
     edit: Edit = None,
     mix: Mix = None,
     seconds: Seconds = None,
@@ -145,6 +148,42 @@ def fit(
 
     with watched() as progress:
         done = write_fit(photo, output, face=face, head=head, progress=progress)
+    tell(done)
+
+
+@app.command()
+def export(
+    motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj or .ply.")],
+    frame: Annotated[int | None, typer.Option(help="Only this frame, counted from 0.")] = None,
+    edit: Edit = None,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    head: Annotated[str | None, typer.Option(help="Another head to move: its name or file.")] = None,
+) -> None:
+    """Write MOTION for other programs: glTF (mesh and animation), ARKit CSV, or a mesh a frame (OBJ, PLY)."""
+    options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
+    options["edit"] = _one_edit(edit)
+    from .console import tell, watched
+    from .export import write_export
+
+    with watched() as progress:
+        done = write_export(motion, output, **options, progress=progress)
+    tell(done)
+
+
+@app.command(name="head")
+def head_sheet(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write: .png; more pages beside it.")],
+    head: Annotated[str, typer.Argument(help="Built-in head's name, or a file.")] = HEAD,
+    axes: Annotated[str | None, typer.Option(help="Only these, larger: mouthSmileLeft,jawOpen,identity_03.")] = None,
+) -> None:
+    """Draw a head: neutral from all sides, and what each of its axes does, on labelled pages."""
+    from .console import tell, watched
+    from .head_sheet import write_head_sheet
+
+    with watched() as progress:
+        done = write_head_sheet(head, output, axes=axes, progress=progress)
     tell(done)
 
 

@@ -19,9 +19,9 @@ def write_motion(
     output: Path,
     *,
     video: Source | None = None,
+    motion: Source | None = None,
     text: str | None = None,
     speech: Source | None = None,
-    motion: Source | None = None,
     edit: str | None = None,
     mix: str | None = None,
     seconds: float | None = None,
@@ -40,10 +40,10 @@ def write_motion(
     check_writable(report)
     refuse_overwriting([video, speech, motion, *edit_files(edit), *mix_files(mix)], [output, report])
     clock = Clock()
-    signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=fps)
+    signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=fps, head=head or HEAD)
     wanted = head or (HEAD if signal.motion is None else signal.motion.head)
     check_edit(edit, wanted)
-    others = open_mix(mix)
+    others = open_mix(mix, wanted)
     with clock.stage("motion"):
         driving = to_motion(signal, head=wanted, seconds=seconds, fps=fps, seed=seed, progress=progress)
         driving = retimed(mixed(retargeted(driving, load_head(wanted)), others), edit)

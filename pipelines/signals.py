@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, changes_time, demo_motion
+from ..flame_motion.importers import load_motion
 from ..flame_motion.regions import find_region, mix
 from ..flame_motion.retarget import head_of, retarget
 from .console import Progress
-from .options import FASTEST, SLOWEST
+from .options import FASTEST, HEAD, SLOWEST
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +43,7 @@ class Signal:
     motion: FlameSequence | None = None
     demo: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
 
 def open_signal(
@@ -51,8 +53,12 @@ def open_signal(
     text: str | None = None,
     speech: Source | None = None,
     fps: float | None = None,
+    head: str = HEAD,
 ) -> Signal:
-    """Checks what was given, so that bad input is refused before any work. fps: the rate wanted. Raises BadInput."""
+    """Checks what was given, so that bad input is refused before any work.
+
+    fps: the rate wanted; head: whose motion it is where a motion file does not say. Raises BadInput.
+    """
     given = {"video": video, "motion": motion, "text": text, "speech": speech}
     named = [name for name, value in given.items() if value is not None]
     for name in ("text", "speech"):
@@ -68,16 +74,19 @@ def open_signal(
         return Signal(demo=True, facts={"kind": "motion", "file": "demo"})
     assert motion is not None
     facts = {"kind": "motion"} if isinstance(motion, FlameSequence) else {"kind": "motion", "file": str(motion)}
-    sequence = motion if isinstance(motion, FlameSequence) else _loaded(motion)
+    sequence, notes = (motion, []) if isinstance(motion, FlameSequence) else _loaded(motion, head)
     _check_rate("the motion", sequence.fps, fps)
-    return Signal(motion=sequence, facts=facts)
+    return Signal(motion=sequence, facts=facts, problems=notes)
 
 
-def _loaded(path: Source) -> FlameSequence:
-    """A motion file whose head is here and fits it. Raises BadInput or MissingAsset."""
-    motion = FlameSequence.load(path)
+def _loaded(path: Source, head: str) -> tuple[FlameSequence, list[str]]:
+    """A motion file, with notes, whose head is here and fits it. head: whose it is where the file does not say.
+
+    Raises BadInput or MissingAsset.
+    """
+    motion, notes = load_motion(path, head)
     head_of(motion).check(motion)
-    return motion
+    return motion, notes
 
 
 def to_motion(
@@ -118,7 +127,7 @@ def _given(signal: Signal, head: str, seconds: float | None) -> Driving:
     else:
         assert signal.motion is not None
         motion = signal.motion
-    problems = _too_short(motion, seconds)
+    problems = [*signal.problems, *_too_short(motion, seconds)]
     if seconds is not None:
         motion = motion[: max(1, round(seconds * motion.fps))]
     return Driving(motion, {**signal.facts, "fps": motion.fps, "frames": len(motion)}, None, problems)
@@ -149,8 +158,8 @@ def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
     return entries
 
 
-def open_mix(text: str | None) -> dict[str, FlameSequence]:
-    """The clips of `mouth=b.npz,head=c.npz` by region. Raises BadInput."""
+def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
+    """The clips of `mouth=b.npz,head=c.npz` by region; head: as for `open_signal`. Raises BadInput."""
     clips: dict[str, FlameSequence] = {}
     for part in [] if text is None else text.split(","):
         name, equals, path = (piece.strip() for piece in part.partition("="))
@@ -159,7 +168,7 @@ def open_mix(text: str | None) -> dict[str, FlameSequence]:
         find_region(name)
         if name in clips:
             raise BadInput(f"mix {name}: given twice")
-        clips[name] = _loaded(path)
+        clips[name] = _loaded(path, head)[0]
     return clips
 
 

@@ -67,8 +67,23 @@ def media(tmp_path_factory) -> Path:
     (folder / "file").touch()
     (folder / "taken.json").mkdir()
     (folder / "taken_overlay.png").mkdir()
+    (folder / "taken_0001.obj").mkdir()
+    (folder / "text.csv").write_text("a letter\n" * 50)
+    (folder / "photo.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    (folder / "header.csv").write_text("Timecode,BlendShapeCount,JawOpen\n")
+    (folder / "percent.csv").write_text("Timecode,BlendShapeCount,JawOpen\n00:00:00:00,61,80\n")
     _hostile_motions(folder)
     return folder
+
+
+class _Fires:
+    """What a pickle can do when it is loaded: here it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
 
 
 def _hostile_motions(folder: Path) -> None:
@@ -86,6 +101,7 @@ def _hostile_motions(folder: Path) -> None:
         "thief": {"head": np.array("/etc/passwd.pkl")},
     }.items():
         np.savez(folder / f"{name}.npz", **{**arrays, **change})
+    np.savez(folder / "pickled.npz", **{**arrays, "neck": np.array([_Fires(folder / "fired")], dtype=object)})
     whole = (folder / "still.npz").read_bytes()
     (folder / "cut.npz").write_bytes(whole[: len(whole) // 2])
     film = (folder / "grey.mp4").read_bytes()
@@ -179,6 +195,40 @@ def _sound_only(path: Path) -> None:
         (["motion", "--video", "grey.mp4", "-o", "taken.npz"], "taken.json is a folder"),
         (["fit", "wall.png", "-o", "out.npz"], "face"),
         (["fit", "wall.png", "-o", "taken.npz"], "taken_overlay.png is a folder"),
+        (["export", "demo", "-o", "out.fbx"], ".glb, .gltf, .csv, .obj, .ply, got .fbx"),
+        (["export", "demo", "-o", "out"], "no ending"),
+        (["export", "demo", "-o", "file/out.glb"], "not a folder"),
+        (["export", "demo", "-o", "/proc/out.glb"], "cannot be written"),
+        (["export", "demo", "-o", "taken.obj"], "taken_0001.obj is a folder"),
+        (["export", "demo", "-o", "out.obj", "--frame", "999"], "the frames 0 to 124"),
+        (["export", "demo", "-o", "out.obj", "--frame", "-1"], "the frames 0 to 124"),
+        (["export", "demo", "-o", "out.glb", "--fps", "0"], "fps"),
+        (["export", "demo", "-o", "out.glb", "--edit", "smirkle=1"], "smirkle"),
+        (["export", "demo", "-o", "out.glb", "--head", "nobody"], "'nobody' is not known"),
+        (["export", "none.npz", "-o", "out.glb"], "does not exist"),
+        (["export", "wall.png", "-o", "out.glb"], "cannot be read"),
+        (["export", "other.npz", "-o", "out.glb"], "motion file"),
+        (["export", "cut.npz", "-o", "out.glb"], "cannot be read"),
+        (["export", "nan.npz", "-o", "out.csv"], "neck: expected finite numbers"),
+        (["export", "huge.npz", "-o", "out.ply"], "translation: expected numbers within"),
+        (["export", "wide.npz", "-o", "out.glb"], "damaged"),
+        (["export", "wide.npz", "-o", "out.csv"], "damaged"),
+        (["export", "wide.npz", "-o", "out.obj"], "damaged"),
+        (["export", "pickled.npz", "-o", "out.glb"], "pickled Python objects, which are never loaded"),
+        (["export", "text.csv", "-o", "out.glb"], "ARKit's blend shapes"),
+        (["export", "photo.csv", "-o", "out.glb"], "not text"),
+        (["export", "header.csv", "-o", "out.glb"], "no row"),
+        (["export", "percent.csv", "-o", "out.glb"], "percent"),
+        (["export", "header.csv", "-o", "header.csv"], "also an input"),
+        (["motion", "--motion", "header.csv", "-o", "out.npz"], "no row"),
+        (["motion", "--motion", "demo", "--video", "grey.mp4", "-o", "out.npz"], "video and motion"),
+        (["animate", "demo", "--motion", "text.csv", "-o", "out.mp4"], "ARKit's blend shapes"),
+        (["head", "-o", "out.jpg"], ".png"),
+        (["head", "nobody", "-o", "out.png"], "'nobody' is not known"),
+        (["head", "other.npz", "-o", "out.png"], "not a head"),
+        (["head", "-o", "out.png", "--axes", "smirkle"], "smirkle"),
+        (["head", "-o", "out.png", "--axes", "identity_99"], "identity_00 to identity_"),
+        (["head", "-o", "out.png", "--axes", ""], "no such control"),
     ],
     ids=lambda value: " ".join(value)[:80] if isinstance(value, list) else "",
 )
@@ -239,7 +289,9 @@ def test_our_own_fault_keeps_its_traceback_and_exits_1(tmp_path):
 
 def test_help_names_every_command(tmp_path):
     code, output, _ = run(["--help"], tmp_path)
-    assert code == 0 and all(name in output for name in ("animate", "motion", "fit", "bench", "doctor"))
+    assert code == 0 and all(
+        name in output for name in ("animate", "motion", "fit", "export", "head", "bench", "doctor")
+    )
 
 
 def test_odd_names_and_plain_terminals_are_no_trouble(tmp_path):
