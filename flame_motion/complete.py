@@ -20,6 +20,8 @@ OVERLAP = np.radians(1.0)  # by which shut lids overlap
 LID_REACH = 1.6  # radii of the eyeball around its centre within which a lid pulls at the skin
 CLEAR = 0.0004  # m between a moving lid and the eyeball
 CENTRE, HALF = np.array([0.5, 0.575]), np.array([0.49, 0.42])  # of the ellipse that the skin fills on the texture
+FACE_SHARE = 4.0  # area of the face on the texture, of what its surface would get
+AREA_ROUNDS, SYMMETRY_ROUNDS = 12, 8
 EYE_SPOT, EYE_SIZE = np.array([0.435, 0.07]), 0.06  # of the discs the eyeballs fill: beside u = 0.5, half across
 
 
@@ -81,9 +83,21 @@ def part_labels(head: Head, found: Registration) -> np.ndarray:
     allowed = np.nonzero(~np.isin(part, [PARTS.index(name) for name in INSIDE if name != "mouth"]))[0]
     ours = Mesh(found.source.vertices, found.source.faces[allowed])
     face, _ = ours.closest(mesh.vertices[mesh.faces].mean(1), mesh.face_normals)
-    label = part[allowed[face]]
+    label = _smoothed(part[allowed[face]], mesh.faces)
     for name, index in EYEBALLS.items():
         label[np.isin(mesh.faces, index).all(1)] = PARTS.index(name)
+    return label
+
+
+def _smoothed(label: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Labels [F] after a few rounds in which each face joins the majority of itself and its neighbours."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+    _, edge = np.unique(edges, axis=0, return_inverse=True)
+    touches = sparse.csr_matrix((np.ones(len(edge)), (np.tile(np.arange(len(faces)), 3), edge.ravel())))
+    beside = (touches @ touches.T).tocsr()
+    beside.setdiag(1.2)
+    for _ in range(4):
+        label = np.asarray(beside @ np.eye(len(PARTS))[label]).argmax(1)
     return label
 
 
@@ -179,49 +193,93 @@ def texture_map(head: Head, found: Registration) -> tuple[np.ndarray, np.ndarray
 
 
 def _skin_map(head: Head, found: Registration, skin: np.ndarray) -> np.ndarray:
-    """uv [M, 2] of the skin's vertices."""
+    """uv [M, 2] of the skin's vertices: mapped without overlap, then made as symmetric as that allows."""
     mesh, count = found.target, int(skin.max()) + 1
-    rough, known = _carried_map(head, found, count)
-    loops = sorted(border_loops(skin), key=len)
+    loops = border_loops(skin)
     neck = min(loops, key=lambda row: float(mesh.vertices[row, 1].mean()))
-    turn = np.unwrap(np.arctan2(*((rough[neck] - CENTRE) / HALF).T[::-1]))
-    way = np.sign(turn[-1] - turn[0])
-    turn = way * np.maximum.accumulate(way * turn + 1e-3 * np.arange(len(turn)))
-    fixed = {"index": neck, "uv": CENTRE + HALF * np.stack([np.cos(turn), np.sin(turn)], 1)}
     holes = [row for row in loops if row is not neck]
     fans = [np.stack([np.roll(row, -1), row, np.full(len(row), count + k)], 1) for k, row in enumerate(holes)]
     faces = np.concatenate([skin, *fans])
     points = np.concatenate([mesh.vertices[:count], *(mesh.vertices[row].mean(0)[None] for row in holes)])
-    known = np.append(known, np.zeros(len(holes), bool))
-    rough = np.concatenate([rough, np.zeros((len(holes), 2))])
-    return tutte(faces, _laid_out(points, faces, rough, known), fixed["index"], fixed["uv"])[:count]
+    wanted = _areas(points, faces) * np.append(_importance(head, found, count), np.ones(len(holes)))[faces].mean(1)
+    away = (points[neck] - points[neck].mean(0)) * [1, 0, -1]  # chin below, back of the neck above
+    outline = away[:, [0, 2]] / np.linalg.norm(away, axis=1, keepdims=True)
+    uv = tutte(points, faces, wanted, neck, CENTRE + HALF * outline)[:count]
+    return symmetric(uv, mirror_rows(head, found, skin), skin)
+
+
+def _importance(head: Head, found: Registration, count: int) -> np.ndarray:
+    """How much larger than its surface [count] a part of the skin is drawn: the face largest."""
+    part = head.part.numpy()[found.on_source[0][:count]]
+    return np.where(np.isin(part, [PARTS.index(name) for name in ("face", "lips", "lids")]), FACE_SHARE, 1.0)
+
+
+def symmetric(uv: np.ndarray, twin: sparse.csr_matrix, faces: np.ndarray) -> np.ndarray:
+    """uv [M, 2] averaged with its mirror image, except around faces that would turn over (they stay as they are)."""
+    mirrored = (uv + [1, 0] + (twin @ uv) * [-1, 1]) / 2
+    near = adjacency(faces, len(uv)) + sparse.identity(len(uv))
+    share = np.ones(len(uv))
+    for _ in range(SYMMETRY_ROUNDS):
+        result = uv + share[:, None] * (mirrored - uv)
+        turned = faces[_areas(result, faces, signed=True) * np.sign(_areas(uv, faces, signed=True)) <= 0]
+        if not len(turned):
+            return result
+        bad = np.zeros(len(uv))
+        bad[turned] = 1
+        share = np.minimum(share, 1 - np.minimum(near @ (near @ bad), 1)) * np.where(near @ bad > 0, 0, 1)
+    return uv
+
+
+def _areas(points: np.ndarray, faces: np.ndarray, signed: bool = False) -> np.ndarray:
+    """Area [F] of triangles in space or, with a sign where that is asked for, in the plane."""
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    turned = np.cross(b - a, c - a)
+    return turned / 2 if signed else np.linalg.norm(turned.reshape(len(faces), -1), axis=1) / 2
+
+
+def mirror_rows(head: Head, found: Registration, skin: np.ndarray) -> sparse.csr_matrix:
+    """[M, M]: the mirror image of each vertex of the skin as a mean of others, found through our symmetric head."""
+    count = int(skin.max()) + 1
+    place, bary = (x[:count] for x in found.on_source)
+    ours = Mesh(head.template.double().numpy(), head.faces.numpy())
+    other, share = ours.closest(ours.at(place, bary) * [-1, 1, 1], ours.face_normals[place] * [-1, 1, 1])
+    surface = Mesh(found.target.vertices, skin)
+    face, bary = surface.closest(found.source.at(other, share), found.source.face_normals[other])
+    row = np.repeat(np.arange(count), 3)
+    return sparse.csr_matrix((bary.ravel(), (row, skin[face].ravel())), (count, count))
 
 
 def _carried_map(head: Head, found: Registration, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Our uv [count, 2] where it is one piece with the face, and where that is [count]."""
-    place, bary = (x[:count] for x in found.on_source)
-    corners = head.uv.numpy()[head.uv_faces.numpy()[place]]
-    one = [PARTS.index(name) for name in ("face", "lips", "lids", "scalp", "neck", "torso")]
-    return (corners * bary[..., None]).sum(1), np.isin(head.part.numpy()[place], one)
+    """Our uv [count, 2] and where it is to be kept [count]: on the face. Zero beyond the skin's vertices."""
+    skin = EYEBALLS["eye_left"][0]
+    place, bary = (x[:skin] for x in found.on_source)
+    uv, known = np.zeros((count, 2)), np.zeros(count, bool)
+    uv[:skin] = (head.uv.numpy()[head.uv_faces.numpy()[place]] * bary[..., None]).sum(1)
+    known[:skin] = np.isin(head.part.numpy()[place], [PARTS.index(name) for name in ("face", "lips", "lids")])
+    return uv, known
 
 
-def _laid_out(points: np.ndarray, faces: np.ndarray, rough: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """A map [M, 2] near `rough` where that is known, smooth elsewhere; it may still overlap itself."""
+def tutte(
+    points: np.ndarray, faces: np.ndarray, wanted: np.ndarray, border: np.ndarray, places: np.ndarray
+) -> np.ndarray:
+    """A map [M, 2] without overlap, triangles nearly of the wanted areas [F], the border at places on a convex curve.
+
+    Every round is a mean-value map and so without overlap; between rounds, edges of vertices that came out too small
+    are loosened (Yoshizawa, Belyaev and Seidel 2004).
+    """
     weights = mean_value_weights(points, faces)
-    bend = sparse.identity(len(points)) - weights
-    pull = sparse.diags(0.01 * known)
-    system = bend.T @ bend + pull
-    return splu(system.tocsc()).solve(pull @ rough)
-
-
-def tutte(faces: np.ndarray, guess: np.ndarray, border: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """A map [M, 2] without overlap close to a guess that may have some: border vertices at places on a convex curve."""
-    weights = mean_value_weights(guess, faces)
-    system = (sparse.identity(len(guess)) - weights).tocsr()
-    inside = np.setdiff1d(np.arange(len(guess)), border)
-    result = np.zeros((len(guess), 2))
+    inside = np.setdiff1d(np.arange(len(points)), border)
+    result = np.zeros((len(points), 2))
     result[border] = places
-    result[inside] = splu(system[inside][:, inside].tocsc()).solve(-(system[inside][:, border] @ places))
+    around = sparse.csr_matrix(
+        (np.ones(faces.size), (faces.ravel(), np.repeat(np.arange(len(faces)), 3))), (len(points), len(faces))
+    )
+    for _ in range(AREA_ROUNDS):
+        weights = sparse.diags(1 / np.asarray(weights.sum(1)).ravel()) @ weights
+        system = (sparse.identity(len(points)) - weights).tocsr()[inside]
+        result[inside] = splu(system[:, inside].tocsc()).solve(-(system[:, border] @ places))
+        small = (around @ wanted) / (around @ _areas(result, faces)).clip(1e-12)
+        weights = weights @ sparse.diags((small / np.median(small)).clip(1e-3, 1e3) ** -0.25)
     return result
 
 

@@ -236,10 +236,21 @@ def register(head: Head, vertices: np.ndarray, faces: np.ndarray, balls: dict[st
     pairs = [(np.nonzero(part == PARTS.index(name))[0], np.nonzero(eyes[name])[0]) for name in BALLS]
     scale, rotation, shift = _similarity(head, ours, theirs, pairs, skin)
     moved = Mesh(scale * ours.vertices @ rotation.T + shift, ours.faces)
-    fitted = Mesh(_fit(head, moved, theirs, skin, pairs), ours.faces)
+    outer = _before_eyes(theirs, skin, pairs)
+    fitted = Mesh(_fit(head, moved, theirs, skin, outer, pairs), ours.faces)
     return Registration(
-        fitted, theirs, scale, _match(fitted, theirs, skin, pairs), _match_back(fitted, theirs, part, pairs)
+        fitted, theirs, scale, _match(fitted, theirs, outer, pairs), _match_back(fitted, theirs, part, pairs)
     )
+
+
+def _before_eyes(mesh: Mesh, skin: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The skin's faces without those inside an eyeball: FLAME's sockets run through them, where nobody sees it."""
+    middle = mesh.vertices[mesh.faces[skin]].mean(1)
+    inside = np.zeros(len(skin), bool)
+    for _, other in pairs:
+        centre, radius = ball_of(mesh.vertices[np.unique(mesh.faces[other])])
+        inside |= np.linalg.norm(middle - centre, axis=1) < radius
+    return skin[~inside]
 
 
 def _check_head(mesh: Mesh, balls: dict[str, np.ndarray]) -> None:
@@ -342,17 +353,25 @@ def _along(row: np.ndarray, line: np.ndarray) -> np.ndarray:
 
 
 def _fit(
-    head: Head, moved: Mesh, theirs: Mesh, skin: np.ndarray, pairs: list[tuple[np.ndarray, np.ndarray]]
+    head: Head,
+    moved: Mesh,
+    theirs: Mesh,
+    skin: np.ndarray,
+    outer: np.ndarray,
+    pairs: list[tuple[np.ndarray, np.ndarray]],
 ) -> np.ndarray:
-    """Our vertices [N, 3] m moved smoothly onto the other skin; eyeballs go as a whole, what is inside follows."""
+    """Our vertices [N, 3] m moved smoothly onto the other skin; eyeballs go as a whole, what is inside follows.
+
+    skin: their faces that are no eyeball; outer: those of them that ours are drawn to.
+    """
     count = len(moved.vertices)
     pick, goal = _features(head, moved, theirs, skin, pairs)
     near = adjacency(moved.faces, count)
     laplacian = sparse.diags(np.asarray(near.sum(1)).ravel()) - near
     stiff = laplacian.T @ laplacian + MEMBRANE * laplacian
     outside = _outside(head)
-    surface = Mesh(theirs.vertices, theirs.faces[skin])
-    border = np.isin(surface.faces, np.concatenate(border_loops(surface.faces)))
+    surface = Mesh(theirs.vertices, theirs.faces[outer])
+    border = np.isin(surface.faces, np.concatenate(border_loops(theirs.faces[skin])))
     result = moved.vertices
     for stiffness, farthest in ROUNDS:
         now = Mesh(result, moved.faces)

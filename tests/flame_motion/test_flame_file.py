@@ -14,9 +14,12 @@ import scipy.sparse
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
-from flamecast.flame_motion.flame_file import convert, find_converted, load_flame
+from flamecast.flame_motion.flame_file import OPEN_SHA256, convert, find_converted, load_flame, model_name
 from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.npz import load_arrays, save_arrays
 from flamecast.flame_motion.safe_pickle import as_array, read_pickle
+
+from .flame_like import flame_like_file
 
 N, F = 5023, 9976
 
@@ -328,3 +331,74 @@ def test_other_names_and_files_are_bad_input(tmp_path, home):
     (tmp_path / "folder.pkl").mkdir()
     with pytest.raises(BadInput, match="folder"):
         load_flame(tmp_path / "folder.pkl")
+
+
+# -- completion --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real_pickle():
+    """A FLAME file with a real template, as bytes."""
+    return dumped(flame_like_file(), 2)
+
+
+def test_a_flame_file_gets_what_it_lacks(tmp_path, real_pickle):
+    head = load_flame(write(tmp_path / "flame2023_Open.pkl", real_pickle))
+    still = FlameSequence.neutral(1, 25, head)
+    assert head.landmarks(still).isfinite().all() and head.eyelids.abs().max() > 0.004
+    assert head.mediapipe_bary.isfinite().all() and int(head.mediapipe_faces.min()) >= 0
+    assert torch.allclose(head(still)[0], torch.from_numpy(flame_like_file()["v_template"]), atol=1e-6)
+
+
+def test_a_head_converted_by_another_version_is_completed_again_and_stays_the_same_head(tmp_path, home, flame_dict):
+    path = write(tmp_path / "flame.pkl", dumped(flame_dict, 2))
+    head, cache = load_flame(path), home / "heads" / "flame.npz"
+    arrays = load_arrays(cache)
+    for made in ({"format_version": np.array(1)}, {"completed_with": np.array("open@00000000")}):
+        for given in (path, cache):
+            save_arrays(cache, {**arrays, **made, "part": arrays["part"] * 0})
+            again = load_flame(given)
+            assert again.id == head.id and torch.equal(again.part, head.part)
+            kept = load_arrays(cache)
+            assert kept.keys() == arrays.keys() and np.array_equal(kept["part"], arrays["part"])
+
+
+def test_a_damaged_cache_is_made_again(tmp_path, home, flame_dict):
+    path = write(tmp_path / "flame.pkl", dumped(flame_dict, 2))
+    head, cache = load_flame(path), home / "heads" / "flame.npz"
+    cache.write_bytes(cache.read_bytes()[:1000])
+    assert load_flame(path).id == head.id
+
+
+def test_which_model_a_file_is_is_known_by_its_hash(tmp_path, home, flame_dict):
+    assert "Open" in model_name(OPEN_SHA256) and "Open" not in model_name("0" * 64)
+    load_flame(write(tmp_path / "flame.pkl", dumped(flame_dict, 2)))
+    assert "non-commercial" in str(load_arrays(home / "heads" / "flame.npz")["model"])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"template": np.full((N, 3), np.nan, np.float32)}, "template holds NaN"),
+        ({"weights": np.array([{}], object)}, "pickled Python objects"),
+        ({"faces": np.full((F, 3), N)}, "faces must count from 0 to 5022"),
+        ({"expression": np.zeros((N, 3, 7), np.float32)}, "need as many names"),
+        ({"template": np.zeros((6890, 3), np.float32)}, r"must have shape"),
+        ({"identity": np.array(["text"])}, "identity must be numbers"),
+    ],
+)
+def test_a_damaged_npz_is_refused_in_one_sentence(tmp_path, home, flame_dict, change, says):
+    load_flame(write(tmp_path / "flame.pkl", dumped(flame_dict, 2)))
+    arrays = {**load_arrays(home / "heads" / "flame.npz"), **change}
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(BadInput, match=says) as caught:
+        load_flame(tmp_path / "other.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_npz_is_refused_in_one_sentence(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.zeros(3000))
+    data = (tmp_path / "x.npz").read_bytes()
+    for size in (10, len(data) // 2, len(data) - 5):
+        with pytest.raises(BadInput, match="cannot be read as one"):
+            load_flame(write(tmp_path / "cut.npz", data[:size]))

@@ -106,7 +106,7 @@ def test_points_on_corners_are_the_vertices():
 
 
 def test_points_between_corners_move_with_them():
-    """A point is the mean of its corners at rest and under linear axes; under skinning too where the weights are one."""
+    """A point is the mean of its corners at rest and under linear axes; skinned too where weights are alike."""
     head = random_head()
     head = replace(head, weights=head.weights[:1].expand(60, -1).contiguous())
     motion = random_motion(head)
