@@ -81,9 +81,9 @@ class Correspondence:
 
     @property
     def normal(self) -> Tensor:
-        """[E, E] m^2, the weighted normal matrix of the target's expression axes."""
-        basis = self.there.expression
-        data = torch.einsum("p,pke,pkf->ef", self.weights, basis, basis)
+        """[E, E] m^2, the weighted normal matrix of the target's expression axes; float64, as axes may depend."""
+        basis = self.there.expression.double()
+        data = torch.einsum("p,pke,pkf->ef", self.weights.double(), basis, basis)
         return data + STIFFNESS * self.stiffness
 
 
@@ -118,10 +118,10 @@ def part_vertices(head: Head, names: tuple[str, ...]) -> Tensor:
 
 
 def _stiffness(head: Head) -> Tensor:
-    """[E, E] m^2: mean square movement of the face's vertices, plus a trace that no axis can escape."""
-    basis = head.expression[part_vertices(head, MOVING)]
+    """[E, E] m^2: mean square movement of the face's vertices, plus a trace that no axis can escape; float64."""
+    basis = head.expression[part_vertices(head, MOVING)].double()
     gram = torch.einsum("nke,nkf->ef", basis, basis) / len(basis)
-    return gram + 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+    return gram + 3e-3 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
 
 
 def _spread(points: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def borrowed_axes(head: Head) -> dict[str, Tensor]:
     index = torch.tensor([ours.expression_names.index(name) for name in names], dtype=torch.long)
     wanted = _spread(link.there.template) / _spread(link.here.template) * link.here.expression[..., index]
     moment = torch.einsum("p,pke,pkn->en", link.weights, link.there.expression, wanted)
-    return dict(zip(names, torch.linalg.solve(link.normal, moment).T, strict=True))
+    return dict(zip(names, torch.linalg.solve(link.normal, moment.double()).float().T, strict=True))
 
 
 # -- jaw and expression ------------------------------------------------------------------------------------------------
@@ -214,7 +214,8 @@ def solve_face(link: Correspondence, wanted: Tensor, rest: Rest, jaw: Tensor) ->
         ]
         slope = (torch.stack(unposed[1:], 1) - unposed[0][:, None]) / 1e-3  # [T, 3, 3P] m/rad
         mixed = torch.cat([slope, unposed[0][:, None]], 1)
-        onto = torch.cholesky_solve((mixed @ basis).flatten(0, 1).T, factor).T.reshape(len(jaw), 4, -1)
+        moment = (mixed @ basis).flatten(0, 1).T.double()  # [E, 4T]
+        onto = torch.cholesky_solve(moment, factor).float().T.reshape(len(jaw), 4, -1)
         reduced = mixed - onto @ basis.T  # what the expression cannot explain, by angle and of the residual
         hessian = slope @ reduced[:, :3].transpose(1, 2) + trust * torch.eye(3)
         gradient = (slope @ reduced[:, 3, :, None]).squeeze(-1) + trust * (jaw - start)

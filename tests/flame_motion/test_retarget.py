@@ -192,6 +192,17 @@ def test_there_and_back_over_flame_is_within_one_percent(clip):
     assert round_trip(clip(), flame_like_head()) < 0.01
 
 
+def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
+    """FLAME files have 100 axes; these depend on each other, and what moves nothing stays at rest."""
+    head, motion = flame_like_head(), demo_motion()
+    wide = head.expression @ torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
+    other = replace(head, id="wide@0", expression=wide, expression_names=tuple(f"axis_{k}" for k in range(100)))
+    assert round_trip(motion, other) < 0.01
+    made = retarget(motion, other).expression
+    assert made.abs().max() < 3 * retarget(motion, flame_like_head()).expression.abs().max()
+    assert acceleration(made[:, None]) < 1.5 * acceleration(retarget(motion, flame_like_head()).expression[:, None])
+
+
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
 def test_it_is_as_smooth_as_its_source(clip):
     motion, other = clip(), flame_like_head()
