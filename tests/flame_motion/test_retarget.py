@@ -198,9 +198,8 @@ def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
     wide = head.expression @ torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
     other = replace(head, id="wide@0", expression=wide, expression_names=tuple(f"axis_{k}" for k in range(100)))
     assert round_trip(motion, other) < 0.01
-    made = retarget(motion, other).expression
-    assert made.abs().max() < 3 * retarget(motion, flame_like_head()).expression.abs().max()
-    assert acceleration(made[:, None]) < 1.5 * acceleration(retarget(motion, flame_like_head()).expression[:, None])
+    made, plain = (retarget(motion, target).expression[:, None] for target in (other, head))
+    assert acceleration(made) / made.std() < 1.1 * acceleration(plain) / plain.std()  # no noise in idle directions
 
 
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
