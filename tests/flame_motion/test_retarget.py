@@ -193,14 +193,16 @@ def test_there_and_back_over_flame_is_within_one_percent(clip):
 
 
 def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
-    """FLAME files have 100 axes; these depend on each other, and what moves nothing stays at rest."""
+    """FLAME has 100. Combinations that move nothing carry no rounding errors, and the face is the same."""
     head, motion = flame_like_head(), demo_motion()
-    wide = head.expression @ torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
-    other = replace(head, id="wide@0", expression=wide, expression_names=tuple(f"axis_{k}" for k in range(100)))
+    mix = torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
+    names = tuple(f"axis_{k}" for k in range(100))
+    other = replace(head, id="wide@0", expression=head.expression @ mix, expression_names=names)
+    made, plain = retarget(motion, other).expression, retarget(motion, head).expression
+    idle = torch.linalg.svd(mix).Vh[63:]  # [37, 100]
+    assert (made @ idle.T).norm() < 1e-3 * made.norm()
+    assert (made @ mix.T - plain).norm() < 5e-3 * plain.norm()
     assert round_trip(motion, other) < 0.01
-    made, plain = (retarget(motion, target).expression[:, None] for target in (other, head))
-    jerky = [acceleration(track) / float(track.square().sum(-1).mean().sqrt()) for track in (made, plain)]
-    assert jerky[0] < 1.1 * jerky[1]  # no noise in idle directions
 
 
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
