@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from .rotations import matrix_from_axis_angle
 from .sequence import FlameSequence
 
 STIFFNESS = 1e-3  # weight of moving the target's face at all, against moving its points wrongly
+IDLE = 1e-7  # of the liveliest: a combination of axes below it moves nothing
 JAW_TRUST = 0.02  # how strongly the source's jaw angle is kept where jaw and expression could do the same
 ROUNDS = 3  # of Gauss-Newton; the jaw is within 1e-4 rad after three
 CHUNK = 256  # frames solved at once: memory stays constant
@@ -79,12 +80,15 @@ class Correspondence:
     weights: Tensor  # [P], sum 1
     stiffness: Tensor  # [E, E] m^2: what moving the target's face costs
 
-    @property
-    def normal(self) -> Tensor:
-        """[E, E] m^2, the weighted normal matrix of the target's expression axes."""
-        basis = self.there.expression
-        data = torch.einsum("p,pke,pkf->ef", self.weights, basis, basis)
-        return data + STIFFNESS * self.stiffness
+    @cached_property
+    def inverse(self) -> Tensor:
+        """[E, E] 1/m^2, the inverse of the weighted normal matrix of the target's expression axes.
+
+        A pseudo-inverse: combinations of axes that move nothing stay at rest instead of carrying rounding errors.
+        """
+        basis = self.there.expression.double()
+        data = torch.einsum("p,pke,pkf->ef", self.weights.double(), basis, basis)
+        return torch.linalg.pinv(data + STIFFNESS * self.stiffness, rtol=IDLE, hermitian=True).float()
 
 
 @lru_cache(maxsize=8)
@@ -118,10 +122,9 @@ def part_vertices(head: Head, names: tuple[str, ...]) -> Tensor:
 
 
 def _stiffness(head: Head) -> Tensor:
-    """[E, E] m^2: mean square movement of the face's vertices, plus a trace that no axis can escape."""
-    basis = head.expression[part_vertices(head, MOVING)]
-    gram = torch.einsum("nke,nkf->ef", basis, basis) / len(basis)
-    return gram + 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+    """[E, E] m^2: mean square movement of the face's vertices, float64."""
+    basis = head.expression[part_vertices(head, MOVING)].double()
+    return torch.einsum("nke,nkf->ef", basis, basis) / len(basis)
 
 
 def _spread(points: Tensor) -> Tensor:
@@ -188,7 +191,7 @@ def borrowed_axes(head: Head) -> dict[str, Tensor]:
     index = torch.tensor([ours.expression_names.index(name) for name in names], dtype=torch.long)
     wanted = _spread(link.there.template) / _spread(link.here.template) * link.here.expression[..., index]
     moment = torch.einsum("p,pke,pkn->en", link.weights, link.there.expression, wanted)
-    return dict(zip(names, torch.linalg.solve(link.normal, moment).T, strict=True))
+    return dict(zip(names, (link.inverse @ moment).T, strict=True))
 
 
 # -- jaw and expression ------------------------------------------------------------------------------------------------
@@ -202,7 +205,6 @@ def solve_face(link: Correspondence, wanted: Tensor, rest: Rest, jaw: Tensor) ->
     """
     root = link.weights.sqrt()[:, None]
     basis = (link.there.expression * root[..., None]).flatten(0, 1)  # [3P, E]
-    factor = torch.linalg.cholesky(link.normal)
     start, step = jaw, 1e-3 * torch.eye(3)
     expression = torch.zeros(len(jaw), basis.shape[1])
     trust = JAW_TRUST * _jaw_power(link, rest)
@@ -214,7 +216,7 @@ def solve_face(link: Correspondence, wanted: Tensor, rest: Rest, jaw: Tensor) ->
         ]
         slope = (torch.stack(unposed[1:], 1) - unposed[0][:, None]) / 1e-3  # [T, 3, 3P] m/rad
         mixed = torch.cat([slope, unposed[0][:, None]], 1)
-        onto = torch.cholesky_solve((mixed @ basis).flatten(0, 1).T, factor).T.reshape(len(jaw), 4, -1)
+        onto = mixed @ basis @ link.inverse
         reduced = mixed - onto @ basis.T  # what the expression cannot explain, by angle and of the residual
         hessian = slope @ reduced[:, :3].transpose(1, 2) + trust * torch.eye(3)
         gradient = (slope @ reduced[:, 3, :, None]).squeeze(-1) + trust * (jaw - start)

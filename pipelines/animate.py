@@ -104,7 +104,7 @@ class AnimatePipeline:
             files = [*edit_files(asked.edit), *mix_files(asked.mix)]
             refuse_overwriting([photo, video, motion, speech, *files], [*targets, _report_path(output)])
         signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps, head=self.head)
-        others = open_mix(asked.mix)
+        others = open_mix(asked.mix, self.head)
         clock = Clock()
         with clock.stage("fit"):
             portrait = framed(self._portrait(photo, asked.face), asked.framing, asked.size)

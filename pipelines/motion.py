@@ -21,7 +21,6 @@ def write_motion(
     video: Source | None = None,
     text: str | None = None,
     speech: Source | None = None,
-    motion: Source | None = None,
     edit: str | None = None,
     mix: str | None = None,
     seconds: float | None = None,
@@ -43,7 +42,7 @@ def write_motion(
     signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=fps, head=head or HEAD)
     wanted = head or (HEAD if signal.motion is None else signal.motion.head)
     check_edit(edit, wanted)
-    others = open_mix(mix)
+    others = open_mix(mix, wanted)
     with clock.stage("motion"):
         driving = to_motion(signal, head=wanted, seconds=seconds, fps=fps, seed=seed, progress=progress)
         driving = retimed(mixed(retargeted(driving, load_head(wanted)), others), edit)

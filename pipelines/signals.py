@@ -79,8 +79,11 @@ def open_signal(
     return Signal(motion=sequence, facts=facts, problems=notes)
 
 
-def _loaded(path: Source, head: str = HEAD) -> tuple[FlameSequence, list[str]]:
-    """A motion file whose head is here and fits it, and what to know about it. Raises BadInput or MissingAsset."""
+def _loaded(path: Source, head: str) -> tuple[FlameSequence, list[str]]:
+    """A motion file, with notes, whose head is here and fits it. head: whose it is where the file does not say.
+
+    Raises BadInput or MissingAsset.
+    """
     motion, notes = load_motion(path, head)
     head_of(motion).check(motion)
     return motion, notes
@@ -155,8 +158,8 @@ def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
     return entries
 
 
-def open_mix(text: str | None) -> dict[str, FlameSequence]:
-    """The clips of `mouth=b.npz,head=c.npz` by region. Raises BadInput."""
+def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
+    """The clips of `mouth=b.npz,head=c.npz` by region; head: as for `open_signal`. Raises BadInput."""
     clips: dict[str, FlameSequence] = {}
     for part in [] if text is None else text.split(","):
         name, equals, path = (piece.strip() for piece in part.partition("="))
@@ -165,7 +168,7 @@ def open_mix(text: str | None) -> dict[str, FlameSequence]:
         find_region(name)
         if name in clips:
             raise BadInput(f"mix {name}: given twice")
-        clips[name], _ = _loaded(path)
+        clips[name] = _loaded(path, head)[0]
     return clips
 
 

@@ -192,6 +192,19 @@ def test_there_and_back_over_flame_is_within_one_percent(clip):
     assert round_trip(clip(), flame_like_head()) < 0.01
 
 
+def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
+    """FLAME has 100. Combinations that move nothing carry no rounding errors, and the face is the same."""
+    head, motion = flame_like_head(), demo_motion()
+    mix = torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
+    names = tuple(f"axis_{k}" for k in range(100))
+    other = replace(head, id="wide@0", expression=head.expression @ mix, expression_names=names)
+    made, plain = retarget(motion, other).expression, retarget(motion, head).expression
+    idle = torch.linalg.svd(mix).Vh[63:]  # [37, 100]
+    assert (made @ idle.T).norm() < 1e-3 * made.norm()
+    assert (made @ mix.T - plain).norm() < 5e-3 * plain.norm()
+    assert round_trip(motion, other) < 0.01
+
+
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
 def test_it_is_as_smooth_as_its_source(clip):
     motion, other = clip(), flame_like_head()
