@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.complete import EYEBALLS
+from flamecast.flame_motion.complete import EYEBALLS, with_mouth_closed
 from flamecast.flame_motion.fit import LandmarkFit
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
-from flamecast.flame_motion.register import Mesh, ball_of, front_view, project, register
+from flamecast.flame_motion.register import Mesh, ball_of, border_loops, front_view, project, register
 
 from .flame_like import core, flame_like_head, registration
 
@@ -172,3 +172,18 @@ def test_what_is_no_head_is_said():
         register(load_head(), noise, faces, EYEBALLS)
     with pytest.raises(BadInput, match="left eye is expected"):
         register(load_head(), template["v_template"] * [-1, 1, 1], faces, EYEBALLS)
+
+
+def test_the_hole_behind_the_lips_is_closed_for_drawing(head):
+    """Every edge of the skin but those of the neck has two faces then, which run along it in opposite directions."""
+    closed = with_mouth_closed(head)
+    added = closed.faces[len(head.faces) :]
+    assert len(added) == 30 and closed.id == head.id and torch.equal(closed.faces[: len(head.faces)], head.faces)
+    assert (closed.part[len(head.faces) :] == PARTS.index("mouth")).all()
+    before, after = (border_loops(h.faces.numpy()) for h in (head, closed))
+    assert len(before) == 2 and len(after) == 1 and after[0].size == 30
+    assert head.template[after[0], 1].max() < -0.1
+    a, b, c = closed.uv.double()[closed.uv_faces[len(head.faces) :]].unbind(1)
+    turned = torch.linalg.det(torch.stack([b - a, c - a], 1))
+    assert turned[turned > 0].sum() > 100 * -turned[turned < 0].sum()
+    assert with_mouth_closed(load_head()) is load_head()
