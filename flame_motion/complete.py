@@ -130,7 +130,7 @@ def with_mouth_closed(head: Head) -> Head:
 
 
 def _strip(loop: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """Triangles [K - 2, 3] across a closed row [K], from one corner of the mouth to the other, facing as its mesh does."""
+    """Triangles [K - 2, 3] across a closed row [K], from one corner of the mouth to the other, turned as its mesh."""
     row = np.roll(loop, -int(vertices[loop, 0].argmin()))[::-1]
     fan = [(row[k], row[k + 1], row[-1 - k]) for k in range((len(row) - 1) // 2)]
     fan += [(row[k + 1], row[-2 - k], row[-1 - k]) for k in range((len(row) - 2) // 2)]

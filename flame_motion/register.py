@@ -18,7 +18,8 @@ from scipy.spatial import cKDTree
 from .errors import BadInput
 from .heads import PARTS, Head
 
-NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant
+NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant, while they still are apart
+FITTED_NORMAL = 0.003  # m, when they have been laid over each other
 STEP = 0.00025  # m, side of the cells in which the front view of eyes and mouth is looked at
 INNER_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)  # landmarks, right corner to left
 INNER_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -52,13 +53,18 @@ class Mesh:
             np.add.at(sums, self.faces[:, k], np.cross(b - a, c - a))
         return _unit(sums)
 
-    def closest(self, points: np.ndarray, normals: np.ndarray, candidates: int = 8) -> tuple[np.ndarray, np.ndarray]:
-        """Face [M] and barycentric place [M, 3] of the closest point whose normal is alike. points, normals [M, 3]."""
-        tree = cKDTree(np.hstack([self.vertices[self.faces].mean(1), NORMAL * self.face_normals]))
-        near = np.asarray(tree.query(np.hstack([points, NORMAL * normals]), k=candidates)[1])
+    def closest(
+        self, points: np.ndarray, normals: np.ndarray, turn: float = NORMAL, candidates: int = 8
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Face [M] and barycentric place [M, 3] of the closest point whose normal is alike. points, normals [M, 3].
+
+        turn: m that two surfaces a right angle apart count as being distant.
+        """
+        tree = cKDTree(np.hstack([self.vertices[self.faces].mean(1), turn * self.face_normals]))
+        near = np.asarray(tree.query(np.hstack([points, turn * normals]), k=candidates)[1])
         bary = project(points[:, None], self.vertices[self.faces[near]])  # [M, k, 3]
         found = (bary[..., None] * self.vertices[self.faces[near]]).sum(2)
-        unlike = NORMAL * np.linalg.norm(self.face_normals[near] - normals[:, None], axis=-1)
+        unlike = turn * np.linalg.norm(self.face_normals[near] - normals[:, None], axis=-1)
         best = (np.linalg.norm(found - points[:, None], axis=-1) ** 2 + unlike**2).argmin(1)
         rows = np.arange(len(points))
         return near[rows, best], bary[rows, best]
@@ -407,7 +413,7 @@ def _match(
     """Place on the other mesh of each of our vertices: skin on skin, eyeballs by direction from their centres."""
     normals = fitted.normals()
     surface = Mesh(theirs.vertices, theirs.faces[skin])
-    face, bary = surface.closest(fitted.vertices, normals)
+    face, bary = surface.closest(fitted.vertices, normals, FITTED_NORMAL, candidates=24)
     face = skin[face]
     for own, other in pairs:
         rows = np.unique(fitted.faces[own])

@@ -27,7 +27,7 @@ def head():
 @pytest.fixture(scope="module")
 def marks(head):
     """MediaPipe's landmarks on the template [478, 3] m."""
-    return head.mediapipe_skin(torch.arange(478)).template.numpy()
+    return head.mediapipe_skin(torch.arange(478)).template.numpy().astype(np.float64)
 
 
 def test_closest_point_of_a_triangle_against_a_fine_grid():
@@ -76,7 +76,7 @@ def test_places_stay_the_same_skin_on_another_person():
 
 
 def test_landmarks_are_where_their_names_say(head, marks):
-    eyes = {name: ball_of(head.template[EYEBALLS[name]].numpy()) for name in EYEBALLS}
+    eyes = {name: ball_of(head.template[EYEBALLS[name]].double().numpy()) for name in EYEBALLS}
     for name, iris, lids in (("eye_right", 468, EYES_OUTLINE[:16]), ("eye_left", 473, EYES_OUTLINE[16:])):
         centre, radius = eyes[name]
         assert np.abs(marks[iris] - centre - [0, 0, radius]).max() < 0.5e-3
