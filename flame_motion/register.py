@@ -26,6 +26,7 @@ INNER_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 NOSE_TIP = 4
 INSIDE = ("mouth", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right")
 BALLS = ("eye_left", "eye_right")
+FEATURE_WEIGHT = 20.0  # of a feature, in closest points
 COLUMNS = 21  # places along each lid and along each lip
 MEMBRANE = 0.3  # share of first-order smoothness: without it a displacement runs away where nothing holds it
 ROUNDS = ((30.0, 0.03), (30.0, 0.02), (10.0, 0.02), (10.0, 0.015), (3.0, 0.010), (3.0, 0.010), (1.0, 0.006),
@@ -370,35 +371,43 @@ def _fit(
 
     skin: their faces that are no eyeball; outer: those of them that ours are drawn to.
     """
-    count = len(moved.vertices)
     pick, goal = _features(head, moved, theirs, skin, pairs)
-    near = adjacency(moved.faces, count)
+    near = adjacency(moved.faces, len(moved.vertices))
     laplacian = sparse.diags(np.asarray(near.sum(1)).ravel()) - near
     stiff = laplacian.T @ laplacian + MEMBRANE * laplacian
     outside = _outside(head)
     surface = Mesh(theirs.vertices, theirs.faces[outer])
     border = np.isin(surface.faces, np.concatenate(border_loops(theirs.faces[skin])))
+    features = FEATURE_WEIGHT * pick.T
     result = moved.vertices
     for stiffness, farthest in ROUNDS:
-        now = Mesh(result, moved.faces)
-        normals = now.normals()
-        face, bary = surface.closest(result[outside], normals[outside])
-        found = surface.at(face, bary)
-        like = (surface.face_normals[face] * normals[outside]).sum(1) > 0.5
-        beyond = (border[face] & (bary > 0.0)).any(1)
-        good = like & ~beyond & (np.linalg.norm(found - result[outside], axis=1) < farthest)
-        weight = np.zeros(count)
-        weight[outside] = good
-        where = np.zeros((count, 3))
-        where[outside] = found - moved.vertices[outside]
-        features = 20.0 * pick.T
+        weight, found = _pulls(Mesh(result, moved.faces), outside, surface, border, farthest)
         system = stiffness * stiff + sparse.diags(weight + 1e-4) + features @ pick
-        right = weight[:, None] * where + features @ (goal - pick @ moved.vertices)
+        right = weight[:, None] * (found - moved.vertices) + features @ (goal - pick @ moved.vertices)
         result = moved.vertices + splu(system.tocsc()).solve(right)
     for own, other in pairs:
         rows = np.unique(moved.faces[own])
         result[rows] = moved.vertices[rows] + _middle(theirs, other) - _middle(moved, own)
     return result
+
+
+def _pulls(
+    now: Mesh, outside: np.ndarray, surface: Mesh, border: np.ndarray, farthest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of our vertices have a closest point to go to [N] (1 or 0), and which [N, 3] m.
+
+    None when it is too far, faces elsewhere, or lies on the other's border (`border` [F, 3]: corners that do).
+    """
+    normals = now.normals()[outside]
+    face, bary = surface.closest(now.vertices[outside], normals)
+    found = now.vertices.copy()
+    found[outside] = surface.at(face, bary)
+    like = (surface.face_normals[face] * normals).sum(1) > 0.5
+    beyond = (border[face] & (bary > 0.0)).any(1)
+    near = np.linalg.norm(found[outside] - now.vertices[outside], axis=1) < farthest
+    weight = np.zeros(len(now.vertices))
+    weight[outside] = like & near & ~beyond
+    return weight, found
 
 
 def _outside(head: Head) -> np.ndarray:

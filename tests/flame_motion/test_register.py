@@ -84,8 +84,8 @@ def test_landmarks_are_where_their_names_say(head, marks):
         assert 0 < off.min() and np.median(off) < 2.5e-3 and off.max() < 5e-3
         rim = marks[iris + 1 : iris + 5] - centre
         assert np.allclose(np.linalg.norm(rim, axis=1), radius, atol=0.3e-3)
-    assert marks[4, 2] == pytest.approx(head.template[:SKIN, 2].max(), abs=1e-3)
-    assert (marks[[82, 13, 312], 1] > marks[[87, 14, 317], 1] - 0.2e-3).all()
+    assert marks[4, 2] == pytest.approx(float(head.template[:SKIN, 2].max()), abs=1e-3)
+    assert np.abs(marks[[82, 13, 312]] - marks[[87, 14, 317]])[:, 1].max() < 0.6e-3  # FLAME's mouth is shut
     assert np.abs(marks[13] - marks[14]).max() < 2e-3 and marks[0, 1] > marks[13, 1] > marks[17, 1] > marks[152, 1]
     still = FlameSequence.neutral(1, 25, head)
     points = head.landmarks(still)[0].numpy()
