@@ -89,7 +89,8 @@ def test_landmarks_are_where_their_names_say(head, marks):
     assert np.abs(marks[13] - marks[14]).max() < 2e-3 and marks[0, 1] > marks[13, 1] > marks[17, 1] > marks[152, 1]
     still = FlameSequence.neutral(1, 25, head)
     points = head.landmarks(still)[0].numpy()
-    assert (np.diff(points[:17, 0]) > 0).all() and (np.diff(points[17:27, 0]) > 0).all()
+    assert (np.diff(points[3:14, 0]) > 0).all() and (np.diff(points[17:27, 0]) > 0).all()  # jaw line, brows
+    assert points[:17, 1].argmin() == 8 and (np.diff(points[27:31, 1]) < 0).all()  # chin, bridge of the nose
 
 
 def test_upper_and_lower_lip_are_different_skin(head):
