@@ -18,13 +18,15 @@ from scipy.spatial import cKDTree
 from .errors import BadInput
 from .heads import PARTS, Head
 
-NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant
+NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant, while they still are apart
+FITTED_NORMAL = 0.003  # m, when they have been laid over each other
 STEP = 0.00025  # m, side of the cells in which the front view of eyes and mouth is looked at
 INNER_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)  # landmarks, right corner to left
 INNER_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 NOSE_TIP = 4
 INSIDE = ("mouth", "teeth_upper", "teeth_lower", "tongue", "eye_left", "eye_right")
 BALLS = ("eye_left", "eye_right")
+FEATURE_WEIGHT = 20.0  # of a feature, in closest points
 COLUMNS = 21  # places along each lid and along each lip
 MEMBRANE = 0.3  # share of first-order smoothness: without it a displacement runs away where nothing holds it
 ROUNDS = ((30.0, 0.03), (30.0, 0.02), (10.0, 0.02), (10.0, 0.015), (3.0, 0.010), (3.0, 0.010), (1.0, 0.006),
@@ -52,13 +54,18 @@ class Mesh:
             np.add.at(sums, self.faces[:, k], np.cross(b - a, c - a))
         return _unit(sums)
 
-    def closest(self, points: np.ndarray, normals: np.ndarray, candidates: int = 8) -> tuple[np.ndarray, np.ndarray]:
-        """Face [M] and barycentric place [M, 3] of the closest point whose normal is alike. points, normals [M, 3]."""
-        tree = cKDTree(np.hstack([self.vertices[self.faces].mean(1), NORMAL * self.face_normals]))
-        near = np.asarray(tree.query(np.hstack([points, NORMAL * normals]), k=candidates)[1])
+    def closest(
+        self, points: np.ndarray, normals: np.ndarray, turn: float = NORMAL, candidates: int = 8
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Face [M] and barycentric place [M, 3] of the closest point whose normal is alike. points, normals [M, 3].
+
+        turn: m that two surfaces a right angle apart count as being distant.
+        """
+        tree = cKDTree(np.hstack([self.vertices[self.faces].mean(1), turn * self.face_normals]))
+        near = np.asarray(tree.query(np.hstack([points, turn * normals]), k=candidates)[1])
         bary = project(points[:, None], self.vertices[self.faces[near]])  # [M, k, 3]
         found = (bary[..., None] * self.vertices[self.faces[near]]).sum(2)
-        unlike = NORMAL * np.linalg.norm(self.face_normals[near] - normals[:, None], axis=-1)
+        unlike = turn * np.linalg.norm(self.face_normals[near] - normals[:, None], axis=-1)
         best = (np.linalg.norm(found - points[:, None], axis=-1) ** 2 + unlike**2).argmin(1)
         rows = np.arange(len(points))
         return near[rows, best], bary[rows, best]
@@ -364,35 +371,43 @@ def _fit(
 
     skin: their faces that are no eyeball; outer: those of them that ours are drawn to.
     """
-    count = len(moved.vertices)
     pick, goal = _features(head, moved, theirs, skin, pairs)
-    near = adjacency(moved.faces, count)
+    near = adjacency(moved.faces, len(moved.vertices))
     laplacian = sparse.diags(np.asarray(near.sum(1)).ravel()) - near
     stiff = laplacian.T @ laplacian + MEMBRANE * laplacian
     outside = _outside(head)
     surface = Mesh(theirs.vertices, theirs.faces[outer])
     border = np.isin(surface.faces, np.concatenate(border_loops(theirs.faces[skin])))
+    features = FEATURE_WEIGHT * pick.T
     result = moved.vertices
     for stiffness, farthest in ROUNDS:
-        now = Mesh(result, moved.faces)
-        normals = now.normals()
-        face, bary = surface.closest(result[outside], normals[outside])
-        found = surface.at(face, bary)
-        like = (surface.face_normals[face] * normals[outside]).sum(1) > 0.5
-        beyond = (border[face] & (bary > 0.0)).any(1)
-        good = like & ~beyond & (np.linalg.norm(found - result[outside], axis=1) < farthest)
-        weight = np.zeros(count)
-        weight[outside] = good
-        where = np.zeros((count, 3))
-        where[outside] = found - moved.vertices[outside]
-        features = 20.0 * pick.T
+        weight, found = _pulls(Mesh(result, moved.faces), outside, surface, border, farthest)
         system = stiffness * stiff + sparse.diags(weight + 1e-4) + features @ pick
-        right = weight[:, None] * where + features @ (goal - pick @ moved.vertices)
+        right = weight[:, None] * (found - moved.vertices) + features @ (goal - pick @ moved.vertices)
         result = moved.vertices + splu(system.tocsc()).solve(right)
     for own, other in pairs:
         rows = np.unique(moved.faces[own])
         result[rows] = moved.vertices[rows] + _middle(theirs, other) - _middle(moved, own)
     return result
+
+
+def _pulls(
+    now: Mesh, outside: np.ndarray, surface: Mesh, border: np.ndarray, farthest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of our vertices have a closest point to go to [N] (1 or 0), and which [N, 3] m.
+
+    None when it is too far, faces elsewhere, or lies on the other's border (`border` [F, 3]: corners that do).
+    """
+    normals = now.normals()[outside]
+    face, bary = surface.closest(now.vertices[outside], normals)
+    found = now.vertices.copy()
+    found[outside] = surface.at(face, bary)
+    like = (surface.face_normals[face] * normals).sum(1) > 0.5
+    beyond = (border[face] & (bary > 0.0)).any(1)
+    near = np.linalg.norm(found[outside] - now.vertices[outside], axis=1) < farthest
+    weight = np.zeros(len(now.vertices))
+    weight[outside] = like & near & ~beyond
+    return weight, found
 
 
 def _outside(head: Head) -> np.ndarray:
@@ -407,7 +422,7 @@ def _match(
     """Place on the other mesh of each of our vertices: skin on skin, eyeballs by direction from their centres."""
     normals = fitted.normals()
     surface = Mesh(theirs.vertices, theirs.faces[skin])
-    face, bary = surface.closest(fitted.vertices, normals)
+    face, bary = surface.closest(fitted.vertices, normals, FITTED_NORMAL, candidates=24)
     face = skin[face]
     for own, other in pairs:
         rows = np.unique(fitted.faces[own])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -55,8 +56,8 @@ class Portrait:
 
     @property
     def head(self) -> Head:
-        """The head model of the fit."""
-        return load_head(self.pose.head)
+        """The head model of the fit; one without teeth has its mouth closed behind the lips, to be drawn."""
+        return _drawn_head(self.pose.head)
 
     def vertices(self, motion: FlameSequence | None = None) -> Tensor:
         """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
@@ -163,3 +164,10 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         raise BadInput(f"portrait {name} must have shape {list(shape)}, got {list(array.shape)}")
     if not np.isfinite(array).all():
         raise BadInput(f"portrait {name} must be finite, got NaN or infinity")
+
+
+@lru_cache(maxsize=4)
+def _drawn_head(name: str) -> Head:
+    from ..flame_motion.complete import with_mouth_closed
+
+    return with_mouth_closed(load_head(name))

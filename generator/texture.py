@@ -20,6 +20,7 @@ SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
 GUMS = (0.64, 0.36, 0.35)
+TOOTHLESS = 0.45  # how bright a mouth is that nothing but its lips is known of (FLAME's)
 TEETH = 12  # in a row of the built-in head
 EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
@@ -69,6 +70,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     )
     usual = np.stack([np.interp(at[..., 4][eyes], np.arange(len(table)), table[:, c]) for c in range(3)], 1)
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
+    teeth = bool(np.isin(head.part.numpy(), [PARTS.index(name) for name in ("teeth_upper", "teeth_lower")]).any())
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
         if not inside.any():  # FLAME has neither teeth nor tongue
@@ -77,7 +79,9 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         if name.startswith("teeth"):
             shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]
         plain = np.broadcast_to(np.array(tint), (int(inside.sum()), 3))
-        if name == "mouth":  # its front is gums, and the backs of the lips
+        if name == "mouth" and not teeth:
+            shade = shade * TOOTHLESS
+        elif name == "mouth":  # its front is gums, and the backs of the lips
             front = np.clip((0.032 - at[..., 5][inside, None]) / 0.012, 0, 1)
             plain = plain + front * (np.array(GUMS) - plain)
         plain = plain * light * shade

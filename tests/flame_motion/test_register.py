@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.complete import EYEBALLS
+from flamecast.flame_motion.complete import EYEBALLS, with_mouth_closed
 from flamecast.flame_motion.fit import LandmarkFit
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
-from flamecast.flame_motion.register import Mesh, ball_of, front_view, project, register
+from flamecast.flame_motion.register import Mesh, ball_of, border_loops, front_view, project, register
 
 from .flame_like import core, flame_like_head, registration
 
@@ -27,7 +27,7 @@ def head():
 @pytest.fixture(scope="module")
 def marks(head):
     """MediaPipe's landmarks on the template [478, 3] m."""
-    return head.mediapipe_skin(torch.arange(478)).template.numpy()
+    return head.mediapipe_skin(torch.arange(478)).template.numpy().astype(np.float64)
 
 
 def test_closest_point_of_a_triangle_against_a_fine_grid():
@@ -76,7 +76,7 @@ def test_places_stay_the_same_skin_on_another_person():
 
 
 def test_landmarks_are_where_their_names_say(head, marks):
-    eyes = {name: ball_of(head.template[EYEBALLS[name]].numpy()) for name in EYEBALLS}
+    eyes = {name: ball_of(head.template[EYEBALLS[name]].double().numpy()) for name in EYEBALLS}
     for name, iris, lids in (("eye_right", 468, EYES_OUTLINE[:16]), ("eye_left", 473, EYES_OUTLINE[16:])):
         centre, radius = eyes[name]
         assert np.abs(marks[iris] - centre - [0, 0, radius]).max() < 0.5e-3
@@ -84,12 +84,13 @@ def test_landmarks_are_where_their_names_say(head, marks):
         assert 0 < off.min() and np.median(off) < 2.5e-3 and off.max() < 5e-3
         rim = marks[iris + 1 : iris + 5] - centre
         assert np.allclose(np.linalg.norm(rim, axis=1), radius, atol=0.3e-3)
-    assert marks[4, 2] == pytest.approx(head.template[:SKIN, 2].max(), abs=1e-3)
-    assert (marks[[82, 13, 312], 1] > marks[[87, 14, 317], 1] - 0.2e-3).all()
+    assert marks[4, 2] == pytest.approx(float(head.template[:SKIN, 2].max()), abs=1e-3)
+    assert np.abs(marks[[82, 13, 312]] - marks[[87, 14, 317]])[:, 1].max() < 0.6e-3  # FLAME's mouth is shut
     assert np.abs(marks[13] - marks[14]).max() < 2e-3 and marks[0, 1] > marks[13, 1] > marks[17, 1] > marks[152, 1]
     still = FlameSequence.neutral(1, 25, head)
     points = head.landmarks(still)[0].numpy()
-    assert (np.diff(points[:17, 0]) > 0).all() and (np.diff(points[17:27, 0]) > 0).all()
+    assert (np.diff(points[3:14, 0]) > 0).all() and (np.diff(points[17:27, 0]) > 0).all()  # jaw line, brows
+    assert points[:17, 1].argmin() == 8 and (np.diff(points[27:31, 1]) < 0).all()  # chin, bridge of the nose
 
 
 def test_upper_and_lower_lip_are_different_skin(head):
@@ -172,3 +173,18 @@ def test_what_is_no_head_is_said():
         register(load_head(), noise, faces, EYEBALLS)
     with pytest.raises(BadInput, match="left eye is expected"):
         register(load_head(), template["v_template"] * [-1, 1, 1], faces, EYEBALLS)
+
+
+def test_the_hole_behind_the_lips_is_closed_for_drawing(head):
+    """Every edge of the skin but those of the neck has two faces then, which run along it in opposite directions."""
+    closed = with_mouth_closed(head)
+    added = closed.faces[len(head.faces) :]
+    assert len(added) == 30 and closed.id == head.id and torch.equal(closed.faces[: len(head.faces)], head.faces)
+    assert (closed.part[len(head.faces) :] == PARTS.index("mouth")).all()
+    before, after = (border_loops(h.faces.numpy()) for h in (head, closed))
+    assert len(before) == 2 and len(after) == 1 and after[0].size == 30
+    assert head.template[after[0], 1].max() < -0.1
+    a, b, c = closed.uv.double()[closed.uv_faces[len(head.faces) :]].unbind(1)
+    turned = torch.linalg.det(torch.stack([b - a, c - a], 1))
+    assert turned[turned > 0].sum() > 100 * -turned[turned < 0].sum()
+    assert with_mouth_closed(load_head()) is load_head()

@@ -55,6 +55,19 @@ def test_the_fast_path_equals_the_differentiable_one():
     assert not fast.requires_grad and frames.shape == (5, 60, 3, 3)
 
 
+def test_a_long_clip_is_the_same_on_any_number_of_threads():
+    head = random_head()
+    motion = random_motion(head, frames=101)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        several = head(motion)
+    finally:
+        torch.set_num_threads(before)
+    with one_torch_thread():
+        assert torch.allclose(several, head(motion), atol=1e-5)
+
+
 def test_fast_skinning_leaves_its_inputs_alone():
     head = random_head()
     motion = random_motion(head)
@@ -117,7 +130,6 @@ def test_points_between_corners_move_with_them():
 
 
 @needs_smplx
-@pytest.mark.slow
 def test_three_times_as_fast_as_smplx():
     with one_torch_thread():
         times = skinning_times(frames=100, rounds=9)
