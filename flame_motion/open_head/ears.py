@@ -54,7 +54,7 @@ class Ear:
 def weld_ears(
     vertices: np.ndarray, faces: np.ndarray, part: np.ndarray, grid: Grid, label: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Ear]]:
-    """Skin with both ears: vertices [N, 3] m, faces, their parts [F] (ears: label), the ears (left, right: mirrored)."""
+    """Skin with both ears: vertices [N, 3] m, faces, their parts [F] (ears: label), the ears (left, right)."""
     welded = []
     head = _surface(vertices)
     for left in (True, False):
