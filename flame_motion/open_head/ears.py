@@ -14,7 +14,7 @@ from .mesh import fair, umbrella
 
 ORIGIN = np.array([74.8, -7.0, -42.0])  # mm, front of the left ear at half height, a little off the cheek
 PROTRUSION, TILT, LEAN = np.radians(24), np.radians(10), np.radians(10)  # back edge out, top back, lobe in
-ATTACHED = (0.2, 0.6, 1.2, 2.2)  # mm off the cheek of the first rings, where the ear grows out of it in front
+ATTACHED = (0.4, 1.0, 1.6, 2.4)  # mm off the cheek of the first rings, where the ear grows out of it in front
 CENTRE = np.array([11.0, -3.0])  # mm in the ear's plane (u backwards, v up): the bowl everything turns around
 OUTLINE = [(-1, 13), (3, 24), (12, 31), (23, 30), (31.5, 22), (34, 10), (32, -3), (26, -14), (19, -25), (12, -31)]
 OUTLINE += [(4, -29), (-1, -20), (-3, -10), (-3, 2)]  # mm, from the helix' root over the top and the lobe to the tragus
@@ -143,14 +143,14 @@ def _rings(head: CloughTocher2DInterpolator) -> np.ndarray:
     """Rings [R, M, 3] m of the left ear, root to bowl, running backwards over the top."""
     angles = _directions()
     rim = _outline(angles)
-    root = np.stack([np.where(rim[:, 0] > 0, 0.36 * rim[:, 0] - 1.5, rim[:, 0] - 1.5), 0.76 * rim[:, 1] - 1.0], 1)
+    root = np.stack([np.where(rim[:, 0] > 0, 0.36 * rim[:, 0] - 1.5, rim[:, 0] - 1.5), 0.86 * rim[:, 1] - 1.0], 1)
     flat = _in_space(root, np.zeros(len(root)))
     flat[:, 0] = head(flat[:, 1:])
     plane = [CENTRE + _around(size, angles)[:, None] * (rim - CENTRE) for _, size, _ in RELIEF]
     plane.insert(0, 0.5 * (root + plane[0]))
     heights = [BEHIND, *(height for _, _, height in RELIEF)]
     rings = [flat, *(_in_space(p, _around(h, angles)) for p, h in zip(plane, heights))]
-    front = _smooth((8 - rim[:, 0]) / 10)
+    front = _smooth((6 - rim[:, 0]) / 9)
     for ring, off in zip(rings[1:], ATTACHED):
         cheek = head(ring[:, 1:]) + off
         ring[:, 0] = np.maximum(ring[:, 0] + front * (cheek - ring[:, 0]), cheek)
