@@ -18,7 +18,9 @@ ATTACHED = (0.4, 1.0, 1.6, 2.4)  # mm off the cheek of the first rings, where th
 CENTRE = np.array([11.0, -3.0])  # mm in the ear's plane (u backwards, v up): the bowl everything turns around
 OUTLINE = [(-1, 13), (3, 24), (12, 31), (23, 30), (31.5, 22), (34, 10), (32, -3), (26, -14), (19, -25), (12, -31)]
 OUTLINE += [(4, -29), (-1, -20), (-3, -10), (-3, 2)]  # mm, from the helix' root over the top and the lobe to the tragus
-CORNERS = (128.0, 62.0, -58.0, -128.0, -232.0)  # degrees, where the block's corners go: front top over the back
+ROOT_CENTRE, ROOT_SIZE = np.array([6.0, -3.0]), np.array([9.0, 21.0])  # mm, the ellipse on which the ear stands
+CLING = 0.6  # how much of a root's shift the skin next to it makes
+CORNERS = (128.0, 62.0, -62.0, -118.0, -232.0)  # degrees, where the block's corners go: front top over the back
 # The relief, as directions from CENTRE (degrees, 0 backwards, 90 up) and, for each ring of vertices from the rim's back
 # inwards, its size relative to the outline and its height above the ear's plane in mm, in those directions.
 #            back  back/top top  front  crus  tragus notch lobe antitragus low back
@@ -55,13 +57,13 @@ def weld_ears(
     vertices: np.ndarray, faces: np.ndarray, part: np.ndarray, grid: Grid, label: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Ear]]:
     """Skin with both ears: vertices [N, 3] m, faces, their parts [F] (ears: label), the ears (left, right)."""
-    welded = []
+    welded, pulled = [], []
     head = _surface(vertices)
     for left in (True, False):
         side = np.array([1.0 if left else -1.0, 1, 1])
         loop, faces, part, vertices = _cut(vertices, faces, part, _block(grid, left))
         rings = _rings(head)
-        vertices[loop] = rings[0] * side
+        pulled.append((loop, rings[0] * side - vertices[loop]))
         count = len(vertices)
         rest = [*rings[1:].reshape(-1, 3), rings[-1].mean(0) - [0.0015, 0, 0]]
         vertices = np.concatenate([vertices, np.array(rest) * side])
@@ -70,7 +72,7 @@ def weld_ears(
         faces = np.concatenate([faces, added if left else added[:, ::-1]])
         part = np.concatenate([part, np.full(len(added), label)])
         welded.append(Ear(table, len(vertices) - 1))
-    return _relax(vertices, faces, grid, head), faces, part, welded
+    return _relax(vertices, faces, grid, head, pulled), faces, part, welded
 
 
 def _block(grid: Grid, left: bool) -> np.ndarray:
@@ -143,7 +145,7 @@ def _rings(head: CloughTocher2DInterpolator) -> np.ndarray:
     """Rings [R, M, 3] m of the left ear, root to bowl, running backwards over the top."""
     angles = _directions()
     rim = _outline(angles)
-    root = np.stack([np.where(rim[:, 0] > 0, 0.36 * rim[:, 0] - 1.5, rim[:, 0] - 1.5), 0.86 * rim[:, 1] - 1.0], 1)
+    root = ROOT_CENTRE + ROOT_SIZE * np.stack([np.cos(angles), np.sin(angles)], 1)
     flat = _in_space(root, np.zeros(len(root)))
     flat[:, 0] = head(flat[:, 1:])
     plane = [CENTRE + _around(size, angles)[:, None] * (rim - CENTRE) for _, size, _ in RELIEF]
@@ -182,17 +184,28 @@ def _strip(table: np.ndarray, centre: int) -> np.ndarray:
     return np.array(faces, np.int64)
 
 
-def _relax(vertices: np.ndarray, faces: np.ndarray, grid: Grid, head: CloughTocher2DInterpolator) -> np.ndarray:
-    """The skin around the ears' roots spread evenly again after the roots moved, without leaving its surface."""
+def _relax(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    grid: Grid,
+    head: CloughTocher2DInterpolator,
+    pulled: list[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
+    """The ears' roots pulled into place (vertices, shift m), the skin around following along the head's surface."""
     free = np.zeros(len(vertices), bool)
-    rows = np.arange(max(ROWS[0] - 2, 1), ROWS[1] + 4)
-    columns = np.arange(COLUMNS[0] - 3, COLUMNS[1] + 4)
-    block = np.zeros(len(vertices), bool)
-    block[grid.index[ROWS[0] : ROWS[1] + 1][:, COLUMNS[0] : COLUMNS[1] + 1]] = True
-    block[grid.index[ROWS[0] : ROWS[1] + 1][:, 72 - np.arange(COLUMNS[0], COLUMNS[1] + 1)]] = True
+    rows = np.arange(max(ROWS[0] - 2, 1), ROWS[1] + 6)
+    columns = np.arange(COLUMNS[0] - 4, COLUMNS[1] + 6)
     for side in (columns, 72 - columns):
         free[grid.index[rows][:, side]] = True
-    free &= ~block
-    result = fair(vertices, umbrella(faces, len(vertices)), free, order=1)
+    shift = np.zeros_like(vertices)
+    for loop, by in pulled:
+        shift[loop], free[loop] = by, False
+    free &= np.isin(np.arange(len(vertices)), faces)
+    laplacian = umbrella(faces, len(vertices))
+    root = np.isin(np.arange(len(vertices)), [loop for loop, _ in pulled]).astype(float)
+    share = laplacian @ root + root  # of each vertex's neighbours that lie on a root
+    near = free & (share > 0)
+    shift[near] = CLING * (laplacian @ shift + shift)[near] / share[near, None]
+    result = vertices + fair(shift, laplacian, free & ~near, order=1)
     result[free, 0] = np.sign(result[free, 0]) * head(1000 * result[free, 1:]) / 1000
     return result
