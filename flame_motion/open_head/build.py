@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from . import eyes, learn, skinning
+from . import correctives, eyes, learn, skinning
 from .assemble import whole_body
 from .body import Body
 from .expressions import JAW_FORWARD, named_axes, names, tongue_out
@@ -26,6 +26,7 @@ from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
 
 IDENTITY, RESIDUAL = 20, 24
+PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
 
 
@@ -56,6 +57,7 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
         "joint_regressor": joint_regressor(body).astype(np.float32),
         "weights": body.weights.astype(np.float32),
         "eyelids": eyelids.astype(np.float16),
+        "pose_correctives": correctives.pose_correctives(body).astype(np.float16),
         "mirror": mirror.astype(np.int32),
         **topology(body),
     }
@@ -88,7 +90,7 @@ def compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     place = np.full(len(arrays["template"]), -1)
     place[used] = np.arange(len(used))
     renamed = {k: place[arrays[k]].astype(np.int32) for k in ("faces", "mediapipe")}
-    fewer = {k: arrays[k][used] for k in ("template", "identity", "expression", "weights", "eyelids")}
+    fewer = {k: arrays[k][used] for k in PER_VERTEX}
     mirror = place[arrays["mirror"][used]].astype(np.int32)
     return {**arrays, **renamed, **fewer, "mirror": mirror, "joint_regressor": arrays["joint_regressor"][:, used]}
 
