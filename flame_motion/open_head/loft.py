@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from .anatomy import sculpted
 from .facemesh import OVAL
 from .mesh import boundary, fair, umbrella, vertex_normals
-from .sculpt import sculpted
 
 RAIL_LANDMARKS = [0, 3, 6, 8, 11, 14, 16, 18]  # where each rail starts, as a place in OVAL (left half)
 RAILS = [
