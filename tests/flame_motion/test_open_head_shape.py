@@ -155,5 +155,4 @@ def test_proportions_agree_with_the_mean_of_real_scans(head: Head) -> None:
     for name in most:
         chosen = points[vertices_of(head, name)]
         found[name] = 1000 * float(np.linalg.norm(closest(chosen, scan, scan_faces) - chosen, axis=1).mean())
-    print(found)
     assert all(found[name] <= most[name] for name in most), found
