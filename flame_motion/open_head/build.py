@@ -28,6 +28,17 @@ from .mesh import interpolating, loop_subdivision
 IDENTITY, RESIDUAL = 20, 24
 PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
+AXES = {
+    "ARKit names": "expression, 1 is the full shape of Apple's ARKit; Left and Right are the subject's own",
+    "residual_NN": "expression learned by PCA from tracked clips, joints, lids and named axes removed; 1 is full",
+    "person_NN": "identity learned by PCA over people at rest, in standard deviations, largest first, mirror-symmetric",
+    "skull_height, skull_depth, skull_width": "identity: vault of the skull higher, longer backwards, wider; in sd",
+    "neck_width": "identity: neck thicker about its own middle, in sd",
+    "ear_size, ear_spread": "identity: ears larger about their root, standing farther off at the back, in sd",
+    "eyelids": "left and right lid from open (0) to shut (1), linear",
+    "pose_correctives": "skin of neck and throat under turns of neck and jaw: FLAME's 36 features R_j - I",
+    "joints": "root, neck, jaw, left eye, right eye: joint_regressor times the shaped vertices",
+}
 
 
 def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -176,6 +187,7 @@ def main() -> None:
         "bytes": options.output.stat().st_size,
         "identity axes": arrays["identity_names"].tolist(),
         "expression axes": arrays["expression_names"].tolist(),
+        "what the axes are": AXES,
         "metrics": card,
     }
     options.output.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")

@@ -51,6 +51,11 @@ def test_topology_is_exactly_symmetric(head: Head, mirror: np.ndarray) -> None:
     assert np.array_equal(sort(np.c_[faces, part][skin]), sort(np.c_[image, swap[part]][skin]))
 
 
+def test_identity_axes_are_symmetric(head: Head, mirror: np.ndarray) -> None:
+    identity = head.identity.numpy()
+    np.testing.assert_allclose(identity[mirror] * FLIP[:, None], identity, atol=3e-5)
+
+
 def test_pose_correctives_mirror_and_leave_the_landmarks_alone(head: Head, mirror: np.ndarray) -> None:
     """R -> S R S for a mirrored turn, S = diag(-1, 1, 1); no correction on what tracking looks at, none at rest."""
     correctives = head.pose_correctives
