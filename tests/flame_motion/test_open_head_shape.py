@@ -51,9 +51,12 @@ def test_topology_is_exactly_symmetric(head: Head, mirror: np.ndarray) -> None:
     assert np.array_equal(sort(np.c_[faces, part][skin]), sort(np.c_[image, swap[part]][skin]))
 
 
-def test_identity_axes_are_symmetric(head: Head, mirror: np.ndarray) -> None:
+def test_identity_axes_are_symmetric_or_the_opposite(head: Head, mirror: np.ndarray) -> None:
+    """Each axis equals its mirror image or minus that (a crooked face); the anthropometric ones equal it."""
     identity = head.identity.numpy()
-    np.testing.assert_allclose(identity[mirror] * FLIP[:, None], identity, atol=3e-5)
+    image = identity[mirror] * FLIP[:, None]
+    even, odd = (np.abs(image - sign * identity).max((0, 1)) for sign in (1, -1))
+    assert np.minimum(even, odd).max() < 3e-5 and even[-6:].max() < 3e-5
 
 
 def test_pose_correctives_mirror_and_leave_the_landmarks_alone(head: Head, mirror: np.ndarray) -> None:
