@@ -31,7 +31,7 @@ COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/
 AXES = {
     "ARKit names": "expression, 1 is the full shape of Apple's ARKit; Left and Right are the subject's own",
     "residual_NN": "expression learned by PCA from tracked clips, joints, lids and named axes removed; 1 is full",
-    "person_NN": "identity learned by PCA over people at rest, in standard deviations, each even or odd under mirroring",
+    "person_NN": "identity learned by PCA over people at rest, in sd, each even or odd under mirroring",
     "skull_height, skull_depth, skull_width": "identity: vault of the skull higher, longer backwards, wider; in sd",
     "neck_width": "identity: neck thicker about its own middle, in sd",
     "ear_size, ear_spread": "identity: ears larger about their root, standing farther off at the back, in sd",
