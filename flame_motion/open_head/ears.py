@@ -25,7 +25,7 @@ CORNERS = (128.0, 62.0, -62.0, -118.0, -232.0)  # degrees, where the block's cor
 # inwards, its size relative to the outline and its height above the ear's plane in mm, in those directions.
 #            back  back/top top  front  crus  tragus notch lobe antitragus low back
 DIRECTIONS = [0,    50,    90,    125,   158,   188,   222,   262,   295,   328]  # fmt: skip
-BEHIND = [-6.5, -6.3, -5.0, -2.8, -2.2, -2.2, -2.4, -4.2, -4.8, -6.0]  # mm, half way from the root to the rim
+BEHIND = [-6.5, -6.3, -5.0, -2.8, -2.2, -2.2, -2.4, -4.2, -4.8, -6.0]  # mm, a third of the way from the root to the rim
 RELIEF = [
     ("rim, behind", [.97, .97, .97, .97, 1.0, 1.0, 1.0, .98, .97, .97],
                     [-2.2, -2.2, -2.2, -2.0, -0.9, -0.9, -1.2, -2.2, -2.2, -2.2]),
@@ -149,7 +149,7 @@ def _rings(head: CloughTocher2DInterpolator) -> np.ndarray:
     flat = _in_space(root, np.zeros(len(root)))
     flat[:, 0] = head(flat[:, 1:])
     plane = [CENTRE + _around(size, angles)[:, None] * (rim - CENTRE) for _, size, _ in RELIEF]
-    plane.insert(0, 0.5 * (root + plane[0]))
+    plane.insert(0, 0.7 * root + 0.3 * plane[0])
     heights = [BEHIND, *(height for _, _, height in RELIEF)]
     rings = [flat, *(_in_space(p, _around(h, angles)) for p, h in zip(plane, heights))]
     front = _smooth((6 - rim[:, 0]) / 9)
