@@ -24,13 +24,17 @@ def whole_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Bod
     return body
 
 
-def _bridge(body: Body, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    """Triangles between two closed rows, turned to fit the skin the outer one belongs to."""
+def _bridge(body: Body, outer: np.ndarray, inner: np.ndarray, across: bool = False) -> np.ndarray:
+    """Triangles between two closed rows, turned to fit the skin the outer one belongs to.
+
+    across: the rows run from one side of the head to the other, so the diagonals on the left mirror those on the right.
+    """
     directed = set(map(tuple, body.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).tolist()))
     result = []
     flip = (outer[0], outer[1]) not in directed
     for a, b, c, d in zip(outer, np.roll(outer, -1), inner, np.roll(inner, -1)):
-        pair = [(b, a, c), (b, c, d)]
+        left = across and body.vertices[[a, b], 0].sum() > 0
+        pair = [(b, a, d), (d, a, c)] if left else [(b, a, c), (b, c, d)]
         result += [face[::-1] for face in pair] if flip else pair
     return np.array(result, np.int64)
 
@@ -87,7 +91,7 @@ def _add_mouth(body: Body) -> None:
     none = np.zeros((0, 2))
     for k, (ring, share) in enumerate(zip(rings, BAG_FOLLOW)):
         fresh = len(body.vertices) + np.arange(size)
-        faces = _bridge(body, outer, fresh)
+        faces = _bridge(body, outer, fresh, across=True)
         place = np.zeros(len(body.vertices) + size, np.int64)
         place[outer], place[fresh] = start + k * size + np.arange(size), start + (k + 1) * size + np.arange(size)
         part = PARTS.index("lips" if k == 0 else "mouth")

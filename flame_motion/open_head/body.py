@@ -68,7 +68,7 @@ class Body:
 def skin_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Body:
     """The skin from the coarse face patch (468 vertices, 852 faces): subdivided face, rings, ears."""
     fine, _ = loop_subdivision(faces, COUNT)
-    patch_faces, patch = len(fine), len(vertices)
+    patch = len(vertices)
     loops = boundary(fine)
     whole, all_faces, grid = loft.weld(vertices, fine)
     oval = grid.index[0]
@@ -76,12 +76,10 @@ def skin_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Body
     uv = np.zeros((len(whole), 2))
     uv[grid.index] = unwrap.rings(grid, angle)
     uv[:patch] = unwrap.face_disc(vertices, fine, oval, angle)
-    whole, all_faces, is_ear, own = ears.weld_ears(whole, all_faces, grid)
-    uv, uv_faces = _ear_uv(uv, all_faces, is_ear, own, len(whole))
-    part = np.full(len(all_faces), PARTS.index("face"))
-    part[patch_faces:] = _back_labels(whole[all_faces[patch_faces:]].mean(1))
-    part[is_ear] = PARTS.index("ears")
-    part[:patch_faces] = np.repeat(_face_labels(faces, loops), 4)
+    part = np.concatenate([np.repeat(_face_labels(faces, loops), 4), [PARTS.index(p) for p in loft.labels(grid)]])
+    label = PARTS.index("ears")
+    whole, all_faces, part, own = ears.weld_ears(whole, all_faces, part, grid, label)
+    uv, uv_faces = _ear_uv(uv, all_faces, part == label, own, len(whole))
     jaw, head = skinning.jaw_field(whole, all_faces, grid), skinning.head_field(whole)
     eye = sparse.identity(len(whole), format="csr")
     body = Body(
@@ -111,13 +109,6 @@ def _face_labels(faces: np.ndarray, loops: list[list[int]]) -> np.ndarray:
         name = "lips" if lips.issuperset(face) else "lids" if lids & set(face) else "face"
         labels.append(PARTS.index(name))
     return np.array(labels)
-
-
-def _back_labels(centre: np.ndarray) -> np.ndarray:
-    """Scalp, neck or torso by place; centre [F, 3] m."""
-    neck = centre[:, 1] < -0.052 - 0.25 * (centre[:, 2] + 0.05)
-    torso = centre[:, 1] < -0.128 + 0.06 * (centre[:, 2] + 0.05)
-    return np.where(torso, PARTS.index("torso"), np.where(neck, PARTS.index("neck"), PARTS.index("scalp")))
 
 
 def _ear_uv(

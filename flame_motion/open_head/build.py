@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from . import eyes, learn, skinning
+from . import correctives, eyes, learn, skinning
 from .assemble import whole_body
 from .body import Body
 from .expressions import JAW_FORWARD, named_axes, names, tongue_out
@@ -26,7 +26,19 @@ from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
 
 IDENTITY, RESIDUAL = 20, 24
+PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
+AXES = {
+    "ARKit names": "expression, 1 is the full shape of Apple's ARKit; Left and Right are the subject's own",
+    "residual_NN": "expression learned by PCA from tracked clips, joints, lids and named axes removed; 1 is full",
+    "person_NN": "identity learned by PCA over people at rest, in sd, each even or odd under mirroring",
+    "skull_height, skull_depth, skull_width": "identity: vault of the skull higher, longer backwards, wider; in sd",
+    "neck_width": "identity: neck thicker about its own middle, in sd",
+    "ear_size, ear_spread": "identity: ears larger about their root, standing farther off at the back, in sd",
+    "eyelids": "left and right lid from open (0) to shut (1), linear",
+    "pose_correctives": "skin of neck and throat under turns of neck and jaw: FLAME's 36 features R_j - I",
+    "joints": "root, neck, jaw, left eye, right eye: joint_regressor times the shaped vertices",
+}
 
 
 def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarray], dict[str, float]]:
@@ -56,6 +68,7 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
         "joint_regressor": joint_regressor(body).astype(np.float32),
         "weights": body.weights.astype(np.float32),
         "eyelids": eyelids.astype(np.float16),
+        "pose_correctives": correctives.pose_correctives(body).astype(np.float16),
         "mirror": mirror.astype(np.int32),
         **topology(body),
     }
@@ -88,7 +101,7 @@ def compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     place = np.full(len(arrays["template"]), -1)
     place[used] = np.arange(len(used))
     renamed = {k: place[arrays[k]].astype(np.int32) for k in ("faces", "mediapipe")}
-    fewer = {k: arrays[k][used] for k in ("template", "identity", "expression", "weights", "eyelids")}
+    fewer = {k: arrays[k][used] for k in PER_VERTEX}
     mirror = place[arrays["mirror"][used]].astype(np.int32)
     return {**arrays, **renamed, **fewer, "mirror": mirror, "joint_regressor": arrays["joint_regressor"][:, used]}
 
@@ -174,6 +187,7 @@ def main() -> None:
         "bytes": options.output.stat().st_size,
         "identity axes": arrays["identity_names"].tolist(),
         "expression axes": arrays["expression_names"].tolist(),
+        "what the axes are": AXES,
         "metrics": card,
     }
     options.output.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n")

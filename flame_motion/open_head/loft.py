@@ -11,31 +11,43 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from .anatomy import sculpted
 from .facemesh import OVAL
-from .mesh import boundary, fair, umbrella
+from .mesh import boundary, fair, umbrella, vertex_normals
 
 RAIL_LANDMARKS = [0, 3, 6, 8, 11, 14, 16, 18]  # where each rail starts, as a place in OVAL (left half)
 RAILS = [
-    [(0, 102, 30), (0, 120, -1), (0, 133, -45), (0, 122, -100), (0, 88, -142), (0, 40, -152),
-     (0, -5, -140), (0, -45, -117), (0, -85, -112), (0, -120, -123), (0, -150, -140), (0, -172, -149)],
-    [(50, 87, 9), (52, 105, -18), (55, 113, -54), (54, 101, -100), (49, 69, -131), (40, 31, -141),
-     (37, -8, -128), (31, -47, -107), (30, -85, -103), (40, -118, -117), (60, -144, -132), (72, -161, -140)],
-    [(73, 42, -22), (77, 58, -42), (80, 62, -68), (74, 52, -98), (63, 30, -117), (53, 6, -121),
-     (47, -20, -110), (43, -50, -94), (42, -85, -92), (58, -117, -106), (90, -143, -112), (108, -160, -113)],
-    [(72, 2, -35), (75, 10, -51), (75, 12, -68), (69, 5, -88), (61, -8, -97), (55, -24, -97),
-     (50, -40, -90), (48, -60, -81), (50, -88, -79), (66, -119, -87), (102, -144, -88), (122, -161, -85)],
-    [(64, -48, -20), (63, -42, -35), (61, -41, -50), (58, -48, -60), (56, -55, -65), (55, -62, -66),
-     (55, -70, -64), (55, -80, -62), (55, -98, -60), (63, -122, -64), (98, -148, -63), (118, -166, -57)],
-    [(39, -83, 11), (40, -86, 0), (41, -89, -10), (42, -92, -19), (43, -96, -23), (44, -99, -25),
-     (45, -102, -27), (46, -106, -29), (46, -115, -31), (50, -130, -33), (74, -158, -30), (88, -175, -26)],
-    [(19, -94, 26), (19, -98, 14), (19, -101, 7), (19, -105, 3), (19, -108, 0), (19, -111, -2),
-     (20, -115, -5), (20, -120, -7), (21, -128, -10), (24, -142, -12), (35, -165, -9), (45, -181, -3)],
-    [(0, -96, 31), (0, -101, 19), (0, -106, 11), (0, -109.5, 7.5), (0, -113, 5), (0, -116, 3.5),
-     (0, -119, 1.5), (0, -124, -1), (0, -132, -4.5), (0, -144, -8), (0, -166, -7), (0, -184, 1)],
+    [(0, 102, 30), (0, 120, -1), (0, 133, -45), (0, 122, -100), (0, 88, -142),
+     (0, 40, -152), (0, -5, -140), (0, -45, -117), (0, -84, -112), (0, -116, -121),
+     (0, -143, -137), (0, -168, -149), (0, -195, -157), (0, -222, -161)],
+    [(50, 87, 9), (52, 105, -18), (55, 113, -54), (54, 101, -100), (49, 69, -131),
+     (40, 31, -141), (37, -8, -128), (31, -47, -106), (29, -84, -101), (34, -113, -110),
+     (49, -138, -129), (64, -163, -144), (73, -192, -153), (76, -222, -157)],
+    [(73, 42, -22), (77, 58, -42), (80, 62, -68), (74, 52, -98), (63, 30, -117),
+     (53, 6, -121), (47, -20, -110), (43, -48, -93), (42, -83, -90), (52, -112, -98),
+     (82, -135, -113), (115, -156, -121), (133, -187, -121), (137, -222, -118)],
+    [(72, 2, -35), (75, 10, -51), (75, 12, -68), (69, 5, -88), (61, -8, -97),
+     (55, -20, -97), (52, -34, -92), (50, -50, -85), (51, -86, -78), (63, -115, -83),
+     (95, -136, -86), (130, -154, -83), (150, -182, -77), (155, -222, -74)],
+    [(64, -48, -20), (63, -42, -35), (61, -41, -50), (58, -46, -60), (55, -53, -65),
+     (54, -60, -66), (54.5, -67, -65), (55, -76, -63), (57.5, -97, -60), (62, -123, -60),
+     (90, -146, -53), (122, -163, -43), (141, -189, -32), (145, -222, -26)],
+    [(39, -83, 11), (40, -86, 0), (41, -89, -10), (42, -92, -19), (43, -96, -23),
+     (44, -99, -25), (45, -102, -27), (46, -106, -29), (47, -116, -31), (49, -134, -34),
+     (64, -157, -33), (83, -174, -23), (95, -197, -9), (98, -222, 2)],
+    [(19, -94, 26), (19, -98, 14), (19, -101, 7), (19, -105, 3), (19, -108, 0),
+     (19, -111, -2), (20, -115, -5), (20, -120, -7), (22, -129, -11), (24, -146, -15),
+     (31, -167, -15), (40, -182, -7), (48, -202, 6), (51, -222, 16)],
+    [(0, -96, 31), (0, -101, 19), (0, -106, 11), (0, -109.5, 7.5), (0, -113, 5),
+     (0, -116, 3.5), (0, -119, 1.5), (0, -124, -1), (0, -132, -5), (0, -149, -10),
+     (0, -170, -12), (0, -184, -5), (0, -203, 7), (0, -222, 17)],
 ]  # fmt: skip
 # Where the rings lie along the rails; rail point k is at k + 1, the face oval at 0.
-STATIONS = [0.3, 0.6, 0.95, 1.3, 1.65, 2.0, 2.35, 2.7, 3.1, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5, 7.0]
-STATIONS += [7.5, 8.0, 8.5, 9.0, 9.5, 10.0, 10.5, 11.0, 11.5, 12.0]
+STATIONS = [0.45, 0.95, 1.3, 1.77, 2.23, 2.7, 3.1, 3.55, 4.0, 4.45, 4.9, 5.35, 5.8, 6.3, 6.85, 7.4, 8.0]
+STATIONS += [8.5, 9.0, 9.5, 10.0, 10.5, 11.0, 11.6, 12.3, 13.1, 14.0]
+EAR_ROWS, EAR_COLUMNS = (3, 6), (15, 20)  # the block of rings and columns (left side) that an ear replaces
+HAIRLINE, NECKLINE = 8.0, 11.0  # stations where the scalp ends behind, and where the torso begins
+HAIR_CORNER = 32  # row + column of the diagonal on which the scalp ends behind an ear
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,8 @@ def oval_loop(faces: np.ndarray) -> np.ndarray:
 def sweep(oval: np.ndarray) -> np.ndarray:
     """Rings [R, 72, 3] m behind the oval [72, 3] m, through the rails, the oval's own detail fading out."""
     places = 2 * np.array(RAIL_LANDMARKS)
-    rails = np.concatenate([oval[places][:, None], np.array(RAILS) / 1000], 1)  # [8, 13, 3]
-    along = CubicSpline(np.arange(13.0), rails, axis=1)
+    rails = np.concatenate([oval[places][:, None], np.array(RAILS) / 1000], 1)  # [8, 15, 3]
+    along = CubicSpline(np.arange(rails.shape[1]), rails, axis=1)
     stations = np.array([0.0, *STATIONS])
     half = along(stations)  # [8, R+1, 3]
     ring = np.concatenate([half, half[-2::-1] * np.array([-1, 1, 1])])  # rail 0 .. 7 .. 0
@@ -78,8 +90,23 @@ def weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarra
     vertices = np.concatenate([vertices, rings.reshape(-1, 3)])
     faces = np.concatenate([faces, quads(grid.index)])
     free = np.zeros(len(vertices), bool)
-    free[grid.index[1:4]] = True
-    return fair(vertices, umbrella(faces, len(vertices)), free), faces, grid
+    free[grid.index[1:3]] = True
+    vertices = fair(vertices, umbrella(faces, len(vertices)), free)
+    behind = grid.index[1:]
+    vertices[behind] = sculpted(vertices[behind], vertex_normals(vertices, faces)[behind])
+    return vertices, faces, grid
+
+
+def labels(grid: Grid) -> np.ndarray:
+    """Part name of every face of `quads(grid.index)`, [F] str, in its order.
+
+    Borders run along rings, columns and the quads' diagonals: scalp ends behind on a ring, under each ear on a column,
+    and in between on a diagonal.
+    """
+    row, column, half = np.meshgrid(np.arange(len(grid.station) - 1), np.arange(72), np.arange(2), indexing="ij")
+    column = np.minimum(column, 71 - column)
+    bare = (row + column + half >= HAIR_CORNER) | (column >= EAR_COLUMNS[1]) | (grid.station[row] >= HAIRLINE)
+    return np.where(grid.station[row] >= NECKLINE, "torso", np.where(bare, "neck", "scalp")).ravel()
 
 
 def quads(index: np.ndarray) -> np.ndarray:

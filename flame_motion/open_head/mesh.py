@@ -73,6 +73,15 @@ def interpolating(matrix: sparse.csr_matrix) -> np.ndarray:
     return result
 
 
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals [N, 3] of vertices [N, 3], the faces around weighted by their area."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    total = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(total, faces[:, k], np.cross(b - a, c - a))
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
 def umbrella(faces: np.ndarray, count: int) -> sparse.csr_matrix:
     """Uniform Laplacian [N, N]: mean of the neighbours minus the vertex."""
     edge = edges(faces)

@@ -14,6 +14,7 @@ NECK = np.array([0.0, -0.072, -0.045])  # upper cervical spine, where nodding an
 JAW = np.array([0.0, -0.006, -0.028])  # the line through both jaw hinges, just in front of the ears
 
 CHIN = [199, 200, 18, 83, 313, 201, 421, 208, 428, 175, 152, 171, 396, 140, 369, 148, 377, 176, 400, 32, 262, 182, 406]
+JAW_REACH = (0.035, 0.088)  # m, how far behind the jaw line skin follows the jaw: at its angle, under the chin
 CORNERS = {61: 0.45, 291: 0.45, 78: 0.45, 308: 0.45}
 # Jaw line, from under the mouth to the ear, right side and left: the bone turns less the nearer it is to the hinge.
 JAW_LINE = {149: 0.97, 150: 0.92, 136: 0.82, 172: 0.62, 58: 0.36, 132: 0.12}
@@ -68,17 +69,24 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
         weight[v], free[v] = w, False
     oval = [value.get(v, 0.0) for v in OVAL]
     along = np.interp(np.arange(72), np.arange(0, 74, 2), [*oval, oval[0]])
-    for row, station in zip(grid.index[1:], grid.station[1:]):
-        throat = np.clip(1 - station / 7.5, 0, 1) ** 1.5 * np.clip((along - 0.6) / 0.4, 0, 1)
-        jaw_angle = np.clip(1 - station / 2.0, 0, 1) ** 2 * along
-        weight[row, 0], free[row] = np.maximum(throat * along, jaw_angle), False
-    free[grid.index[1:3]] = True
-    free[grid.index[1:3][:, np.concatenate([np.arange(17), np.arange(56, 72)])]] = False
+    step = np.linalg.norm(np.diff(vertices[grid.index], axis=0), axis=2)
+    behind = np.concatenate([np.zeros((1, 72)), np.cumsum(step, 0)])[1:]  # m from the oval along each column
+    reach = JAW_REACH[0] + (JAW_REACH[1] - JAW_REACH[0]) * along**2
+    weight[grid.index[1:], 0] = along * _ramp(1 - behind / reach)
+    free[grid.index[1:]] = False
     laplacian = umbrella(faces, len(vertices))
     weight = fair(weight, laplacian, free, order=1)
     smooth = weight + 0.5 * (laplacian @ weight)
     weight = np.where(_lips(len(vertices))[:, None], weight, smooth)[:, 0]
     return np.where(weight < 0.003, 0, np.clip(weight, 0, 1))
+
+
+def _ramp(x: np.ndarray, soft: float = 0.2) -> np.ndarray:
+    """0 below 0, 1 above 1, straight between but for soft ends: the gentlest slope, so that skin folds least."""
+    x = np.clip(x, 0, 1)
+    near = np.minimum(x, 1 - x)
+    half = np.where(near < soft, near * near / (2 * soft), near - soft / 2) / (1 - soft)
+    return np.where(x > 0.5, 1 - half, half)
 
 
 def _lips(count: int) -> np.ndarray:
@@ -88,10 +96,9 @@ def _lips(count: int) -> np.ndarray:
 
 def head_field(vertices: np.ndarray) -> np.ndarray:
     """How much of the neck joint's turn each skin vertex makes, [N]: 1 on the head, 0 at the shoulders."""
-    start = -0.106 - 0.45 * vertices[:, 2]
-    length = 0.060 - 0.15 * vertices[:, 2]
-    x = np.clip(1 + (vertices[:, 1] - start) / length, 0, 1)
-    return x * x * (3 - 2 * x)
+    start = -0.100 - 0.45 * vertices[:, 2]
+    length = 0.078 - 0.08 * vertices[:, 2]
+    return _ramp(1 + (vertices[:, 1] - start) / length, 0.3)
 
 
 def skin_weights(jaw: np.ndarray, head: np.ndarray) -> np.ndarray:
