@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from . import eyes, learn, skinning
+from . import eyes, learn, nostrils, skinning
 from .assemble import whole_body
 from .body import Body
 from .expressions import JAW_FORWARD, named_axes, names, tongue_out
@@ -24,6 +24,7 @@ from .extend import anthropometric, expression_shift, identity_shift
 from .facemesh import COUNT, IBUG68, symmetric, triangles
 from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
+from .sculpt import sculpted
 
 IDENTITY, RESIDUAL = 20, 24
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
@@ -33,9 +34,10 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
     """The head's arrays, by Head's field names, and the card's figures."""
     faces, mean, twin = common_frame(read_footage(footage, cache))
     rest, template = learn.neutral_face(faces, twin)
-    coarse = symmetric(triangles(mean), mean, twin)
-    refine = interpolating(loop_subdivision(coarse, COUNT)[1])
-    body = whole_body(refine @ template, coarse, twin)
+    coarse = nostrils.without(symmetric(triangles(mean), mean, twin), twin)
+    fine, subdivision = loop_subdivision(coarse, COUNT)
+    refine = interpolating(subdivision)
+    body = whole_body(sculpted(refine @ template, fine, twin), coarse, twin)
     mirror = mirror_pairs(body.vertices)
     follow, express = (sparse.vstack(rows).tocsr() for rows in (body.follow, body.express))
     eyelids = lid_shapes(body)

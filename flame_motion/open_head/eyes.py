@@ -14,17 +14,19 @@ LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
 IRIS_ACROSS, IRIS_ABOVE = 0.471, 0.063  # median place of the iris between the eye corners and above their line (shares)
 LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
 POLAR = np.radians(
-    [5, 12, 21, 29.2, 36, 48, 62, 80, 105, 140]
+    [5, 12, 21, 29.2, 36, 48, 62, 82, 110]
 )  # rings of the eyeball, from the pupil to the hidden back, left open
 SEGMENTS = 24
 CORNEA = 0.0004  # m, how far the cornea stands out
 RIM = (
-    (0.0006, 3.0),
-    (0.0005, 10.0),
-    (0.0004, 24.0),
-    (0.0003, 40.0),
+    (0.0007, 1.5),
+    (0.0006, 8.0),
+    (0.0005, 22.0),
+    (0.0005, 40.0),
 )  # inside of a lid: m off the eyeball, degrees behind the margin
-RIM_FOLLOW = (1.0, 0.8, 0.45, 0.0)  # how much of the margin's turn each row makes when the lid shuts
+RIM_FOLLOW = (0.8, 0.6, 0.3, 0.0)  # how much of the margin's turn each row makes when the lid shuts
+MARGIN_FLOOR, RIM_FLOOR = 0.0007, 0.00045  # m off the eyeball on the way: the cornea must pass below in any gaze
+SHARES = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)  # of the way a lid shuts, where it is held off the eyeball
 
 
 @dataclass(frozen=True)
@@ -106,25 +108,63 @@ def shut_positions(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarr
     reach = np.maximum(
         reach, 0.5 * (corner[0] + corner[1]) - 0.0003
     )  # corners lie off the eyeball: do not pull them in
-    target = np.stack([x, reach * np.sin(close), reach * np.cos(close)], 1) + eye.centre
-    return target, np.stack([close - angle[0], close - angle[1]])
+    target = np.stack([x, reach * np.sin(close), reach * np.cos(close)], 1)
+    for p in local:
+        target = p + cleared(p, target - p, RADIUS + MARGIN_FLOOR)
+    return target + eye.centre, np.stack([close - angle[0], close - angle[1]])
+
+
+def cleared(rest: np.ndarray, shift: np.ndarray, floor: float | np.ndarray) -> np.ndarray:
+    """`shift` [N, 3] with its end raised so that rest + share * shift stays `floor` m off the origin for all shares.
+
+    rest [N, 3] is seen from the eyeball's centre; what lies lower at rest may stay as low. A lid moves along a straight
+    line, so it must end a little higher for the way there to pass over the eyeball.
+    """
+    floor = np.minimum(floor, np.linalg.norm(rest, axis=1))
+    result = shift.copy()
+    for _ in range(8):
+        for share in SHARES:
+            moved = rest + share * result
+            radius = np.linalg.norm(moved, axis=1)
+            end = rest + result
+            up = end / np.linalg.norm(end, axis=1, keepdims=True)
+            lift = np.maximum(floor - radius, 0) / share / np.maximum((up * moved).sum(1) / radius, 0.3)
+            result += lift[:, None] * up
+    return result
+
+
+def _turned(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Points [..., 3] turned about x by angle [...] rad, +y towards -z negative: a lid that shuts from above turns < 0."""
+    c, s = np.cos(angle), np.sin(angle)
+    x, y, z = np.moveaxis(points, -1, 0)
+    return np.stack([x, c * y + s * z, c * z - s * y], -1)
 
 
 def lid_shape(eye: Eye, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Displacement [N, 3] m of the skin that shuts one eye: the margins meet, the lid slides over the eyeball."""
-    target, _ = shut_positions(eye, vertices)
-    shift = np.zeros_like(vertices)
-    shift[eye.lower] = target - vertices[eye.lower]
-    shift[eye.upper] = target - vertices[eye.upper]
-    shift[[eye.upper[0], eye.upper[-1]]] = 0
+    """Displacement [N, 3] m of the skin that shuts one eye: the margins meet, the lid slides over the eyeball.
+
+    The skin turns about the eyeball by an angle that fades out from the margin to the brow and the cheek.
+    """
+    target, turn = shut_positions(eye, vertices)
     local = vertices - eye.centre
-    near = (np.abs(local[:, 0]) < 0.021) & (local[:, 1] < 0.0195) & (local[:, 1] > -0.0155) & (local[:, 2] > 0)
+    near = (np.abs(local[:, 0]) < 0.021) & (local[:, 1] < 0.0185) & (local[:, 1] > -0.0145) & (local[:, 2] > 0)
     free = near.copy()
     free[eye.loop] = False
-    shift = fair(shift, umbrella(faces, len(vertices)), free)
-    for _ in range(3):  # a lid never dips into the eyeball, half shut or shut
-        for share in (0.5, 0.75, 1.0):
-            shift = pushed_out(eye, vertices, shift, free, share)
+    laplacian = umbrella(faces, len(vertices))
+    angle = np.zeros((len(vertices), 1))
+    for row, share in zip((eye.upper, eye.lower), turn):
+        angle[row[1:-1], 0] = share[1:-1]
+    angle = fair(angle, laplacian, free, order=1)[:, 0]
+    rolled = _turned(local, angle) - local
+    rest = np.zeros_like(vertices)
+    for row in (eye.upper, eye.lower):
+        rest[row[1:-1]] = (target - vertices[row] - rolled[row])[1:-1]
+    shift = rolled + fair(rest, laplacian, free, order=1)
+    shift[[eye.upper[0], eye.upper[-1]]] = 0
+    for _ in range(4):
+        shift[free] = cleared(local[free], shift[free], RADIUS + 0.8 * LID)
+        shift[free] += 0.5 * (laplacian @ shift)[free]
+    shift[free] = cleared(local[free], shift[free], RADIUS + 0.8 * LID)
     return shift
 
 
@@ -155,8 +195,6 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for (off, behind), follow in zip(RIM, RIM_FOLLOW):
         p = polar + np.radians(behind)
         row = (RADIUS + off) * np.stack([np.sin(p) * np.cos(azimuth), np.sin(p) * np.sin(azimuth), np.cos(p)], 1)
-        c, s = np.cos(angle * follow), np.sin(angle * follow)
-        turned = np.stack([row[:, 0], c * row[:, 1] + s * row[:, 2], c * row[:, 2] - s * row[:, 1]], 1)
         rows.append(row + eye.centre)
-        shifts.append(turned - row)
+        shifts.append(cleared(row, _turned(row, angle * follow) - row, RADIUS + RIM_FLOOR))
     return np.array(rows), np.array(shifts)
