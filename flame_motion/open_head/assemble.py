@@ -67,9 +67,7 @@ def _add_nostrils(body: Body) -> None:
             _close(body, last)
 
 
-def _line_hole(
-    body: Body, loop: np.ndarray, rows: np.ndarray, shares: Sequence[float], part: int
-) -> list[np.ndarray]:
+def _line_hole(body: Body, loop: np.ndarray, rows: np.ndarray, shares: Sequence[float], part: int) -> list[np.ndarray]:
     """Rings [R, L, 3] m welded behind a hole of the skin, each with a share of its rim's motion: their vertices."""
     size, outer, result = len(loop), loop, []
     hole = body.uv[loop]

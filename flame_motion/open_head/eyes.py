@@ -10,7 +10,7 @@ from .facemesh import RIGHT_LOWER_LID, RIGHT_UPPER_LID
 from .mesh import fair, umbrella
 
 RADIUS = 0.0120  # m
-LID = 0.0013  # m, from the eyeball to the outer edge of a lid margin
+LID = 0.0014  # m, from the eyeball to the outer edge of a lid margin
 IRIS_ACROSS, IRIS_ABOVE = 0.471, 0.063  # median place of the iris between the eye corners and above their line (shares)
 LIMBUS = np.radians(29.2)  # the iris' half opening: 11.7 mm across, as in every adult
 POLAR = np.radians(
@@ -19,13 +19,14 @@ POLAR = np.radians(
 SEGMENTS = 24
 CORNEA = 0.0004  # m, how far the cornea stands out
 RIM = (
-    (0.0007, 1.5),
+    (0.0006, 1.5),
     (0.0006, 8.0),
     (0.0005, 22.0),
     (0.0005, 40.0),
 )  # inside of a lid: m off the eyeball, degrees behind the margin
-RIM_FOLLOW = (0.8, 0.6, 0.3, 0.0)  # how much of the margin's turn each row makes when the lid shuts
+RIM_FOLLOW = (1.0, 0.75, 0.4, 0.0)  # how much of the margin's turn each row makes when the lid shuts
 MARGIN_FLOOR, RIM_FLOOR = 0.0007, 0.00045  # m off the eyeball on the way: the cornea must pass below in any gaze
+THIN = 0.001  # m off the eyeball: no lid is nearer at rest
 SHARES = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)  # of the way a lid shuts, where it is held off the eyeball
 
 
@@ -70,6 +71,19 @@ def _centre(vertices: np.ndarray, upper: list[int], lower: list[int]) -> np.ndar
     off = np.linalg.norm(middle[:, :2] - [across[0], height], axis=1)
     depth = (middle[:, 2] - np.sqrt((RADIUS + LID) ** 2 - off**2)).mean()
     return np.array([across[0], height, depth])
+
+
+def lids_off(vertices: np.ndarray, twin: np.ndarray) -> np.ndarray:
+    """The refined face [M, 3] m with every lid at least THIN in front of its eyeball."""
+    result = vertices.copy()
+    for left in (True, False):
+        upper, lower = ([int(twin[i]) if left else i for i in row] for row in (RIGHT_UPPER_LID, RIGHT_LOWER_LID))
+        centre = _centre(vertices, upper, lower)
+        local = vertices - centre
+        radius = np.linalg.norm(local, axis=1)
+        low = radius < RADIUS + THIN
+        result[low] = centre + local[low] * ((RADIUS + THIN) / radius[low])[:, None]
+    return result
 
 
 def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -164,6 +178,8 @@ def lid_shape(eye: Eye, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     for _ in range(4):
         shift[free] = cleared(local[free], shift[free], RADIUS + 0.8 * LID)
         shift[free] += 0.5 * (laplacian @ shift)[free]
+    for _ in range(4):  # the shut lid is smooth, also where it meets the nose
+        shift += 0.6 * np.minimum(np.abs(angle) / 0.25, 1)[:, None] * free[:, None] * (laplacian @ (vertices + shift))
     shift[free] = cleared(local[free], shift[free], RADIUS + 0.8 * LID)
     return shift
 
@@ -188,13 +204,17 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     direction = local / np.linalg.norm(local, axis=1, keepdims=True)
     polar = np.arccos(direction[:, 2])
     azimuth = np.arctan2(direction[:, 1], direction[:, 0])
-    turn = shut_positions(eye, vertices)[1]
+    target, turn = shut_positions(eye, vertices)
     angle = np.concatenate([turn[0], turn[1][-2:0:-1]])
     angle[[0, len(eye.upper) - 1]] = 0
+    beside = np.concatenate([target, target[-2:0:-1]]) - eye.centre - _turned(local, angle)  # besides the turn
+    beside[[0, len(eye.upper) - 1]] = 0
     rows, shifts = [], []
     for (off, behind), follow in zip(RIM, RIM_FOLLOW):
         p = polar + np.radians(behind)
         row = (RADIUS + off) * np.stack([np.sin(p) * np.cos(azimuth), np.sin(p) * np.sin(azimuth), np.cos(p)], 1)
         rows.append(row + eye.centre)
-        shifts.append(cleared(row, _turned(row, angle * follow) - row, RADIUS + RIM_FLOOR))
+        share = follow + (1 - follow) * 0.5 * (angle > 0) * (follow > 0.5)  # the lower lid moves as one piece
+        shift = _turned(row, angle * share) - row + share[:, None] * beside
+        shifts.append(cleared(row, shift, RADIUS + RIM_FLOOR))
     return np.array(rows), np.array(shifts)

@@ -105,9 +105,7 @@ def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             a = 2 * np.pi * (k + 0.5) / segments
             groove = 0.0011 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
             hump = 0.0028 * np.sin(np.pi * min(t, 0.75)) * max(np.sin(a), 0)
-            points.append(
-                [width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0178 - 0.034 * t**1.5]
-            )
+            points.append([width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0178 - 0.034 * t**1.5])
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .eyes import lids_off
 from .facemesh import COUNT, mirrored
 
 # Rows of landmarks on the subject's right half (or across the middle), the height in mm along the normal, and the
@@ -32,7 +33,7 @@ def sculpted(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> np.nd
         near = np.minimum(near, _distance(vertices, vertices[mirrored(row, twin)]))
         height += up * np.exp(-0.5 * (near / width * 1000) ** 2)
     height[:COUNT] *= FIRM
-    return vertices + height[:, None] / 1000 * normals(vertices, faces)
+    return lids_off(vertices + height[:, None] / 1000 * normals(vertices, faces), twin)
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
