@@ -42,6 +42,7 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
     mirror = mirror_pairs(body.vertices)
     follow, express = (sparse.vstack(rows).tocsr() for rows in (body.follow, body.express))
     settle = Settler(body, mirror)
+    settle.jaw(list(np.radians([10, 15, 20, 25])))
     eyelids = lid_shapes(body, settle)
     named = [shift for _, shift in sorted(named_axes(body, mirror, settle, express).items())]
     lids = [eyelids[:COUNT, :, k] for k in (0, 1)]

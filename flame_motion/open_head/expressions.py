@@ -46,6 +46,8 @@ def _profile(name: str, s: np.ndarray) -> np.ndarray:
         "middle": np.cos(0.5 * np.pi * s) ** 1.2,
         "flat": 1 - np.abs(s) ** 4,
         "side": ramp * ramp * (3 - 2 * ramp),
+        "ends": s * s,
+        "other": np.clip(-s, 0, 1) ** 2,
         "corner": np.clip((s - 0.45) / 0.55, 0, 1) ** 1.5,
         "half": np.clip((s + 0.25) / 0.6, 0, 1) * (1 - np.clip(s, 0, 1) ** 3),
         "spread": s,
@@ -157,9 +159,9 @@ WHOLE = {
     ),
     "mouthPucker": Pull(
         {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
-        (*_lips("spread", UO=(-10, 0, 0), UI=(-9.5, 0, 0), LI=(-9.5, 0, 0), LO=(-10, 0, 0)),
+        (*_lips("spread", UO=(-8.8, 0, 0), UI=(-8.5, 0, 0), LI=(-8.5, 0, 0), LO=(-8.8, 0, 0)),
          *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
-         *_same("all", (0, 0, 3))),
+         *_same("all", (0, 0, 3)), *_same("ends", (0, 0, 2.5))),
         both=True, reach=32,
     ),
     "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -2.2, -2), UI=(0, 0.3, -3)), both=True, reach=14),
@@ -176,7 +178,7 @@ WHOLE = {
 MOUTH_LEFT = Pull(
     {18: (5, 0, 0), 199: (2, 0, 0), 164: (3.5, 0, 0), 426: (3, 0, -0.5), 432: (4.5, 0, -2), 436: (4, 0, -2),
      206: (3.5, 0, 1), 212: (4.5, 0, 1.5), 216: (4, 0, 1.5)},
-    (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3))), reach=30,
+    (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3)), *_same("other", (0, -0.3, 3.5))), reach=30,
 )  # fmt: skip
 TONGUE_LIPS = Pull(
     {}, _lips("flat", UI=(0, 1.2, 0.3), UO=(0, 0.8, 0), LI=(0, -3.2, 0.5), LO=(0, -2, 0.5)), both=True, reach=16
@@ -199,7 +201,7 @@ def named_axes(body: Body, mirror: np.ndarray, settle: Settler, express: sparse.
     """
     flip = np.array([-1.0, 1.0, 1.0])
     solver = _Spreader(body, mirror)
-    poses = [(1.15, 0.0), (1.0, np.radians(15))]
+    poses = [(1.1, 0.0), (1.0, np.radians(15))]
     axes = {}
     for name, pull in {**LEFT, "mouth": MOUTH_LEFT}.items():
         axes[f"{name}Left"] = settle(express @ solver(pull), poses)
@@ -220,7 +222,7 @@ def mouth_close(body: Body) -> np.ndarray:
     """
     lips = np.unique(body.faces[(body.part == PARTS.index("lips"))])
     skin, weight = body.vertices[: body.skin], body.weights[:, 2:3]
-    laplacian = umbrella(body.faces, len(body.vertices))
+    laplacian = umbrella(body.faces, len(body.vertices), body.vertices)
     middle = skin[LIPS_INNER_UPPER[5]]
     change = np.zeros_like(weight)
     change[lips] = SHUT - weight[lips]
@@ -246,7 +248,7 @@ class _Spreader:
         self.body, self.mirror = body, mirror
         self.vertices = body.vertices[: body.skin]
         self.faces = body.faces[(body.faces < body.skin).all(1)]
-        self.laplacian = umbrella(self.faces, body.skin)
+        self.laplacian = umbrella(self.faces, body.skin, self.vertices)
         self.margins = np.concatenate([eye.loop for eye in body.eyes.values()])
 
     def __call__(self, pull: Pull) -> np.ndarray:

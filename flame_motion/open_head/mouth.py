@@ -6,11 +6,11 @@ import numpy as np
 
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER
 
-ARCH_WIDTH, ARCH_DEPTH = 0.027, 0.036  # m: the dental arch
+ARCH_WIDTH, ARCH_DEPTH = 0.0258, 0.036  # m: the dental arch
 ARCH_BACK = -0.0445  # m: its back end lies this far behind the lips
 # Rings of the bag, each (half width, depth of its curve, back of its curve behind the lips, height above and below the
 # lip line). The first two follow the lips instead; every ring but those is an arch that stands clear of the teeth.
-SLIT = ((0.0018, -0.00055, -0.00065), (0.0037, 0.0021, -0.0028))  # m behind the lips, up of the upper and lower row
+SLIT = ((0.0018, -0.00045, -0.00075), (0.0037, 0.0021, -0.0028))  # m behind the lips, up of the upper and lower row
 BAG = [
     (29.6, 38.6, -44.5, 6.0, 6.8),
     (29.8, 38.6, -46.0, 11.8, 13.9),
@@ -19,7 +19,7 @@ BAG = [
     (17.5, 8.0, -52.0, 12.0, 16.5),
     (14.0, 3.0, -57.0, 6.0, 15.0),
 ]
-BAG_FOLLOW = (1.0, 0.75, 0.3, 0.1, 0.0, 0.0, 0.0, 0.0)  # how much of the lips' own motion each ring of the bag makes
+BAG_FOLLOW = (1.0, 0.5, 0.15, 0.0, 0.0, 0.0, 0.0, 0.0)  # how much of the lips' own motion each ring of the bag makes
 BAG_BACK = (0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.6, 1.0)  # how much it goes with the throat
 BAG_PARTED = (0.0, 0.35, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # how much its halves go with skull and jaw, not with the lips
 TEETH, SAMPLES = 12, 3
@@ -50,9 +50,12 @@ def bag(vertices: np.ndarray, loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     middle, shut = lip_middle(vertices), vertices[loop]
     side = np.sign(np.round(np.sin(turn), 6))  # 1 upper, -1 lower, 0 corner
     rows = []
+    wide = np.abs(np.cos(turn)) ** 6  # beside the corners the lips part behind, and the cheek bends round the teeth
     for back, above, below in SLIT:
         height = np.where(side > 0, above, below) * np.minimum(np.abs(np.sin(turn)) / 0.3, 1)
-        rows.append(shut + np.stack([0 * height, height, np.full(len(loop), -back)], 1))
+        height = (1 - wide) * height + wide * 0.3 * back * side
+        aside = wide * np.sign(np.cos(turn)) * (back - SLIT[0][0])
+        rows.append(shut + np.stack([aside, height, -back - 0.7 * np.abs(aside)], 1))
     for width, depth, back, above, below in np.array(BAG) / 1000:
         height = np.where(side > 0, above, -below) * np.abs(side)
         rows.append(middle + np.stack([width * np.cos(turn), height, back + depth * np.abs(np.sin(turn))], 1))
@@ -96,16 +99,16 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
 def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tongue: vertices [N, 3] m, faces, uv [N, 2] in the unit disc (tip in the middle). Its root is open."""
     segments, rings = 14, 9
-    points, flat = [[0, -0.0088, -0.0178]], [[0.0, 0.0]]
+    points, flat = [[0, -0.0088, -0.0185]], [[0.0, 0.0]]
     for r in range(1, rings):
         t = r / rings
-        width = 0.0150 * np.sin(np.pi * min(0.04 + t, 0.5)) ** 0.7
+        width = 0.0136 * np.sin(np.pi * min(0.04 + t, 0.5)) ** 0.7
         thick = 0.0052 * np.sin(np.pi * min(0.08 + t, 0.5)) ** 0.6
         for k in range(segments):
             a = 2 * np.pi * (k + 0.5) / segments
             groove = 0.0011 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
             hump = 0.0028 * np.sin(np.pi * min(t, 0.75)) * max(np.sin(a), 0)
-            points.append([width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0178 - 0.034 * t**1.5])
+            points.append([width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0185 - 0.033 * t**1.5])
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):

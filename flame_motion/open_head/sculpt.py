@@ -6,6 +6,8 @@ import numpy as np
 
 from .eyes import lids_off
 from .facemesh import COUNT, mirrored
+from .mesh import boundary, fair, umbrella
+from .mouth import lip_loop
 
 # Rows of landmarks on the subject's right half (or across the middle), the height in mm along the normal, and the
 # standard distance in mm over which it dies away.
@@ -22,6 +24,7 @@ STROKES: list[tuple[list[int], float, float]] = [
     ([240, 64, 48, 115], 0.7, 1.5),  # the wing
     ([18, 83], -0.5, 2.5),  # under the lower lip
 ]
+LIP_GAP = np.array([0, 0.0001, 0])  # m, from the line where the lips meet
 FIRM = 0.35  # share of it that the landmarks themselves take: they are measured
 
 
@@ -33,7 +36,23 @@ def sculpted(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> np.nd
         near = np.minimum(near, _distance(vertices, vertices[mirrored(row, twin)]))
         height += up * np.exp(-0.5 * (near / width * 1000) ** 2)
     height[:COUNT] *= FIRM
-    return lids_off(vertices + height[:, None] / 1000 * normals(vertices, faces), twin)
+    raised = vertices + height[:, None] / 1000 * normals(vertices, faces)
+    return lids_off(_lips_shut(raised, faces), twin)
+
+
+def _lips_shut(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The inner lips [40] meet along their whole length: between landmarks subdivision lets them cross.
+
+    The points between landmarks nearby follow.
+    """
+    loop = lip_loop(boundary(faces))
+    half, shift = len(loop) // 2, np.zeros_like(vertices)
+    upper, lower = loop[1:half], loop[:half:-1]
+    middle = 0.5 * (vertices[upper] + vertices[lower])
+    shift[upper], shift[lower] = middle + LIP_GAP - vertices[upper], middle - LIP_GAP - vertices[lower]
+    near = np.linalg.norm(vertices[:, None] - vertices[loop], axis=-1).min(1) < 0.004
+    near[:COUNT], near[loop] = False, False
+    return vertices + fair(shift, umbrella(faces, len(vertices), vertices), near, order=1)
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

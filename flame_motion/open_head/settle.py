@@ -12,15 +12,15 @@ import numpy as np
 from . import eyes, mouth
 from .body import PARTS, Body
 from .checks import flipped, intersecting
-from .mesh import edges, fair, umbrella
-from .skinning import JAW
+from .mesh import edges, fair, gathered, umbrella
+from .skinning import CORNER_SOFT, CORNER_STIFF, JAW
 
 Pose = tuple[float, float]  # amplitude, jaw angle rad
-CONTACT = 0.00015  # m that shut lips or lids may lie in each other
+CONTACT = 0.00018  # m that shut lips or lids may lie in each other
 OWN = ("face", "lips", "lids", "mouth", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue")
 NEAR_LIPS = 0.010  # m, how far a correction of the lips' border reaches
-TEETH_CLEAR = 0.0008  # m between the lips' inner side and the teeth
-ROUNDS = 40
+TEETH_CLEAR = (0.0008, 0.0018, 0.0014)  # m from the teeth to the lips and the bag's next two rings
+ROUNDS = 80
 
 
 class Settler:
@@ -30,12 +30,16 @@ class Settler:
         self.body, self.mirror = body, mirror
         self.rest = body.vertices
         count = len(self.rest)
-        self.laplacian = umbrella(body.faces, count)
+        self.laplacian = umbrella(body.faces, count, self.rest)
         self.edges = edges(body.faces)
         self.own = np.isin(body.part, [PARTS.index(p) for p in OWN])
         self.gap_free = _distance(self.rest, self.rest[body.lips]) < NEAR_LIPS
         self.gap_free[body.lips] = False
         self.front = self._front_of_mouth()
+        size = len(body.lips)
+        self.outer = np.append(np.arange(body.skin), self.front[-3 * size : -2 * size])  # skin and the bag's first ring
+        self.outer_at = np.concatenate([self.rest[: body.skin], self.rest[body.lips]])  # that ring goes with its lip
+        self.teeth = np.isin(body.part, [PARTS.index(p) for p in ("teeth_upper", "teeth_lower")])[self.own]
         self.stiff = np.ones(count, bool)  # eyeballs and teeth keep their shape
         self.stiff[np.unique(body.faces[np.isin(body.part, [PARTS.index(p) for p in ("face", "lips", "lids")])])] = (
             False
@@ -45,20 +49,38 @@ class Settler:
     def __call__(self, shift: np.ndarray, poses: list[Pose], lips: str = "part", even: bool = False) -> np.ndarray:
         """The displacement, settled for all `poses`; lips: "part" (they may only part), "hold" (their distance stays)
         or "free"; even: the two halves of the face mirror each other."""
+        extra = np.zeros(len(shift))
         shift = self.ruled(shift, lips)
         for k in range(ROUNDS):
-            bad = self.bad(shift, poses)
-            if not bad.any():
+            bad, bitten = self.bad(shift, poses)
+            if not (bad | bitten).any():
                 break
-            for _ in range(1 + k // 6):
+            extra[bitten] += 0.0003
+            for _ in range(1 + k // 10):
                 bad[self.edges[bad[self.edges].any(1)]] = True
             bad[self.stiff] = False
             for _ in range(2):
                 shift = shift + 0.5 * bad[:, None] * (self.laplacian @ shift)
             if even:
                 shift = 0.5 * (shift + shift[self.mirror] * [-1, 1, 1])
-            shift = self.ruled(shift, lips)
+                extra = np.maximum(extra, extra[self.mirror])
+            shift = self.ruled(shift, lips, extra)
         return shift
+
+    def jaw(self, angles: list[float]) -> None:
+        """Smooth the body's own jaw weights where opening the jaw by `angles` rad turns faces inside out."""
+        weights = self.body.weights
+        for k in range(ROUNDS):
+            bad = self.bad(0 * self.rest, [(0.0, angle) for angle in angles])[0]
+            bad[self.stiff] = False
+            if not bad.any():
+                break
+            for _ in range(1 + k // 10):
+                bad[self.edges[bad[self.edges].any(1)]] = True
+            change = 0.5 * (bad & ~self.stiff) * (self.laplacian @ weights[:, 2])
+            change = 0.5 * (change + change[self.mirror])
+            weights[:, 2] += change
+            weights[:, 1] -= change
 
     def posed(self, shift: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
         """Vertices [N, 3] m and blended rotations [N, 3, 3] under amplitude and jaw angle."""
@@ -68,22 +90,30 @@ class Settler:
         rotation = np.eye(3) + self.body.weights[:, 2, None, None] * (turn - np.eye(3))
         return (rotation @ (self.rest + amplitude * shift - JAW)[..., None])[..., 0] + JAW, rotation
 
-    def bad(self, shift: np.ndarray, poses: list[Pose]) -> np.ndarray:
-        """Vertices [N] bool of faces that are flipped or go through another."""
-        result = np.zeros(len(self.rest), bool)
+    def bad(self, shift: np.ndarray, poses: list[Pose]) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices [N] bool of faces that are flipped or go through each other, and of those that go through teeth."""
+        bad, bitten = np.zeros(len(self.rest), bool), np.zeros(len(self.rest), bool)
         faces = self.body.faces[self.own]
         for pose in poses:
             points, rotation = self.posed(shift, pose)
-            result[faces[flipped(self.rest, points, rotation, faces)]] = True
+            bad[faces[flipped(self.rest, points, rotation, faces)]] = True
             pairs, depth = intersecting(points, faces)
-            result[faces[pairs[depth > CONTACT]]] = True
-        return result
+            pairs = pairs[depth > CONTACT]
+            on_teeth = self.teeth[pairs].any(1)
+            bad[faces[pairs[~on_teeth]]] = True
+            bitten[faces[pairs[on_teeth]]] = True
+        return bad, bitten
 
-    def ruled(self, shift: np.ndarray, lips: str) -> np.ndarray:
-        """The rules alone."""
+    def ruled(self, shift: np.ndarray, lips: str, extra: np.ndarray | float = 0.0) -> np.ndarray:
+        """The rules alone; extra [N] m: additional distance from the teeth."""
+        shift = shift.copy()
         if lips != "free":
             shift = self._lips_apart(shift, lips == "hold")
-        shift = self._off_teeth(shift)
+        for corner in (62, 292):
+            shift[self.outer] = gathered(
+                shift[self.outer], self.outer_at, self.rest[corner], CORNER_STIFF, CORNER_SOFT
+            )
+        shift = self._off_teeth(shift, extra)
         for eye in self.body.eyes.values():
             local = self.rest - eye.centre
             radius = np.linalg.norm(local, axis=1)
@@ -104,10 +134,11 @@ class Settler:
         fix[upper], fix[lower] = -0.5 * change, 0.5 * change
         return shift + fair(fix, self.laplacian, self.gap_free, order=1)
 
-    def _off_teeth(self, shift: np.ndarray) -> np.ndarray:
+    def _off_teeth(self, shift: np.ndarray, extra: np.ndarray | float) -> np.ndarray:
         """Lips and the front of the mouth bag stay outside the dental arch."""
+        clear = self.clear + np.broadcast_to(extra, len(shift))[self.front]
         middle = mouth.lip_middle(self.rest)
-        half = np.array([mouth.ARCH_WIDTH, mouth.ARCH_DEPTH]) + 0.0007 + TEETH_CLEAR
+        half = np.array([mouth.ARCH_WIDTH, mouth.ARCH_DEPTH]) + 0.0007 + clear[:, None]
         at = (self.rest + shift - middle)[self.front][:, [0, 2]] - [0, mouth.ARCH_BACK]
         size = np.linalg.norm(at / half, axis=1)
         low = (size < 1) & (at[:, 1] > 0)
@@ -121,6 +152,7 @@ class Settler:
         faces, part = self.body.faces, self.body.part
         lips = np.unique(faces[part == PARTS.index("lips")])
         fresh = lips[lips >= self.body.skin]  # the bag's first ring
+        self.clear = np.repeat(TEETH_CLEAR, [len(lips), len(fresh), len(fresh)])
         return np.concatenate([lips, *(fresh + len(fresh) * k for k in (1, 2))])
 
 

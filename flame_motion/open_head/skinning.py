@@ -7,7 +7,7 @@ from scipy import sparse
 
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_MIDDLE, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, OVAL
 from .loft import Grid
-from .mesh import fair, umbrella
+from .mesh import fair, gathered, umbrella
 
 ROOT = np.array([0.0, -0.150, -0.055])  # base of the neck
 NECK = np.array([0.0, -0.072, -0.045])  # upper cervical spine, where nodding and turning happen
@@ -15,6 +15,7 @@ JAW = np.array([0.0, -0.006, -0.028])  # the line through both jaw hinges, just 
 
 CHIN = [199, 200, 18, 83, 313, 201, 421, 208, 428, 175, 152, 171, 396, 140, 369, 148, 377, 176, 400, 32, 262, 182, 406]
 CORNERS = dict.fromkeys((61, 291, 76, 306, 62, 292, 78, 308), 0.45)
+CORNER_STIFF, CORNER_SOFT = 0.0015, 0.0075  # m: the four rows end so close to each other that they must move as one
 UPPER_ROWS = [LIPS_OUTER_UPPER, LIPS_MIDDLE[:11], LIPS_MIDDLE[11:22], LIPS_INNER_UPPER]
 LOWER_ROWS = [LIPS_OUTER_LOWER, [76, *LIPS_MIDDLE[22:31], 306], [62, *LIPS_MIDDLE[31:], 292], LIPS_INNER_LOWER]
 # Jaw line, from under the mouth to the ear, right side and left: the bone turns less the nearer it is to the hinge.
@@ -56,7 +57,7 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     value = dict.fromkeys(STILL, 0.0) | dict.fromkeys(CHIN, 1.0) | JAW_LINE | CORNERS
     value |= dict.fromkeys((v for row in UPPER_ROWS for v in row[1:-1]), 0.0)
     value |= dict.fromkeys((v for row in LOWER_ROWS for v in row[4:-4]), 1.0)
-    for step, low, high in ((1, 0.68, 0.20), (2, 0.87, 0.06), (3, 0.97, 0.01)):  # from the corners towards the middle
+    for step, low, high in ((1, 0.61, 0.27), (2, 0.84, 0.08), (3, 0.96, 0.015)):  # from the corners towards the middle
         for rows, share in ((LOWER_ROWS, low), (UPPER_ROWS, high)):
             for row in rows:
                 value |= {row[step]: share, row[-1 - step]: share}
@@ -75,7 +76,10 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     laplacian = umbrella(faces, len(vertices))
     weight = fair(weight, laplacian, free, order=1)
     smooth = weight + 0.5 * (laplacian @ weight)
-    weight = np.where(_lips(len(vertices))[:, None], weight, smooth)[:, 0]
+    weight = np.where(_lips(len(vertices))[:, None], weight, smooth)
+    for corner in (62, 292):
+        weight = gathered(weight, vertices, vertices[corner], CORNER_STIFF, CORNER_SOFT)
+    weight = weight[:, 0]
     return np.where(weight < 0.003, 0, np.clip(weight, 0, 1))
 
 
