@@ -54,7 +54,7 @@ def _mean(body: Body, index: np.ndarray, rows: int) -> sparse.csr_matrix:
 def _add_lid_rim(body: Body, left: bool) -> None:
     eye = body.eyes[left]
     rows, shifts = eyes.lid_rim(eye, body.vertices)
-    fresh = _line_hole(body, eye.loop, rows, eyes.RIM_FOLLOW, PARTS.index("lids"))
+    fresh = _line_hole(body, eye.loop, rows, eyes.RIM_EXPRESS, PARTS.index("lids"))
     body.lid_shift[left] = list(zip(fresh, shifts))
 
 

@@ -95,7 +95,7 @@ LEFT = {
         {280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)
     ),
     "eyeSquint": Pull(
-        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-1.0, 2.4), reach=18
+        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-0.6, 1.8), reach=18
     ),
     "eyeWide": Pull({}, lids=(2.6, -0.8), reach=13),
     "noseSneer": Pull(
@@ -152,14 +152,14 @@ WHOLE = {
     "jawForward": Pull({}),
     "mouthFunnel": Pull(
         {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
-        (*_lips("spread", UO=(-6, 0, 0), UI=(-5.5, 0, 0), LI=(-5.5, 0, 0), LO=(-6, 0, 0)),
+        (*_lips("spread", UO=(-5.5, 0, 0), UI=(-5, 0, 0), LI=(-5, 0, 0), LO=(-5.5, 0, 0)),
          *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)),
-         *_same("all", (0, 0, 2))),
+         *_same("all", (0, 0, 2)), *_same("ends", (0, 0, 1.5))),
         both=True, reach=30,
     ),
     "mouthPucker": Pull(
         {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
-        (*_lips("spread", UO=(-8.8, 0, 0), UI=(-8.5, 0, 0), LI=(-8.5, 0, 0), LO=(-8.8, 0, 0)),
+        (*_lips("spread", UO=(-8, 0, 0), UI=(-7.6, 0, 0), LI=(-7.6, 0, 0), LO=(-8, 0, 0)),
          *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
          *_same("all", (0, 0, 3)), *_same("ends", (0, 0, 2.5))),
         both=True, reach=32,
@@ -209,7 +209,7 @@ def named_axes(body: Body, mirror: np.ndarray, settle: Settler, express: sparse.
     for name, pull in WHOLE.items():
         axes[name] = settle(express @ solver(pull), poses, even=True)
     axes["jawForward"] = settle(body.weights[:, 2:3] * JAW_FORWARD, poses, "free", even=True)
-    axes["mouthClose"] = settle(mouth_close(body), [(1.0, JAW_WITH["mouthClose"])], "free", even=True)
+    axes["mouthClose"] = settle(mouth_close(body), [(1.0, JAW_WITH["mouthClose"])], "free", even=True, margin=0.0)
     tongue = express @ solver(TONGUE_LIPS) + tongue_out(body)
     axes["tongueOut"] = settle(tongue, [(1.0, JAW_WITH["tongueOut"])], "free", even=True)
     return axes
@@ -315,7 +315,7 @@ def tongue_out(body: Body) -> np.ndarray:
     points = body.vertices[body.tongue]
     share = np.clip((points[:, 2] - points[:, 2].min()) / np.ptp(points[:, 2]), 0, 1)
     middle = points[:, 1].mean()
-    lift = 0.0065 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.005 * share
+    lift = 0.0085 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.0065 * share
     shift[body.tongue, 2] = 0.032 * share**1.3
     shift[body.tongue, 1] = lift - 0.45 * share * (points[:, 1] - middle)
     shift[body.tongue, 0] = -0.25 * share * points[:, 0]

@@ -19,13 +19,15 @@ POLAR = np.radians(
 SEGMENTS = 24
 CORNEA = 0.0004  # m, how far the cornea stands out
 RIM = (
-    (0.0006, 1.5),
-    (0.0006, 8.0),
-    (0.0005, 22.0),
-    (0.0005, 40.0),
+    (0.0007, 1.5),
+    (0.0008, 8.0),
+    (0.0010, 22.0),
+    (0.0012, 40.0),
 )  # inside of a lid: m off the eyeball, degrees behind the margin
 RIM_FOLLOW = (1.0, 0.75, 0.4, 0.0)  # how much of the margin's turn each row makes when the lid shuts
-MARGIN_FLOOR, RIM_FLOOR = 0.0007, 0.00045  # m off the eyeball on the way: the cornea must pass below in any gaze
+DROP = (0.0011, 0.0024, 0.0045, 0.0080)  # m: no row lies further behind the margin, which is flesh in the inner corner
+RIM_EXPRESS = (1.0, 1.0, 0.8, 0.4)  # how much of an expression's motion of the margin each row makes
+MARGIN_FLOOR, RIM_FLOOR = 0.0010, 0.00055  # m off the eyeball on the way: the cornea must pass below in any gaze
 THIN = 0.001  # m off the eyeball: no lid is nearer at rest
 SHARES = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)  # of the way a lid shuts, where it is held off the eyeball
 
@@ -201,7 +203,8 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows behind the margin, on the eyeball: at rest [4, L, 3] m and their shift when the eye shuts [4, L, 3]."""
     loop = eye.loop
     local = vertices[loop] - eye.centre
-    direction = local / np.linalg.norm(local, axis=1, keepdims=True)
+    radius = np.linalg.norm(local, axis=1)
+    direction = local / radius[:, None]
     polar = np.arccos(direction[:, 2])
     azimuth = np.arctan2(direction[:, 1], direction[:, 0])
     target, turn = shut_positions(eye, vertices)
@@ -212,9 +215,12 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, shifts = [], []
     for (off, behind), follow in zip(RIM, RIM_FOLLOW):
         p = polar + np.radians(behind)
-        row = (RADIUS + off) * np.stack([np.sin(p) * np.cos(azimuth), np.sin(p) * np.sin(azimuth), np.cos(p)], 1)
+        stand = RADIUS + np.maximum(off, radius - RADIUS - DROP[len(rows)])[:, None]
+        row = stand * np.stack([np.sin(p) * np.cos(azimuth), np.sin(p) * np.sin(azimuth), np.cos(p)], 1)
         rows.append(row + eye.centre)
         share = follow + (1 - follow) * 0.5 * (angle > 0) * (follow > 0.5)  # the lower lid moves as one piece
         shift = _turned(row, angle * share) - row + share[:, None] * beside
+        for _ in range(1 + len(shifts)):  # near the corners the turn changes fast, and the rows are narrow
+            shift = 0.5 * shift + 0.25 * (np.roll(shift, 1, 0) + np.roll(shift, -1, 0))
         shifts.append(cleared(row, shift, RADIUS + RIM_FLOOR))
     return np.array(rows), np.array(shifts)

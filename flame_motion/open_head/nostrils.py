@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-RIGHT = [79, 166, 75, 60, 20]  # landmarks around the subject's right nostril
+RIGHT = [79, 166, 59, 75, 60, 20]  # landmarks around the subject's right nostril
 # Rings of the tube: mm up, mm back, size next to the opening.
 TUBE = ((1.1, 0.1, 0.93), (3.6, 0.6, 0.74), (7.0, 2.2, 0.5))
 FOLLOW = (1.0, 0.9, 0.8)  # how much of the rim's own motion each ring makes

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import eyes, mouth
 from .body import PARTS, Body
-from .checks import flipped, intersecting
+from .checks import intersecting
 from .mesh import edges, fair, gathered, umbrella
 from .skinning import CORNER_SOFT, CORNER_STIFF, JAW
 
@@ -20,6 +20,7 @@ CONTACT = 0.00018  # m that shut lips or lids may lie in each other
 OWN = ("face", "lips", "lids", "mouth", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue")
 NEAR_LIPS = 0.010  # m, how far a correction of the lips' border reaches
 TEETH_CLEAR = (0.0008, 0.0018, 0.0014)  # m from the teeth to the lips and the bag's next two rings
+MARGIN = 0.25  # least cosine between a face and itself at rest that is sought first, for combinations
 ROUNDS = 80
 
 
@@ -46,13 +47,15 @@ class Settler:
         )
         self.stiff[self.front] = False
 
-    def __call__(self, shift: np.ndarray, poses: list[Pose], lips: str = "part", even: bool = False) -> np.ndarray:
+    def __call__(
+        self, shift: np.ndarray, poses: list[Pose], lips: str = "part", even: bool = False, margin: float = MARGIN
+    ) -> np.ndarray:
         """The displacement, settled for all `poses`; lips: "part" (they may only part), "hold" (their distance stays)
         or "free"; even: the two halves of the face mirror each other."""
         extra = np.zeros(len(shift))
         shift = self.ruled(shift, lips)
         for k in range(ROUNDS):
-            bad, bitten = self.bad(shift, poses)
+            bad, bitten = self.bad(shift, poses, margin * max(0.0, 1 - k / 30))
             if not (bad | bitten).any():
                 break
             extra[bitten] += 0.0003
@@ -90,13 +93,13 @@ class Settler:
         rotation = np.eye(3) + self.body.weights[:, 2, None, None] * (turn - np.eye(3))
         return (rotation @ (self.rest + amplitude * shift - JAW)[..., None])[..., 0] + JAW, rotation
 
-    def bad(self, shift: np.ndarray, poses: list[Pose]) -> tuple[np.ndarray, np.ndarray]:
+    def bad(self, shift: np.ndarray, poses: list[Pose], margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Vertices [N] bool of faces that are flipped or go through each other, and of those that go through teeth."""
         bad, bitten = np.zeros(len(self.rest), bool), np.zeros(len(self.rest), bool)
         faces = self.body.faces[self.own]
         for pose in poses:
             points, rotation = self.posed(shift, pose)
-            bad[faces[flipped(self.rest, points, rotation, faces)]] = True
+            bad[faces[folded(self.rest, points, rotation, faces, margin)]] = True
             pairs, depth = intersecting(points, faces)
             pairs = pairs[depth > CONTACT]
             on_teeth = self.teeth[pairs].any(1)
@@ -110,9 +113,7 @@ class Settler:
         if lips != "free":
             shift = self._lips_apart(shift, lips == "hold")
         for corner in (62, 292):
-            shift[self.outer] = gathered(
-                shift[self.outer], self.outer_at, self.rest[corner], CORNER_STIFF, CORNER_SOFT
-            )
+            shift[self.outer] = gathered(shift[self.outer], self.outer_at, self.rest[corner], CORNER_STIFF, CORNER_SOFT)
         shift = self._off_teeth(shift, extra)
         for eye in self.body.eyes.values():
             local = self.rest - eye.centre
@@ -154,6 +155,21 @@ class Settler:
         fresh = lips[lips >= self.body.skin]  # the bag's first ring
         self.clear = np.repeat(TEETH_CLEAR, [len(lips), len(fresh), len(fresh)])
         return np.concatenate([lips, *(fresh + len(fresh) * k for k in (1, 2))])
+
+
+def folded(
+    rest: np.ndarray, posed: np.ndarray, rotation: np.ndarray, faces: np.ndarray, margin: float = 0.0
+) -> np.ndarray:
+    """Faces [F] bool that are turned inside out or nearly so: `checks.flipped` with a margin for combinations."""
+    before = (rotation[faces].mean(1) @ normals(rest, faces)[..., None])[..., 0]
+    return (before * normals(posed, faces)).sum(1) < margin
+
+
+def normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals [F, 3] of the faces."""
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    cross = np.cross(b - a, c - a)
+    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-20)
 
 
 def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
