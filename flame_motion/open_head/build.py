@@ -117,7 +117,9 @@ def lid_shapes(body: Body, settle: Settler) -> np.ndarray:
     left[: body.skin] = eyes.lid_shape(body.eyes[True], body.vertices[: body.skin], faces)
     for index, shift in body.lid_shift[True]:
         left[index] = shift
-    left = settle(left, [(share, 0.0) for share in (1.0, 0.75, 0.5, 0.25)], "free")
+    left = settle(
+        left, [(share, 0.0) for share in (1.0, 0.75, 0.5, 0.25)], "free", margin=0.0, held=body.eyes[True].loop
+    )
     return np.stack([left, left[settle.mirror] * [-1, 1, 1]], -1)
 
 

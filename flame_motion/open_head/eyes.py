@@ -25,10 +25,10 @@ RIM = (
     (0.0012, 40.0),
 )  # inside of a lid: m off the eyeball, degrees behind the margin
 RIM_FOLLOW = (1.0, 0.75, 0.4, 0.0)  # how much of the margin's turn each row makes when the lid shuts
-DROP = (0.0011, 0.0024, 0.0045, 0.0080)  # m: no row lies further behind the margin, which is flesh in the inner corner
+DROP = (0.0018, 0.0036, 0.0060, 0.0090)  # m: no row lies further behind the margin, which is flesh in the inner corner
 RIM_EXPRESS = (1.0, 1.0, 0.8, 0.4)  # how much of an expression's motion of the margin each row makes
-MARGIN_FLOOR, RIM_FLOOR = 0.0010, 0.00055  # m off the eyeball on the way: the cornea must pass below in any gaze
-THIN = 0.001  # m off the eyeball: no lid is nearer at rest
+MARGIN_FLOOR, RIM_FLOOR = 0.0012, 0.0005  # m off the eyeball on the way: the cornea must pass below in any gaze
+THIN = 0.0011  # m off the eyeball: no lid is nearer at rest
 SHARES = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)  # of the way a lid shuts, where it is held off the eyeball
 
 
@@ -150,7 +150,7 @@ def cleared(rest: np.ndarray, shift: np.ndarray, floor: float | np.ndarray) -> n
 
 
 def _turned(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Points [..., 3] turned about x by angle [...] rad, +y towards -z negative: a lid that shuts from above turns < 0."""
+    """Points [..., 3] turned about x by angle [...] rad: a lid that shuts from above turns by a negative angle."""
     c, s = np.cos(angle), np.sin(angle)
     x, y, z = np.moveaxis(points, -1, 0)
     return np.stack([x, c * y + s * z, c * z - s * y], -1)
@@ -220,7 +220,7 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows.append(row + eye.centre)
         share = follow + (1 - follow) * 0.5 * (angle > 0) * (follow > 0.5)  # the lower lid moves as one piece
         shift = _turned(row, angle * share) - row + share[:, None] * beside
-        for _ in range(1 + len(shifts)):  # near the corners the turn changes fast, and the rows are narrow
+        for _ in range(6 + len(shifts)):  # near the corners the turn changes fast, and the rows are narrow
             shift = 0.5 * shift + 0.25 * (np.roll(shift, 1, 0) + np.roll(shift, -1, 0))
         shifts.append(cleared(row, shift, RADIUS + RIM_FLOOR))
     return np.array(rows), np.array(shifts)

@@ -48,20 +48,28 @@ class Settler:
         self.stiff[self.front] = False
 
     def __call__(
-        self, shift: np.ndarray, poses: list[Pose], lips: str = "part", even: bool = False, margin: float = MARGIN
+        self,
+        shift: np.ndarray,
+        poses: list[Pose],
+        lips: str = "part",
+        even: bool = False,
+        margin: float = MARGIN,
+        held: np.ndarray | None = None,
     ) -> np.ndarray:
         """The displacement, settled for all `poses`; lips: "part" (they may only part), "hold" (their distance stays)
-        or "free"; even: the two halves of the face mirror each other."""
+        or "free"; even: the two halves of the face mirror each other; held: vertices that smoothing leaves alone."""
         extra = np.zeros(len(shift))
         shift = self.ruled(shift, lips)
         for k in range(ROUNDS):
-            bad, bitten = self.bad(shift, poses, margin * max(0.0, 1 - k / 30))
+            bad, bitten = self.bad(shift, poses, margin * max(0.1, 1 - k / 30))
             if not (bad | bitten).any():
                 break
             extra[bitten] += 0.0003
             for _ in range(1 + k // 10):
                 bad[self.edges[bad[self.edges].any(1)]] = True
             bad[self.stiff] = False
+            if held is not None:
+                bad[held] = False
             for _ in range(2):
                 shift = shift + 0.5 * bad[:, None] * (self.laplacian @ shift)
             if even:

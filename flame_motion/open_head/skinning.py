@@ -57,7 +57,7 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     value = dict.fromkeys(STILL, 0.0) | dict.fromkeys(CHIN, 1.0) | JAW_LINE | CORNERS
     value |= dict.fromkeys((v for row in UPPER_ROWS for v in row[1:-1]), 0.0)
     value |= dict.fromkeys((v for row in LOWER_ROWS for v in row[4:-4]), 1.0)
-    for step, low, high in ((1, 0.61, 0.27), (2, 0.84, 0.08), (3, 0.96, 0.015)):  # from the corners towards the middle
+    for step, low, high in ((1, 0.57, 0.33), (2, 0.80, 0.13), (3, 0.95, 0.03)):  # from the corners towards the middle
         for rows, share in ((LOWER_ROWS, low), (UPPER_ROWS, high)):
             for row in rows:
                 value |= {row[step]: share, row[-1 - step]: share}
