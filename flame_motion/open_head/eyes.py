@@ -212,7 +212,8 @@ def lid_rim(eye: Eye, vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     angle[[0, len(eye.upper) - 1]] = 0
     beside = np.concatenate([target, target[-2:0:-1]]) - eye.centre - _turned(local, angle)  # besides the turn
     beside[[0, len(eye.upper) - 1]] = 0
-    rows, shifts = [], []
+    rows: list[np.ndarray] = []
+    shifts: list[np.ndarray] = []
     for (off, behind), follow in zip(RIM, RIM_FOLLOW):
         p = polar + np.radians(behind)
         stand = RADIUS + np.maximum(off, radius - RADIUS - DROP[len(rows)])[:, None]
