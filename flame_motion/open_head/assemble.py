@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 
-from . import eyes, mouth, unwrap
+from . import eyes, mouth, nostrils, unwrap
 from .body import PARTS, Body, skin_body
+from .mesh import boundary
 
 EYE_JOINT = {True: 3, False: 4}
-BAG_FOLLOW = (1.0, 0.85, 0.5, 0.2, 0.1, 0.0, 0.0, 0.0)  # how much of the lips' own motion each ring of the bag makes
 
 
 def whole_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Body:
@@ -17,6 +19,7 @@ def whole_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Bod
     body = skin_body(vertices, faces, twin)
     for left in (True, False):
         _add_lid_rim(body, left)
+    _add_nostrils(body)
     _add_mouth(body)
     for left in (True, False):
         _add_eyeball(body, left)
@@ -55,11 +58,24 @@ def _mean(body: Body, index: np.ndarray, rows: int) -> sparse.csr_matrix:
 def _add_lid_rim(body: Body, left: bool) -> None:
     eye = body.eyes[left]
     rows, shifts = eyes.lid_rim(eye, body.vertices)
-    loop, size = eye.loop, len(eye.loop)
-    outer, body.lid_shift[left] = loop, []
+    fresh = _line_hole(body, eye.loop, rows, eyes.RIM_EXPRESS, PARTS.index("lids"))
+    body.lid_shift[left] = list(zip(fresh, shifts))
+
+
+def _add_nostrils(body: Body) -> None:
+    for loop in boundary(body.faces):
+        if len(loop) == 2 * len(nostrils.RIGHT):
+            rim = np.array(loop)
+            rows = nostrils.tube(body.vertices[rim])
+            last = _line_hole(body, rim, rows, nostrils.FOLLOW, PARTS.index("face"))[-1]
+            _close(body, last)
+
+
+def _line_hole(body: Body, loop: np.ndarray, rows: np.ndarray, shares: Sequence[float], part: int) -> list[np.ndarray]:
+    """Rings [R, L, 3] m welded behind a hole of the skin, each with a share of its rim's motion: their vertices."""
+    size, outer, result = len(loop), loop, []
     hole = body.uv[loop]
-    for k, (row, shift) in enumerate(zip(rows, shifts)):
-        share = eyes.RIM_FOLLOW[k]
+    for k, (row, share) in enumerate(zip(rows, shares)):
         fresh = len(body.vertices) + np.arange(size)
         uv = hole + (k + 1) / (len(rows) + 1) * (hole.mean(0) - hole)
         bridge = _bridge(body, outer, fresh)
@@ -68,18 +84,23 @@ def _add_lid_rim(body: Body, left: bool) -> None:
         place[fresh] = len(body.uv) + np.arange(size)
         follow = share * _pick(body, loop) + (1 - share) * _mean(body, loop, size)
         weights = body.weights[loop]
-        body.add(
-            row,
-            bridge,
-            PARTS.index("lids"),
-            uv,
-            weights,
-            follow,
-            share * _pick(body, loop),
-            place[bridge] - len(body.uv),
-        )
-        body.lid_shift[left].append((fresh, shift))
+        body.add(row, bridge, part, uv, weights, follow, share * _pick(body, loop), place[bridge] - len(body.uv))
+        result.append(fresh)
         outer = fresh
+    return result
+
+
+def _close(body: Body, ring: np.ndarray) -> None:
+    """A fan over the last ring that was added, its uv the last points."""
+    size, tip = len(ring), len(body.vertices)
+    fan = _bridge(body, ring, np.full(size, tip))[::2]
+    place = np.zeros(tip + 1, np.int64)
+    place[ring], place[tip] = len(body.uv) - size + np.arange(size), len(body.uv)
+    mean = lambda rows: sparse.csr_matrix(rows.mean(0))  # noqa: E731
+    body.add(
+        body.vertices[ring].mean(0, keepdims=True), fan, body.part[-1], body.uv[-size:].mean(0, keepdims=True),
+        body.weights[ring].mean(0), mean(body.follow[-1]), mean(body.express[-1]), place[fan] - len(body.uv),
+    )  # fmt: skip
 
 
 def _add_mouth(body: Body) -> None:
@@ -89,14 +110,14 @@ def _add_mouth(body: Body) -> None:
     start, outer = len(body.uv), loop
     body.uv = np.concatenate([body.uv, flat])
     none = np.zeros((0, 2))
-    for k, (ring, share) in enumerate(zip(rings, BAG_FOLLOW)):
+    for k, (ring, share) in enumerate(zip(rings, mouth.BAG_FOLLOW)):
         fresh = len(body.vertices) + np.arange(size)
         faces = _bridge(body, outer, fresh, across=True)
         place = np.zeros(len(body.vertices) + size, np.int64)
         place[outer], place[fresh] = start + k * size + np.arange(size), start + (k + 1) * size + np.arange(size)
         part = PARTS.index("lips" if k == 0 else "mouth")
         follow = share * _pick(body, loop) + (1 - share) * _mean(body, loop, size)
-        weights = _bag_weights(body, k / len(rings), min(1.0, 0.35 * k))
+        weights = _bag_weights(body, mouth.BAG_PARTED[k], mouth.BAG_BACK[k])
         body.add(ring, faces, part, none, weights, follow, share * _pick(body, loop), place[faces] - len(body.uv))
         outer = fresh
     last = np.full(size, len(body.vertices))
@@ -106,12 +127,12 @@ def _add_mouth(body: Body) -> None:
     body.add(end[None], faces, PARTS.index("mouth"), none, weights, follow, 0 * follow, place[faces] - len(body.uv))
 
 
-def _bag_weights(body: Body, depth: float, parting: float) -> np.ndarray:
+def _bag_weights(body: Body, parted: float, back: float) -> np.ndarray:
     """Weights [40, 5] of a ring of the mouth bag: as the lips in front, halves parted behind, one at the back."""
     size = len(body.lips)
     lips = body.weights[body.lips, 2]
-    half = np.clip(0.5 - 0.6 * np.sin(np.pi * (1 - np.arange(size) / (size // 2))), 0, 1)
-    jaw = (1 - depth) * (lips + (half - lips) * parting) + depth * 0.4
+    half = 0.5 - 0.5 * np.sign(np.round(np.sin(np.pi * (1 - np.arange(size) / (size // 2))), 6))
+    jaw = (1 - back) * (lips + (half - lips) * parted) + back * 0.4
     zero = np.zeros(size)
     return np.stack([zero, 1 - jaw, jaw, zero, zero], 1)
 

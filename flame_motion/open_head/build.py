@@ -16,14 +16,16 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from . import correctives, eyes, learn, skinning
+from . import correctives, eyes, learn, nostrils, skinning
 from .assemble import whole_body
 from .body import Body
-from .expressions import JAW_FORWARD, named_axes, names, tongue_out
+from .expressions import named_axes, names
 from .extend import anthropometric, expression_shift, identity_shift
 from .facemesh import COUNT, IBUG68, symmetric, triangles
 from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
+from .sculpt import sculpted
+from .settle import Settler
 
 IDENTITY, RESIDUAL = 20, 24
 PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
@@ -45,20 +47,25 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
     """The head's arrays, by Head's field names, and the card's figures."""
     faces, mean, twin = common_frame(read_footage(footage, cache))
     rest, template = learn.neutral_face(faces, twin)
-    coarse = symmetric(triangles(mean), mean, twin)
-    refine = interpolating(loop_subdivision(coarse, COUNT)[1])
-    body = whole_body(refine @ template, coarse, twin)
+    coarse = nostrils.without(symmetric(triangles(mean), mean, twin), twin)
+    fine, subdivision = loop_subdivision(coarse, COUNT)
+    refine = interpolating(subdivision)
+    body = whole_body(sculpted(refine @ template, fine, twin), coarse, twin)
     mirror = mirror_pairs(body.vertices)
     follow, express = (sparse.vstack(rows).tocsr() for rows in (body.follow, body.express))
-    eyelids = lid_shapes(body)
-    named = [spread_named(k, v, body, express) for k, v in sorted(named_axes(body, mirror[: body.skin]).items())]
+    settle = Settler(body, mirror)
+    settle.jaw(list(np.radians([10, 15, 20, 25])))
+    eyelids = lid_shapes(body, settle)
+    named = [shift for _, shift in sorted(named_axes(body, mirror, settle, express).items())]
     lids = [eyelids[:COUNT, :, k] for k in (0, 1)]
     axes = learn.Axes(np.array([k[:COUNT] for k in named] + lids), body.weights[:COUNT, 2], skinning.JAW)
     identity, residual, card = learned(faces, rest, template, twin, axes)
 
     own = anthropometric(body)
     shapes = [identity_shift(body, refine, d) for d in identity] + list(own.values())
-    wrinkles = [express @ expression_shift(body, refine, d) for d in residual]
+    wrinkles = [
+        settle(express @ expression_shift(body, refine, d), [(1.2, 0.0), (-1.2, 0.0)], "hold") for d in residual
+    ]
     arrays = {
         "template": body.vertices.astype(np.float32),
         "identity": np.stack([follow @ d for d in shapes], -1).astype(np.float16),
@@ -116,23 +123,17 @@ def mirror_pairs(vertices: np.ndarray) -> np.ndarray:
     return twin
 
 
-def lid_shapes(body: Body) -> np.ndarray:
+def lid_shapes(body: Body, settle: Settler) -> np.ndarray:
     """[N, 3, 2] m: left and right eyelid shut."""
-    shapes = np.zeros((len(body.vertices), 3, 2))
+    left = np.zeros((len(body.vertices), 3))
     faces = body.faces[(body.faces < body.skin).all(1)]
-    for k, left in enumerate((True, False)):
-        shapes[: body.skin, :, k] = eyes.lid_shape(body.eyes[left], body.vertices[: body.skin], faces)
-        for index, shift in body.lid_shift[left]:
-            shapes[index, :, k] = shift
-    return shapes
-
-
-def spread_named(name: str, shift: np.ndarray, body: Body, express: sparse.csr_matrix) -> np.ndarray:
-    """A named axis for all vertices [N, 3] m."""
-    if name == "jawForward":  # lower teeth and tongue go along
-        return body.weights[:, 2:3] * JAW_FORWARD
-    whole = express @ shift
-    return whole + tongue_out(body) if name == "tongueOut" else whole
+    left[: body.skin] = eyes.lid_shape(body.eyes[True], body.vertices[: body.skin], faces)
+    for index, shift in body.lid_shift[True]:
+        left[index] = shift
+    left = settle(
+        left, [(share, 0.0) for share in (1.0, 0.75, 0.5, 0.25)], "free", margin=0.0, held=body.eyes[True].loop
+    )
+    return np.stack([left, left[settle.mirror] * [-1, 1, 1]], -1)
 
 
 def joint_regressor(body: Body) -> np.ndarray:

@@ -10,15 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
-from .body import Body
+from .body import PARTS, Body
 from .eyes import pushed_out
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
 from .mesh import fair, umbrella
+from .settle import Settler
+from .skinning import JAW
 
 Vector = tuple[float, float, float]
 ROWS = {"UO": LIPS_OUTER_UPPER, "UI": LIPS_INNER_UPPER, "LI": LIPS_INNER_LOWER, "LO": LIPS_OUTER_LOWER}
 UPPER_LID = [466, 388, 387, 386, 385, 384, 398]  # subject's left, outer -> inner, corners left out
+CHIN_FRONT = 199
 LOWER_LID = [249, 390, 373, 374, 380, 381, 382]
 LID_PROFILE = (0.45, 0.75, 0.95, 1.0, 0.95, 0.75, 0.4)
 
@@ -42,6 +46,8 @@ def _profile(name: str, s: np.ndarray) -> np.ndarray:
         "middle": np.cos(0.5 * np.pi * s) ** 1.2,
         "flat": 1 - np.abs(s) ** 4,
         "side": ramp * ramp * (3 - 2 * ramp),
+        "ends": s * s,
+        "other": np.clip(-s, 0, 1) ** 2,
         "corner": np.clip((s - 0.45) / 0.55, 0, 1) ** 1.5,
         "half": np.clip((s + 0.25) / 0.6, 0, 1) * (1 - np.clip(s, 0, 1) ** 3),
         "spread": s,
@@ -89,7 +95,7 @@ LEFT = {
         {280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)
     ),
     "eyeSquint": Pull(
-        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-1.0, 2.4), reach=18
+        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-0.6, 1.8), reach=18
     ),
     "eyeWide": Pull({}, lids=(2.6, -0.8), reach=13),
     "noseSneer": Pull(
@@ -144,22 +150,18 @@ WHOLE = {
         _same("all", (0, 0, 1.2)), both=True, reach=34,
     ),
     "jawForward": Pull({}),
-    "mouthClose": Pull(  # lips shut over an open jaw: 1 makes up for a jaw of 0.12 rad
-        {18: (0, 4.5, 0)},
-        _lips("flat", UO=(0, -1, 0), UI=(0, -1.5, 0), LI=(0, 7, 0.4), LO=(0, 6.5, 0.3)), both=True,
-    ),
     "mouthFunnel": Pull(
         {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
-        (*_lips("spread", UO=(-6, 0, 0), UI=(-5.5, 0, 0), LI=(-5.5, 0, 0), LO=(-6, 0, 0)),
+        (*_lips("spread", UO=(-5.5, 0, 0), UI=(-5, 0, 0), LI=(-5, 0, 0), LO=(-5.5, 0, 0)),
          *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)),
-         *_same("all", (0, 0, 2))),
+         *_same("all", (0, 0, 2)), *_same("ends", (0, 0, 1.5))),
         both=True, reach=30,
     ),
     "mouthPucker": Pull(
         {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
-        (*_lips("spread", UO=(-10, 0, 0), UI=(-9.5, 0, 0), LI=(-9.5, 0, 0), LO=(-10, 0, 0)),
+        (*_lips("spread", UO=(-8, 0, 0), UI=(-7.6, 0, 0), LI=(-7.6, 0, 0), LO=(-8, 0, 0)),
          *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
-         *_same("all", (0, 0, 3))),
+         *_same("all", (0, 0, 3)), *_same("ends", (0, 0, 2.5))),
         both=True, reach=32,
     ),
     "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -2.2, -2), UI=(0, 0.3, -3)), both=True, reach=14),
@@ -176,35 +178,67 @@ WHOLE = {
 MOUTH_LEFT = Pull(
     {18: (5, 0, 0), 199: (2, 0, 0), 164: (3.5, 0, 0), 426: (3, 0, -0.5), 432: (4.5, 0, -2), 436: (4, 0, -2),
      206: (3.5, 0, 1), 212: (4.5, 0, 1.5), 216: (4, 0, 1.5)},
-    (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3))), reach=30,
+    (*_same("all", (6.5, 0, 0)), *_same("side", (0.5, 0.5, -3)), *_same("other", (0, -0.3, 3.5))), reach=30,
 )  # fmt: skip
 TONGUE_LIPS = Pull(
     {}, _lips("flat", UI=(0, 1.2, 0.3), UO=(0, 0.8, 0), LI=(0, -3.2, 0.5), LO=(0, -2, 0.5)), both=True, reach=16
 )
-JAW_FORWARD = np.array([0.0, -0.0005, 0.0055])  # m
+JAW_FORWARD = np.array([0.0, -0.0018, 0.0055])  # m: forward, and down over the upper teeth
+SHUT = 0.3  # share of the jaw's turn that both lips make when they stay shut over an open jaw
+JAW_WITH = {"mouthClose": np.radians(25), "tongueOut": np.radians(15)}  # rad of jaw these axes are made for
 
 
 def names() -> list[str]:
     """The named axes, in ARKit's alphabetical order."""
     sided = [f"{name}{side}" for name in LEFT for side in ("Left", "Right")]
-    return sorted([*sided, *WHOLE, "mouthLeft", "mouthRight", "tongueOut"])
+    return sorted([*sided, *WHOLE, "mouthClose", "mouthLeft", "mouthRight", "tongueOut"])
 
 
-def named_axes(body: Body, mirror: np.ndarray) -> dict[str, np.ndarray]:
-    """Displacement of the skin [skin, 3] m for every named axis that moves it; mirror [skin] pairs left and right."""
+def named_axes(body: Body, mirror: np.ndarray, settle: Settler, express: sparse.csr_matrix) -> dict[str, np.ndarray]:
+    """Displacement of the whole head [N, 3] m for every named axis; mirror [N] pairs left and right.
+
+    express [N, skin] carries a displacement of the skin to everything welded to it.
+    """
     flip = np.array([-1.0, 1.0, 1.0])
     solver = _Spreader(body, mirror)
+    poses = [(1.1, 0.0), (1.0, np.radians(15))]
     axes = {}
-    for name, pull in LEFT.items():
-        axes[f"{name}Left"] = solver(pull)
+    for name, pull in {**LEFT, "mouth": MOUTH_LEFT}.items():
+        axes[f"{name}Left"] = settle(express @ solver(pull), poses)
         axes[f"{name}Right"] = axes[f"{name}Left"][mirror] * flip
     for name, pull in WHOLE.items():
-        axes[name] = solver(pull)
-    axes["mouthLeft"] = solver(MOUTH_LEFT)
-    axes["mouthRight"] = axes["mouthLeft"][mirror] * flip
-    axes["jawForward"] = body.weights[: body.skin, 2:3] * JAW_FORWARD
-    axes["tongueOut"] = solver(TONGUE_LIPS)
+        axes[name] = settle(express @ solver(pull), poses, even=True)
+    axes["jawForward"] = settle(body.weights[:, 2:3] * JAW_FORWARD, poses, "free", even=True)
+    axes["mouthClose"] = settle(mouth_close(body), [(1.0, JAW_WITH["mouthClose"])], "free", even=True, margin=0.0)
+    tongue = express @ solver(TONGUE_LIPS) + tongue_out(body)
+    axes["tongueOut"] = settle(tongue, [(1.0, JAW_WITH["tongueOut"])], "free", even=True)
     return axes
+
+
+def mouth_close(body: Body) -> np.ndarray:
+    """Displacement [N, 3] m that, under a jaw of JAW_WITH["mouthClose"], brings both lips to where they meet at SHUT.
+
+    Skinning turns a vertex by its weight; the displacement is what turns it by another weight instead.
+    """
+    lips = np.unique(body.faces[(body.part == PARTS.index("lips"))])
+    skin, weight = body.vertices[: body.skin], body.weights[:, 2:3]
+    laplacian = umbrella(body.faces, len(body.vertices), body.vertices)
+    middle = skin[LIPS_INNER_UPPER[5]]
+    change = np.zeros_like(weight)
+    change[lips] = SHUT - weight[lips]
+    free = np.linalg.norm((body.vertices - middle) * [0.8, 1, 0.7], axis=1) < 0.034
+    free &= body.vertices[:, 1] > body.vertices[CHIN_FRONT, 1]
+    free[lips] = False
+    free[lips.max() + 1 + len(body.lips) :] = False  # the bag's second ring gives way, what lies behind does not
+    change = fair(change, laplacian, free, order=1)
+    for _ in range(6):
+        change += 0.5 * free[:, None] * (laplacian @ change)
+    angle = JAW_WITH["mouthClose"]
+    c, s = np.cos(angle), np.sin(angle)
+    bend = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) - np.eye(3)
+    now, wanted = (np.eye(3) + w[..., None] * bend for w in (weight, weight + change))
+    local = (body.vertices - JAW)[..., None]
+    return np.linalg.solve(now, wanted @ local)[..., 0] - local[..., 0]
 
 
 class _Spreader:
@@ -214,7 +248,7 @@ class _Spreader:
         self.body, self.mirror = body, mirror
         self.vertices = body.vertices[: body.skin]
         self.faces = body.faces[(body.faces < body.skin).all(1)]
-        self.laplacian = umbrella(self.faces, body.skin)
+        self.laplacian = umbrella(self.faces, body.skin, self.vertices)
         self.margins = np.concatenate([eye.loop for eye in body.eyes.values()])
 
     def __call__(self, pull: Pull) -> np.ndarray:
@@ -281,7 +315,7 @@ def tongue_out(body: Body) -> np.ndarray:
     points = body.vertices[body.tongue]
     share = np.clip((points[:, 2] - points[:, 2].min()) / np.ptp(points[:, 2]), 0, 1)
     middle = points[:, 1].mean()
-    lift = 0.0065 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.005 * share
+    lift = 0.0085 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.0065 * share
     shift[body.tongue, 2] = 0.032 * share**1.3
     shift[body.tongue, 1] = lift - 0.45 * share * (points[:, 1] - middle)
     shift[body.tongue, 0] = -0.25 * share * points[:, 0]

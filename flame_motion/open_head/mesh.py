@@ -82,13 +82,16 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
-def umbrella(faces: np.ndarray, count: int) -> sparse.csr_matrix:
-    """Uniform Laplacian [N, N]: mean of the neighbours minus the vertex."""
+def umbrella(faces: np.ndarray, count: int, vertices: np.ndarray | None = None) -> sparse.csr_matrix:
+    """Laplacian [N, N]: mean of the neighbours minus the vertex; uniform, or weighted by 1 / distance of `vertices`."""
     edge = edges(faces)
     ones = np.ones(len(edge))
+    if vertices is not None:
+        ones = 1 / np.maximum(np.linalg.norm(vertices[edge[:, 0]] - vertices[edge[:, 1]], axis=1), 1e-5)
     near = sparse.coo_matrix((ones, (edge[:, 0], edge[:, 1])), (count, count))
     near = (near + near.T).tocsr()
-    degree = np.maximum(np.asarray(near.sum(1)).ravel(), 1)
+    degree = np.asarray(near.sum(1)).ravel()
+    degree[degree == 0] = 1
     return (sparse.diags(1 / degree) @ near - sparse.identity(count)).tocsr()
 
 
@@ -101,3 +104,11 @@ def fair(values: np.ndarray, laplacian: sparse.csr_matrix, free: np.ndarray, ord
     result = values.copy()
     result[inside] = solution.reshape(len(inside), -1)
     return result
+
+
+def gathered(values: np.ndarray, points: np.ndarray, centre: np.ndarray, inner: float, outer: float) -> np.ndarray:
+    """Values [N, C] made equal, their mean, within `inner` of a place [3], and left alone beyond `outer`."""
+    distance = np.linalg.norm(points - centre, axis=1)
+    share = np.clip((outer - distance) / (outer - inner), 0, 1)[:, None]
+    share = share * share * (3 - 2 * share)
+    return values + share * (values[distance < inner].mean(0) - values)

@@ -6,26 +6,25 @@ import numpy as np
 
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER
 
-ARCH_WIDTH, ARCH_DEPTH, ARCH_BACK = (
-    0.027,
-    0.036,
-    -0.0435,
-)  # m: the dental arch; its back end lies this far behind the lips
-# Rings of the bag behind the lips: how far the ring has come from the lips' curve to the arch's (0..1), arch scale,
-# height above and below the lip line, and the shift backwards.
+ARCH_WIDTH, ARCH_DEPTH = 0.0258, 0.036  # m: the dental arch
+ARCH_BACK = -0.0445  # m: its back end lies this far behind the lips
+# Rings of the bag, each (half width, depth of its curve, back of its curve behind the lips, height above and below the
+# lip line). The first two follow the lips instead; every ring but those is an arch that stands clear of the teeth.
+SLIT = ((0.0018, -0.00045, -0.00075), (0.0037, 0.0021, -0.0028))  # m behind the lips, up of the upper and lower row
 BAG = [
-    (0.0, 1.00, 1.0, 1.0, 2.2),
-    (0.15, 1.04, 4.0, 4.0, 4.6),
-    (0.6, 1.05, 9.0, 8.5, 6.0),
-    (1.0, 1.05, 13.0, 12.5, 3.0),
-    (1.0, 0.92, 14.5, 14.0, 7.0),
-    (1.0, 0.75, 15.0, 13.5, 16.0),
-    (1.0, 0.62, 13.0, 13.0, 28.0),
-    (1.0, 0.45, 8.0, 10.0, 40.0),
+    (29.6, 38.6, -44.5, 6.0, 6.8),
+    (29.8, 38.6, -46.0, 11.8, 13.9),
+    (21.5, 27.5, -46.5, 13.0, 15.5),
+    (19.0, 18.0, -47.5, 14.0, 16.5),
+    (17.5, 8.0, -52.0, 12.0, 16.5),
+    (14.0, 3.0, -57.0, 6.0, 15.0),
 ]
+BAG_FOLLOW = (1.0, 0.5, 0.15, 0.0, 0.0, 0.0, 0.0, 0.0)  # how much of the lips' own motion each ring of the bag makes
+BAG_BACK = (0.0, 0.0, 0.0, 0.0, 0.0, 0.15, 0.6, 1.0)  # how much it goes with the throat
+BAG_PARTED = (0.0, 0.35, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)  # how much its halves go with skull and jaw, not with the lips
 TEETH, SAMPLES = 12, 3
 # A tooth row's profile: height from the biting edge towards the gum, distance out of the arch; the first two are gum.
-PROFILE = [(12.5, -2.0), (9.3, 0.2), (5.0, 0.7), (0.0, -0.3), (0.6, -2.2), (6.5, -3.8), (10.5, -4.8)]
+PROFILE = [(11.0, -1.2), (8.8, 0.2), (5.0, 0.7), (0.0, -0.3), (0.6, -2.2), (6.5, -3.8), (10.5, -4.8)]
 
 
 def lip_loop(loops: list[list[int]]) -> np.ndarray:
@@ -48,24 +47,20 @@ def bag(vertices: np.ndarray, loop: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Rings [R, 40, 3] m behind the lips and the end point [3] m."""
     half = len(loop) // 2
     turn = np.pi * (1 - np.arange(len(loop)) / half)  # right corner pi, left corner 0, lower lip negative
-    middle = lip_middle(vertices)
+    middle, shut = lip_middle(vertices), vertices[loop]
+    side = np.sign(np.round(np.sin(turn), 6))  # 1 upper, -1 lower, 0 corner
     rows = []
-    for share, scale, above, below, back in BAG:
-        arch = _arch(np.cos(turn), scale) + middle
-        lips = vertices[loop] * np.array([scale, 1, 1])
-        ring = (1 - share) * lips + share * arch
-        height = np.where(np.sin(turn) > 0, above, -below) * np.abs(np.sin(turn)) ** 0.6 / 1000
-        ring[:, 1] = (1 - share) * vertices[loop, 1] + share * (middle[1] - 0.001) + height
-        ring[:, 2] -= back / 1000
-        rows.append(ring)
+    wide = np.abs(np.cos(turn)) ** 6  # beside the corners the lips part behind, and the cheek bends round the teeth
+    for back, above, below in SLIT:
+        height = np.where(side > 0, above, below) * np.minimum(np.abs(np.sin(turn)) / 0.3, 1)
+        height = (1 - wide) * height + wide * 0.3 * back * side
+        aside = wide * np.sign(np.cos(turn)) * (back - SLIT[0][0])
+        rows.append(shut + np.stack([aside, height, -back - 0.7 * np.abs(aside)], 1))
+    for width, depth, back, above, below in np.array(BAG) / 1000:
+        height = np.where(side > 0, above, -below) * np.abs(side)
+        rows.append(middle + np.stack([width * np.cos(turn), height, back + depth * np.abs(np.sin(turn))], 1))
     rings = np.array(rows)
-    return rings, rings[-1].mean(0) - np.array([0, 0, 0.004])
-
-
-def _arch(across: np.ndarray, scale: float) -> np.ndarray:
-    """Points of the dental arch at `across` (-1..1, the subject's right to left), from the lips' middle, [M, 3] m."""
-    depth = ARCH_BACK + ARCH_DEPTH * np.sqrt(np.maximum(1 - across**2, 0))
-    return np.stack([scale * ARCH_WIDTH * across, 0 * across, depth], 1)
+    return rings, rings[-1].mean(0) - np.array([0, 0, 0.002])
 
 
 def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -73,7 +68,7 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
     columns = TEETH * SAMPLES + 1
     beta = np.radians(np.linspace(-78, 78, columns))
     sign, scale = (1.0, 1.0) if upper else (-1.0, 0.93)
-    edge = -0.0018 if upper else -0.0010
+    edge = -0.0013 if upper else -0.0016
     gap = np.arange(columns) % SAMPLES == 0
     points = np.zeros((columns, len(PROFILE), 3))
     centre = np.stack([scale * ARCH_WIDTH * np.sin(beta), 0 * beta, ARCH_BACK + scale * ARCH_DEPTH * np.cos(beta)], 1)
@@ -104,18 +99,16 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
 def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tongue: vertices [N, 3] m, faces, uv [N, 2] in the unit disc (tip in the middle). Its root is open."""
     segments, rings = 14, 9
-    points, flat = [[0, -0.0118, -0.0125]], [[0.0, 0.0]]
+    points, flat = [[0, -0.0088, -0.0185]], [[0.0, 0.0]]
     for r in range(1, rings):
         t = r / rings
-        width = 0.0158 * np.sin(np.pi * min(t, 0.55)) ** 0.85
-        thick = 0.0048 + 0.0035 * t
+        width = 0.0136 * np.sin(np.pi * min(0.04 + t, 0.5)) ** 0.7
+        thick = 0.0052 * np.sin(np.pi * min(0.08 + t, 0.5)) ** 0.6
         for k in range(segments):
             a = 2 * np.pi * (k + 0.5) / segments
-            groove = 0.0012 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
-            size = min(1.0, np.sqrt(t * 4))
-            points.append(
-                [width * np.cos(a), -0.0118 + size * thick * np.sin(a) - groove + 0.001 * t, -0.0125 - 0.045 * t**1.4]
-            )
+            groove = 0.0011 * np.exp(-((np.cos(a) * width / 0.003) ** 2)) * (np.sin(a) > 0) * np.sin(np.pi * t)
+            hump = 0.0028 * np.sin(np.pi * min(t, 0.75)) * max(np.sin(a), 0)
+            points.append([width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0185 - 0.033 * t**1.5])
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
     for r in range(rings - 2):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, OVAL
+from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_MIDDLE, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, OVAL
 from .loft import Grid
-from .mesh import fair, umbrella
+from .mesh import fair, gathered, umbrella
 
 ROOT = np.array([0.0, -0.150, -0.055])  # base of the neck
 NECK = np.array([0.0, -0.072, -0.045])  # upper cervical spine, where nodding and turning happen
@@ -15,7 +15,10 @@ JAW = np.array([0.0, -0.006, -0.028])  # the line through both jaw hinges, just 
 
 CHIN = [199, 200, 18, 83, 313, 201, 421, 208, 428, 175, 152, 171, 396, 140, 369, 148, 377, 176, 400, 32, 262, 182, 406]
 JAW_REACH = (0.035, 0.088)  # m, how far behind the jaw line skin follows the jaw: at its angle, under the chin
-CORNERS = {61: 0.45, 291: 0.45, 78: 0.45, 308: 0.45}
+CORNERS = dict.fromkeys((61, 291, 76, 306, 62, 292, 78, 308), 0.45)
+CORNER_STIFF, CORNER_SOFT = 0.0015, 0.0075  # m: the four rows end so close to each other that they must move as one
+UPPER_ROWS = [LIPS_OUTER_UPPER, LIPS_MIDDLE[:11], LIPS_MIDDLE[11:22], LIPS_INNER_UPPER]
+LOWER_ROWS = [LIPS_OUTER_LOWER, [76, *LIPS_MIDDLE[22:31], 306], [62, *LIPS_MIDDLE[31:], 292], LIPS_INNER_LOWER]
 # Jaw line, from under the mouth to the ear, right side and left: the bone turns less the nearer it is to the hinge.
 JAW_LINE = {149: 0.97, 150: 0.92, 136: 0.82, 172: 0.62, 58: 0.36, 132: 0.12}
 JAW_LINE |= {378: 0.97, 379: 0.92, 365: 0.82, 397: 0.62, 288: 0.36, 361: 0.12}
@@ -53,16 +56,12 @@ STILL += [36, 266, 206, 426, 137, 366, 147, 376, 10, 9, 6]
 def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray:
     """How much of the jaw's turn each skin vertex makes, [N]: 1 on lower lip and chin, fading over cheek and throat."""
     value = dict.fromkeys(STILL, 0.0) | dict.fromkeys(CHIN, 1.0) | JAW_LINE | CORNERS
-    value |= dict.fromkeys(LIPS_INNER_UPPER[1:-1] + LIPS_OUTER_UPPER[1:-1], 0.0)
-    value |= dict.fromkeys(LIPS_INNER_LOWER[4:-4] + LIPS_OUTER_LOWER[4:-4], 1.0)
-    for step, low, high in ((1, 0.68, 0.20), (2, 0.87, 0.06), (3, 0.97, 0.01)):  # from the corners towards the middle
-        for row, share in (
-            (LIPS_INNER_LOWER, low),
-            (LIPS_OUTER_LOWER, low),
-            (LIPS_INNER_UPPER, high),
-            (LIPS_OUTER_UPPER, high),
-        ):
-            value |= {row[step]: share, row[-1 - step]: share}
+    value |= dict.fromkeys((v for row in UPPER_ROWS for v in row[1:-1]), 0.0)
+    value |= dict.fromkeys((v for row in LOWER_ROWS for v in row[4:-4]), 1.0)
+    for step, low, high in ((1, 0.57, 0.33), (2, 0.80, 0.13), (3, 0.95, 0.03)):  # from the corners towards the middle
+        for rows, share in ((LOWER_ROWS, low), (UPPER_ROWS, high)):
+            for row in rows:
+                value |= {row[step]: share, row[-1 - step]: share}
     weight = np.zeros((len(vertices), 1))
     free = np.ones(len(vertices), bool)
     for v, w in value.items():
@@ -77,7 +76,10 @@ def jaw_field(vertices: np.ndarray, faces: np.ndarray, grid: Grid) -> np.ndarray
     laplacian = umbrella(faces, len(vertices))
     weight = fair(weight, laplacian, free, order=1)
     smooth = weight + 0.5 * (laplacian @ weight)
-    weight = np.where(_lips(len(vertices))[:, None], weight, smooth)[:, 0]
+    weight = np.where(_lips(len(vertices))[:, None], weight, smooth)
+    for corner in (62, 292):
+        weight = gathered(weight, vertices, vertices[corner], CORNER_STIFF, CORNER_SOFT)
+    weight = weight[:, 0]
     return np.where(weight < 0.003, 0, np.clip(weight, 0, 1))
 
 
@@ -90,8 +92,7 @@ def _ramp(x: np.ndarray, soft: float = 0.2) -> np.ndarray:
 
 
 def _lips(count: int) -> np.ndarray:
-    rows = [*LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER]
-    return np.isin(np.arange(count), rows)
+    return np.isin(np.arange(count), [v for row in UPPER_ROWS + LOWER_ROWS for v in row])
 
 
 def head_field(vertices: np.ndarray) -> np.ndarray:
