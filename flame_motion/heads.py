@@ -119,6 +119,7 @@ class Head:
     part: Tensor  # [F] index into PARTS
     landmark_faces: Tensor  # [68]
     landmark_bary: Tensor  # [68, 3]
+    prior: Tensor | None = None  # [4 + E + S] squared, covariance in a frame: jaw (2), eyelids, expression, wobble
     mediapipe: Tensor | None = None  # [478] vertex of each MediaPipe landmark, -1 where there is none
 
     def __post_init__(self) -> None:

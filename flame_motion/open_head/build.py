@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from ..heads import read_head
 from . import eyes, learn, skinning
 from .assemble import whole_body
 from .body import Body
@@ -24,8 +25,9 @@ from .extend import anthropometric, expression_shift, identity_shift
 from .facemesh import COUNT, IBUG68, symmetric, triangles
 from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
+from .separate import separate
 
-IDENTITY, RESIDUAL = 20, 24
+IDENTITY, RESIDUAL = 12, 24
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
 
 
@@ -164,6 +166,9 @@ def main() -> None:
     options = parser.parse_args()
     arrays, card = build(options.footage, options.cache)
     part = options.output.with_suffix(".part.npz")
+    np.savez_compressed(part, **arrays)
+    head = separate(read_head(part, "open"), read_footage(options.footage, options.cache), IDENTITY)
+    arrays |= {"identity": head.identity.numpy().astype(np.float16), "prior": head.prior.numpy()}
     np.savez_compressed(part, **arrays)
     os.replace(part, options.output)
     about = {
