@@ -9,6 +9,7 @@ import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip, load_head
 from ..flame_motion.anchors import AnchorTracker
+from ..flame_motion.confidence import confidences, face_patch
 from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.track import Tracking, track_landmarks
@@ -36,14 +37,17 @@ class VideoDriver:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         tell = progress or (lambda stage, done, of: None)
         seen: list[np.ndarray] = []
+        patches: list[np.ndarray] = []
         anchors = AnchorTracker()
         frames, watched = tee(clip)  # one is never more than a frame ahead of the other
         for image, face in zip(frames, self.detector.track(watched)):
             anchors.feed(image, face)
             seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
+            patches.append(face_patch(image, seen[-1]))
             tell("detect", len(seen), clip.expected_frames or 0)
         height, width = image.shape[:2]
+        points = np.stack(seen)
         return track_landmarks(
-            np.stack(seen), width, height, clip.fps, self.head, self.focal, anchors.runs,
-            lambda n, of: tell("fit", n, of),
+            points, width, height, clip.fps, self.head, self.focal, anchors.runs,
+            confidences(np.stack(patches), points), lambda n, of: tell("fit", n, of),
         )  # fmt: skip
