@@ -49,18 +49,16 @@ def confidences(patches: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def _likeness(patches: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Mean over blocks of the correlation with the usual face, [T]; light and contrast of a block do not count."""
-    blocks = lambda p: (
-        p.reshape(-1, SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK)
-        .swapaxes(2, 3)
-        .reshape(  # noqa: E731
-            len(p), -1, BLOCK * BLOCK
-        )
-    )
-    a, b = blocks(patches), blocks(usual[None])
-    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
-    product = (a * b).mean(-1) + QUIET**2 / 2
+    a, b = _blocks(patches), _blocks(usual[None])
     size = np.sqrt(((a**2).mean(-1) + QUIET**2 / 2) * ((b**2).mean(-1) + QUIET**2 / 2))
-    return np.clip(product / size, 0, 1).mean(-1)
+    return np.clip(((a * b).mean(-1) + QUIET**2 / 2) / size, 0, 1).mean(-1)
+
+
+def _blocks(patches: np.ndarray) -> np.ndarray:
+    """[T, SIDE, SIDE] cut into blocks of zero mean, [T, blocks, BLOCK * BLOCK]."""
+    cut = patches.reshape(-1, SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).swapaxes(2, 3)
+    flat = cut.reshape(len(patches), -1, BLOCK * BLOCK)
+    return flat - flat.mean(-1, keepdims=True)
 
 
 def _sharpness(patches: np.ndarray) -> np.ndarray:

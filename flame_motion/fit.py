@@ -119,7 +119,6 @@ class LandmarkFit:
         place = {int(landmark): k for k, landmark in enumerate(self.seen)}
         self.pairs = torch.tensor([[place[a], place[b]] for a, b in APERTURES if a in place and b in place]).T
         self.weight = landmark_weights()[self.seen]  # [P]
-        self.identity_weight = identity_weights()[self.seen]  # [P]
         expected = [SIGMA_EXPRESSION.get(name.split("_")[0], SIGMA_NAMED) for name in head.expression_names]
         self.sigma = torch.tensor([SIGMA_LIDS, SIGMA_LIDS, *expected])
 
@@ -314,17 +313,8 @@ def landmark_weights() -> Tensor:
     return weight
 
 
-def identity_weights() -> Tensor:
-    """The same when the question is whose face it is: lips tell least, they move most."""
-    weight = torch.ones(478)
-    weight[LIPS] = 0.5
-    weight[FACE_OUTLINE] = 0.7
-    return weight
-
-
-def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole, weights: Tensor | None = None) -> Observation:
-    """Detected points [T, 478, 3] px (NaN where there is no face); weights [P], `problem.weight` when None."""
-    weights = problem.weight if weights is None else weights
+def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole) -> Observation:
+    """Detected points [T, 478, 3] px (NaN where there is no face) as an Observation."""
     found = torch.from_numpy(np.isfinite(points).all((1, 2)))
     detected = torch.from_numpy(np.nan_to_num(points)).float()[:, problem.seen]
     corner = np.nan_to_num(points[:, OUTER_EYE_CORNERS])
@@ -333,7 +323,7 @@ def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole, weights: 
     metres = _eye_distance(problem) / eyes  # m a px at the face
     depth = -detected[..., 2] * metres[:, None]
     depth = depth - depth.mean(1, keepdim=True)
-    weight = weights[None, :, None] * torch.tensor([1.0, 1.0, 0.0]) / (SIGMA_POINT * eyes)[:, None, None]
+    weight = problem.weight[None, :, None] * torch.tensor([1.0, 1.0, 0.0]) / (SIGMA_POINT * eyes)[:, None, None]
     weight[..., 2] = 1.0 / (SIGMA_DEPTH * _eye_distance(problem))
     return Observation(detected[..., :2], depth, weight * found[:, None, None], camera)
 

@@ -180,7 +180,7 @@ def _identity(problem: LandmarkFit, points: np.ndarray, found: np.ndarray, camer
     index = np.flatnonzero(found)
     index = index[np.linspace(0, len(index) - 1, min(len(index), IDENTITY_FRAMES)).round().astype(int)]
     chosen = points[index]
-    data = observe(problem, chosen, camera, problem.identity_weight)
+    data = observe(problem, chosen, camera)
     return fit_identity(problem, data, initial(problem, data, chosen))[0]
 
 

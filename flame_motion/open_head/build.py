@@ -27,7 +27,7 @@ from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
 from .separate import separate
 
-IDENTITY, RESIDUAL = 12, 24
+IDENTITY, RESIDUAL = 20, 24
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
 
 

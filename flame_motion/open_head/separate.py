@@ -59,7 +59,7 @@ def _look(problem: LandmarkFit, person: Person) -> _Seen:
     skin = (skin - skin.mean(1, keepdims=True)) * EYES_APART / apart
     irises = np.repeat(skin[:, [33, 362]] / 2 + skin[:, [133, 263]] / 2, 5, 1)
     points = np.concatenate([skin, irises], 1).astype(np.float32)
-    data = observe(problem, points, Pinhole(DISTANCE * EYES_APART, 0, 0), problem.identity_weight)
+    data = observe(problem, points, Pinhole(DISTANCE * EYES_APART, 0, 0))
     data.weight[:, problem.seen >= skin.shape[1]] = 0  # footage keeps no irises
     return _Seen(data, Identity.start(problem, initial(problem, data, points)))
 
