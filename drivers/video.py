@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import tee
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,10 @@ class VideoDriver:
     """Tracks one face through a clip of any length; every frame of the clip gives one frame of motion."""
 
     def __init__(
-        self, head: str = "open", focal: float | None = None, detector: LandmarkDetector | None = None
+        self,
+        head: str = "open",
+        focal: float | Literal["estimate"] | None = None,
+        detector: LandmarkDetector | None = None,
     ) -> None:
         """head: name or file; focal: of the clip's camera in px, guessed when None; detector: MediaPipe when None."""
         self.head = load_head(head)

@@ -68,12 +68,16 @@ class Identity:
         count = problem.skin.identity.shape[-1]
         return Identity(torch.zeros(count), torch.zeros(len(state), count), state)
 
+    def at_rest(self, problem: LandmarkFit) -> tuple[Tensor, Tensor]:
+        """Rest points [T, P, 3] and joints [T, 5, 3] m of each frame."""
+        skin, shapes = problem.skin, self.shape + self.wobble
+        rest = skin.template + torch.einsum("pks,ts->tpk", skin.identity, shapes)
+        return rest, skin.joints + torch.einsum("jks,ts->tjk", skin.joints_identity, shapes)
+
     def improved(self, problem: LandmarkFit, data: Observation) -> tuple[Identity, Tensor, Tensor]:
         """After one step, with the covariances [S, S] of the identity and [T, D, D] of each frame's unknowns."""
-        skin, precision, size = problem.skin, problem.identity_prior.double(), problem.size
-        shapes = self.shape + self.wobble
-        rest = skin.template + torch.einsum("pks,ts->tpk", skin.identity, shapes)
-        joints = skin.joints + torch.einsum("jks,ts->tjk", skin.joints_identity, shapes)
+        precision, size = problem.identity_prior.double(), problem.size
+        rest, joints = self.at_rest(problem)
         h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_axes)
         h, g = h.double(), g.double()
         damping = 1e-3 * torch.eye(len(precision)).double()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from .anchors import Anchors
 from .errors import BadInput
 from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
+from .focal import estimate_focal
 from .heads import Head
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
 from .rotations import axis_angle_from_matrix
@@ -44,22 +46,25 @@ def track_landmarks(
     height: int,
     fps: float,
     head: Head,
-    focal: float | None = None,
+    focal: float | Literal["estimate"] | None = None,
     anchors: Sequence[Anchors] = (),  # points around the face followed by optical flow
     trust: np.ndarray | None = None,  # [T] 0..1, what the picture says of each frame's landmarks
     progress: Callable[[int, int], None] | None = None,
 ) -> Tracking:
     """Fit one identity and T frames of pose and expression. Frames without a face are interpolated.
 
-    focal in px, guessed when None. Raises BadInput when no frame shows a face.
+    focal in px, guessed when None, "estimate" to look for it in the perspective of the face.
+    Raises BadInput when no frame shows a face.
     """
     found = np.isfinite(points).all((1, 2))
     if not found.any():
         raise BadInput(
             f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly."
         )
-    camera = Pinhole.guess(width, height, focal)
     problem = LandmarkFit(head, thin=True)
+    if focal == "estimate":
+        focal = estimate_focal(problem, points[found], width, height)[0]
+    camera = Pinhole.guess(width, height, focal)
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
     errors: list[Tensor] = []

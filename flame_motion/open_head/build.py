@@ -168,7 +168,7 @@ def main() -> None:
     part = options.output.with_suffix(".part.npz")
     np.savez_compressed(part, **arrays)
     head = separate(read_head(part, "open"), read_footage(options.footage, options.cache), IDENTITY)
-    arrays |= {"identity": head.identity.numpy().astype(np.float16), "prior": head.prior.numpy()}
+    arrays |= {"identity": head.identity.numpy().astype(np.float16), "prior": np.asarray(head.prior)}
     np.savez_compressed(part, **arrays)
     os.replace(part, options.output)
     about = {

@@ -10,6 +10,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe
+from flamecast.flame_motion.focal import estimate_focal
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.solve import solve_chain
 from flamecast.flame_motion.track import WINDOW, track_landmarks, windows
@@ -39,11 +40,11 @@ def synthetic(frames: int = 12, noise: float = 0.0) -> tuple[FlameSequence, np.n
     return motion, (seen + noise * rng.standard_normal(seen.shape)).astype(np.float32), Pinhole.guess(WIDTH, HEIGHT)
 
 
-def landmarks_of(motion: FlameSequence) -> np.ndarray:
+def landmarks_of(motion: FlameSequence, camera: Pinhole | None = None) -> np.ndarray:
     """What a perfect detector would see of the built-in head in a camera at the origin, [T, 478, 3] px."""
     skin = load_head().subset(load_head().mediapipe)
     points = skin.pose(*skin.shaped(motion.shape), motion)
-    camera = Pinhole.guess(WIDTH, HEIGHT)
+    camera = camera or Pinhole.guess(WIDTH, HEIGHT)
     metres = -motion.translation[:, 2].numpy()[:, None] / camera.focal
     depth = -(points[..., 2] - points[..., 2].mean(1, keepdim=True)).numpy() / metres
     return np.concatenate([camera.project(points).numpy(), depth[..., None]], -1).astype(np.float32)
@@ -87,6 +88,18 @@ def test_eyes_open_wider_than_at_rest_are_followed():
     assert float(motion.eyelids.min()) >= 0
     seen, fitted = (np.linalg.norm(p[:, 159, :2] - p[:, 145, :2], axis=1) for p in (points, landmarks_of(motion)))
     assert np.corrcoef(seen, fitted)[0, 1] > 0.99 and np.abs(seen - fitted).max() < 0.5  # px
+
+
+@pytest.mark.parametrize("degrees", [20, 28, 45])
+def test_a_focal_length_is_found_in_the_perspective_of_a_turning_face(problem, degrees):
+    camera = Pinhole(0.5 * WIDTH / float(np.tan(np.radians(degrees) / 2)), WIDTH, HEIGHT)
+    truth, _, _ = synthetic(8)
+    near = replace(truth, translation=truth.translation * torch.tensor([1.0, 1.0, camera.focal / 1400]))
+    points = landmarks_of(near, camera)
+    points[..., :2] += np.random.default_rng(0).normal(0, 0.5, points[..., :2].shape)
+    focal, error = estimate_focal(problem, points, WIDTH, HEIGHT)
+    assert abs(focal / camera.focal - 1) < 0.25
+    assert abs(np.log(focal / camera.focal)) < 2.5 * error < 0.6
 
 
 def test_no_face_at_all_is_refused():
