@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import tee
+from typing import Literal
 
 import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip, load_head
 from ..flame_motion.anchors import AnchorTracker
+from ..flame_motion.confidence import confidences, face_patch
 from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.track import Tracking, track_landmarks
@@ -20,7 +22,10 @@ class VideoDriver:
     """Tracks one face through a clip of any length; every frame of the clip gives one frame of motion."""
 
     def __init__(
-        self, head: str = "open", focal: float | None = None, detector: LandmarkDetector | None = None
+        self,
+        head: str = "open",
+        focal: float | Literal["estimate"] | None = None,
+        detector: LandmarkDetector | None = None,
     ) -> None:
         """head: name or file; focal: of the clip's camera in px, guessed when None; detector: MediaPipe when None."""
         self.head = load_head(head)
@@ -36,14 +41,17 @@ class VideoDriver:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         tell = progress or (lambda stage, done, of: None)
         seen: list[np.ndarray] = []
+        patches: list[np.ndarray] = []
         anchors = AnchorTracker()
         frames, watched = tee(clip)  # one is never more than a frame ahead of the other
         for image, face in zip(frames, self.detector.track(watched)):
             anchors.feed(image, face)
             seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
+            patches.append(face_patch(image, seen[-1]))
             tell("detect", len(seen), clip.expected_frames or 0)
         height, width = image.shape[:2]
+        points = np.stack(seen)
         return track_landmarks(
-            np.stack(seen), width, height, clip.fps, self.head, self.focal, anchors.runs,
-            lambda n, of: tell("fit", n, of),
+            points, width, height, clip.fps, self.head, self.focal, anchors.runs,
+            confidences(np.stack(patches), points), lambda n, of: tell("fit", n, of),
         )  # fmt: skip

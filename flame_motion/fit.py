@@ -7,6 +7,7 @@ Lengths m, angles rad, image coordinates px.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,13 +22,17 @@ FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal lengt
 NECK, TRANSLATION, JAW, EYES, LIDS = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 12), slice(12, 14)
 POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
+# Upper and lower rims of eyes and mouth: how far they are apart is known better, APERTURE times, than where they are.
+APERTURES = [
+    (159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373), (13, 14), (82, 87), (312, 317)
+]  # fmt: skip
+APERTURE = 3.0
+
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
-SIGMA_EXPRESSION = {
-    "residual": 1.0,
-    "expression": 1.0,
-    "tongueOut": 0.02,
-}  # other than SIGMA_NAMED; no landmark shows the tongue
+# Other than SIGMA_NAMED; no landmark shows the tongue.
+SIGMA_EXPRESSION = {"residual": 1.0, "expression": 1.0, "tongueOut": 0.02}
+SIGMA_WOBBLE = 0.3  # of a frame's face at rest about its identity, when the head has not learned it
 SIGMA_SQUINT = 0.05  # rad by which the eyes' gazes differ
 SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
 
@@ -70,12 +75,13 @@ class Frames:
 
     def step(self, delta: Tensor) -> Frames:
         """The unknowns after a step delta [T, 14 + E]; the neck turns by a small world rotation."""
+        linear = self.linear + delta[:, POSE:]
         return Frames(
             matrix_from_axis_angle(delta[:, NECK]) @ self.neck,
             self.translation + delta[:, TRANSLATION],
             (self.jaw + delta[:, JAW]).clamp(-0.35, 0.9),
             self.eyes + delta[:, EYES].unflatten(1, (2, 2)),
-            self.linear + delta[:, POSE:],
+            torch.cat([linear[:, :2].clamp(0, 1), linear[:, 2:]], 1),
         )
 
     def flat(self) -> Tensor:
@@ -105,9 +111,33 @@ class LandmarkFit:
         self.skin: Skin = head.mediapipe_skin(self.seen)
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
         self.axes = Axes.of(self.basis)
+        place = {int(landmark): k for k, landmark in enumerate(self.seen)}
+        self.pairs = torch.tensor([[place[a], place[b]] for a, b in APERTURES if a in place and b in place]).T
         self.weight = landmark_weights()[self.seen]  # [P]
         expected = [SIGMA_EXPRESSION.get(name.split("_")[0], SIGMA_NAMED) for name in head.expression_names]
         self.sigma = torch.tensor([SIGMA_LIDS, SIGMA_LIDS, *expected])
+
+    @property
+    def size(self) -> int:
+        """How many unknowns a frame has."""
+        return POSE + self.basis.shape[-1]
+
+    @cached_property
+    def identity_axes(self) -> Axes:
+        """The linear unknowns of an identity fit: eyelids, expression, identity."""
+        return Axes.of(self.basis, self.skin.identity)
+
+    @cached_property
+    def identity_prior(self) -> Tensor:
+        """Precision [D + S, D + S] of one frame's unknowns and of its wobble about the identity."""
+        size, count = self.size, self.skin.identity.shape[-1]
+        precision = torch.diag(torch.full((size + count,), SIGMA_WOBBLE**-2))
+        precision[:size, :size] = self.prior()
+        if self.head.prior is not None:
+            learned = torch.linalg.inv(self.head.prior.double()).float()
+            index = torch.tensor([*range(JAW.start, JAW.stop), *range(LIDS.start, size + count)])
+            precision[index[:, None], index] = learned
+        return precision
 
     # -- the model and its derivatives ---------------------------------------------------------------------------
 
@@ -174,7 +204,28 @@ class LandmarkFit:
             (pose.transpose(2, 3) @ error[..., None]).sum(1).squeeze(-1),
             (linear.transpose(2, 3) @ error[..., None]).flatten(1) @ flat,
         )
-        return h, torch.cat([left, right], 1)
+        g = torch.cat([left, right], 1)
+        more_h, more_g = self._apertures(error, pose, linear, data, axes)
+        return h + more_h, g + more_g
+
+    def _apertures(
+        self, error: Tensor, pose: Tensor, linear: Tensor, data: Observation, axes: Axes
+    ) -> tuple[Tensor, Tensor]:
+        """What the openings of eyes and mouth add to H and g: one landmark less the other, surer than either alone.
+
+        error [T, P, 3], pose [T, P, 3, 12] and linear [T, P, 3, 3] as in `normal_equations`, weighted there.
+        """
+        upper, lower = self.pairs
+        ends = []
+        for end in (upper, lower):
+            rows = torch.cat([pose[:, end, :2], linear[:, end, :2] @ axes.basis[end]], -1)  # [T, K, 2, D]
+            weight = data.weight[:, end, :2].clamp_min(1e-12)
+            ends.append((rows / weight[..., None], error[:, end, :2] / weight, weight))
+        (row_a, error_a, weight), (row_b, error_b, _) = ends
+        weight = APERTURE * weight
+        rows = ((row_a - row_b) * weight[..., None]).flatten(1, 2).transpose(1, 2)
+        gap = ((error_a - error_b) * weight).flatten(1)
+        return rows @ rows.transpose(1, 2), (rows @ gap[..., None]).squeeze(-1)
 
     def prior(self) -> Tensor:
         """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""

@@ -164,6 +164,7 @@ class Head:
     landmark_bary: Tensor  # [68, 3]
     mediapipe_faces: Tensor | None = None  # [478] face each MediaPipe landmark lies on, -1 where there is none
     mediapipe_bary: Tensor | None = None  # [478, 3] where on it; a corner (one-hot) on the built-in head
+    prior: Tensor | None = None  # [4 + E + S] squared, covariance in a frame: jaw (2), eyelids, expression, wobble
 
     def __post_init__(self) -> None:
         n, f = self.template.shape[0], self.faces.shape[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -42,7 +42,6 @@ class Face:
     """One face in one picture."""
 
     points: np.ndarray  # [478, 3] px, y down; z grows away from the camera, in px, zero at the head's centre
-    score: float  # 0..1
 
     @property
     def size(self) -> float:
@@ -73,15 +72,13 @@ class MediaPipeDetector:
         """All faces of a photo, the largest first."""
         found: list[Face] = []
         with self._mesh() as mesh:
-            for box, score in self._boxes(image):
+            for box, _ in self._boxes(image):
                 mesh.reset()
                 face = _mesh_in(mesh, image, box)
                 for _ in range(SETTLING):  # as in a video: where the face is looked for follows from its own points
                     face = None if face is None else _mesh_in(mesh, image, box)
-                if face is not None:
-                    face = replace(face, score=score)
-                    if not any(_same(face, other) for other in found):
-                        found.append(face)
+                if face is not None and not any(_same(face, other) for other in found):
+                    found.append(face)
         return sorted(found, key=lambda f: -f.size)
 
     def track(self, frames: Iterable[np.ndarray]) -> Iterator[Face | None]:
@@ -150,7 +147,7 @@ def _mesh_in(mesh: Any, image: np.ndarray, box: np.ndarray) -> Face | None:
     if not result.multi_face_landmarks:
         return None
     points = np.array([[p.x, p.y, p.z] for p in result.multi_face_landmarks[0].landmark], np.float64) * side
-    return Face(points + [x, y, 0.0], 1.0)
+    return Face(points + [x, y, 0.0])
 
 
 def _box_around(points: np.ndarray, margin: float = 1.9) -> np.ndarray:

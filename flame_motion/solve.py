@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .fit import NECK, Axes, Frames, LandmarkFit, Observation, Pinhole, project_rows
+from .fit import LIDS, NECK, Frames, LandmarkFit, Observation, Pinhole, project_rows
 from .rotations import axis_angle_from_matrix, skew
 
 
@@ -43,27 +43,55 @@ def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Fram
 
 
 def fit_identity(problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8) -> tuple[Tensor, Frames]:
-    """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement."""
-    precision = problem.prior()
-    size, count = len(precision), problem.skin.identity.shape[-1]
-    shape = torch.zeros(count)
-    axes = Axes.of(problem.basis, problem.skin.identity)
+    """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement.
+
+    In one frame a smile or a detector's bias looks like another shape, so the face at rest may also differ from frame
+    to frame ("wobble"), by as much as it was seen to differ between frames of one person (`Head.prior`).
+    """
+    found = Identity.start(problem, state)
     for _ in range(iterations):
-        rest, joints = problem.skin.shaped(shape)
-        h, g = problem.normal_equations(state, rest, joints, data, axes)
+        found = found.improved(problem, data)[0]
+    return found.shape, found.state
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an identity fit knows: the identity, and the unknowns and the wobble of each of T frames."""
+
+    shape: Tensor  # [S]
+    wobble: Tensor  # [T, S]
+    state: Frames
+
+    @staticmethod
+    def start(problem: LandmarkFit, state: Frames) -> Identity:
+        """The mean person."""
+        count = problem.skin.identity.shape[-1]
+        return Identity(torch.zeros(count), torch.zeros(len(state), count), state)
+
+    def at_rest(self, problem: LandmarkFit) -> tuple[Tensor, Tensor]:
+        """Rest points [T, P, 3] and joints [T, 5, 3] m of each frame."""
+        skin, shapes = problem.skin, self.shape + self.wobble
+        rest = skin.template + torch.einsum("pks,ts->tpk", skin.identity, shapes)
+        return rest, skin.joints + torch.einsum("jks,ts->tjk", skin.joints_identity, shapes)
+
+    def improved(self, problem: LandmarkFit, data: Observation) -> tuple[Identity, Tensor, Tensor]:
+        """After one step, with the covariances [S, S] of the identity and [T, D, D] of each frame's unknowns."""
+        precision, size = problem.identity_prior.double(), problem.size
+        rest, joints = self.at_rest(problem)
+        h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_axes)
         h, g = h.double(), g.double()
-        own = h[:, :size, :size] + (precision + 1e-3 * torch.eye(size)).double()
-        pull = g[:, :size] - (state.flat() @ precision).double()
-        cross = h[:, :size, size:]
-        solved = torch.linalg.solve(own, torch.cat([cross, pull[..., None]], -1))
-        shared = (
-            h[:, size:, size:].sum(0) + torch.eye(count).double() - (cross.transpose(1, 2) @ solved[..., :-1]).sum(0)
-        )
-        right = g[:, size:].sum(0) - shape.double() - (cross.transpose(1, 2) @ solved[..., -1:]).sum(0).squeeze(-1)
-        step = torch.linalg.solve(shared, right)
-        state = state.step((solved[..., -1] - solved[..., :-1] @ step).float())
-        shape = shape + step.float()
-    return shape, state
+        damping = 1e-3 * torch.eye(len(precision)).double()
+        flat = torch.cat([self.state.flat(), self.wobble], 1).double()
+        inverse = torch.linalg.inv(h + precision + damping)  # of each frame's own unknowns
+        cross = h[:, :, size:]  # the wobble moves the face as the identity does, so this couples both to identity
+        follow, own = inverse @ cross, (inverse @ (g - flat @ precision)[..., None]).squeeze(-1)
+        unit = torch.eye(len(self.shape)).double()
+        covariance = torch.linalg.inv((h[:, size:, size:] - cross.transpose(1, 2) @ follow).sum(0) + unit)
+        right = (g[:, size:] - (cross.transpose(1, 2) @ own[..., None]).squeeze(-1)).sum(0) - self.shape.double()
+        step = covariance @ right
+        delta = (own - follow @ step).float()
+        after = Identity(self.shape + step.float(), self.wobble + delta[:, size:], self.state.step(delta[:, :size]))
+        return after, covariance, inverse + follow @ covariance @ follow.transpose(1, 2)
 
 
 @dataclass(frozen=True)
@@ -102,14 +130,16 @@ def fit_frames(
     rest, joints = problem.skin.shaped(shape)
     precision = problem.prior()
     smooth = problem.smoothness(fps)
+    # Where no face was seen the neighbours decide, not the expectation that a face is at rest.
+    known = (data.weight[:, :1, :1] > 0).float().clamp_min(1e-4)
     for _ in range(iterations):
         h, g = problem.normal_equations(state, rest, joints, data, problem.axes)
         if rigid is not None:
             more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
             h[:, :6, :6] += more_h
             g[:, :6] += more_g
-        h = h.double() + (precision + 1e-4 * torch.eye(len(precision))).double()
-        g = (g - state.flat() @ precision).double()
+        h = h.double() + known * precision.double() + 1e-4 * torch.eye(len(precision)).double()
+        g = (g - known[:, 0] * (state.flat() @ precision)).double()
         chain = state if before is None else Frames.cat([before, state])
         change = _change(chain).double() * smooth.double()  # [links, D]
         links = smooth.double().expand(change.shape[0], -1)
@@ -120,6 +150,10 @@ def fit_frames(
         g[:-1] += change[1:]
         h = h + torch.diag_embed(links)
         h[:-1] += torch.diag_embed(links[1:])
+        # A lid that is as far as it goes stands still, so that other axes open the eye wider.
+        lids = state.linear[:, :2]
+        held = ((lids <= 0) & (g[:, LIDS] < 0)) | ((lids >= 1) & (g[:, LIDS] > 0))
+        torch.diagonal(h, dim1=1, dim2=2)[:, LIDS] += 1e9 * held
         state = state.step(solve_chain(h, g, smooth.double()).float())
     return state
 

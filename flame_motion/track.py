@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from .anchors import Anchors
 from .errors import BadInput
 from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
+from .focal import estimate_focal
 from .heads import Head
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
 from .rotations import axis_angle_from_matrix
@@ -21,6 +23,7 @@ from .solve import RigidPoints, fit_frames, fit_identity, initial
 WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again
 SIGMA_ANCHOR, STRAY = 0.003, 0.03  # of an anchor: its noise, and where it is doubted, in inter-ocular distances
 BEHIND = 0.015  # m that hair and ears lie behind the face's outline
+TRUSTED, DOUBT = 0.5, 0.1  # a frame trusted as much or more counts whole; the share of a frame not trusted at all
 IDENTITY_FRAMES = 24  # an identity is fitted to so many frames of a clip at most
 
 
@@ -33,7 +36,7 @@ class Tracking:
     camera: Pinhole
     found: Tensor  # [T] bool: a face was seen
     error: Tensor  # [T] mean landmark distance in % of the inter-ocular distance; NaN where no face was seen
-    confidence: Tensor  # [T] 0..1
+    confidence: Tensor  # [T] 0..1, how far the picture and the fit let each frame's landmarks be trusted
     problems: list[str]
 
 
@@ -43,26 +46,32 @@ def track_landmarks(
     height: int,
     fps: float,
     head: Head,
-    focal: float | None = None,
+    focal: float | Literal["estimate"] | None = None,
     anchors: Sequence[Anchors] = (),  # points around the face followed by optical flow
+    trust: np.ndarray | None = None,  # [T] 0..1, what the picture says of each frame's landmarks
     progress: Callable[[int, int], None] | None = None,
 ) -> Tracking:
     """Fit one identity and T frames of pose and expression. Frames without a face are interpolated.
 
-    focal in px, guessed when None. Raises BadInput when no frame shows a face.
+    focal in px, guessed when None, "estimate" to look for it in the perspective of the face.
+    Raises BadInput when no frame shows a face.
     """
     found = np.isfinite(points).all((1, 2))
     if not found.any():
         raise BadInput(
             f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly."
         )
-    camera = Pinhole.guess(width, height, focal)
     problem = LandmarkFit(head, thin=True)
+    if focal == "estimate":
+        focal = estimate_focal(problem, points[found], width, height)[0]
+    camera = Pinhole.guess(width, height, focal)
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
     errors: list[Tensor] = []
     for start, stop, keep in windows(len(points)):
         data = observe(problem, points[start:stop], camera)
+        if trust is not None:  # a hidden face weighs little, and its neighbours bridge it
+            data.weight.mul_(torch.from_numpy(trust[start:stop] / TRUSTED).float().clamp(DOUBT, 1)[:, None, None])
         before = parts[-1][-1:] if parts else None
         state = _start(problem, points, found, start, stop, camera)
         state = fit_frames(problem, shape, data, state, fps, before)
@@ -79,7 +88,7 @@ def track_landmarks(
     error = torch.cat(errors)
     first = int(np.argmax(found))
     motion = to_motion(state, shape, fps, head, state.translation[first])
-    confidence = torch.where(torch.from_numpy(found), torch.exp(-torch.nan_to_num(error) / 8.0), torch.zeros(()))
+    confidence = torch.exp(-torch.nan_to_num(error) / 8.0) * torch.from_numpy(found if trust is None else trust)
     return Tracking(
         motion, state.translation[first], camera, torch.from_numpy(found), error, confidence, _missing(found, fps)
     )

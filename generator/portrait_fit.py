@@ -13,7 +13,7 @@ from torch import Tensor
 from ..flame_motion import BadInput, Head
 from ..flame_motion.fit import LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
-from ..flame_motion.solve import fit_identity, initial
+from ..flame_motion.solve import fit_frames, fit_identity, initial
 from ..flame_motion.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 from .portrait import Portrait
@@ -41,7 +41,8 @@ def fit_portrait(
     problem = LandmarkFit(head)
     pinhole = Pinhole.guess(width, height, focal)
     data = observe(problem, points, pinhole)
-    shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=16)
+    shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=12)
+    state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
     state = replace(state, eyes=level_gaze(state.eyes))
     error = float(landmark_error(problem, shape, state, points, pinhole))
     world, frame, _, _ = problem.points(*problem.skin.shaped(shape), state)

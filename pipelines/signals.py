@@ -117,6 +117,7 @@ def _tracked(
     tracking = VideoDriver(head=head).track(cut, progress)
     motion = tracking.motion
     facts = {**facts, "frames": len(motion), "frames_without_face": int((~tracking.found).sum())}
+    facts["confidence"] = [round(c, 2) for c in tracking.confidence.tolist()]  # of each tracked frame, 0..1
     problems = [*clip.problems, *tracking.problems, *_too_short(motion, seconds)]
     return Driving(motion, facts, clip.path, list(dict.fromkeys(problems)), missing_faces(tracking))
 

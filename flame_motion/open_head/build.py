@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from ..heads import read_head
 from . import correctives, eyes, learn, nostrils, skinning
 from .assemble import whole_body
 from .body import Body
@@ -25,6 +26,7 @@ from .facemesh import COUNT, IBUG68, symmetric, triangles
 from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
 from .sculpt import sculpted
+from .separate import separate
 from .settle import Settler
 
 IDENTITY, RESIDUAL = 20, 24
@@ -178,6 +180,9 @@ def main() -> None:
     options = parser.parse_args()
     arrays, card = build(options.footage, options.cache)
     part = options.output.with_suffix(".part.npz")
+    np.savez_compressed(part, **arrays)
+    head = separate(read_head(part, "open"), read_footage(options.footage, options.cache), IDENTITY)
+    arrays |= {"identity": head.identity.numpy().astype(np.float16), "prior": np.asarray(head.prior)}
     np.savez_compressed(part, **arrays)
     os.replace(part, options.output)
     about = {

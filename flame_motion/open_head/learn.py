@@ -111,9 +111,13 @@ def shut(face: np.ndarray) -> np.ndarray:
 
 
 def identity_axes(rest: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:
-    """PCA over people and their mirror images: axes [count, 468, 3] m at one standard deviation, share kept."""
+    """PCA over people made symmetric: axes [count, 468, 3] m at one standard deviation, share kept.
+
+    What is left out of a face's asymmetry is half as large in one person's frames as it is between people: a turn of
+    the head or a crooked smile that the detector takes for shape. Residual axes and vertex offsets carry it.
+    """
     aligned = align(rest, template, RIGID, scale=False) - template
-    return _pca(np.concatenate([aligned, aligned[:, twin] * FLIP]), count)
+    return _pca((aligned + aligned[:, twin] * FLIP) / 2, count)
 
 
 def residual_axes(left: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:

@@ -29,7 +29,7 @@ def run() -> Anchors:
     for t in range(6):
         matrix = np.array([[1, 0, SHIFT[0] * t], [0, 1, SHIFT[1] * t]])
         frame = cv2.warpAffine(photo, matrix, photo.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-        tracker.feed(frame, Face(face.points + [*(SHIFT * t), 0], 1.0))
+        tracker.feed(frame, Face(face.points + [*(SHIFT * t), 0]))
     (only,) = tracker.runs
     return only
 

@@ -10,6 +10,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe
+from flamecast.flame_motion.focal import estimate_focal
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.solve import solve_chain
 from flamecast.flame_motion.track import WINDOW, track_landmarks, windows
@@ -35,13 +36,18 @@ def synthetic(frames: int = 12, noise: float = 0.0) -> tuple[FlameSequence, np.n
         jaw=torch.stack([0.2 * (5 * t).sin().abs(), 0 * t, 0 * t], 1),
         translation=torch.tensor([0.02, 0.01, -0.9]) + 0.02 * torch.stack([t, 0 * t, t], 1),
     )
-    skin = head.subset(head.mediapipe)
-    points = skin.pose(*skin.shaped(shape), motion)
-    camera = Pinhole.guess(WIDTH, HEIGHT)
+    seen = landmarks_of(motion)
+    return motion, (seen + noise * rng.standard_normal(seen.shape)).astype(np.float32), Pinhole.guess(WIDTH, HEIGHT)
+
+
+def landmarks_of(motion: FlameSequence, camera: Pinhole | None = None) -> np.ndarray:
+    """What a perfect detector would see of the built-in head in a camera at the origin, [T, 478, 3] px."""
+    skin = load_head().subset(load_head().mediapipe)
+    points = skin.pose(*skin.shaped(motion.shape), motion)
+    camera = camera or Pinhole.guess(WIDTH, HEIGHT)
     metres = -motion.translation[:, 2].numpy()[:, None] / camera.focal
     depth = -(points[..., 2] - points[..., 2].mean(1, keepdim=True)).numpy() / metres
-    seen = np.concatenate([camera.project(points).numpy(), depth[..., None]], -1)
-    return motion, (seen + noise * rng.standard_normal(seen.shape)).astype(np.float32), camera
+    return np.concatenate([camera.project(points).numpy(), depth[..., None]], -1).astype(np.float32)
 
 
 def test_tracking_recovers_the_motion_that_made_the_landmarks():
@@ -68,6 +74,34 @@ def test_frames_without_a_face_are_interpolated_and_reported():
     assert (found.confidence[8:12] == 0).all() and (found.confidence[:8] > 0.5).all()
 
 
+def test_eyes_open_wider_than_at_rest_are_followed():
+    """Lids end at 0; what opens an eye further is the expression's, and none of it is lost."""
+    truth, _, _ = synthetic(24)
+    head = load_head()
+    wide = torch.sin(torch.linspace(0, 9, 24)).clamp_min(0)
+    expression = torch.zeros_like(truth.expression)
+    for side in ("Left", "Right"):
+        expression[:, head.expression_names.index(f"eyeWide{side}")] = 0.8 * wide
+    points = landmarks_of(replace(truth, expression=expression))
+    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, head)
+    motion = replace(found.motion, translation=found.motion.translation + found.place)
+    assert float(motion.eyelids.min()) >= 0
+    seen, fitted = (np.linalg.norm(p[:, 159, :2] - p[:, 145, :2], axis=1) for p in (points, landmarks_of(motion)))
+    assert np.corrcoef(seen, fitted)[0, 1] > 0.99 and np.abs(seen - fitted).max() < 0.5  # px
+
+
+@pytest.mark.parametrize("degrees", [20, 28, 45])
+def test_a_focal_length_is_found_in_the_perspective_of_a_turning_face(problem, degrees):
+    camera = Pinhole(0.5 * WIDTH / float(np.tan(np.radians(degrees) / 2)), WIDTH, HEIGHT)
+    truth, _, _ = synthetic(8)
+    near = replace(truth, translation=truth.translation * torch.tensor([1.0, 1.0, camera.focal / 1400]))
+    points = landmarks_of(near, camera)
+    points[..., :2] += np.random.default_rng(0).normal(0, 0.5, points[..., :2].shape)
+    focal, error = estimate_focal(problem, points, WIDTH, HEIGHT)
+    assert abs(focal / camera.focal - 1) < 0.25
+    assert abs(np.log(focal / camera.focal)) < 2.5 * error < 0.6
+
+
 def test_no_face_at_all_is_refused():
     with pytest.raises(BadInput, match="No face was found in any of the 3 frames"):
         track_landmarks(np.full((3, 478, 3), np.nan, np.float32), WIDTH, HEIGHT, 25.0, load_head())
@@ -80,6 +114,7 @@ def test_jacobian_by_finite_differences(problem):
         matrix_from_axis_angle(0.3 * torch.randn(1, 3)), torch.tensor([[0.0, 0.0, -0.8]]), torch.tensor([[0.2, 0.05]]),
         0.2 * torch.randn(1, 2, 2), 0.3 * torch.randn(1, size),
     )  # fmt: skip
+    state.linear[:, :2] = 0.5  # lids do not move past open and shut
     rest, joints = problem.skin.shaped(0.5 * torch.randn(problem.skin.identity.shape[-1]))
     world, frame, pivot, arms = problem.points(rest, joints, state)
     pose = problem.jacobian(state, world, frame, pivot, arms)[0]
