@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -15,6 +16,7 @@ from .retarget import retarget
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
+SAME_FACE = 0.001  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
@@ -39,6 +41,30 @@ def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative")
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
     return replace(placed, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+
+
+def shows_driver(source: FlameSequence, motion: FlameSequence) -> bool:
+    """Whether a portrait of pose `source` (one frame) seems to be a picture out of the driver's own footage.
+
+    True where the 68 landmarks of one of (at most 64) driver frames, heads straight and of one size, lie within
+    `SAME_FACE` of the portrait's on average, seen from the front. A clip knows its person's face at rest better than
+    one picture does, so such a portrait should be fitted again with the clip's identity.
+    """
+    if source.head != motion.head:
+        return False
+    some = motion[:: math.ceil(len(motion) / 64)]
+    faces = [_straight_landmarks(clip) for clip in (source, some)]
+    portrait, driver = (x - x.mean(1, keepdim=True) for x in faces)
+    u, sizes, vt = torch.linalg.svd(driver.transpose(1, 2) @ portrait)  # Kabsch; near-identical faces do not mirror
+    scale = sizes.sum(1) / driver.square().sum((1, 2))
+    apart = scale[:, None, None] * driver @ (u @ vt) - portrait
+    return bool(apart[..., :2].norm(dim=-1).mean(1).min() < SAME_FACE)
+
+
+def _straight_landmarks(motion: FlameSequence) -> Tensor:
+    """The 68 landmarks [T, 68, 3] m of a clip whose head does not move."""
+    still = torch.zeros_like(motion.neck)
+    return load_head(motion.head).landmarks(replace(motion, neck=still, rotation=still, translation=still))
 
 
 def rest_of(motion: FlameSequence) -> FlameSequence:

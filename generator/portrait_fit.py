@@ -10,8 +10,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from ..flame_motion import BadInput, Head
-from ..flame_motion.fit import LandmarkFit, Observation, Pinhole, observe
+from ..flame_motion import BadInput, FlameSequence, Head, load_head
+from ..flame_motion.fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
 from ..flame_motion.solve import fit_frames, fit_identity, initial
 from ..flame_motion.track import landmark_error, level_gaze, to_motion
@@ -38,10 +38,33 @@ def fit_portrait(
         )
     height, width = image.shape[:2]
     points = faces[face].points[None].astype(np.float32)
-    problem = LandmarkFit(head)
-    pinhole = Pinhole.guess(width, height, focal)
+    problem, pinhole = LandmarkFit(head), Pinhole.guess(width, height, focal)
     data = observe(problem, points, pinhole)
     shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=12)
+    pose, offsets, camera, error = _posed(problem, shape, state, points, pinhole)
+    if matte is None:
+        matte = person_matte(image, points[0])
+    return Portrait(image, matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
+
+
+def with_identity(portrait: Portrait, shape: Tensor) -> Portrait:
+    """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
+    points = portrait.landmarks[None].astype(np.float32)
+    intrinsics = portrait.camera.intrinsics[0]
+    middle = intrinsics[:2, 2]  # of a cropped photo it is not in the middle, where a Pinhole's is
+    pinhole = Pinhole(float(intrinsics[0, 0]), *(2 * middle).tolist())
+    problem = LandmarkFit(load_head(portrait.pose.head))
+    data = observe(problem, points, pinhole)
+    pose, offsets, camera, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
+    moved = replace(portrait.camera, camera_from_world=camera.camera_from_world)
+    return replace(portrait, pose=pose, offsets=offsets, camera=moved, error=error)
+
+
+def _posed(
+    problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, pinhole: Pinhole
+) -> tuple[FlameSequence, Tensor, Cameras, float]:
+    """Pose, offsets [N, 3] m, camera and landmark error of a photo of known identity. points [1, 478, 3] px."""
+    data = observe(problem, points, pinhole)
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
     state = replace(state, eyes=level_gaze(state.eyes))
     error = float(landmark_error(problem, shape, state, points, pinhole))
@@ -49,10 +72,7 @@ def fit_portrait(
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)
     # The camera takes over where the head stands, so that the pose itself is free of it.
     camera = _camera(pinhole, state.translation[0])
-    pose = to_motion(state, shape, 25.0, head, state.translation[0])
-    if matte is None:
-        matte = person_matte(image, points[0])
-    return Portrait(image, matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
+    return to_motion(state, shape, 25.0, problem.head, state.translation[0]), offsets, camera, error
 
 
 def _camera(pinhole: Pinhole, translation: Tensor) -> Cameras:
@@ -63,7 +83,7 @@ def _camera(pinhole: Pinhole, translation: Tensor) -> Cameras:
     intrinsics = torch.tensor(
         [[pinhole.focal, 0.0, pinhole.width / 2], [0.0, pinhole.focal, pinhole.height / 2], [0.0, 0.0, 1.0]]
     )
-    return Cameras(intrinsics[None], matrix[None], pinhole.height, pinhole.width)
+    return Cameras(intrinsics[None], matrix[None], int(pinhole.height), int(pinhole.width))
 
 
 def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame: Tensor, camera: Pinhole) -> Tensor:

@@ -16,8 +16,9 @@ from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive
+from ..flame_motion.transfer import drive, shows_driver
 from ..generator import Portrait, load_generator
+from ..generator.portrait_fit import with_identity
 from ..renderer import Cameras
 from .console import Progress
 from .encode import EncoderThread
@@ -107,12 +108,16 @@ class AnimatePipeline:
         others = open_mix(asked.mix, self.head)
         clock = Clock()
         with clock.stage("fit"):
-            portrait = framed(self._portrait(photo, asked.face), asked.framing, asked.size)
+            portrait = self._portrait(photo, asked.face)
         with clock.stage("motion"):
             driving = to_motion(
                 signal, head=self.head, seconds=asked.seconds, fps=asked.fps, seed=asked.seed, progress=progress
             )
             driving = retargeted(mixed(driving, others), portrait.head, portrait.pose.shape)
+            identity = "photo"
+            if asked.mode == "absolute" and shows_driver(portrait.pose, driving.motion):
+                portrait, identity = with_identity(portrait, driving.motion.shape), "driver"
+            portrait = framed(portrait, asked.framing, asked.size)
             posed = _posed(portrait, driving, asked)
         driving = retimed(driving, asked.edit)
         cameras = place(portrait, len(posed), asked.camera, asked.views)
@@ -120,7 +125,7 @@ class AnimatePipeline:
         frames = None if targets else np.stack(list(stream))
         if targets:
             _encode(stream, targets, posed.fps, driving, clock)
-        report = self._report(photo, portrait, posed, driving, asked, targets, clock)
+        report = self._report(photo, portrait, posed, driving, asked, targets, clock) | {"identity": identity}
         if output is None:
             return Animation([], report, frames, driving.problems)
         write_report(_report_path(output), report)

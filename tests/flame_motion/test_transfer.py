@@ -10,7 +10,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.rotations import compose
-from flamecast.flame_motion.transfer import drive, rest_of
+from flamecast.flame_motion.transfer import drive, rest_of, shows_driver
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:
@@ -91,3 +91,15 @@ def test_an_unknown_mode_and_a_head_that_is_not_here_are_refused():
 
 def test_the_same_head_is_loaded_once():
     assert load_head() is load_head()
+
+
+def test_a_picture_out_of_the_drivers_footage_is_known_by_its_face():
+    clip = pose(3, 40)
+    own = clip[17:18]
+    other_view = replace(own, neck=-own.neck, translation=own.translation + 0.3)
+    assert shows_driver(own, clip) and shows_driver(other_view, clip)
+    for axis in range(5):  # the widest ways in which people differ
+        shape = own.shape.clone()
+        shape[axis] += 3.0
+        assert not shows_driver(replace(own, shape=shape), clip), axis
+    assert not shows_driver(replace(own, jaw=own.jaw + torch.tensor([0.4, 0, 0])), clip)
