@@ -19,6 +19,7 @@ def write_motion(
     output: Path,
     *,
     video: Source | None = None,
+    motion: Source | None = None,
     text: str | None = None,
     speech: Source | None = None,
     edit: str | None = None,
