@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from flamecast.flame_motion import Head, load_head
-from flamecast.flame_motion.complete import EYEBALLS, completed
+from flamecast.flame_motion.flame.complete import completed
+from flamecast.flame_motion.flame.register import Registration, register
+from flamecast.flame_motion.flame.topology import EYEBALLS
 from flamecast.flame_motion.heads import PARENTS
-from flamecast.flame_motion.register import Registration, register
 
 CORE = Path(__file__).resolve().parents[3] / "shared" / "data" / "flame" / "flame2023_open_core60.npz"
 

@@ -14,10 +14,11 @@ import scipy.sparse
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
-from flamecast.flame_motion.flame_file import OPEN_SHA256, convert, find_converted, load_flame, model_name
+from flamecast.flame_motion.flame import find_converted, load_flame
+from flamecast.flame_motion.flame.flame_file import OPEN_SHA256, convert, model_name
+from flamecast.flame_motion.flame.safe_pickle import as_array, read_pickle
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.npz import load_arrays, save_arrays
-from flamecast.flame_motion.safe_pickle import as_array, read_pickle
 
 from .flame_like import flame_like_file
 
