@@ -16,14 +16,12 @@ from flamecast.flame_motion.flame.topology import EYEBALLS, SKIN
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
 
-from .flame_like import core, flame_like_head, registration
-
 TWINS = {33: 263, 133: 362, 61: 291, 159: 386, 145: 374, 70: 300, 107: 336, 234: 454, 172: 397, 98: 327, 78: 308}
 
 
 @pytest.fixture(scope="module")
-def head():
-    return flame_like_head()
+def head(flame_head):
+    return flame_head
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +50,17 @@ def test_ball_of_points_on_a_part_of_a_ball():
     assert np.allclose(centre, [0.03, 0.02, 0.01], atol=1e-9) and abs(radius - 0.013) < 1e-9
 
 
-def test_our_skin_comes_to_lie_on_theirs():
-    found, head = registration(), load_head()
+def test_our_skin_comes_to_lie_on_theirs(flame_registration):
+    found, head = flame_registration, load_head()
     away = np.linalg.norm(found.target.at(*found.on_target) - found.source.vertices, axis=1)
     for name, limit in (("face", 0.4e-3), ("lips", 0.7e-3), ("scalp", 1e-3)):
         rows = head.faces[head.part == PARTS.index(name)].unique().numpy()
         assert away[rows].mean() < limit, name
 
 
-def test_places_stay_the_same_skin_on_another_person():
+def test_places_stay_the_same_skin_on_another_person(flame_template, flame_registration):
     """FLAME's own identity axes say which skin is the same; a turn and another size must not matter either."""
-    template, found = core(), registration()
+    template, found = flame_template, flame_registration
     g = np.random.default_rng(2)
     person = template["v_template"] + template["shapedirs"][..., :10] @ g.normal(0, 1.0, 10)
     c, s = np.cos(0.1), np.sin(0.1)
@@ -167,8 +165,8 @@ def test_a_landmark_fit_sees_the_places_on_a_flame_head(head, marks):
     assert len(set(FACE_OUTLINE) & set(problem.seen.tolist())) == len(FACE_OUTLINE)
 
 
-def test_what_is_no_head_is_said():
-    template = core()
+def test_what_is_no_head_is_said(flame_template):
+    template = flame_template
     faces = template["faces"].astype(np.int64)
     noise = np.random.default_rng(0).normal(size=(5023, 3))
     with pytest.raises(BadInput, match="expected to be a ball"):
