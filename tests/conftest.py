@@ -8,7 +8,7 @@ import pytest
 from flamecast.flame_motion import Head
 from flamecast.flame_motion.flame.register import Registration
 
-from . import flame_like
+from .flame_motion import flame_like
 
 
 @pytest.fixture(scope="session")
