@@ -16,8 +16,8 @@ from skimage.data import astronaut
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.controls import control_names
 from flamecast.flame_motion.edit import EFFECTS, apply_edit
-from flamecast.flame_motion.keyframes import EASES
-from flamecast.flame_motion.regions import REGIONS
+from flamecast.flame_motion.edit.keyframes import EASES
+from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media import VideoWriter
 from flamecast.renderer.camera_paths import camera_path

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import rotations
-from .errors import BadInput
+from .. import rotations
+from ..errors import BadInput
+from ..sequence import CHANNELS, ROTATIONS, FlameSequence
+from ..transfer import rest_of
 from .keyframes import curve
-from .sequence import CHANNELS, ROTATIONS, FlameSequence
-from .transfer import rest_of
 
 LONGEST = 3600.0  # s, of a warped clip
 
