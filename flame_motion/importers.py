@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import rotations
-from .arkit import SHAPES, from_arkit
+from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
 from .errors import BadInput
 from .npz import load_arrays
@@ -47,7 +47,7 @@ def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tu
 
 def _take_on(path: Where, head: Head) -> tuple[FlameSequence, list[str]]:
     """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
-    if set(SHAPES) & set(head.expression_names):
+    if has_shapes(head):
         return from_arkit_csv(path, head)
     motion, notes = from_arkit_csv(path)
     return retarget(motion, head), [*notes, f"head {head.id} has no ARKit axes: the take was retargeted to it"]
