@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from ..flame_motion import BadInput, FlameSequence, load_head
-from ..flame_motion.arkit import has_shapes, to_arkit
-from ..flame_motion.arkit_csv import write_arkit_csv
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.formats.arkit import has_shapes, to_arkit
+from ..flame_motion.formats.arkit_csv import write_arkit_csv
 from ..flame_motion.retarget import retarget
 from ..flame_motion.threads import one_torch_thread
 from .console import Progress
