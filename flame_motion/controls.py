@@ -54,6 +54,11 @@ def control_names(head: Head) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*ANGLES, *BLENDS, *LIDS, *JOINTS, *head.expression_names, *borrowed_names(head))))
 
 
+def is_numbered(name: str) -> bool:
+    """Whether an expression axis has a number instead of a meaning (`residual_07`, FLAME's `expression_042`)."""
+    return name.rsplit("_", 1)[-1].isdecimal()
+
+
 def check_control(head: Head, name: str) -> None:
     """BadInput with near matches unless `name` is a control of this head."""
     known = control_names(head)

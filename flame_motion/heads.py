@@ -300,13 +300,13 @@ def _find_head(base: str) -> Head:
     if base == "open":
         return load_open_head()
     if base.endswith((".pkl", ".npz")) or "/" in base:
-        from .flame_file import load_flame
+        from .flame import load_flame
 
         return load_flame(Path(base))
     plugins = {e.name: e for e in entry_points(group="flamecast.heads")}
     if base in plugins:
         return plugins[base].load()()
-    from .flame_file import find_converted
+    from .flame import find_converted
 
     return find_converted(base)
 

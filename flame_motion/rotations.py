@@ -180,3 +180,10 @@ def mean(rotations: Tensor, weights: Tensor | None = None) -> Tensor:
         if step.detach().abs().max() < tolerance:
             break
     return axis_angle_from_quaternion(torch.nn.functional.normalize(centre, dim=-1))
+
+
+def continuous(quaternions: Tensor) -> Tensor:
+    """A track [T, ..., 4] with signs such that neighbours are on the same side, as interpolation and averages want."""
+    turns = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True) < 0
+    sign = torch.where(torch.cumsum(turns, 0) % 2 == 1, -1.0, 1.0)
+    return torch.cat([quaternions[:1], quaternions[1:] * sign])

@@ -216,15 +216,15 @@ class FlameSequence:
 
     @classmethod
     def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import VHAP tracking; see `importers.from_vhap`."""
-        from .importers import from_vhap
+        """Import VHAP tracking; see `formats.trackers.from_vhap`."""
+        from .formats.trackers import from_vhap
 
         return from_vhap(path, head, fps)
 
     @classmethod
     def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import a CAP4D fit; see `importers.from_cap4d`."""
-        from .importers import from_cap4d
+        """Import a CAP4D fit; see `formats.trackers.from_cap4d`."""
+        from .formats.trackers import from_cap4d
 
         return from_cap4d(path, head, fps)
 

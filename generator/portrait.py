@@ -168,6 +168,6 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 
 @lru_cache(maxsize=4)
 def _drawn_head(name: str) -> Head:
-    from ..flame_motion.complete import with_mouth_closed
+    from ..flame_motion.flame import with_mouth_closed
 
     return with_mouth_closed(load_head(name))

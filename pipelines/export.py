@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from ..flame_motion import BadInput, FlameSequence, load_head
-from ..flame_motion.arkit import SHAPES, to_arkit
-from ..flame_motion.arkit_csv import write_arkit_csv
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.formats.arkit import has_shapes, to_arkit
+from ..flame_motion.formats.arkit_csv import write_arkit_csv
 from ..flame_motion.retarget import retarget
 from ..flame_motion.threads import one_torch_thread
 from .console import Progress
@@ -80,7 +80,7 @@ def _moved(clip: FlameSequence, head: str) -> FlameSequence:
 
 def _write_csv(clip: FlameSequence, output: Path, problems: list[str]) -> Done:
     own = load_head(clip.head)
-    if not set(SHAPES) & set(own.expression_names):
+    if not has_shapes(own):
         clip = _moved(clip, HEAD)
         problems = [*problems, f"head {own.id} has no ARKit axes: the motion was retargeted to the built-in head"]
     take = to_arkit(clip, load_head(clip.head))

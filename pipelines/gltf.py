@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
-from ..flame_motion.controls import LIDS
+from ..flame_motion.controls import LIDS, is_numbered
 from ..flame_motion.heads import JOINTS, PARENTS
 from ..flame_motion.looks import LOOKS, Look, face_looks
-from ..flame_motion.rotations import matrix_from_axis_angle, quaternion_from_axis_angle
+from ..flame_motion.rotations import continuous, matrix_from_axis_angle, quaternion_from_axis_angle
 from ..renderer import vertex_normals
 from .glb import INDICES, VERTICES, Document
 
@@ -70,7 +70,7 @@ def save_gltf(motion: FlameSequence, path: Path, head: Head) -> None:
 def _morphs(head: Head, motion: FlameSequence) -> Morphs:
     """Every expression axis that has a name and every numbered one the clip uses; the lids; pose correctives."""
     used = (motion.expression != 0).any(0)
-    kept = [k for k, name in enumerate(head.expression_names) if used[k] or not name.rsplit("_", 1)[-1].isdecimal()]
+    kept = [k for k, name in enumerate(head.expression_names) if used[k] or not is_numbered(name)]
     lids = ["eyeBlinkLeft", "eyeBlinkRight"]
     names = [head.expression_names[k] for k in kept] + lids
     offsets = [head.expression[..., kept], head.eyelids[..., [LIDS[lid][0] for lid in lids]]]
@@ -119,9 +119,7 @@ def _animation(
 
 def _steady(quaternions: Tensor) -> Tensor:
     """Unit quaternions [T, 4] (w, x, y, z) as glTF's (x, y, z, w), each on the side of the one before it."""
-    nearer = (quaternions[1:] * quaternions[:-1]).sum(-1) >= 0
-    sides = torch.cat([torch.ones(1), torch.where(nearer, 1.0, -1.0).cumprod(0)])
-    return torch.nn.functional.normalize(quaternions[:, [1, 2, 3, 0]] * sides[:, None], dim=-1)
+    return torch.nn.functional.normalize(continuous(quaternions)[:, [1, 2, 3, 0]], dim=-1)
 
 
 def _bone(joints: Tensor, index: int) -> Tensor:

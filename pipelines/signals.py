@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..flame_motion import BadInput, FlameSequence, VideoClip
 from ..flame_motion.edit import apply_edit, changes_time, demo_motion
-from ..flame_motion.importers import load_motion
-from ..flame_motion.regions import find_region, mix
+from ..flame_motion.edit.regions import find_region, mix
+from ..flame_motion.formats import load_motion
 from ..flame_motion.retarget import head_of, retarget
 from .console import Progress
 from .options import FASTEST, HEAD, SLOWEST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shlex
 from pathlib import Path
@@ -15,8 +16,8 @@ from skimage.data import astronaut
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.controls import control_names
 from flamecast.flame_motion.edit import EFFECTS, apply_edit
-from flamecast.flame_motion.keyframes import EASES
-from flamecast.flame_motion.regions import REGIONS
+from flamecast.flame_motion.edit.keyframes import EASES
+from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media import VideoWriter
 from flamecast.renderer.camera_paths import camera_path
@@ -43,15 +44,28 @@ def desk(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_the_commands_of_the_readme_run(desk):
-    lines = [line for block in blocks(README, "") for line in block.splitlines()]
+def run_commands(language: str) -> int:
+    """Runs every flamecast command in the README's blocks of a language; each leaves its output. How many there are."""
+    lines = [line for block in blocks(README, language) for line in block.splitlines()]
     commands = [line for line in lines if "flamecast " in line and not line.startswith(("make", "git"))]
-    assert len(commands) > 5
     for command in commands:
         program, *arguments = shlex.split(command)
         assert Path(program).name == "flamecast"
         cli.app(arguments, standalone_mode=False)
         assert Path(arguments[arguments.index("-o") + 1]).stat().st_size > 0
+    return len(commands)
+
+
+def test_the_commands_of_the_readme_run(desk):
+    assert run_commands("") > 5
+
+
+@pytest.mark.slow
+def test_the_commands_for_flame_heads_run(desk, flame_pickle, monkeypatch):
+    monkeypatch.setenv("FLAMECAST_HOME", str(desk / "home"))
+    (desk / "flame2023_Open.pkl").write_bytes(pickle.dumps(flame_pickle, 2))
+    assert run_commands("sh") == 2
+    assert (desk / "home" / "heads" / "flame2023_Open.npz").exists()
 
 
 def test_the_python_of_the_readme_runs(desk):

@@ -6,33 +6,22 @@ and joints are carried over as well. A real FLAME file differs in numbers only.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from flamecast.flame_motion import Head, load_head
-from flamecast.flame_motion.complete import EYEBALLS, completed
+from flamecast.flame_motion.flame.complete import carried_over
+from flamecast.flame_motion.flame.register import Registration, register
+from flamecast.flame_motion.flame.topology import EYEBALLS
 from flamecast.flame_motion.heads import PARENTS
-from flamecast.flame_motion.register import Registration, register
 
 CORE = Path(__file__).resolve().parents[3] / "shared" / "data" / "flame" / "flame2023_open_core60.npz"
 
 
-def core() -> dict[str, np.ndarray]:
-    """FLAME 2023 Open's template, faces and 60 identity axes (CC-BY-4.0). Skips the test where it is not here."""
-    if not CORE.exists():
-        pytest.skip("FLAME's template is not here (../shared/data/flame)")
-    with np.load(CORE) as file:
-        return {name: file[name] for name in file.files}
-
-
-@lru_cache(maxsize=1)
-def registration() -> Registration:
-    """The built-in head laid over FLAME's template."""
-    template = core()
+def registration(template: dict[str, np.ndarray]) -> Registration:
+    """The built-in head laid over FLAME's template, a dict as the file `CORE` holds it."""
     return register(load_head(), template["v_template"], template["faces"].astype(np.int64), EYEBALLS)
 
 
@@ -60,9 +49,10 @@ def joint_rows(found: Registration, weights: np.ndarray) -> np.ndarray:
     return rows
 
 
-def flame_like_file(axes: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
+def flame_like_file(
+    template: dict[str, np.ndarray], found: Registration, axes: int, seed: int = 0
+) -> dict[str, np.ndarray]:
     """What a FLAME pickle of this head holds: 300 identity axes (60 real ones, then none) and `axes` expressions."""
-    template, found = core(), registration()
     identity = np.zeros((5023, 3, 300), np.float32)
     identity[..., : template["shapedirs"].shape[-1]] = template["shapedirs"]
     weights = found.transfer(load_head().weights.double().numpy())
@@ -84,10 +74,9 @@ def flame_like_file(axes: int = 100, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-@lru_cache(maxsize=2)
-def flame_like_head(axes: int = 63, seed: int = 0) -> Head:
+def flame_like_head(template: dict[str, np.ndarray], found: Registration, axes: int, seed: int = 0) -> Head:
     """The same as a Head of 60 identity and `axes` expression axes. Landmarks, parts, lids: computed as for a file."""
-    file, template = flame_like_file(axes, seed), core()
+    file = flame_like_file(template, found, axes, seed)
     arrays = {
         "template": file["v_template"],
         "identity": template["shapedirs"],
@@ -97,7 +86,7 @@ def flame_like_head(axes: int = 63, seed: int = 0) -> Head:
         "weights": file["weights"],
         "faces": template["faces"].astype(np.int64),
     }
-    whole = completed(load_head(), arrays)
+    whole = {**arrays, **carried_over(load_head(), found)}
     tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in whole.items()}
     tensors = {k: v.float() if v.is_floating_point() else v.long() for k, v in tensors.items()}
     names = tuple(f"expression_{k:03d}" for k in range(axes))

@@ -11,12 +11,21 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
-from flamecast.flame_motion.arkit import ANGLES, NAMES, SHAPES, box_least_squares, euler, from_arkit, to_arkit, turned
-from flamecast.flame_motion.arkit_csv import read_arkit_csv, write_arkit_csv
 from flamecast.flame_motion.controls import JOINTS, apply_controls
 from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.formats import from_arkit_csv, load_motion
+from flamecast.flame_motion.formats.arkit import (
+    ANGLES,
+    NAMES,
+    SHAPES,
+    box_least_squares,
+    euler,
+    from_arkit,
+    to_arkit,
+    turned,
+)
+from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv, write_arkit_csv
 from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.importers import from_arkit_csv, load_motion
 
 HEAD = load_head()
 PRINTED = 1e-6  # half a unit of the last decimal, and float32

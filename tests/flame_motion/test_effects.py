@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from flamecast.flame_motion import BadInput, FlameSequence, effects
+from flamecast.flame_motion import BadInput, FlameSequence
 from flamecast.flame_motion import rotations as rot
-from flamecast.flame_motion.edit import apply_edit, changes_time, demo_motion, edit_files
+from flamecast.flame_motion.edit import apply_edit, changes_time, demo_motion, edit_files, effects
 from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
 from flamecast.flame_motion.transfer import rest_of
 

@@ -14,12 +14,11 @@ import scipy.sparse
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
-from flamecast.flame_motion.flame_file import OPEN_SHA256, convert, find_converted, load_flame, model_name
+from flamecast.flame_motion.flame import find_converted, load_flame
+from flamecast.flame_motion.flame.flame_file import OPEN_SHA256, convert, model_name
+from flamecast.flame_motion.flame.safe_pickle import as_array, read_pickle
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.npz import load_arrays, save_arrays
-from flamecast.flame_motion.safe_pickle import as_array, read_pickle
-
-from .flame_like import flame_like_file
 
 N, F = 5023, 9976
 
@@ -337,17 +336,17 @@ def test_other_names_and_files_are_bad_input(tmp_path, home):
 
 
 @pytest.fixture(scope="module")
-def real_pickle():
+def real_pickle(flame_pickle):
     """A FLAME file with a real template, as bytes."""
-    return dumped(flame_like_file(), 2)
+    return dumped(flame_pickle, 2)
 
 
-def test_a_flame_file_gets_what_it_lacks(tmp_path, real_pickle):
+def test_a_flame_file_gets_what_it_lacks(tmp_path, flame_pickle, real_pickle):
     head = load_flame(write(tmp_path / "flame2023_Open.pkl", real_pickle))
     still = FlameSequence.neutral(1, 25, head)
     assert head.landmarks(still).isfinite().all() and head.eyelids.abs().max() > 0.004
     assert head.mediapipe_bary.isfinite().all() and int(head.mediapipe_faces.min()) >= 0
-    assert torch.allclose(head(still)[0], torch.from_numpy(flame_like_file()["v_template"]), atol=1e-6)
+    assert torch.allclose(head(still)[0], torch.from_numpy(flame_pickle["v_template"]), atol=1e-6)
 
 
 def test_a_head_converted_by_another_version_is_completed_again_and_stays_the_same_head(tmp_path, home, flame_dict):

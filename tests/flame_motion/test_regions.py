@@ -9,10 +9,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.edit import apply_edit, demo_motion
-from flamecast.flame_motion.regions import AREAS, REGIONS, find_region, mix, restrict
+from flamecast.flame_motion.edit.regions import AREAS, REGIONS, find_region, mix, restrict
 from flamecast.flame_motion.sequence import CHANNELS
-
-from .flame_like import flame_like_head
 
 SPLIT = ("mouth", "lips", "brows", "lids", "eyes", "upper", "lower")  # regions with a border across the skin
 
@@ -65,8 +63,8 @@ def test_outside_moves_less_than_two_percent_of_inside(head, name):
 
 
 @pytest.mark.parametrize(("name", "most"), [("lips", 0.04), ("brows", 0.02), ("lids", 0.02)])
-def test_the_same_holds_on_another_topology(name, most):
-    other = flame_like_head()
+def test_the_same_holds_on_another_topology(name, most, flame_head):
+    other = flame_head
     motion = lively(other)
     motion = replace(motion, expression=motion.expression * 0.5)
     inside, outside = split_landmarks(name)

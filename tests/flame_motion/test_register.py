@@ -7,21 +7,21 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.complete import EYEBALLS, with_mouth_closed
 from flamecast.flame_motion.fit import LandmarkFit
+from flamecast.flame_motion.flame import with_mouth_closed
+from flamecast.flame_motion.flame.features import front_view
+from flamecast.flame_motion.flame.register import register
+from flamecast.flame_motion.flame.surface import Mesh, ball_of, border_loops, project
+from flamecast.flame_motion.flame.topology import EYEBALLS, SKIN
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
-from flamecast.flame_motion.register import Mesh, ball_of, border_loops, front_view, project, register
 
-from .flame_like import core, flame_like_head, registration
-
-SKIN = 3931  # FLAME's vertices before the eyeballs
 TWINS = {33: 263, 133: 362, 61: 291, 159: 386, 145: 374, 70: 300, 107: 336, 234: 454, 172: 397, 98: 327, 78: 308}
 
 
 @pytest.fixture(scope="module")
-def head():
-    return flame_like_head()
+def head(flame_head):
+    return flame_head
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +50,17 @@ def test_ball_of_points_on_a_part_of_a_ball():
     assert np.allclose(centre, [0.03, 0.02, 0.01], atol=1e-9) and abs(radius - 0.013) < 1e-9
 
 
-def test_our_skin_comes_to_lie_on_theirs():
-    found, head = registration(), load_head()
+def test_our_skin_comes_to_lie_on_theirs(flame_registration):
+    found, head = flame_registration, load_head()
     away = np.linalg.norm(found.target.at(*found.on_target) - found.source.vertices, axis=1)
     for name, limit in (("face", 0.4e-3), ("lips", 0.7e-3), ("scalp", 1e-3)):
         rows = head.faces[head.part == PARTS.index(name)].unique().numpy()
         assert away[rows].mean() < limit, name
 
 
-def test_places_stay_the_same_skin_on_another_person():
+def test_places_stay_the_same_skin_on_another_person(flame_template, flame_registration):
     """FLAME's own identity axes say which skin is the same; a turn and another size must not matter either."""
-    template, found = core(), registration()
+    template, found = flame_template, flame_registration
     g = np.random.default_rng(2)
     person = template["v_template"] + template["shapedirs"][..., :10] @ g.normal(0, 1.0, 10)
     c, s = np.cos(0.1), np.sin(0.1)
@@ -165,8 +165,8 @@ def test_a_landmark_fit_sees_the_places_on_a_flame_head(head, marks):
     assert len(set(FACE_OUTLINE) & set(problem.seen.tolist())) == len(FACE_OUTLINE)
 
 
-def test_what_is_no_head_is_said():
-    template = core()
+def test_what_is_no_head_is_said(flame_template):
+    template = flame_template
     faces = template["faces"].astype(np.int64)
     noise = np.random.default_rng(0).normal(size=(5023, 3))
     with pytest.raises(BadInput, match="expected to be a ball"):

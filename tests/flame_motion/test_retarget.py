@@ -24,8 +24,6 @@ from flamecast.flame_motion.retarget import (
 )
 from flamecast.flame_motion.transfer import drive, keep_rest, rest_of
 
-from .flame_like import flame_like_head
-
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "sadtalker__ref_video_WDA_KatieHill_000.mp4"
 
 
@@ -156,8 +154,8 @@ def test_frames_do_not_influence_each_other():
     assert torch.allclose(alone.expression, whole.expression, atol=1e-4)
 
 
-def test_unposing_inverts_skinning():
-    head = flame_like_head()
+def test_unposing_inverts_skinning(flame_head):
+    head = flame_head
     skin = correspondence(load_head(), head).there
     g = torch.Generator().manual_seed(0)
     motion = FlameSequence.neutral(7, 25, head)
@@ -173,8 +171,8 @@ def test_unposing_inverts_skinning():
 
 
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
-def test_faces_keep_what_people_see_in_them(clip):
-    head, other, motion = load_head(), flame_like_head(), clip()
+def test_faces_keep_what_people_see_in_them(clip, flame_head):
+    head, other, motion = load_head(), flame_head, clip()
     made = retarget(motion, other)
     here, there = measures(head, motion), measures(other, made)
     for name, wanted in here.items():
@@ -188,13 +186,13 @@ def test_faces_keep_what_people_see_in_them(clip):
 
 
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
-def test_there_and_back_over_flame_is_within_one_percent(clip):
-    assert round_trip(clip(), flame_like_head()) < 0.01
+def test_there_and_back_over_flame_is_within_one_percent(clip, flame_head):
+    assert round_trip(clip(), flame_head) < 0.01
 
 
-def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
+def test_a_head_with_more_axes_than_it_needs_is_no_trouble(flame_head):
     """FLAME has 100. Combinations that move nothing carry no rounding errors, and the face is the same."""
-    head, motion = flame_like_head(), demo_motion()
+    head, motion = flame_head, demo_motion()
     mix = torch.randn(63, 100, generator=torch.Generator().manual_seed(0)) / 10
     names = tuple(f"axis_{k}" for k in range(100))
     other = replace(head, id="wide@0", expression=head.expression @ mix, expression_names=names)
@@ -206,14 +204,14 @@ def test_a_head_with_more_axes_than_it_needs_is_no_trouble():
 
 
 @pytest.mark.parametrize("clip", [demo_motion, tracked])
-def test_it_is_as_smooth_as_its_source(clip):
-    motion, other = clip(), flame_like_head()
+def test_it_is_as_smooth_as_its_source(clip, flame_head):
+    motion, other = clip(), flame_head
     here, there = landmarks(load_head(), motion)[0], landmarks(other, retarget(motion, other))[0]
     assert acceleration(there) < 1.05 * acceleration(here)
 
 
-def test_it_is_fast():
-    motion, other = demo_motion(), flame_like_head()
+def test_it_is_fast(flame_head):
+    motion, other = demo_motion(), flame_head
     retarget(motion, other)
     begun = time.perf_counter()
     retarget(motion, other)
@@ -227,9 +225,9 @@ def test_it_is_fast():
     ("edit", "mark", "axis", "sign"),
     [("smile=1", 54, 1, 1), ("jawOpen=1", 8, 1, -1), ("browInnerUp=1", 21, 1, 1), ("mouthLeft=1", 66, 0, 1)],
 )
-def test_named_edits_do_on_flame_what_they_do_here(edit, mark, axis, sign):
+def test_named_edits_do_on_flame_what_they_do_here(edit, mark, axis, sign, flame_head):
     moved = {}
-    for head in (load_head(), flame_like_head()):
+    for head in (load_head(), flame_head):
         points, rest = landmarks(head, apply_edit(FlameSequence.neutral(1, 25, head), edit, head))
         moved[head.id] = points - rest
     ours, theirs = moved.values()
@@ -237,8 +235,8 @@ def test_named_edits_do_on_flame_what_they_do_here(edit, mark, axis, sign):
     assert (ours - theirs).norm() < 0.4 * ours.norm()
 
 
-def test_an_axis_that_is_borrowed_adds_up():
-    head = flame_like_head()
+def test_an_axis_that_is_borrowed_adds_up(flame_head):
+    head = flame_head
     still = FlameSequence.neutral(2, 25, head)
     both = apply_controls(still, {"mouthSmileLeft": 0.5, "browInnerUp": torch.tensor([0.0, 1.0])}, head)
     axes = borrowed_axes(head)

@@ -141,3 +141,13 @@ def test_mean_zeroes_the_tangent_and_turns_with_its_input():
     assert torch.allclose(rot.mean(pair), torch.tensor([0.0, 0.5, 0.0]), atol=1e-7)
     batch = rot.mean(spread.reshape(15, 2, 3))
     assert torch.allclose(batch[1], rot.mean(spread[1::2]), atol=1e-14)
+
+
+def test_continuous_quaternions_turn_the_same_and_stay_on_one_side():
+    g = torch.Generator().manual_seed(0)
+    steps = 0.3 * torch.randn(40, 2, 3, generator=g, dtype=torch.float64)
+    track = torch.nn.functional.normalize(rot.quaternion_from_axis_angle(steps.cumsum(0)), dim=-1)
+    track = track * torch.where(torch.rand(40, 2, 1, generator=g) < 0.5, -1.0, 1.0)
+    made = rot.continuous(track)
+    assert ((made[1:] * made[:-1]).sum(-1) >= 0).all() and torch.equal(made[0], track[0])
+    assert torch.equal(made.abs(), track.abs()) and ((made * track).sum(-1).abs() - 1).abs().max() < 1e-12

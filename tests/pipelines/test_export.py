@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.arkit_csv import read_arkit_csv
 from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.formats import load_motion
+from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv
 from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.importers import load_motion
 from flamecast.flame_motion.looks import LOOKS
 from flamecast.flame_motion.npz import save_arrays
 from flamecast.pipelines import write_export

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import rotations
-from .controls import JOINTS, LIDS
-from .errors import BadInput
-from .heads import PARTS
-from .sequence import FlameSequence
+from .. import rotations
+from ..controls import JOINTS, LIDS, X, Y, Z
+from ..errors import BadInput
+from ..heads import PARTS
+from ..sequence import FlameSequence
 
 if TYPE_CHECKING:
-    from .heads import Head
+    from ..heads import Head
 
 SHAPES = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -35,9 +35,9 @@ SHAPES = (
     "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft",
     "noseSneerRight", "tongueOut",
 )  # fmt: skip
-ANGLES = tuple(f"{what}{angle}" for what in ("head", "leftEye", "rightEye") for angle in ("Yaw", "Pitch", "Roll"))
+EYES, TURN = ("leftEye", "rightEye"), ("Yaw", "Pitch", "Roll")
+ANGLES = tuple(f"{what}{angle}" for what in ("head", *EYES) for angle in TURN)
 NAMES = SHAPES + ANGLES  # the columns of Live Link Face, in its order
-X, Y, Z = 0, 1, 2
 AXES = (Y, X, Z)  # of yaw, pitch and roll
 AGREE = 2e-3  # rad; eye angles that say the same as the eyeLook shapes
 STAY = 1e-2  # pull of the fitted axes toward what the clip says, against their mean stiffness
@@ -54,6 +54,11 @@ class Take:
     values: dict[str, np.ndarray]  # name in NAMES -> [T] float64: 0..1, angles in rad
     fps: float
     notes: list[str]  # what could not be carried over, a sentence each
+
+
+def has_shapes(head: Head) -> bool:
+    """Whether a head has expression axes by ARKit's names."""
+    return not set(SHAPES).isdisjoint(head.expression_names)
 
 
 # -- from a motion -----------------------------------------------------------------------------------------------------
@@ -77,9 +82,9 @@ def to_arkit(motion: FlameSequence, head: Head) -> Take:
         if name in values:
             values[name] = motion.eyelids[:, sides[0]].double().numpy()
     turns = {"head": rotations.compose(motion.rotation.double(), motion.neck.double())}
-    turns |= {side: motion.eyes[:, k].double() for k, side in enumerate(("leftEye", "rightEye"))}
+    turns |= {side: motion.eyes[:, k].double() for k, side in enumerate(EYES)}
     for what, turn in turns.items():
-        for angle, track in zip(("Yaw", "Pitch", "Roll"), euler(turn).unbind(-1)):
+        for angle, track in zip(TURN, euler(turn).unbind(-1)):
             values[f"{what}{angle}"] = track.numpy()
     jaw = euler(motion.jaw.double())
     for name, (channel, eye, axis, full) in JOINTS.items():
@@ -186,21 +191,18 @@ def from_arkit(take: Take, head: Head) -> FlameSequence:
     Gaze follows the eyeLook shapes, which mean the same everywhere; the eye angles only where they agree with those, or
     where there are no eyeLook shapes. The turn of the head becomes `neck`.
     """
-    if not set(SHAPES) & set(head.expression_names):
+    if not has_shapes(head):
         raise BadInput(f"head {head.id} has no ARKit expression axes: read the take with the built-in head 'open'")
     frames = len(next(iter(take.values.values())))
     column = lambda name: torch.from_numpy(take.values.get(name, np.zeros(frames)).copy())  # noqa: E731
-    angles = {
-        what: torch.stack([column(f"{what}{angle}") for angle in ("Yaw", "Pitch", "Roll")], 1)
-        for what in ("head", "leftEye", "rightEye")
-    }
+    angles = {what: torch.stack([column(f"{what}{angle}") for angle in TURN], 1) for what in ("head", *EYES)}
     by_shape = {"jaw": torch.zeros(frames, 3, dtype=torch.float64)}
-    by_shape |= {eye: torch.zeros(frames, 3, dtype=torch.float64) for eye in ("leftEye", "rightEye")}
+    by_shape |= {eye: torch.zeros(frames, 3, dtype=torch.float64) for eye in EYES}
     for name, (channel, eye, axis, full) in JOINTS.items():
-        where = channel if eye is None else ("leftEye", "rightEye")[eye]
+        where = channel if eye is None else EYES[eye]
         by_shape[where][:, AXES.index(axis)] += full * column(name)
     looks = any(name in take.values for name in JOINTS if name.startswith("eyeLook"))
-    gaze = [_gaze(by_shape[eye], angles[eye]) if looks else angles[eye] for eye in ("leftEye", "rightEye")]
+    gaze = [_gaze(by_shape[eye], angles[eye]) if looks else angles[eye] for eye in EYES]
     still = FlameSequence.neutral(frames, take.fps, head)
     return replace(
         still,

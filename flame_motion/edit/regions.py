@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from .errors import BadInput
-from .heads import Head
-from .retarget import head_of, part_vertices, retarget
-from .sequence import CHANNELS, FlameSequence
+from ..errors import BadInput
+from ..heads import Head
+from ..retarget import head_of, part_vertices, retarget
+from ..sequence import CHANNELS, FlameSequence
 
 # Areas of the skin, each by the iBUG landmarks that lie in it.
 AREAS: dict[str, tuple[int, ...]] = {
@@ -23,6 +23,7 @@ AREAS: dict[str, tuple[int, ...]] = {
     "eyes": tuple(range(36, 48)),
     "mouth": tuple(range(48, 68)),
 }
+Step = Callable[[FlameSequence], FlameSequence]  # a change of a clip
 FIRMNESS = 300.0  # how much more staying still outside a region counts than moving as wanted inside
 # In inter-ocular distances: how much nearer to its own landmarks than to others skin inside is, and how far from them
 # skin outside begins to be held, and is held in full. Between the two it may do as it must: skin does not tear.
@@ -83,6 +84,18 @@ def restrict(before: FlameSequence, after: FlameSequence, region: Region, head: 
     elif region.areas and bool(change.any()):
         changes["expression"] = before.expression + change @ split_axes(head, region.areas).T
     return replace(before, **changes)
+
+
+def confined(steps: Iterable[Step], region: Region | None, head: Head) -> Step:
+    """Steps as one, each confined to a region where one is given."""
+
+    def change(motion: FlameSequence) -> FlameSequence:
+        for step in steps:
+            changed = step(motion)
+            motion = changed if region is None else restrict(motion, changed, region, head)
+        return motion
+
+    return change
 
 
 def mix(base: FlameSequence, parts: Mapping[str, FlameSequence], head: Head | None = None) -> FlameSequence:

@@ -1,4 +1,4 @@
-"""Motion that other programs save, read as `FlameSequence`: ARKit CSV, VHAP, CAP4D."""
+"""Tracks of FLAME that other programs save, read as `FlameSequence`: VHAP, CAP4D."""
 
 from __future__ import annotations
 
@@ -10,59 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import rotations
-from .arkit import SHAPES, from_arkit
-from .arkit_csv import read_arkit_csv
-from .errors import BadInput
-from .npz import load_arrays
-from .retarget import retarget
-from .sequence import FlameSequence
+from .. import rotations
+from ..errors import BadInput
+from ..npz import load_arrays
+from ..sequence import FlameSequence
 
 if TYPE_CHECKING:
-    from .heads import Head
+    from ..heads import Head
 
 
 Where = Union[str, "os.PathLike[str]"]
 VHAP_KEYS = ("shape", "expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
 CAP4D_KEYS = ("shape", "expr", "rot", "tra", "eye_rot")
-
-
-def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tuple[FlameSequence, list[str]]:
-    """A motion file of any kind, and what to know about it: ours, an ARKit `.csv`, a VHAP or CAP4D `.npz`.
-
-    `head` is who moves where the file does not say (all but ours), `fps` the rate where it does not (VHAP and CAP4D).
-    BadInput where it is none of these; nothing in it is ever executed.
-    """
-    if Path(path).suffix.lower() == ".csv":
-        return _take_on(path, _head_of(head))
-    if Path(path).is_dir():
-        return from_vhap(path, head, fps), []
-    arrays = load_arrays(path)
-    if "format_version" not in arrays:
-        for keys, reader, origin in ((VHAP_KEYS, from_vhap, "VHAP"), (CAP4D_KEYS, from_cap4d, "CAP4D")):
-            if set(keys) <= arrays.keys():
-                return reader(path, head, fps), [f"{path} is a {origin} track, which does not say its rate: {fps:g} Hz"]
-    return FlameSequence.load(path), []
-
-
-def _take_on(path: Where, head: Head) -> tuple[FlameSequence, list[str]]:
-    """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
-    if set(SHAPES) & set(head.expression_names):
-        return from_arkit_csv(path, head)
-    motion, notes = from_arkit_csv(path)
-    return retarget(motion, head), [*notes, f"head {head.id} has no ARKit axes: the take was retargeted to it"]
-
-
-def from_arkit_csv(path: Where, head: str | Head = "open") -> tuple[FlameSequence, list[str]]:
-    """A take of Live Link Face (or any CSV with ARKit's names), and what to know about it; see `arkit_csv`, `arkit`.
-
-    BadInput for what is no such file, and for a head without ARKit's axes.
-    """
-    take = read_arkit_csv(path)
-    try:
-        return from_arkit(take, _head_of(head)), take.notes
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
 
 
 def from_vhap(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence:
@@ -73,7 +32,7 @@ def from_vhap(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence
     `dynamic_offset`, texture, lights, cameras. The file says neither rate nor FLAME version: give `fps` and the `head`
     that was tracked with (an id, name, file or Head). BadInput when the file does not fit it.
     """
-    person = _head_of(head)
+    person = head_named(head)
     files = sorted(Path(path).glob("*.npz")) if Path(path).is_dir() else [Path(path)]
     if not files:
         raise BadInput(f"{path}: expected VHAP's .npz files in this folder, found none")
@@ -109,7 +68,7 @@ def from_cap4d(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequenc
     torso and then the head at the neck. The head's own motion stays exact, the torso differs by where it pivots. CAP4D
     fits `flame2023_no_jaw.pkl`: give that file (or the id made from it) as `head`.
     """
-    person = _head_of(head)
+    person = head_named(head)
     arrays = load_arrays(path)
     _check_keys(path, arrays, "CAP4D", CAP4D_KEYS)
     expression = _track(path, arrays, "expr", -1)
@@ -139,8 +98,9 @@ def from_cap4d(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequenc
     )
 
 
-def _head_of(head: str | Head) -> Head:
-    from .heads import load_head
+def head_named(head: str | Head) -> Head:
+    """A head by name, id or file, or the head itself."""
+    from ..heads import load_head
 
     return load_head(head) if isinstance(head, str) else head
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .errors import BadInput
+from ..errors import BadInput
 
 # What each allowed name is: the module paths of Python 2 and 3, numpy 1 and 2, old and new scipy.
 KINDS = {

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import BadInput
+from ..files import atomic_path, existing_file
 from .arkit import ANGLES, NAMES, SHAPES, Take
-from .errors import BadInput
-from .files import atomic_path, existing_file
 
 BASE = 60  # Hz; what FF counts
 BASES = (60, 30, 24, 25, 48, 50, 72, 90, 100, 120, 240)  # the likeliest first

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import rotations
-from .errors import BadInput
+from .. import rotations
+from ..errors import BadInput
+from ..sequence import CHANNELS, ROTATIONS, FlameSequence
+from ..transfer import rest_of
 from .keyframes import curve
-from .sequence import CHANNELS, ROTATIONS, FlameSequence
-from .transfer import rest_of
 
 LONGEST = 3600.0  # s, of a warped clip
 
@@ -60,7 +60,7 @@ def smooth(motion: FlameSequence, width: float) -> FlameSequence:
     for name in CHANNELS:
         track = getattr(motion, name)
         if name in ROTATIONS:
-            smoothed = _convolved(_continuous(rotations.quaternion_from_axis_angle(track)), kernel)
+            smoothed = _convolved(rotations.continuous(rotations.quaternion_from_axis_angle(track)), kernel)
             changes[name] = rotations.axis_angle_from_quaternion(torch.nn.functional.normalize(smoothed, dim=-1))
         else:
             changes[name] = _convolved(track, kernel)
@@ -99,10 +99,3 @@ def _convolved(track: Tensor, kernel: Tensor) -> Tensor:
     end = 2 * flat[-1:] - flat[-reach - 1 : -1].flip(0)
     padded = torch.cat([start, flat, end]).T[:, None]  # [channels, 1, T + 2R]
     return torch.nn.functional.conv1d(padded, kernel[None, None])[:, 0].T.reshape(track.shape)
-
-
-def _continuous(quaternions: Tensor) -> Tensor:
-    """A track [T, ..., 4] with signs such that neighbours are on the same side."""
-    turns = (quaternions[1:] * quaternions[:-1]).sum(-1, keepdim=True) < 0
-    sign = torch.where(torch.cumsum(turns, 0) % 2 == 1, -1.0, 1.0)
-    return torch.cat([quaternions[:1], quaternions[1:] * sign])

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import BadInput
-from .files import existing_file
+from ..errors import BadInput
+from ..files import existing_file
 
 # How a value goes from one keyframe to the next, as a function of 0..1.
 EASES: dict[str, Callable[[Tensor], Tensor]] = {
