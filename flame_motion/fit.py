@@ -6,7 +6,7 @@ Lengths m, angles rad, image coordinates px.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from .rotations import matrix_from_axis_angle, skew
 FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal length is not known: a portrait lens
 # Where each unknown of one frame stands in the vector that the solver sees.
 NECK, TRANSLATION, JAW, EYES, LIDS = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 12), slice(12, 14)
+IDENTITIES = 60  # identity axes at most: landmarks tell no more apart of FLAME's 300, which come by falling variance
 POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
 # Upper and lower rims of eyes and mouth: how far they are apart is known better, APERTURE times, than where they are.
@@ -108,7 +109,10 @@ class LandmarkFit:
             between[[*LIPS, *EYES_OUTLINE, *FACE_OUTLINE, *range(468, 478)]] = False
             use[torch.nonzero(between)[::2]] = False
         self.seen = torch.nonzero(use).squeeze(1)  # [P] which landmarks
-        self.skin: Skin = head.mediapipe_skin(self.seen)
+        skin = head.mediapipe_skin(self.seen)
+        self.skin: Skin = replace(
+            skin, identity=skin.identity[..., :IDENTITIES], joints_identity=skin.joints_identity[..., :IDENTITIES]
+        )
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
         self.axes = Axes.of(self.basis)
         place = {int(landmark): k for k, landmark in enumerate(self.seen)}
