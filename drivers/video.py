@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip, load_head
-from ..flame_motion.anchors import AnchorTracker
-from ..flame_motion.confidence import confidences, face_patch
-from ..flame_motion.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.track import Tracking, track_landmarks
+from ..flame_motion.tracking.anchors import AnchorTracker
+from ..flame_motion.tracking.confidence import confidences, face_patch
+from ..flame_motion.tracking.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
+from ..flame_motion.tracking.track import Tracking, track_landmarks
 
 Progress = Callable[[str, int, int], None]  # stage, done, of (0 when not known)
 

@@ -11,10 +11,10 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
-from ..flame_motion.fit import Frames, LandmarkFit, Observation, Pinhole, observe
-from ..flame_motion.landmarks import LandmarkDetector, MediaPipeDetector
-from ..flame_motion.solve import fit_frames, fit_identity, initial
-from ..flame_motion.track import landmark_error, level_gaze, to_motion
+from ..flame_motion.tracking.fit import Frames, LandmarkFit, Observation, Pinhole, observe
+from ..flame_motion.tracking.landmarks import LandmarkDetector, MediaPipeDetector
+from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
+from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 from .portrait import Portrait
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
 from ..flame_motion.heads import PARTS
-from ..flame_motion.landmarks import FACE_OUTLINE
+from ..flame_motion.tracking.landmarks import FACE_OUTLINE
 from ..renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ..renderer.parallel import split
 from .fill import backdrop

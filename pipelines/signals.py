@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..flame_motion import Head
-    from ..flame_motion.track import Tracking
+    from ..flame_motion.tracking.track import Tracking
 
 Source = str | PathLike[str]
 

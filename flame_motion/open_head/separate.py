@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..fit import JAW, LIDS, LandmarkFit, Observation, Pinhole, observe
 from ..heads import Head
-from ..solve import Identity, initial
+from ..tracking.fit import JAW, LIDS, LandmarkFit, Observation, Pinhole, observe
+from ..tracking.solve import Identity, initial
 from .footage import DISTANCE, Person
 
 ROUNDS, STEPS = 3, 3

@@ -10,10 +10,10 @@ import torch
 from skimage.data import astronaut
 
 from flamecast.flame_motion import FlameSequence, load_head
-from flamecast.flame_motion.anchors import Anchors, AnchorTracker
-from flamecast.flame_motion.fit import Pinhole
-from flamecast.flame_motion.landmarks import Face, MediaPipeDetector
-from flamecast.flame_motion.track import track_landmarks
+from flamecast.flame_motion.tracking.anchors import Anchors, AnchorTracker
+from flamecast.flame_motion.tracking.fit import Pinhole
+from flamecast.flame_motion.tracking.landmarks import Face, MediaPipeDetector
+from flamecast.flame_motion.tracking.track import track_landmarks
 
 SHIFT = np.array([1.5, -0.75])  # px a frame
 

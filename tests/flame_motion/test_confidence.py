@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from flamecast.flame_motion.confidence import confidences, face_patch
-from flamecast.flame_motion.landmarks import MediaPipeDetector
+from flamecast.flame_motion.tracking.confidence import confidences, face_patch
+from flamecast.flame_motion.tracking.landmarks import MediaPipeDetector
 
 
 @pytest.fixture(scope="module")

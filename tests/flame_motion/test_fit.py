@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.fit import Frames, LandmarkFit, Pinhole, observe
-from flamecast.flame_motion.focal import estimate_focal
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
-from flamecast.flame_motion.solve import solve_chain
-from flamecast.flame_motion.track import WINDOW, track_landmarks, windows
+from flamecast.flame_motion.tracking.fit import Frames, LandmarkFit, Pinhole, observe
+from flamecast.flame_motion.tracking.focal import estimate_focal
+from flamecast.flame_motion.tracking.solve import solve_chain
+from flamecast.flame_motion.tracking.track import WINDOW, track_landmarks, windows
 
 WIDTH, HEIGHT = 640, 480
 

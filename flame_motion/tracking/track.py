@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import BadInput
+from ..heads import Head
+from ..rotations import axis_angle_from_matrix
+from ..sequence import FlameSequence
 from .anchors import Anchors
-from .errors import BadInput
 from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .focal import estimate_focal
-from .heads import Head
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
-from .rotations import axis_angle_from_matrix
-from .sequence import FlameSequence
 from .solve import RigidPoints, fit_frames, fit_identity, initial
 
 WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again

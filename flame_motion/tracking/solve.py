@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..rotations import axis_angle_from_matrix, skew
 from .fit import LIDS, NECK, Frames, LandmarkFit, Observation, Pinhole, project_rows
-from .rotations import axis_angle_from_matrix, skew
 
 
 def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:

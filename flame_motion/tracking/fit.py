@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .heads import Head, Skin
+from ..heads import Head, Skin
+from ..rotations import matrix_from_axis_angle, skew
 from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
-from .rotations import matrix_from_axis_angle, skew
 
 FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal length is not known: a portrait lens
 # Where each unknown of one frame stands in the vector that the solver sees.

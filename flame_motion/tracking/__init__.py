@@ -1,0 +1,1 @@
+"""From pictures to parameters: landmarks, their fit by least squares, and the tracking of a whole clip."""
