@@ -37,6 +37,12 @@ class Pull:
     both: bool = False
     reach: float = 26.0
 
+    @property
+    def shut(self) -> bool:
+        """Whether upper and lower lip move alike, so that they stay as far apart as they are."""
+        upper, lower = ([pull[1:] for pull in self.lips if pull[0] == row] for row in ("UI", "LI"))
+        return bool(upper) and sorted(upper) == sorted(lower)
+
 
 def _profile(name: str, s: np.ndarray) -> np.ndarray:
     """Strength along the mouth, s from -1 (right corner) to 1 (left corner)."""
@@ -92,7 +98,8 @@ LEFT = {
          333: (0, 4.5, -1), 298: (0, 4, -1.5)},
     ),
     "cheekSquint": Pull(
-        {280: (0.8, 5, 2.8), 330: (0.2, 5.5, 2.8), 347: (0, 4.6, 1.5), 346: (0.4, 4.2, 1.3), 348: (0, 3.4, 1.2)}, lids=(0.2, 1.2)
+        {280: (0.8, 5, 2.8), 330: (0.2, 5.5, 2.8), 347: (0, 4.6, 1.5), 346: (0.4, 4.2, 1.3), 348: (0, 3.4, 1.2)},
+        lids=(0.2, 1.2),
     ),
     "eyeSquint": Pull(
         {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(0.2, 1.6), reach=18
@@ -105,8 +112,8 @@ LEFT = {
         reach=20,
     ),
     "mouthSmile": Pull(
-        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (4.5, 5, -1),
-         432: (4, 3, -2)},
+        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (5.5, 5.2, -1.3),
+         432: (6, 4, -3.2), 410: (7.4, 6, -3.8)},
         (*_same("side", (7.5, 3.2, -4)), *_same("corner", (1.5, 4.5, -2.5)), *_same("half", (1.2, 0, -0.8))),
         reach=30,
     ),
@@ -151,14 +158,14 @@ WHOLE = {
     ),
     "jawForward": Pull({}),
     "mouthFunnel": Pull(
-        {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
+        {200: (0, -0.7, 0.7), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
         (*_lips("spread", UO=(-5.5, 0, 0), UI=(-5, 0, 0), LI=(-5, 0, 0), LO=(-5.5, 0, 0)),
          *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)),
          *_same("all", (0, 0, 2)), *_same("ends", (0, 0, 1.5))),
         both=True, reach=30,
     ),
     "mouthPucker": Pull(
-        {18: (0, 0, 2.6), 200: (0, 0.3, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
+        {200: (0, 0.3, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
         (*_lips("spread", UO=(-8, 0, 0), UI=(-7.6, 0, 0), LI=(-7.6, 0, 0), LO=(-8, 0, 0)),
          *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
          *_same("all", (0, 0, 3)), *_same("ends", (0, 0, 2.5))),
@@ -206,10 +213,10 @@ def named_axes(body: Body, mirror: np.ndarray, settle: Settler, express: sparse.
     axes = {}
     for name, pull in {**LEFT, "mouth": MOUTH_LEFT}.items():
         blinks = [Pose(*pose) for pose in SQUINT_POSES] if pull.lids[1] > 0 else []
-        axes[f"{name}Left"] = settle(express @ solver(pull), [*poses, *blinks])
+        axes[f"{name}Left"] = settle(express @ solver(pull), [*poses, *blinks], "hold" if pull.shut else "part")
         axes[f"{name}Right"] = axes[f"{name}Left"][mirror] * flip
     for name, pull in WHOLE.items():
-        axes[name] = settle(express @ solver(pull), poses, even=True)
+        axes[name] = settle(express @ solver(pull), poses, "hold" if pull.shut else "part", even=True)
     axes["jawForward"] = settle(body.weights[:, 2:3] * JAW_FORWARD, poses, "free", even=True)
     axes["mouthClose"] = settle(mouth_close(body), [Pose(1.0, JAW_WITH["mouthClose"])], "free", even=True, margin=0.0)
     tongue = express @ solver(TONGUE_LIPS) + tongue_out(body)
