@@ -78,6 +78,14 @@ def test_no_face_flips_or_crosses_at_any_expression_axis(head: Head) -> None:
     assert {name: f for name, p in zip(names, frames) if (f := faults(head, *p))} == {}
 
 
+@pytest.mark.parametrize("deviations", [-2.0, 2.0])
+def test_no_face_flips_or_crosses_at_any_identity_axis(head: Head, deviations: float) -> None:
+    rest, still = head.template.double().numpy(), np.tile(np.eye(3), (len(head.template), 1, 1))
+    axes = head.identity.double().numpy()
+    found = {k: faults(head, rest + deviations * axes[..., k], still) for k in range(axes.shape[-1])}
+    assert {k: f for k, f in found.items() if f} == {}
+
+
 BROWS = ("browDown", "browInnerUp", "browOuterUp")
 EYES = ("eyeSquint", "eyeWide", "cheekSquint", "noseSneer")
 MOUTH = ("mouthSmile", "mouthFrown", "mouthPucker", "mouthFunnel", "mouthStretch", "mouthDimple", "mouthUpperUp")
