@@ -30,7 +30,7 @@ def whole_body(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> Bod
 def _bridge(body: Body, outer: np.ndarray, inner: np.ndarray, across: bool = False) -> np.ndarray:
     """Triangles between two closed rows, turned to fit the skin the outer one belongs to.
 
-    across: the rows run from one side of the head to the other, so the diagonals on the left mirror those on the right.
+    across: rows of both sides run the same way round, so the diagonals on the left must mirror those on the right.
     """
     directed = set(map(tuple, body.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).tolist()))
     result = []
@@ -67,18 +67,23 @@ def _add_nostrils(body: Body) -> None:
         if len(loop) == 2 * len(nostrils.RIGHT):
             rim = np.array(loop)
             rows = nostrils.tube(body.vertices[rim])
-            last = _line_hole(body, rim, rows, nostrils.FOLLOW, PARTS.index("face"))[-1]
+            last = _line_hole(body, rim, rows, nostrils.FOLLOW, PARTS.index("face"), across=True)[-1]
             _close(body, last)
 
 
-def _line_hole(body: Body, loop: np.ndarray, rows: np.ndarray, shares: Sequence[float], part: int) -> list[np.ndarray]:
-    """Rings [R, L, 3] m welded behind a hole of the skin, each with a share of its rim's motion: their vertices."""
+def _line_hole(
+    body: Body, loop: np.ndarray, rows: np.ndarray, shares: Sequence[float], part: int, across: bool = False
+) -> list[np.ndarray]:
+    """Rings [R, L, 3] m welded behind a hole of the skin, each with a share of its rim's motion: their vertices.
+
+    across: the left hole's border does not run as the mirror image of the right one's (see `_bridge`).
+    """
     size, outer, result = len(loop), loop, []
     hole = body.uv[loop]
     for k, (row, share) in enumerate(zip(rows, shares)):
         fresh = len(body.vertices) + np.arange(size)
         uv = hole + (k + 1) / (len(rows) + 1) * (hole.mean(0) - hole)
-        bridge = _bridge(body, outer, fresh)
+        bridge = _bridge(body, outer, fresh, across)
         place = np.zeros(len(body.vertices) + size, np.int64)
         place[outer] = outer if k == 0 else len(body.uv) - size + np.arange(size)
         place[fresh] = len(body.uv) + np.arange(size)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,10 @@ from .footage import common_frame, read_footage
 from .mesh import interpolating, loop_subdivision
 from .sculpt import sculpted
 from .separate import separate
-from .settle import Settler
+from .settle import Pose, Settler
 
 IDENTITY, RESIDUAL = 20, 24
+RESIDUAL_POSES = ((1.2, 0.0, 0.0), (-1.2, 0.0, 0.0), (0.6, 0.0, 1.0), (-0.6, 0.0, 1.0))  # see settle.Pose
 PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
 AXES = {
@@ -58,16 +60,22 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
     settle = Settler(body, mirror)
     settle.jaw(list(np.radians([10, 15, 20, 25])))
     eyelids = lid_shapes(body, settle)
+    settle.shut = eyelids.sum(-1)
     named = [shift for _, shift in sorted(named_axes(body, mirror, settle, express).items())]
     lids = [eyelids[:COUNT, :, k] for k in (0, 1)]
     axes = learn.Axes(np.array([k[:COUNT] for k in named] + lids), body.weights[:COUNT, 2], skinning.JAW)
-    identity, residual, card = learned(faces, rest, template, twin, axes)
+    rest, identity, card = people(faces, rest, template, twin, axes)
+    residual = residual_axes(faces, rest, template, twin, axes, held_landmarks(refine, settle))
 
     own = anthropometric(body)
     shapes = [identity_shift(body, refine, d) for d in identity] + list(own.values())
     wrinkles = [
-        settle(express @ expression_shift(body, refine, d), [(1.2, 0.0), (-1.2, 0.0)], "hold") for d in residual
+        settle(express @ expression_shift(body, refine, d), [Pose(*pose) for pose in RESIDUAL_POSES], "hold")
+        for d in residual
     ]
+    shown, whole = learn.landmark_errors(faces, rest, template, axes, np.array([k[:COUNT] for k in wrinkles]))
+    card["landmark error, % of outer eye distance, named axes"] = round(shown, 3)
+    card["landmark error, % of outer eye distance, all axes"] = round(whole, 3)
     arrays = {
         "template": body.vertices.astype(np.float32),
         "identity": np.stack([follow @ d for d in shapes], -1).astype(np.float16),
@@ -84,24 +92,34 @@ def build(footage: Path, cache: Path | None = None) -> tuple[dict[str, np.ndarra
     return compact(arrays), card
 
 
-def learned(
+def people(
     faces: list[np.ndarray], rest: np.ndarray, template: np.ndarray, twin: np.ndarray, axes: learn.Axes
 ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-    """Identity and residual axes of the landmarks, [K, 468, 3] m each, and figures about them."""
+    """Everybody at rest [P, 468, 3] m, identity axes of the landmarks [K, 468, 3] m, and figures about them."""
     rest = learn.people_at_rest(faces, rest, template, axes)
-    identity, kept_identity = learn.identity_axes(rest, template, twin, IDENTITY)
+    identity, kept = learn.identity_axes(rest, template, twin, IDENTITY)
+    card = {"people": len(faces), "frames": sum(map(len, faces)), "identity variance kept": round(kept, 4)}
+    return rest, identity, card
+
+
+def residual_axes(
+    faces: list[np.ndarray],
+    rest: np.ndarray,
+    template: np.ndarray,
+    twin: np.ndarray,
+    axes: learn.Axes,
+    held: np.ndarray,
+) -> np.ndarray:
+    """Residual axes of the landmarks, [K, 468, 3] m; held [468, 468] makes of a motion what residual axes may do."""
     clips = [learn.remove_named(f - r, template, axes) for f, r in zip(faces, rest) if len(f) > 1]
-    residual, kept_residual = learn.residual_axes(np.concatenate(clips), template, twin, RESIDUAL)
-    named, whole = learn.landmark_errors(faces, rest, template, axes, residual)
-    card = {
-        "people": len(faces),
-        "frames": sum(map(len, faces)),
-        "identity variance kept": round(kept_identity, 4),
-        "residual variance kept": round(kept_residual, 4),
-        "landmark error, % of outer eye distance, named axes": round(named, 3),
-        "landmark error, % of outer eye distance, all axes": round(whole, 3),
-    }
-    return identity, residual, card
+    return learn.residual_axes(held @ np.concatenate(clips), template, twin, RESIDUAL)[0]
+
+
+def held_landmarks(refine: np.ndarray, settle: Settler) -> np.ndarray:
+    """[468, 468]: a landmark displacement without what moves lips or lids apart, before anything is learned of it."""
+    fine = np.zeros((len(settle.rest), COUNT))
+    fine[: len(refine)] = refine
+    return settle.held(fine)[:COUNT]
 
 
 def compact(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -133,7 +151,7 @@ def lid_shapes(body: Body, settle: Settler) -> np.ndarray:
     for index, shift in body.lid_shift[True]:
         left[index] = shift
     left = settle(
-        left, [(share, 0.0) for share in (1.0, 0.75, 0.5, 0.25)], "free", margin=0.0, held=body.eyes[True].loop
+        left, [Pose(share) for share in (1.0, 0.75, 0.5, 0.25)], "free", margin=0.0, held=body.eyes[True].loop
     )
     return np.stack([left, left[settle.mirror] * [-1, 1, 1]], -1)
 
@@ -172,12 +190,21 @@ def topology(body: Body) -> dict[str, np.ndarray]:
     }
 
 
+def _restart_with_one_thread() -> None:
+    """Runs the program anew with one thread: sums in another order round otherwise, and settling steps on from that."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    if not one.items() <= os.environ.items():
+        command = [sys.executable, "-m", "flamecast.flame_motion.open_head.build", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **one})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", type=Path, required=True, help="folder with portraits/ and clips/")
     parser.add_argument("--cache", type=Path, help="folder to keep tracked landmarks in (default: track every time)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npz to write; its card goes beside it")
     options = parser.parse_args()
+    _restart_with_one_thread()
     arrays, card = build(options.footage, options.cache)
     part = options.output.with_suffix(".part.npz")
     np.savez_compressed(part, **arrays)

@@ -16,7 +16,7 @@ from .body import PARTS, Body
 from .eyes import pushed_out
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
 from .mesh import fair, umbrella
-from .settle import Settler
+from .settle import Pose, Settler
 from .skinning import JAW
 
 Vector = tuple[float, float, float]
@@ -36,6 +36,12 @@ class Pull:
     lids: tuple[float, float] = (0.0, 0.0)  # mm up of the upper and the lower lid's middle
     both: bool = False
     reach: float = 26.0
+
+    @property
+    def shut(self) -> bool:
+        """Whether upper and lower lip move alike, so that they stay as far apart as they are."""
+        upper, lower = ([pull[1:] for pull in self.lips if pull[0] == row] for row in ("UI", "LI"))
+        return bool(upper) and sorted(upper) == sorted(lower)
 
 
 def _profile(name: str, s: np.ndarray) -> np.ndarray:
@@ -92,10 +98,11 @@ LEFT = {
          333: (0, 4.5, -1), 298: (0, 4, -1.5)},
     ),
     "cheekSquint": Pull(
-        {280: (0.6, 4, 2), 330: (0, 4.5, 2), 347: (0, 4, 1.2), 346: (0.3, 3.5, 1), 348: (0, 3, 1)}, lids=(0, 1.0)
+        {280: (0.8, 5, 2.8), 330: (0.2, 5.5, 2.8), 347: (0, 4.6, 1.5), 346: (0.4, 4.2, 1.3), 348: (0, 3.4, 1.2)},
+        lids=(0.2, 1.2),
     ),
     "eyeSquint": Pull(
-        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(-0.6, 1.8), reach=18
+        {347: (0, 2.2, 0.8), 346: (0, 1.8, 0.6), 348: (0, 2, 0.7), 450: (0, 2, 0.6)}, lids=(0.2, 1.6), reach=18
     ),
     "eyeWide": Pull({}, lids=(2.6, -0.8), reach=13),
     "noseSneer": Pull(
@@ -105,8 +112,8 @@ LEFT = {
         reach=20,
     ),
     "mouthSmile": Pull(
-        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (4.5, 5, -1),
-         432: (4, 3, -2)},
+        {425: (1.5, 4, 2.5), 280: (0.5, 2.5, 1.5), 411: (3, 4.5, 0), 426: (2.5, 3, 1), 436: (5.5, 5.2, -1.3),
+         432: (6, 4, -3.2), 410: (7.4, 6, -3.8)},
         (*_same("side", (7.5, 3.2, -4)), *_same("corner", (1.5, 4.5, -2.5)), *_same("half", (1.2, 0, -0.8))),
         reach=30,
     ),
@@ -124,7 +131,7 @@ LEFT = {
     ),
     "mouthPress": Pull(
         {},
-        (*_lips("half", UO=(0, -1.3, -0.8), UI=(0, -0.2, -1), LI=(0, 0, -1), LO=(0, 1.5, -0.8)),
+        (*_lips("half", UO=(0, -2.2, -1.4), UI=(0, -0.2, -1.6), LI=(0, 0, -1.6), LO=(0, 2.4, -1.4)),
          *_same("corner", (1, 0.3, -1))),
         reach=16,
     ),
@@ -151,21 +158,21 @@ WHOLE = {
     ),
     "jawForward": Pull({}),
     "mouthFunnel": Pull(
-        {18: (0, -1.5, 1), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
+        {200: (0, -0.7, 0.7), 164: (0, 1.5, 1.5), 436: (-2, 0, 2), 432: (-2, 0, 2)},
         (*_lips("spread", UO=(-5.5, 0, 0), UI=(-5, 0, 0), LI=(-5, 0, 0), LO=(-5.5, 0, 0)),
          *_lips("middle", UO=(0, 2.5, 5), UI=(0, 3.8, 4.5), LI=(0, -4, 4.5), LO=(0, -3, 5)),
          *_same("all", (0, 0, 2)), *_same("ends", (0, 0, 1.5))),
         both=True, reach=30,
     ),
     "mouthPucker": Pull(
-        {18: (0, 0.5, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
+        {200: (0, 0.3, 1), 164: (0, 0, 1.5), 436: (-4, 0, 3), 432: (-4.5, 0, 3), 411: (-2, 0, 0.5)},
         (*_lips("spread", UO=(-8, 0, 0), UI=(-7.6, 0, 0), LI=(-7.6, 0, 0), LO=(-8, 0, 0)),
          *_lips("middle", UO=(0, 0.8, 5), UI=(0, 0, 4.5), LI=(0, 0, 4.5), LO=(0, -0.8, 5)),
          *_same("all", (0, 0, 3)), *_same("ends", (0, 0, 2.5))),
         both=True, reach=32,
     ),
-    "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -2.2, -2), UI=(0, 0.3, -3)), both=True, reach=14),
-    "mouthRollLower": Pull({}, _lips("flat", LI=(0, -0.3, -3), LO=(0, 3, -2.2)), both=True, reach=14),
+    "mouthRollUpper": Pull({}, _lips("flat", UO=(0, -3.4, -2.2), UI=(0, 0.3, -3)), both=True, reach=14),
+    "mouthRollLower": Pull({}, _lips("flat", LI=(0, -0.3, -3), LO=(0, 4.2, -2.4)), both=True, reach=14),
     "mouthShrugUpper": Pull(
         {164: (0, 2, 0.5)},
         _lips("flat", UO=(0, 3, 1), UI=(0, 2.8, 0.8), LI=(0, 2.6, 0.6), LO=(0, 1.5, 0.4)), both=True, reach=20,
@@ -185,6 +192,7 @@ TONGUE_LIPS = Pull(
 )
 JAW_FORWARD = np.array([0.0, -0.0018, 0.0055])  # m: forward, and down over the upper teeth
 SHUT = 0.3  # share of the jaw's turn that both lips make when they stay shut over an open jaw
+SQUINT_POSES = ((1.0, 0.0, 0.4), (1.0, 0.0, 0.8), (0.6, 0.0, 0.6), (0.5, 0.0, 0.88))  # while the lids shut
 JAW_WITH = {"mouthClose": np.radians(25), "tongueOut": np.radians(15)}  # rad of jaw these axes are made for
 
 
@@ -201,17 +209,18 @@ def named_axes(body: Body, mirror: np.ndarray, settle: Settler, express: sparse.
     """
     flip = np.array([-1.0, 1.0, 1.0])
     solver = _Spreader(body, mirror)
-    poses = [(1.1, 0.0), (1.0, np.radians(15))]
+    poses = [Pose(1.1), Pose(1.0, np.radians(15))]
     axes = {}
     for name, pull in {**LEFT, "mouth": MOUTH_LEFT}.items():
-        axes[f"{name}Left"] = settle(express @ solver(pull), poses)
+        blinks = [Pose(*pose) for pose in SQUINT_POSES] if pull.lids[1] > 0 else []
+        axes[f"{name}Left"] = settle(express @ solver(pull), [*poses, *blinks], "hold" if pull.shut else "part")
         axes[f"{name}Right"] = axes[f"{name}Left"][mirror] * flip
     for name, pull in WHOLE.items():
-        axes[name] = settle(express @ solver(pull), poses, even=True)
+        axes[name] = settle(express @ solver(pull), poses, "hold" if pull.shut else "part", even=True)
     axes["jawForward"] = settle(body.weights[:, 2:3] * JAW_FORWARD, poses, "free", even=True)
-    axes["mouthClose"] = settle(mouth_close(body), [(1.0, JAW_WITH["mouthClose"])], "free", even=True, margin=0.0)
+    axes["mouthClose"] = settle(mouth_close(body), [Pose(1.0, JAW_WITH["mouthClose"])], "free", even=True, margin=0.0)
     tongue = express @ solver(TONGUE_LIPS) + tongue_out(body)
-    axes["tongueOut"] = settle(tongue, [(1.0, JAW_WITH["tongueOut"])], "free", even=True)
+    axes["tongueOut"] = settle(tongue, [Pose(1.0, JAW_WITH["tongueOut"])], "free", even=True)
     return axes
 
 
@@ -317,6 +326,7 @@ def tongue_out(body: Body) -> np.ndarray:
     middle = points[:, 1].mean()
     lift = 0.0085 * np.sin(np.pi * np.minimum(share, 0.6)) + 0.0065 * share
     shift[body.tongue, 2] = 0.032 * share**1.3
-    shift[body.tongue, 1] = lift - 0.45 * share * (points[:, 1] - middle)
+    droop = 0.011 * np.clip((share - 0.55) / 0.45, 0, 1) ** 2  # over the lower lip, by its own weight
+    shift[body.tongue, 1] = lift - droop - 0.45 * share * (points[:, 1] - middle)
     shift[body.tongue, 0] = -0.25 * share * points[:, 0]
     return shift

@@ -74,7 +74,7 @@ def anthropometric(body: Body) -> dict[str, np.ndarray]:
         size[ear.rings] = 0.06 * out * (points[ear.rings] - root)
         size[ear.centre] = 0.06 * (points[ear.centre] - root)
         away = np.clip((0.042 + root[2] - points[ear.rings][..., 2]) / 0.05 - 0.5, 0, 1)
-        spread[ear.rings, 0] = 0.003 * np.sign(root[0]) * away * out[..., 0]
+        spread[ear.rings, 0] = 0.0015 * np.sign(root[0]) * away * out[..., 0]
     none = np.zeros(body.skin)
     above = smooth_step((y + 0.06) / 0.08)
     neck = smooth_step((-0.045 - 0.3 * (z + 0.05) - y) / 0.07) * smooth_step((y + 0.185) / 0.06)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .facemesh import RIGHT_LOWER_LID, RIGHT_UPPER_LID
-from .mesh import fair, umbrella
+from .mesh import fair, ring_faces, umbrella
 
 RADIUS = 0.0120  # m
 LID = 0.0014  # m, from the eyeball to the outer edge of a lid margin
@@ -100,10 +100,7 @@ def eyeball(centre: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             )
             flat.append(np.sqrt(polar / POLAR[-1]) * np.array([np.cos(a), np.sin(a)]))
     faces = [(0, 1 + k, 1 + (k + 1) % SEGMENTS) for k in range(SEGMENTS)]
-    for r in range(len(POLAR) - 1):
-        for k in range(SEGMENTS):
-            a, b = 1 + r * SEGMENTS + k, 1 + r * SEGMENTS + (k + 1) % SEGMENTS
-            faces += [(a, a + SEGMENTS, b), (b, a + SEGMENTS, b + SEGMENTS)]
+    faces += ring_faces(1, len(POLAR), SEGMENTS, around)
     return np.array(points) + centre, np.array(faces, np.int64), np.array(flat)
 
 

@@ -27,6 +27,21 @@ def boundary(faces: np.ndarray) -> list[list[int]]:
     return loops
 
 
+def ring_faces(first: int, rings: int, segments: int, turns: np.ndarray) -> list[tuple[int, int, int]]:
+    """Faces between rings of vertices around an axis, the diagonals of the two sides mirrored.
+
+    Ring r, segment k is vertex first + r * segments + k, at an angle of turns [segments] rad from +x.
+    """
+    faces = []
+    for r in range(rings - 1):
+        for k in range(segments):
+            a, b = first + r * segments + k, first + r * segments + (k + 1) % segments
+            c, d = a + segments, b + segments
+            right = np.cos(turns[k]) + np.cos(turns[(k + 1) % segments]) > 0
+            faces += [(a, c, b), (b, c, d)] if right else [(a, c, d), (a, d, b)]
+    return faces
+
+
 def loop_subdivision(faces: np.ndarray, count: int) -> tuple[np.ndarray, sparse.csr_matrix]:
     """One step of Loop subdivision with its border rules: new faces [4F, 3] and the matrix [count + E, count]."""
     edge = edges(faces)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER
+from .mesh import ring_faces
 
 ARCH_WIDTH, ARCH_DEPTH = 0.0258, 0.036  # m: the dental arch
 ARCH_BACK = -0.0445  # m: its back end lies this far behind the lips
@@ -111,8 +112,5 @@ def tongue(middle: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             points.append([width * np.cos(a), -0.0088 + thick * np.sin(a) - groove + hump, -0.0185 - 0.033 * t**1.5])
             flat.append([t * np.cos(a), t * np.sin(a)])
     faces = [(0, 1 + k, 1 + (k + 1) % segments) for k in range(segments)]
-    for r in range(rings - 2):
-        for k in range(segments):
-            a, b = 1 + r * segments + k, 1 + r * segments + (k + 1) % segments
-            faces += [(a, a + segments, b), (b, a + segments, b + segments)]
+    faces += ring_faces(1, rings - 1, segments, 2 * np.pi * (np.arange(segments) + 0.5) / segments)
     return np.array(points) + middle, np.array(faces, np.int64), np.array(flat)

@@ -7,6 +7,8 @@ and the rules applied again, until nothing is left.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from . import eyes, mouth
@@ -15,13 +17,20 @@ from .checks import intersecting
 from .mesh import edges, fair, gathered, umbrella
 from .skinning import CORNER_SOFT, CORNER_STIFF, JAW
 
-Pose = tuple[float, float]  # amplitude, jaw angle rad
 CONTACT = 0.00018  # m that shut lips or lids may lie in each other
 OWN = ("face", "lips", "lids", "mouth", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue")
-NEAR_LIPS = 0.010  # m, how far a correction of the lips' border reaches
+NEAR_LIPS, NEAR_LIDS = 0.010, 0.008  # m, how far a correction of the border of lips or lids reaches
 TEETH_CLEAR = (0.0008, 0.0018, 0.0014)  # m from the teeth to the lips and the bag's next two rings
 MARGIN = 0.25  # least cosine between a face and itself at rest that is sought first, for combinations
 ROUNDS = 80
+
+
+class Pose(NamedTuple):
+    """How a displacement is used: its amplitude, the jaw's angle in rad, how far both lids are shut (0 to 1)."""
+
+    amount: float
+    jaw: float = 0.0
+    lids: float = 0.0
 
 
 class Settler:
@@ -30,12 +39,19 @@ class Settler:
     def __init__(self, body: Body, mirror: np.ndarray) -> None:
         self.body, self.mirror = body, mirror
         self.rest = body.vertices
+        self.shut = np.zeros_like(self.rest)  # [N, 3] m: both lids shut, once they are made
         count = len(self.rest)
         self.laplacian = umbrella(body.faces, count, self.rest)
         self.edges = edges(body.faces)
         self.own = np.isin(body.part, [PARTS.index(p) for p in OWN])
         self.gap_free = _distance(self.rest, self.rest[body.lips]) < NEAR_LIPS
         self.gap_free[body.lips] = False
+        self.lid_free = []
+        for eye in body.eyes.values():
+            near = _distance(self.rest, self.rest[eye.loop]) < NEAR_LIDS
+            near[eye.loop] = False
+            near[np.concatenate(list(body.ball.values()))] = False
+            self.lid_free.append(near)
         self.front = self._front_of_mouth()
         size = len(body.lips)
         self.outer = np.append(np.arange(body.skin), self.front[-3 * size : -2 * size])  # skin and the bag's first ring
@@ -82,7 +98,7 @@ class Settler:
         """Smooth the body's own jaw weights where opening the jaw by `angles` rad turns faces inside out."""
         weights = self.body.weights
         for k in range(ROUNDS):
-            bad = self.bad(0 * self.rest, [(0.0, angle) for angle in angles])[0]
+            bad = self.bad(0 * self.rest, [Pose(0.0, angle) for angle in angles])[0]
             bad[self.stiff] = False
             if not bad.any():
                 break
@@ -94,12 +110,12 @@ class Settler:
             weights[:, 1] -= change
 
     def posed(self, shift: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices [N, 3] m and blended rotations [N, 3, 3] under amplitude and jaw angle."""
-        amplitude, angle = pose
-        c, s = np.cos(angle), np.sin(angle)
+        """Vertices [N, 3] m and blended rotations [N, 3, 3]."""
+        c, s = np.cos(pose.jaw), np.sin(pose.jaw)
         turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
         rotation = np.eye(3) + self.body.weights[:, 2, None, None] * (turn - np.eye(3))
-        return (rotation @ (self.rest + amplitude * shift - JAW)[..., None])[..., 0] + JAW, rotation
+        shaped = self.rest + pose.amount * shift + pose.lids * self.shut
+        return (rotation @ (shaped - JAW)[..., None])[..., 0] + JAW, rotation
 
     def bad(self, shift: np.ndarray, poses: list[Pose], margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Vertices [N] bool of faces that are flipped or go through each other, and of those that go through teeth."""
@@ -119,7 +135,7 @@ class Settler:
         """The rules alone; extra [N] m: additional distance from the teeth."""
         shift = shift.copy()
         if lips != "free":
-            shift = self._lips_apart(shift, lips == "hold")
+            shift = self.held(shift) if lips == "hold" else self._lips_apart(shift)
         for corner in (62, 292):
             shift[self.outer] = gathered(shift[self.outer], self.outer_at, self.rest[corner], CORNER_STIFF, CORNER_SOFT)
         shift = self._off_teeth(shift, extra)
@@ -132,16 +148,34 @@ class Settler:
             shift[near] = eyes.cleared(local[near], shift[near], eyes.RADIUS + floor[near])
         return shift
 
-    def _lips_apart(self, shift: np.ndarray, hold: bool) -> np.ndarray:
-        """The distance of the inner lips never shrinks, or does not change at all; what is near them follows."""
+    def held(self, shift: np.ndarray) -> np.ndarray:
+        """A displacement [N, C] that leaves lips and lids as far apart as they are: the joint and the lids' own shapes
+        open and shut them. Linear."""
+        upper, lower = self._lip_rows()
+        shift = self._closer(shift, upper, lower, shift[upper] - shift[lower], self.gap_free)
+        for eye, free in zip(self.body.eyes.values(), self.lid_free):
+            upper, lower = eye.upper[1:-1], eye.lower[1:-1]
+            shift = self._closer(shift, upper, lower, shift[upper] - shift[lower], free)
+        return shift
+
+    def _lips_apart(self, shift: np.ndarray) -> np.ndarray:
+        """The distance of the inner lips never shrinks."""
+        upper, lower = self._lip_rows()
+        gap = np.minimum(shift[upper] - shift[lower], 0) * [0, 1, 0]
+        return self._closer(shift, upper, lower, gap, self.gap_free)
+
+    def _lip_rows(self) -> tuple[np.ndarray, np.ndarray]:
         loop = self.body.lips
         half = len(loop) // 2
-        upper, lower = loop[1:half], loop[:half:-1]
-        gap = shift[upper] - shift[lower]
-        change = np.where([True, True, True], gap, 0.0) if hold else np.minimum(gap, 0) * [0, 1, 0]
+        return loop[1:half], loop[:half:-1]
+
+    def _closer(
+        self, shift: np.ndarray, upper: np.ndarray, lower: np.ndarray, gap: np.ndarray, free: np.ndarray
+    ) -> np.ndarray:
+        """`shift` with two rows moved towards each other by gap [K, C]; the free vertices [N] near them follow."""
         fix = np.zeros_like(shift)
-        fix[upper], fix[lower] = -0.5 * change, 0.5 * change
-        return shift + fair(fix, self.laplacian, self.gap_free, order=1)
+        fix[upper], fix[lower] = -0.5 * gap, 0.5 * gap
+        return shift + fair(fix, self.laplacian, free, order=1)
 
     def _off_teeth(self, shift: np.ndarray, extra: np.ndarray | float) -> np.ndarray:
         """Lips and the front of the mouth bag stay outside the dental arch."""

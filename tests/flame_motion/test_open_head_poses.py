@@ -16,6 +16,7 @@ from flamecast.flame_motion.open_head.mesh import edges
 CONTACT = 2e-4  # m that surfaces which rest on each other (shut lips, lids on eyeballs) may overlap
 JAW_WITH = {"mouthClose": 25.0, "tongueOut": 15.0}  # degrees the jaw is open in the shapes these two axes complete
 FORTY = float(np.radians(40))
+GAZE = {"ahead": (0.0, 0.0), "left": (0.0, 25.0), "right": (0.0, -25.0), "down": (25.0, 0.0), "up": (-25.0, 0.0)}
 POSES: dict[str, dict[str, tuple[float, ...]]] = {
     "neutral": {},
     "jaw open 25 degrees": {"jaw": (float(np.radians(25)), 0, 0)},
@@ -77,10 +78,35 @@ def test_no_face_flips_or_crosses_at_any_expression_axis(head: Head) -> None:
     assert {name: f for name, p in zip(names, frames) if (f := faults(head, *p))} == {}
 
 
+@pytest.mark.parametrize("deviations", [-2.0, 2.0])
+def test_no_face_flips_or_crosses_at_any_identity_axis(head: Head, deviations: float) -> None:
+    rest, still = head.template.double().numpy(), np.tile(np.eye(3), (len(head.template), 1, 1))
+    axes = head.identity.double().numpy()
+    found = {k: faults(head, rest + deviations * axes[..., k], still) for k in range(axes.shape[-1])}
+    assert {k: f for k, f in found.items() if f} == {}
+
+
 BROWS = ("browDown", "browInnerUp", "browOuterUp")
 EYES = ("eyeSquint", "eyeWide", "cheekSquint", "noseSneer")
 MOUTH = ("mouthSmile", "mouthFrown", "mouthPucker", "mouthFunnel", "mouthStretch", "mouthDimple", "mouthUpperUp")
 MOUTH += ("mouthLowerDown", "mouthPress", "mouthShrugUpper", "mouthLeft", "mouthRight", "jawForward", "cheekPuff")
+
+
+UPPER, LOWER = [466, 388, 387, 386, 385, 384, 398], [249, 390, 373, 374, 380, 381, 382]  # left lids, corners left out
+UPPER_RIGHT, LOWER_RIGHT = [246, 161, 160, 159, 158, 157, 173], [7, 163, 144, 145, 153, 154, 155]
+
+
+def lids_meet(head: Head, rows: np.ndarray) -> np.ndarray:
+    """How far each lid can shut, [T, 2], before the margins meet: less than 1 in a squint, which is part of the way.
+
+    Shapes add up, so only a person who squints and shuts the lids all the way as well would push one through the other.
+    """
+    result = []
+    for k, (upper, lower) in enumerate(((UPPER, LOWER), (UPPER_RIGHT, LOWER_RIGHT))):
+        rest, axes, lid = (x.double().numpy() for x in (head.template, head.expression, head.eyelids[..., k]))
+        gap = (rest[upper] - rest[lower])[:, 1] + rows @ (axes[upper] - axes[lower])[:, 1].T
+        result.append((gap / (lid[lower] - lid[upper])[:, 1]).min(1))
+    return np.stack(result, 1)
 
 
 def plausible(head: Head, count: int, rng: np.random.Generator) -> FlameSequence:
@@ -96,15 +122,26 @@ def plausible(head: Head, count: int, rng: np.random.Generator) -> FlameSequence
     residual = [k for k, name in enumerate(names) if name.startswith("residual")]
     rest = rng.normal(size=(count, len(residual)))
     rows[:, residual] = 0.5 * rest / np.linalg.norm(rest, axis=1, keepdims=True)
-    turn = np.radians(25) * rng.uniform(-1, 1, (count, 3))
+    turn, gaze = np.radians(25) * rng.uniform(-1, 1, (2, count, 3))
+    eyes = np.repeat((gaze * [1, 1, 0])[:, None], 2, 1)
+    lids = np.minimum(rng.uniform(0, 1, (count, 2)), lids_meet(head, rows))
     jaw = np.radians(15) * rng.uniform(0, 1, (count, 1)) * np.array([1.0, 0, 0])
-    return expressions(head, rows, neck=turn, jaw=jaw, eyelids=np.repeat(rng.uniform(0, 1, (count, 1)), 2, 1))
+    return expressions(head, rows, neck=turn, jaw=jaw, eyes=eyes, eyelids=lids)
 
 
 def test_no_face_flips_or_crosses_in_plausible_faces(head: Head) -> None:
     frames = pose(head, plausible(head, 200, np.random.default_rng(3)))
     found = {k: f for k, p in enumerate(frames) if (f := faults(head, *p))}
     assert found == {}
+
+
+@pytest.mark.parametrize("shut", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_the_cornea_passes_below_the_lids_in_any_gaze(head: Head, shut: float) -> None:
+    for direction, (pitch, yaw) in GAZE.items():
+        still = FlameSequence.neutral(frames=1, fps=25, head=head)
+        eyes = torch.deg2rad(torch.tensor([pitch, yaw, 0.0])).repeat(1, 2, 1)
+        motion = dataclasses.replace(still, eyes=eyes, eyelids=torch.full((1, 2), shut))
+        assert faults(head, *pose(head, motion)[0]) == {}, direction
 
 
 def neck_edges(head: Head) -> tuple[np.ndarray, np.ndarray]:
