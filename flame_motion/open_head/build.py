@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder to keep tracked landmarks in (default: track every time)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npz to write; its card goes beside it")
     options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     _restart_with_one_thread()
     arrays, card = build(options.footage, options.cache)
     part = options.output.with_suffix(".part.npz")
