@@ -31,6 +31,7 @@ from .separate import separate
 from .settle import Pose, Settler
 
 IDENTITY, RESIDUAL = 20, 24
+PASSING = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthLowerDown")  # both sides, and the open jaw: not identity
 RESIDUAL_POSES = ((1.2, 0.0, 0.0), (-1.2, 0.0, 0.0), (0.6, 0.0, 1.0), (-0.6, 0.0, 1.0))  # see settle.Pose
 PER_VERTEX = ("template", "identity", "expression", "weights", "eyelids", "pose_correctives")
 COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz"
@@ -97,7 +98,9 @@ def people(
 ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
     """Everybody at rest [P, 468, 3] m, identity axes of the landmarks [K, 468, 3] m, and figures about them."""
     rest = learn.people_at_rest(faces, rest, template, axes)
-    identity, kept = learn.identity_axes(rest, template, twin, IDENTITY)
+    never = np.array([sum(axes.named[k] for k, name in enumerate(names()) if name.startswith(n)) for n in PASSING])
+    jaw = learn.jaw_shift(template, axes, np.array([0.1]))
+    identity, kept = learn.identity_axes(rest, template, twin, IDENTITY, np.concatenate([never, jaw]))
     card = {"people": len(faces), "frames": sum(map(len, faces)), "identity variance kept": round(kept, 4)}
     return rest, identity, card
 

@@ -110,14 +110,19 @@ def shut(face: np.ndarray) -> np.ndarray:
     return result
 
 
-def identity_axes(rest: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:
+def identity_axes(
+    rest: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int, never: np.ndarray
+) -> tuple[np.ndarray, float]:
     """PCA over people made symmetric: axes [count, 468, 3] m at one standard deviation, share kept.
 
     What is left out of a face's asymmetry is half as large in one person's frames as it is between people: a turn of
     the head or a crooked smile that the detector takes for shape. Residual axes and vertex offsets carry it.
+    never [K, 468, 3] m: expressions that are no part of anybody's identity, left out as well. Many people smile in
+    their pictures, and with that the widest identity axis is a smile.
     """
     aligned = align(rest, template, RIGID, scale=False) - template
-    return _pca((aligned + aligned[:, twin] * FLIP) / 2, count)
+    even = (aligned + aligned[:, twin] * FLIP) / 2
+    return _pca(even - np.tensordot(solve(never, even, 1e-9), never, 1), count)
 
 
 def residual_axes(left: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:
