@@ -122,7 +122,8 @@ def identity_axes(
     """
     aligned = align(rest, template, RIGID, scale=False) - template
     even = (aligned + aligned[:, twin] * FLIP) / 2
-    return _pca(even - np.tensordot(solve(never, even, 1e-9), never, 1), count)
+    left = even - np.tensordot(solve(never, even, 1e-9), never, 1)
+    return _pca(np.array([shut(template + shift) - template for shift in left]), count)  # those part the lips
 
 
 def residual_axes(left: np.ndarray, template: np.ndarray, twin: np.ndarray, count: int) -> tuple[np.ndarray, float]:

@@ -78,9 +78,8 @@ def test_no_face_flips_or_crosses_at_any_expression_axis(head: Head) -> None:
     assert {name: f for name, p in zip(names, frames) if (f := faults(head, *p))} == {}
 
 
-@pytest.mark.parametrize("deviations", [-1.0, 1.0])
+@pytest.mark.parametrize("deviations", [-2.0, 2.0])
 def test_no_face_flips_or_crosses_at_any_identity_axis(head: Head, deviations: float) -> None:
-    """Further out they do: at 1.5 sd the widest axis folds four faces at the corners of the lips."""
     rest, still = head.template.double().numpy(), np.tile(np.eye(3), (len(head.template), 1, 1))
     axes = head.identity.double().numpy()
     found = {k: faults(head, rest + deviations * axes[..., k], still) for k in range(axes.shape[-1])}
