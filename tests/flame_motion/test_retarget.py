@@ -44,13 +44,14 @@ def disguised(scale: float = 1.1, same_person: bool = False) -> Head:
     template = scale * (head.template + head.identity @ who)
     joints = torch.cat([head.joint_regressor @ template, torch.ones(5, 1)], 1)  # affine in the vertices that are left
     points = torch.cat([template[index], torch.ones(len(index), 1)], 1)
-    assert head.mediapipe_faces is not None
+    assert head.mediapipe_faces is not None and head.pose_correctives is not None
     return replace(
         head, id=f"disguised@{len(index):08x}", template=template[index], identity=scale * head.identity[index],
         expression=scale * (head.expression @ mix)[index], expression_names=tuple(f"axis_{k}" for k in range(axes)),
         joint_regressor=torch.linalg.lstsq(points.T, joints.T).solution.T, weights=head.weights[index],
-        eyelids=scale * head.eyelids[index], faces=place[head.faces[faces]], uv_faces=head.uv_faces[faces],
-        part=head.part[faces], landmark_faces=face_place[head.landmark_faces],
+        eyelids=scale * head.eyelids[index], pose_correctives=scale * head.pose_correctives[index],
+        faces=place[head.faces[faces]], uv_faces=head.uv_faces[faces], part=head.part[faces],
+        landmark_faces=face_place[head.landmark_faces],
         mediapipe_faces=torch.where(head.mediapipe_faces < 0, -1, face_place[head.mediapipe_faces]),
     )  # fmt: skip
 
