@@ -66,7 +66,7 @@ class Artist:
     def _framing(self, points: Tensor) -> tuple[Cameras, Tensor]:
         """A camera from the front that holds all `points` [M, 3] m however it goes round them, and its pivot [3]."""
         middle = (points.amin(0) + points.amax(0)) / 2
-        reach = float((points - middle).norm(dim=1).quantile(0.98))
+        reach = float((points - middle).norm(dim=1).max())
         distance, pixels = 6 * reach, self.size * FINER
         pose = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0]))
         pose[:3, 3] = torch.tensor([0.0, 0.0, distance]) - pose[:3, :3] @ middle

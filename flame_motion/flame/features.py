@@ -76,12 +76,14 @@ def front_view(mesh: Mesh, chosen: np.ndarray, low: np.ndarray, high: np.ndarray
 def eye_opening(mesh: Mesh, skin: np.ndarray, ball: np.ndarray) -> np.ndarray:
     """The edge of the lids around the visible part of an eyeball: [2, COLUMNS, 3] m, upper and lower, by growing x.
 
-    skin and ball: face indices. The first and the last column are the corners.
+    skin and ball: face indices. The first and the last column are the corners. Where a corner reaches past the eyeball
+    one looks into the head: what skin is seen there (the back of the skull, from inside) is no lid.
     """
     eye = mesh.vertices[np.unique(mesh.faces[ball])]
     low, high = eye[:, :2].min(0) - 0.006, eye[:, :2].max(0) + 0.006
     lids, white = front_view(mesh, skin, low, high), front_view(mesh, ball, low, high)
-    shown, _ = ndimage.label(white.points[..., 2] > lids.points[..., 2])
+    behind = eye[:, 2].min() - np.ptp(eye[:, 2]) / 2  # m, half an eyeball farther back than the eyeball
+    shown, _ = ndimage.label(np.maximum(white.points[..., 2], behind) > lids.points[..., 2])
     opening = shown == np.bincount(shown[shown > 0]).argmax()
     columns = np.nonzero(opening.any(0))[0]
     rows = np.arange(len(opening))[:, None]

@@ -20,7 +20,7 @@ from .complete import completed
 from .flame_file import GIVEN, LICENCE_PAGE, convert, model_name
 
 FORMAT_VERSION = 2
-OPTIONAL = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary"}
+OPTIONAL = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "landmark_faces", "landmark_bary", "prior"}
 
 
 def heads_folder() -> Path:

@@ -8,8 +8,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.flame import with_mouth_closed
-from flamecast.flame_motion.flame.features import front_view
-from flamecast.flame_motion.flame.register import register
+from flamecast.flame_motion.flame.features import eye_opening, front_view
+from flamecast.flame_motion.flame.register import _built_in_head, register
 from flamecast.flame_motion.flame.surface import Mesh, ball_of, border_loops, project
 from flamecast.flame_motion.flame.topology import EYEBALLS, SKIN
 from flamecast.flame_motion.heads import PARTS
@@ -48,6 +48,15 @@ def test_ball_of_points_on_a_part_of_a_ball():
     points = 0.013 * direction / np.linalg.norm(direction, axis=1, keepdims=True) + [0.03, 0.02, 0.01]
     centre, radius = ball_of(points)
     assert np.allclose(centre, [0.03, 0.02, 0.01], atol=1e-9) and abs(radius - 0.013) < 1e-9
+
+
+def test_the_edges_of_our_lids_lie_along_the_eyeball():
+    """Also at the inner corner, which reaches past the eyeball: what one sees there inside the head is no lid."""
+    ours = _built_in_head(load_head())
+    for ball, centre in zip(ours.balls, ours.centres):
+        radius = ball_of(ours.mesh.vertices[ours.ball_vertices(ball)])[1]
+        away = np.linalg.norm(eye_opening(ours.mesh, ours.skin, ball) - centre, axis=-1) - radius
+        assert 0 < away.min() and away.max() < 4e-3
 
 
 def test_our_skin_comes_to_lie_on_theirs(flame_registration):
