@@ -38,12 +38,13 @@ COMMAND = "python -m flamecast.flame_motion.open_head.build --footage ../shared/
 AXES = {
     "ARKit names": "expression, 1 is the full shape of Apple's ARKit; Left and Right are the subject's own",
     "residual_NN": "expression learned by PCA from tracked clips, joints, lids and named axes removed; 1 is full",
-    "person_NN": "identity learned by PCA over people at rest, in sd, each even or odd under mirroring",
+    "person_NN": "identity learned over people at rest, in sd: symmetric, without smile, frown and open mouth",
     "skull_height, skull_depth, skull_width": "identity: vault of the skull higher, longer backwards, wider; in sd",
     "neck_width": "identity: neck thicker about its own middle, in sd",
     "ear_size, ear_spread": "identity: ears larger about their root, standing farther off at the back, in sd",
     "eyelids": "left and right lid from open (0) to shut (1), linear",
     "pose_correctives": "skin of neck and throat under turns of neck and jaw: FLAME's 36 features R_j - I",
+    "prior": "for fits: covariance, in a frame, of jaw (2), eyelids, expression and wobble of the identity",
     "joints": "root, neck, jaw, left eye, right eye: joint_regressor times the shaped vertices",
 }
 
@@ -217,6 +218,7 @@ def main() -> None:
     np.savez_compressed(part, **arrays)
     os.replace(part, options.output)
     about = {
+        "axes version": 1,
         "what": "flamecast's built-in head: template, identity and expression axes, skinning, uv",
         "command": COMMAND,
         "data": "landmarks of the portraits and clips in the footage folder (see its README for their licences)",
