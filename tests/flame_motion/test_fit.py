@@ -99,7 +99,8 @@ def test_a_focal_length_is_found_in_the_perspective_of_a_turning_face(problem, d
     points[..., :2] += np.random.default_rng(0).normal(0, 0.5, points[..., :2].shape)
     focal, error = estimate_focal(problem, points, WIDTH, HEIGHT)
     assert abs(focal / camera.focal - 1) < 0.25
-    assert abs(np.log(focal / camera.focal)) < 2.5 * error < 0.6
+    assert abs(np.log(focal / camera.focal)) < 2.5 * error
+    assert error < 0.3  # before looking it is SIGMA_LOG, 0.5
 
 
 def test_no_face_at_all_is_refused():
