@@ -1,4 +1,5 @@
-"""Builds the built-in head: open.npz (arrays only) and open.json (its card). Deterministic: same footage, same file.
+"""Builds the built-in head: open.npz (arrays only) and open.json (its card). The same footage gives the same file on
+one machine; another processor rounds differently, which the settling of lips and lids enlarges to tenths of a mm.
 
     python -m flamecast.flame_motion.open_head.build --footage ../shared/data -o flame_motion/open_head/open.npz
 

@@ -69,7 +69,7 @@ def teeth(middle: np.ndarray, upper: bool) -> tuple[np.ndarray, np.ndarray, np.n
     columns = TEETH * SAMPLES + 1
     beta = np.radians(np.linspace(-78, 78, columns))
     sign, scale = (1.0, 1.0) if upper else (-1.0, 0.93)
-    edge = -0.0013 if upper else -0.0016
+    edge = -0.0042 if upper else -0.0040  # behind shut lips the upper incisors reach below the lip line
     gap = np.arange(columns) % SAMPLES == 0
     points = np.zeros((columns, len(PROFILE), 3))
     centre = np.stack([scale * ARCH_WIDTH * np.sin(beta), 0 * beta, ARCH_BACK + scale * ARCH_DEPTH * np.cos(beta)], 1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from flamecast.flame_motion import load_head
+from flamecast.flame_motion import FlameSequence, load_head
+from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.open_head import eyes, nostrils, sculpt
 from flamecast.flame_motion.open_head.expressions import JAW_WITH, names
 from flamecast.flame_motion.open_head.mesh import gathered, umbrella
@@ -94,3 +98,20 @@ def test_distance_to_a_chain() -> None:
 
 def test_axes_that_need_an_open_jaw_are_named_ones() -> None:
     assert set(JAW_WITH) <= set(names())
+
+
+def test_lips_parted_show_the_upper_incisors_and_cover_the_lower() -> None:
+    """As in people: straight from the front some millimetres of the upper row and next to nothing of the lower."""
+    head = load_head("open")
+    jaw = torch.tensor([[np.radians(10.0), 0.0, 0.0]])
+    points = head(replace(FlameSequence.neutral(frames=1, fps=25, head=head), jaw=jaw))[0].numpy() * 1000
+
+    def incisors(part: str) -> np.ndarray:  # heights mm
+        row = points[head.faces[head.part == PARTS.index(part)].unique()]
+        return row[np.abs(row[:, 0]) < 4, 1]
+
+    assert head.mediapipe is not None
+    upper_lip, lower_lip = (points[head.mediapipe[k], 1] for k in (13, 14))
+    upper = upper_lip - incisors("teeth_upper").min()
+    lower = incisors("teeth_lower").max() - lower_lip
+    assert 2.5 < upper < 6 and lower < 0.5, (upper, lower)
