@@ -57,11 +57,11 @@ def _to_box(px, py, pz, boxes, k):
 
 @compiled(
     types.void(
-        types.int64, types.int64, _POINTS, _CORNERS, _INDEX, _POINTS, types.Array(types.int32, 1, "C"),
+        types.int64, types.int64, _POINTS, types.float64, _CORNERS, _INDEX, _POINTS, types.Array(types.int32, 1, "C"),
         types.Array(types.float32, 2, "C"),
     )
 )  # fmt: skip
-def nearest_points(start, stop, points, corners, triangle, boxes, face, weights):
+def nearest_points(start, stop, points, within, corners, triangle, boxes, face, weights):
     """face[p], weights[p] of the nearest surface point, for the points start..stop-1; see `TriangleTree.nearest`."""
     leaves, leaf = boxes.shape[0] // 2, triangle.shape[0] // (boxes.shape[0] // 2)
     stack = np.empty(64, np.int64)
@@ -70,6 +70,9 @@ def nearest_points(start, stop, points, corners, triangle, boxes, face, weights)
         px, py, pz = np.float64(points[n, 0]), np.float64(points[n, 1]), np.float64(points[n, 2])
         # The neighbour's answer is a good first guess; slot 0 always holds a triangle.
         best, u, v, w = _nearest_in_triangle(px, py, pz, corners, last)
+        found = last
+        if best > within * within:
+            best, found = within * within, np.int64(-1)
         top = 1
         stack[0] = 1
         while top > 0:
@@ -82,12 +85,13 @@ def nearest_points(start, stop, points, corners, triangle, boxes, face, weights)
                     if triangle[slot] < 0:
                         continue
                     distance, u1, v1, w1 = _nearest_in_triangle(px, py, pz, corners, slot)
-                    if distance < best or (distance == best and triangle[slot] < triangle[last]):
-                        best, u, v, w, last = distance, u1, v1, w1, slot
+                    if distance < best or (distance == best and found >= 0 and triangle[slot] < triangle[found]):
+                        best, u, v, w, found = distance, u1, v1, w1, slot
                 continue
             left, right = _to_box(px, py, pz, boxes, 2 * node), _to_box(px, py, pz, boxes, 2 * node + 1)
             near, far = (2 * node, 2 * node + 1) if left <= right else (2 * node + 1, 2 * node)
             stack[top], stack[top + 1] = far, near
             top += 2
-        face[n] = triangle[last]
+        last = found if found >= 0 else last
+        face[n] = triangle[found] if found >= 0 else -1
         weights[n, 0], weights[n, 1], weights[n, 2] = u, v, w

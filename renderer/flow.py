@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .cameras import Cameras
-from .closest import TriangleTree, build_tree
-from .geometry import vertex_normals, world_rays
+from .closest import Neighbors, TriangleTree, build_tree, neighbors
+from .geometry import needs_torch, vertex_normals, world_rays
 
 CARRY = 0.06  # m off the surface up to which points move with it fully (hair, collar)
 REACH = 0.30  # m off the surface from which on nothing moves
+GRID = 0.06  # m between the places around a mesh where the nearest triangle is looked up in the tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +29,10 @@ class SurfaceField:
     target: Tensor  # [N, 3] m
     source: Tensor  # [N, 3] m
     faces: Tensor  # [F, 3]
+    here: Tensor  # [N, 3, 3]: a frame at every vertex of the source
     turns: Tensor  # [N, 3, 3]: turns an offset at the target's vertex as it was in the source
     tree: TriangleTree
+    around: Neighbors
     carry: float  # m
     reach: float  # m
 
@@ -44,6 +48,33 @@ class SurfaceField:
         flow = (share * moved[corners]).sum(dim=1) + turned - offset
         return (flow * self._fade(offset.norm(dim=-1, keepdim=True))).reshape(points.shape)
 
+    def mesh(self) -> tuple[np.ndarray, ...]:
+        """The mesh and its motion as `encode_kernel` wants them."""
+        points, faces = self.target.detach().double().contiguous().numpy(), self.faces.int().numpy()
+        corners = points[faces]
+        edges = corners[:, 1:] - corners[:, :1]
+        longest = (edges * edges).sum(-1).max(1) * 1.01
+        triangles = np.concatenate([corners[:, 0], edges.reshape(-1, 6), longest[:, None]], 1)
+        turns = (self.turns - torch.eye(3)).detach().flatten(1)
+        carried = torch.cat([(self.source - self.target).detach(), turns], 1).double().numpy()
+        return triangles, faces, self.around.across, points, self.around.start, self.around.ring, carried
+
+    def grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest triangle [X, Y, Z] of places GRID apart around the mesh, and the lowest of them with GRID.
+
+        It is -1 where everything nearer to that place than to others is out of the field's reach, by CLEAR at least.
+        """
+        from .encode_kernel import CLEAR
+
+        margin = self.reach + CLEAR + 0.5 * GRID
+        points = self.target.detach().numpy()
+        low, high = points.min(0) - margin, points.max(0) + margin
+        shape = np.ceil((high - low) / GRID).astype(int) + 1
+        nodes = np.stack(np.meshgrid(*(low[k] + GRID * np.arange(shape[k]) for k in range(3)), indexing="ij"), -1)
+        return self.tree.nearest(nodes.reshape(-1, 3), self.reach + 0.87 * GRID + CLEAR)[0].reshape(shape), np.array(
+            [*low, GRID], np.float64
+        )
+
     def _fade(self, distance: Tensor) -> Tensor:
         """1 up to `carry`, 0 from `reach` on, smooth between."""
         x = ((distance - self.carry) / (self.reach - self.carry)).clamp(0.0, 1.0)
@@ -51,19 +82,30 @@ class SurfaceField:
 
 
 def surface_field(
-    target: Tensor, source: Tensor, faces: Tensor, *, carry: float = CARRY, reach: float = REACH
+    target: Tensor,
+    source: Tensor,
+    faces: Tensor,
+    *,
+    carry: float = CARRY,
+    reach: float = REACH,
+    like: SurfaceField | None = None,
 ) -> SurfaceField:
     """The field of vertices `target` [N, 3] m whose surface points were at `source` [N, 3] m; faces [F, 3].
 
+    like: the field of the same faces in another frame, whose search structures are made over instead of made anew.
     Raises ValueError for wrong shapes and unless 0 <= carry < reach (m).
     """
     if target.ndim != 2 or target.shape[1] != 3 or source.shape != target.shape:
         raise ValueError(f"target and source must both be [N, 3], got {list(target.shape)} and {list(source.shape)}")
     if not 0.0 <= carry < reach:
         raise ValueError(f"the field needs 0 <= carry < reach, got carry={carry} and reach={reach}")
-    turns = _frames(source, faces) @ _frames(target, faces).transpose(-1, -2)
-    tree = build_tree(target.detach().cpu().numpy(), faces.cpu().numpy())
-    return SurfaceField(target, source, faces, turns, tree, carry, reach)
+    known = like if like is not None and like.faces is faces else None
+    here = known.here if known is not None and known.source is source else _frames(source, faces)
+    turns = here @ _frames(target, faces).transpose(-1, -2)
+    plain = faces.cpu().numpy()
+    tree = build_tree(target.detach().cpu().numpy(), plain, None if known is None else known.tree)
+    around = neighbors(plain, len(target)) if known is None else known.around
+    return SurfaceField(target, source, faces, here, turns, tree, around, carry, reach)
 
 
 def sample_depths(depth: Tensor, *, samples: int, delta: float, near: float, far: float) -> Tensor:
@@ -71,13 +113,18 @@ def sample_depths(depth: Tensor, *, samples: int, delta: float, near: float, far
 
     Evenly within depth +- delta on the surface, within near..far off it.
     """
-    if samples < 1 or not delta >= 0.0 or not 0.0 < near < far:
-        raise ValueError(
-            f"sampling needs samples >= 1, delta >= 0 and 0 < near < far, got {samples}, {delta}, {near} and {far}"
-        )
+    check_sampling(samples, delta, near, far)
     steps = torch.linspace(0.0, 1.0, samples).to(depth) if samples > 1 else depth.new_full((1,), 0.5)
     guided = depth[..., None] + delta * (2.0 * steps - 1.0)
     return torch.where(depth[..., None] > 0, guided, near + (far - near) * steps)
+
+
+def check_sampling(samples: int, delta: float, near: float, far: float) -> None:
+    """Raises ValueError unless samples >= 1, delta >= 0 m and 0 < near < far m."""
+    if samples < 1 or not 0.0 <= delta < float("inf") or not 0.0 < near < far < float("inf"):
+        raise ValueError(
+            f"sampling needs samples >= 1, delta >= 0 and 0 < near < far, got {samples}, {delta}, {near} and {far}"
+        )
 
 
 def flow_encoding(
@@ -98,14 +145,86 @@ def flow_encoding(
     expected = (cameras.views, len(fields), cameras.height, cameras.width)
     if depth.shape != expected:
         raise ValueError(f"depth must have shape {list(expected)}, got {list(depth.shape)}")
+    check_sampling(samples, delta, near, far)
+    slow = needs_torch(depth, cameras.camera_from_world, *(t for f in fields for t in (f.target, f.source)))
+    encode = _encode_torch if slow else _encode_fast
+    return encode(depth, fields, cameras, samples, delta, near, far)
+
+
+def _encode_torch(
+    depth: Tensor, fields: list[SurfaceField], cameras: Cameras, samples: int, delta: float, near: float, far: float
+) -> Tensor:
+    """`flow_encoding` sample by sample: differentiable, any device, and what the fast one is held against."""
     centers, directions = cameras.centers, world_rays(cameras)
-    encoding = depth.new_empty(expected[0], expected[1], 3 * samples, *expected[2:])
+    encoding = depth.new_empty(*depth.shape[:2], 3 * samples, *depth.shape[2:])
     for t, field in enumerate(fields):
         frame = t if cameras.frames is not None else 0
         distance = sample_depths(depth[:, t], samples=samples, delta=delta, near=near, far=far)  # [V, H, W, samples]
         points = centers[:, frame, None, None, None] + directions[:, frame, :, :, None] * distance[..., None]
         encoding[:, t] = field.flow(points).flatten(3).permute(0, 3, 1, 2)
     return encoding
+
+
+def _encode_fast(
+    depth: Tensor, fields: list[SurfaceField], cameras: Cameras, samples: int, delta: float, near: float, far: float
+) -> Tensor:
+    """`flow_encoding` by a kernel that walks from sample to sample: CPU, float32, no gradients."""
+    from .encode_kernel import COARSE, TILE, encode_background, encode_nodes, encode_surface
+    from .parallel import cores, split
+
+    encoding = torch.from_numpy(np.empty((*depth.shape[:2], 3 * samples, *depth.shape[2:]), np.float32))
+    rays = torch.linalg.inv(cameras.intrinsics_vt.double())
+    turn = cameras.extrinsics_vt[..., :3, :3].double().transpose(-1, -2)
+    through = turn @ rays  # [V, T or 1, 3, 3]: takes (x, y, 1) px to a ray
+    for t, field in enumerate(fields):
+        frame = t if cameras.frames is not None else 0
+        mesh, grid = field.mesh(), field.grid()
+        sampling = np.array([near, far, delta, field.carry, field.reach])
+        for v in range(cameras.views):
+            columns = through[v, frame].T
+            first = 0.5 * columns[0] + 0.5 * columns[1] + columns[2]
+            view = torch.cat([cameras.centers[v, frame].double(), first, columns[0], columns[1]]).numpy()
+            seen = depth[v, t].contiguous().numpy()
+            rows, columns = (-(-(side - 1) // TILE) + 1 if side > 1 else 2 for side in seen.shape)
+            flows = np.empty((2, rows, columns, samples, 4), np.float32)
+            nearest = np.empty((2, rows, columns, samples), np.int32)
+            given = (seen, view, sampling, *mesh, *grid)
+            ends = _ray_ends(field.tree, seen, view, delta, rows, columns)
+            split(encode_nodes, rows, *given, ends, flows, nearest)
+            out, pieces = encoding[v, t].numpy(), 8 * cores()
+            split(
+                encode_background,
+                -(-(rows - 1) // COARSE),
+                seen,
+                view,
+                sampling,
+                *mesh,
+                flows,
+                nearest,
+                out,
+                pieces=pieces,
+            )
+            split(encode_surface, rows - 1, *given, flows, nearest, out, pieces=pieces)
+    return encoding
+
+
+def _ray_ends(
+    tree: TriangleTree, depth: np.ndarray, view: np.ndarray, delta: float, rows: int, columns: int
+) -> np.ndarray:
+    """The triangle nearest to the first and the last sample [2, rows, columns] of the nodes on the surface, else -1.
+
+    depth [H, W] m; view as `encode_kernel.encode_nodes` takes it."""
+    from .encode_kernel import TILE
+
+    i, j = (np.minimum(TILE * np.arange(n), side - 1) for n, side in zip((rows, columns), depth.shape))
+    center, first, column, row = view.reshape(4, 3)
+    found = np.full((2, rows, columns), -1, np.int32)
+    at = depth[i[:, None], j]
+    a, b = np.nonzero(at > 0)
+    rays = first + j[b, None] * column + i[a, None] * row
+    for end, shift in enumerate((-delta, delta)):
+        found[end, a, b] = tree.nearest(center + rays * (at[a, b, None] + shift))[0]
+    return found
 
 
 def _frames(vertices: Tensor, faces: Tensor) -> Tensor:

@@ -26,6 +26,12 @@ class Topology(Protocol):
     def part(self) -> Tensor: ...  # [F] int, 0 is kept for "empty"
 
 
+def needs_torch(*tensors: Tensor) -> bool:
+    """Whether gradients, a device or a precision is asked for that the fast kernels do not have."""
+    with_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return with_gradient or any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors)
+
+
 def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     """Normals [..., F, 3] as long as twice the triangle's area (m2), of vertices [..., N, 3] m."""
     corners = vertices[..., faces.long(), :]

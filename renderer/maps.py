@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .cameras import Cameras, clip
-from .geometry import Topology, plucker, vertex_normals
+from .geometry import Topology, needs_torch, plucker, vertex_normals
 from .interpolate import cover, interpolate_fast
 from .rasterize import rasterize
 from .source import Source, prepare_source
@@ -129,7 +129,7 @@ def _render(
     if wanted != {"rays"}:
         triangles = rasterize(points, topology.faces, cameras.height, cameras.width, rasterizer)
         attributes = _vertex_values(vertices, topology, cameras, source, wanted)
-        fill = _fill_torch if _needs_torch(points, *attributes.values()) else _fill_fast
+        fill = _fill_torch if needs_torch(points, *attributes.values()) else _fill_fast
         flat = fill(triangles, points, topology, attributes, source, wanted)
         if "mask" in wanted:
             flat["mask"] = triangles >= 0
@@ -143,12 +143,6 @@ def _render(
     return GeometryMaps(**shaped)
 
 
-def _needs_torch(*tensors: Tensor) -> bool:
-    """Whether gradients, a device or a precision is asked for that the fast kernels do not have."""
-    with_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return with_gradient or any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors)
-
-
 def _vertex_values(
     vertices: Tensor, topology: Topology, cameras: Cameras, source: Source | None, wanted: frozenset[str]
 ) -> dict[str, Tensor]:
@@ -156,7 +150,7 @@ def _vertex_values(
     values: dict[str, Tensor] = {}
     views, shape = cameras.views, vertices.shape
     if "normal" in wanted:
-        slow = _needs_torch(vertices)
+        slow = needs_torch(vertices)
         normals = vertex_normals(vertices, topology.faces) if slow else _fast_normals(vertices, topology.faces)
         values["normal"] = (normals @ cameras.extrinsics_vt[..., :3, :3].transpose(-1, -2)).flatten(0, 1)
     if source is not None and source.vertices.shape != shape[1:]:
