@@ -21,7 +21,8 @@ class TriangleTree:
     def nearest(self, points: np.ndarray, within: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
         """For points [P, 3]: the face [P] int32 that holds the nearest surface point, its barycentrics [P, 3] float32.
 
-        Among equally near faces the lowest index; -1 where none is nearer than `within` m.  Raises ValueError for points that are not finite.
+        Among equally near faces the lowest index; -1 where none is nearer than `within` m.  Raises ValueError for
+        points that are not finite.
         """
         from .closest_kernel import nearest_points
         from .parallel import split
@@ -84,7 +85,7 @@ class Neighbors:
 
 
 def neighbors(faces: np.ndarray, points: int) -> Neighbors:
-    """Of faces [F, 3] over `points` vertices; where more than two faces share an edge, some two of them are neighbours."""
+    """Of faces [F, 3] over `points` vertices; where more than two faces share an edge, two of them are neighbours."""
     count = len(faces)
     ends = np.concatenate([faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]]])  # opposite to corner 0, 1, 2
     key = np.sort(ends, 1) @ np.array([points, 1])

@@ -1,9 +1,11 @@
-"""Compiling kernels with numba, kept on disk where there is a place for that."""
+"""Compiling kernels with numba, kept on disk where there is a place for that, and room for what they write."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 
 def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -24,3 +26,9 @@ def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], A
             return njit(signature, **settings)(function)
 
     return decorate
+
+
+def empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """Room for a kernel to write to. Not torch.empty: numpy asks for large pages, and fresh memory, which the system
+    hands out page by page, takes a third of the time to fill."""
+    return np.empty(shape, dtype)

@@ -287,13 +287,13 @@ def encode_nodes(
 
 @compiled(
     types.void(
-        I64, I64, I64, I64, I64, types.boolean, types.boolean, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _CORNERS, _SEEDS,
-        _OUT,
+        I64, I64, I64, I64, I64, types.boolean, types.boolean, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH,
+        _CORNERS, _SEEDS, _OUT,
     )
 )  # fmt: skip
 def _fill(
-    top, left, tall, wide, k, on, whole, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried,
-    corners, seeds, out,
+    top, left, tall, wide, k, on, whole, depth, view, sampling, triangles, faces, across, points, ring_start, ring,
+    carried, corners, seeds, out,
 ):  # fmt: skip
     """Sample k of those pixels from (top, left) to (top + tall, left + wide) whose ray is `on` the surface or not; the
     last row and column only at the picture's edge. whole: they all are.
@@ -419,8 +419,8 @@ def _ray(
     """The samples of pixel (i, j) between its surface, where the flow is (sx, sy, sz) and the triangle `surface`, and
     sample `last`, the first or the last of all.
 
-    known: a triangle near that one, or -1; before [4]: those where the pixel before ended, -1 where it did not. Where the flow halfway is that of both ends to TOLERANCE, the others are,
-    too; elsewhere each is found.
+    known: a triangle near that one, or -1; before [4]: those where the pixel before ended, -1 where it did not. Where
+    the flow halfway is that of both ends to TOLERANCE, the others are, too; elsewhere each is found.
     """
     samples, carry, reach = out.shape[0] // 3, sampling[3], sampling[4]
     rx = view[3] + j * view[6] + i * view[9]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .cameras import Cameras
 from .closest import Neighbors, TriangleTree, build_tree, neighbors
+from .compiled import empty
 from .geometry import needs_torch, vertex_normals, world_rays
 
 CARRY = 0.06  # m off the surface up to which points move with it fully (hair, collar)
@@ -172,7 +173,7 @@ def _encode_fast(
     from .encode_kernel import COARSE, TILE, encode_background, encode_nodes, encode_surface
     from .parallel import cores, split
 
-    encoding = torch.from_numpy(np.empty((*depth.shape[:2], 3 * samples, *depth.shape[2:]), np.float32))
+    encoding = torch.from_numpy(empty((*depth.shape[:2], 3 * samples, *depth.shape[2:])))
     rays = torch.linalg.inv(cameras.intrinsics_vt.double())
     turn = cameras.extrinsics_vt[..., :3, :3].double().transpose(-1, -2)
     through = turn @ rays  # [V, T or 1, 3, 3]: takes (x, y, 1) px to a ray

@@ -6,17 +6,30 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .cameras import Cameras, clip
+from .compiled import empty
 from .geometry import Topology, needs_torch, plucker, vertex_normals
-from .interpolate import cover, interpolate_fast
+from .interpolate import cover
 from .rasterize import rasterize
 from .source import Source, prepare_source
 
 PLAIN_MAPS = ("depth", "normal", "mask", "part", "uv", "rays")
 SOURCE_MAPS = ("flow", "source_xy", "visible")
+# What a pixel of each map is, in the order in which the kernel takes them; `rays` have no surface.
+KINDS: dict[str, tuple[tuple[int, ...], type]] = {
+    "depth": ((), np.float32),
+    "normal": ((3,), np.float32),
+    "mask": ((), np.bool_),
+    "part": ((), np.uint8),
+    "uv": ((2,), np.float32),
+    "flow": ((3,), np.float32),
+    "source_xy": ((2,), np.float32),
+    "visible": ((), np.bool_),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +144,6 @@ def _render(
         attributes = _vertex_values(vertices, topology, cameras, source, wanted)
         fill = _fill_torch if needs_torch(points, *attributes.values()) else _fill_fast
         flat = fill(triangles, points, topology, attributes, source, wanted)
-        if "mask" in wanted:
-            flat["mask"] = triangles >= 0
-        if "part" in wanted:
-            part = torch.cat([topology.part.new_zeros(1), topology.part]).to(torch.uint8)
-            flat["part"] = part[triangles.long() + 1]
     shaped = {name: value.unflatten(0, (views, frames)) for name, value in flat.items()}
     if "rays" in wanted:
         rays = plucker(cameras) if rays is None else rays
@@ -146,9 +154,12 @@ def _render(
 def _vertex_values(
     vertices: Tensor, topology: Topology, cameras: Cameras, source: Source | None, wanted: frozenset[str]
 ) -> dict[str, Tensor]:
-    """What is interpolated over the faces, each [V T or 1, N, C]; "landing" is (x, y, w) in the source clip space."""
+    """What is interpolated over the faces, each [V T or 1, N, C] ("flow": [T, N, 3], the same in all views).
+
+    "landing" is (x, y, w) in the source clip space.
+    """
     values: dict[str, Tensor] = {}
-    views, shape = cameras.views, vertices.shape
+    shape = vertices.shape
     if "normal" in wanted:
         slow = needs_torch(vertices)
         normals = vertex_normals(vertices, topology.faces) if slow else _fast_normals(vertices, topology.faces)
@@ -158,7 +169,7 @@ def _vertex_values(
             f"source_vertices must have as many points as vertices ({shape[1]}), got {source.vertices.shape[0]}"
         )
     if source is not None and "flow" in wanted:
-        values["flow"] = (source.vertices - vertices).expand(views, *shape).flatten(0, 1)
+        values["flow"] = source.vertices - vertices
     if source is not None and wanted.intersection(("source_xy", "visible")):
         values["landing"] = source.clip[None][..., [0, 1, 3]]
     return values
@@ -183,9 +194,12 @@ def _fill_torch(
     source: Source | None,
     wanted: frozenset[str],
 ) -> dict[str, Tensor]:
-    """The interpolated maps [B, H, W, ...] by shared differentiable code."""
+    """The maps [B, H, W, ...] of `wanted` by shared differentiable code."""
     faces = topology.faces
     covered = cover(triangles, points, faces)
+    if "flow" in attributes:
+        flow = attributes["flow"]
+        attributes["flow"] = flow.repeat(len(points) // max(len(flow), 1), 1, 1)
     values = {name: covered.values(value, faces) for name, value in attributes.items()}
     if "depth" in wanted:
         values["depth"] = covered.values(points[..., 3:], faces)[:, 0]
@@ -199,7 +213,13 @@ def _fill_torch(
             values["source_xy"] = source.landing(landing)
         if "visible" in wanted:
             values["visible"] = source.seen(landing, covered.triangle)
-    return {name: covered.spread(value) for name, value in values.items()}
+    maps = {name: covered.spread(value) for name, value in values.items()}
+    if "mask" in wanted:
+        maps["mask"] = triangles >= 0
+    if "part" in wanted:
+        part = torch.cat([topology.part.new_zeros(1), topology.part]).to(torch.uint8)
+        maps["part"] = part[triangles.long() + 1]
+    return maps
 
 
 def _fill_fast(
@@ -210,26 +230,28 @@ def _fill_fast(
     source: Source | None,
     wanted: frozenset[str],
 ) -> dict[str, Tensor]:
-    """`_fill_torch` by kernels: CPU, float32, no gradients."""
-    from .kernels import land_rows
-    from .parallel import split
+    """`_fill_torch`, and mask and part, by one pass of a kernel: CPU, float32, no gradients."""
+    from .kernels import map_rows
+    from .parallel import cores, split
 
-    faces = topology.faces.int()
-    maps = {
-        name: torch.from_numpy(interpolate_fast(triangles, points, faces, value, unit=name == "normal"))
-        for name, value in attributes.items()
-    }
-    if "depth" in wanted:
-        maps["depth"] = torch.from_numpy(interpolate_fast(triangles, points, faces, points[..., 3:]))[..., 0]
-    if "uv" in wanted:
-        uv, uv_faces = topology.uv[None].float(), topology.uv_faces
-        maps["uv"] = torch.from_numpy(interpolate_fast(triangles, points, faces, uv, uv_faces))
-    landing = maps.pop("landing", None)
-    if landing is not None and source is not None:
-        xy = torch.empty(*triangles.shape, 2)
-        visible = torch.empty(triangles.shape, dtype=torch.bool)
-        arrays = (triangles, landing, source.slack, source.depth, xy, visible)
-        split(land_rows, triangles.shape[0] * triangles.shape[1], *(array.numpy() for array in arrays))
-        landed = {"source_xy": xy, "visible": visible}
-        maps.update({name: landed[name] for name in landed if name in wanted})
-    return maps
+    def given(tensor: Tensor | None, ndim: int, dtype: torch.dtype = torch.float32) -> np.ndarray:
+        tensor = torch.zeros([0] * ndim) if tensor is None else tensor
+        return tensor.detach().to(dtype).contiguous().numpy()
+
+    maps = {name: empty((*triangles.shape, *KINDS[name][0]), KINDS[name][1]) for name in KINDS if name in wanted}
+    none = {name: np.empty([0] * (3 + len(shape)), dtype) for name, (shape, dtype) in KINDS.items()}
+    split(
+        map_rows, triangles.shape[0] * triangles.shape[1], triangles.numpy(), given(points, 3),
+        given(topology.faces, 2, torch.int32), given(topology.uv_faces, 2, torch.int32), given(topology.uv, 2),
+        given(topology.part, 1, torch.uint8), given(attributes.get("normal"), 3), given(attributes.get("flow"), 3),
+        *(given(value, n) for value, n in _source_arrays(source)),
+        *(maps.get(name, none[name]) for name in KINDS), pieces=4 * cores(),
+    )  # fmt: skip
+    return {name: torch.from_numpy(value) for name, value in maps.items()}
+
+
+def _source_arrays(source: Source | None) -> list[tuple[Tensor | None, int]]:
+    """Clip points, slack and depth of the source, each with its number of axes; None without one."""
+    if source is None:
+        return [(None, 2), (None, 1), (None, 2)]
+    return [(source.clip, 2), (source.slack, 1), (source.depth, 2)]
