@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from .export import write_export
     from .media import VideoWriter
     from .photos import load_photo
+    from .render import write_render
 
-__all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_export"]
+__all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_export", "write_render"]
 
 _HOME = {
     "AnimatePipeline": "animate",
@@ -18,6 +19,7 @@ _HOME = {
     "VideoWriter": "media",
     "load_photo": "photos",
     "write_export": "export",
+    "write_render": "render",
 }
 
 

@@ -103,7 +103,7 @@ class AnimatePipeline:
         targets = self._check(asked, output)
         if output is not None:
             files = [*edit_files(asked.edit), *mix_files(asked.mix)]
-            refuse_overwriting([photo, video, motion, speech, *files], [*targets, _report_path(output)])
+            refuse_overwriting([photo, video, motion, speech, asked.camera, *files], [*targets, _report_path(output)])
         signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps, head=self.head)
         others = open_mix(asked.mix, self.head)
         clock = Clock()
@@ -120,7 +120,7 @@ class AnimatePipeline:
             portrait = framed(portrait, asked.framing, asked.size)
             posed = _posed(portrait, driving, asked)
         driving = retimed(driving, asked.edit)
-        cameras = place(portrait, len(posed), asked.camera, asked.views)
+        cameras = place(portrait, len(posed), asked.camera, asked.views, posed.fps)
         stream = _stream(portrait, posed, cameras, self.generator, progress)
         frames = None if targets else np.stack(list(stream))
         if targets:
@@ -134,7 +134,7 @@ class AnimatePipeline:
     def _check(self, asked: AnimateOptions, output: Source | None) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""
         check_camera(asked.camera, asked.views)
-        targets = [] if output is None else view_targets(Path(output), asked.views)
+        targets = [] if output is None else view_targets(Path(output), asked.views, asked.camera)
         for target in targets:
             check_target(target)
         if output is not None:

@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -43,6 +44,15 @@ Edit = Annotated[
 ]
 Mix = Annotated[str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz.")]
 HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
+Camera = Annotated[
+    str | None,
+    typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8; or a file (.json) of keyframes or cameras."),
+]
+Views = Annotated[str | None, typer.Option(help="Yaws in degrees, one view each: -30,0,30.")]
+Mode = Annotated[str, typer.Option(help="relative: the driver's changes; absolute: its pose as it is.")]
+Size = Annotated[int, typer.Option(help="Longest side of the output, px.")]
+Framing = Annotated[str, typer.Option(help="photo: the whole photo; face: a square around the head.")]
+Rasterizer = Annotated[str, typer.Option(help="What finds the seen triangles; `flamecast doctor` lists them.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
 Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
@@ -80,15 +90,11 @@ def animate(
     speech: Speech = None,
     edit: Edit = None,
     mix: Mix = None,
-    camera: Annotated[str | None, typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8.")] = None,
-    views: Annotated[str | None, typer.Option(help="Yaws in degrees, one video each: -30,0,30.")] = None,
-    mode: Annotated[
-        str, typer.Option(help="relative: the driver's changes; absolute: its pose as it is.")
-    ] = AnimateOptions.mode,
-    size: Annotated[int, typer.Option(help="Longest side of the output, px.")] = AnimateOptions.size,
-    framing: Annotated[
-        str, typer.Option(help="photo: the whole photo; face: a square around the head.")
-    ] = AnimateOptions.framing,
+    camera: Camera = None,
+    views: Views = None,
+    mode: Mode = AnimateOptions.mode,
+    size: Size = AnimateOptions.size,
+    framing: Framing = AnimateOptions.framing,
     seconds: Seconds = None,
     fps: Fps = None,
     face: Face = AnimateOptions.face,
@@ -188,15 +194,68 @@ def head_sheet(
 
 
 @app.command()
-def bench(
-    photo: Annotated[str, typer.Option(help="A photo of a face, or `demo`.")] = "demo",
-    video: Video = None,
-    size: Annotated[int, typer.Option(help="Longest side of the output, px.")] = AnimateOptions.size,
-    seconds: Annotated[float, typer.Option(help="How much to animate, s.")] = 4.0,
+def render(
+    motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="A video to look at (.mp4), or a folder for exact maps (no ending)."),
+    ],
+    maps: Annotated[
+        str,
+        typer.Option(help="depth, normal, mask, part, uv, flow, source_xy, visible, rays, between commas; or all."),
+    ] = "depth,normal,flow",
+    photo: Annotated[
+        str | None, typer.Option(help="A photo or portrait.npz: its person moves, its camera looks on.")
+    ] = None,
+    camera: Camera = None,
+    views: Views = None,
+    edit: Edit = None,
+    mode: Mode = AnimateOptions.mode,
+    size: Size = AnimateOptions.size,
+    framing: Framing = AnimateOptions.framing,
+    seconds: Seconds = None,
+    fps: Fps = None,
     head: HeadName = HEAD,
-    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
+    rasterizer: Rasterizer = "auto",
 ) -> None:
-    """Measure every stage here: milliseconds a frame and frames a second."""
+    """Render the geometry maps of MOTION: coloured as a video, or exact as a folder. Writes a JSON report, too."""
+    options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
+    options["edit"] = _one_edit(edit)
+    from .console import tell, watched
+    from .render import write_render
+
+    with watched() as progress:
+        done = write_render(motion, output, **options, progress=progress)
+    tell(done)
+
+
+class Bench(str, Enum):
+    """What to measure."""
+
+    pipeline = "pipeline"
+    renderer = "renderer"
+
+
+@app.command()
+def bench(
+    what: Annotated[Bench, typer.Argument(help="The whole way from photo to video, or the renderer alone.")] = (
+        Bench.pipeline
+    ),
+    photo: Annotated[str, typer.Option(help="A photo of a face, or `demo` (pipeline).")] = "demo",
+    video: Video = None,
+    size: Size = AnimateOptions.size,
+    seconds: Annotated[float, typer.Option(help="How much to animate, s (pipeline).")] = 4.0,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures (pipeline).")] = GENERATOR,
+    rasterizer: Rasterizer = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer).")] = False,
+) -> None:
+    """Measure every stage here: milliseconds a frame and frames a second. The renderer is measured at 512 x 512 px."""
+    if what is Bench.renderer:
+        from .bench_renderer import print_renderer_bench
+
+        print_renderer_bench(head, rasterizer, as_json=json)
+        return
     from .bench import print_bench
 
     print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)

@@ -39,12 +39,13 @@ def examine() -> Iterator[Finding]:
 def print_report() -> int:
     """Prints all findings; returns 1 when something is missing that the commands need, else 0."""
     from rich.console import Console
+    from rich.markup import escape
 
     console, broken = Console(highlight=False), False
     for finding in examine():
         mark = "[red]✗[/]" if finding.fatal else "[yellow]![/]" if finding.advice else "[green]✓[/]"
-        advice = f"  → {finding.advice}" if finding.advice else ""
-        console.print(f"{mark} {finding.subject:<24} {finding.state}{advice}", soft_wrap=True)
+        advice = f"  → {escape(finding.advice)}" if finding.advice else ""
+        console.print(f"{mark} {finding.subject:<24} {escape(finding.state)}{advice}", soft_wrap=True)
         broken |= finding.fatal
     return int(broken)
 
@@ -154,7 +155,17 @@ def _plug_ins() -> Iterator[Finding]:
             subject = f"{group.split('.')[1][:-1]} {point.name}"
             try:
                 point.load()
+                lack = _lack(group, point.name)
             except Exception as error:  # a plug-in may fail in any way, and is only reported
                 yield Finding(subject, f"does not load: {error}", f"reinstall or remove {point.value.split('.')[0]}")
             else:
-                yield Finding(subject, "loads")
+                yield Finding(subject, "lacks its package, and is not needed" if lack else "loads", lack)
+
+
+def _lack(group: str, name: str) -> str:
+    """How to get what an optional rasterizer lacks; they import their packages only when they are used."""
+    if group != "flamecast.rasterizers":
+        return ""
+    from ..renderer.rasterize import missing
+
+    return missing(name)

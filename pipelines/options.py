@@ -21,7 +21,7 @@ class AnimateOptions:
 
     edit: str | None = None  # "smile=0.5,yaw=15deg", "gain=1.3,only=mouth", or a keyframe file (.json); several: `;`
     mix: str | None = None  # "mouth=b.npz,head=c.npz": regions of the driver taken from other clips
-    camera: str | None = None  # "orbit:40": camera movement
+    camera: str | None = None  # "orbit:40": camera movement; or a file of keyframes or cameras
     views: str | None = None  # "-30,0,30": yaws in degrees, one video each
     mode: str = "relative"  # the driver's changes; absolute: its pose and expression as they are
     size: int = 512  # px, longest side of the output

@@ -8,6 +8,7 @@ from ..flame_motion import BadInput
 from ..flame_motion.heads import PARTS
 from ..generator import Portrait
 from ..renderer import Cameras
+from ..renderer.camera_file import given_cameras
 from ..renderer.camera_paths import camera_path, place_cameras, view_list
 
 MOST_VIEWS = 32  # each is a video that is written at the same time
@@ -15,40 +16,50 @@ _HEAD_PARTS = ("face", "scalp", "ears")  # what a camera circles around
 
 
 def check_camera(camera: str | None, views: str | None) -> None:
-    """BadInput when a camera movement or a list of views cannot be understood."""
+    """BadInput when a camera movement, its file or a list of views cannot be understood."""
     try:
-        if camera is not None:
-            camera_path(camera, 2)
+        if camera is not None and given_cameras(camera, views) is None:
+            camera_path(camera, 2, fps=25.0)  # whether a file is sound does not depend on the rate
         if views is not None:
             view_list(views)
     except ValueError as error:
         raise BadInput(str(error)) from error
 
 
-def place(portrait: Portrait, frames: int, camera: str | None, views: str | None) -> Cameras:
-    """The cameras of all views over `frames` frames, around the middle of the portrait's head. Raises BadInput."""
+def place(portrait: Portrait, frames: int, camera: str | None, views: str | None, fps: float) -> Cameras:
+    """The cameras of all views over `frames` frames at `fps` Hz, around the middle of the portrait's head. BadInput."""
     vertices, head = portrait.vertices()[0], portrait.head
     wanted = head.part.new_tensor([PARTS.index(name) for name in _HEAD_PARTS])
     corners = head.faces[(head.part[:, None] == wanted).any(dim=1)].unique()
     low, high = vertices[corners].min(dim=0).values, vertices[corners].max(dim=0).values
     try:
-        return place_cameras(portrait.camera, (low + high) / 2, frames, camera=camera, views=views)
+        return place_cameras(portrait.camera, (low + high) / 2, frames, camera=camera, views=views, fps=fps)
     except ValueError as error:
         raise BadInput(str(error)) from error
 
 
-def view_targets(output: Path, views: str | None) -> list[Path]:
+def view_targets(output: Path, views: str | None, camera: str | None = None) -> list[Path]:
     """The file of each view: `output` itself without views, else OUT_view-30.mp4, OUT_view0.mp4, OUT_view15_10.mp4
-    (yaw, and elevation when it is not 0). Raises BadInput."""
-    if views is None:
-        return [output]
-    path = view_list(views)
-    if len(path.yaw) > MOST_VIEWS:
-        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {len(path.yaw)}")
-    targets = []
-    for yaw, elevation in zip(path.yaw.tolist(), path.elevation.tolist(), strict=True):
-        suffix = f"_view{yaw:g}" + (f"_{elevation:g}" if elevation else "")
-        targets.append(output.with_name(f"{output.stem}{suffix}{output.suffix}"))
-    if len(set(targets)) < len(targets):
+    (yaw, and elevation when it is not 0); of a camera file's views OUT_view0.mp4, OUT_view1.mp4 in their order.
+    Raises BadInput."""
+    names = _view_names(views, camera)
+    if len(names) > MOST_VIEWS:
+        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {len(names)}")
+    if len(set(names)) < len(names):
         raise BadInput(f"views must differ from each other, got {views!r}")
-    return targets
+    return [output.with_name(f"{output.stem}{name}{output.suffix}") for name in names] or [output]
+
+
+def _view_names(views: str | None, camera: str | None) -> list[str]:
+    """What stands behind the output's name for each view; nothing for a single view that was not named. BadInput."""
+    try:
+        given = None if camera is None else given_cameras(camera, views)
+        path = None if views is None else view_list(views)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if given is not None and given.views > 1:
+        return [f"_view{index}" for index in range(given.views)]
+    if path is None:
+        return []
+    pairs = zip(path.yaw.tolist(), path.elevation.tolist(), strict=True)
+    return [f"_view{yaw:g}" + (f"_{elevation:g}" if elevation else "") for yaw, elevation in pairs]

@@ -1,10 +1,13 @@
 """Multi-view geometry maps of a mesh: cameras, rasterizers, interpolation, depth, normals and 3D flow."""
 
+from .camera_conventions import from_opencv, from_opengl, from_pytorch3d, to_opencv, to_opengl, to_pytorch3d
+from .camera_file import load_cameras, save_cameras
 from .camera_paths import Path, around, camera_path, place_cameras, still, view_list
 from .cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
 from .flow import SurfaceField, flow_encoding, sample_depths, surface_field
 from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals, world_rays
 from .interpolate import Covered, cover, interpolate, interpolate_fast
+from .map_files import MapFolder, load_maps, save_maps
 from .maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
 from .rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
 from .source import Source, prepare_source
@@ -16,6 +19,7 @@ __all__ = [
     "Cameras",
     "Covered",
     "GeometryMaps",
+    "MapFolder",
     "Path",
     "Rasterizer",
     "Source",
@@ -28,8 +32,13 @@ __all__ = [
     "face_normals",
     "facing",
     "flow_encoding",
+    "from_opencv",
+    "from_opengl",
+    "from_pytorch3d",
     "interpolate",
     "interpolate_fast",
+    "load_cameras",
+    "load_maps",
     "load_rasterizer",
     "look_at",
     "pinhole",
@@ -41,10 +50,15 @@ __all__ = [
     "rasterizer_names",
     "render_maps",
     "sample_depths",
+    "save_cameras",
+    "save_maps",
     "still",
     "stream_maps",
     "surface_field",
+    "to_opencv",
+    "to_opengl",
     "to_pixels",
+    "to_pytorch3d",
     "unproject",
     "vertex_normals",
     "view_list",

@@ -1,4 +1,5 @@
-"""Cameras around a portrait: fixed views, orbit, arc, dolly and zoom, all relative to the photo's own camera.
+"""Cameras around a portrait: fixed views, orbit, arc, dolly, zoom and keyframes, all relative to the photo's own
+camera; or those of a camera file, as they are.
 
 Yaw turns about the world's vertical through the pivot, elevation lifts the camera.  Positive yaw moves the camera to
 the subject's left (the right side of the photo), positive elevation up; both in degrees here, because users type
@@ -14,9 +15,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from .camera_file import given_cameras
+from .camera_keyframes import RANGES, read_keyframes
 from .cameras import Cameras
 
-FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore
 MOST_TURNS = 1000.0
 
 
@@ -112,12 +114,15 @@ def around(base: Cameras, pivot: Tensor | Sequence[float], path: Path) -> Camera
     return Cameras(intrinsics, matrix.to(base.camera_from_world), base.height, base.width)
 
 
-def camera_path(spec: str, frames: int) -> Path:
-    """`--camera SPEC` over `frames` frames -> Path of shape [T].
+def camera_path(spec: str, frames: int, fps: float | None = None) -> Path:
+    """`--camera SPEC` over `frames` frames at `fps` Hz -> Path of shape [T].
 
     Moves joined by "+": orbit:YAW[,ELEVATION[,TURNS]], arc:FROM,TO[,ELEVATION,ELEVATION], dolly:[FROM,]TO,
-    zoom:[FROM,]TO, still:YAW[,ELEVATION].  Raises ValueError naming the known forms.
+    zoom:[FROM,]TO, still:YAW[,ELEVATION].  Or a keyframe file, `path.json`, which needs `fps` where it counts in
+    seconds (`read_keyframes`).  Raises ValueError naming the known forms, or what is wrong in the file.
     """
+    if spec.lower().endswith(".json"):
+        return Path(**read_keyframes(spec, frames, fps))
     total = still(torch.zeros(frames, dtype=torch.float64))
     for move in spec.split("+"):
         name, colon, rest = move.strip().partition(":")
@@ -164,15 +169,22 @@ def place_cameras(
     *,
     camera: str | None = None,
     views: str | None = None,
+    fps: float | None = None,
 ) -> Cameras:
     """What `--camera` and `--views` ask for: V views of the base camera about `pivot` [3] m, all moving together.
 
-    Without either the base camera comes back; without `camera` the views stand still ([V, 4, 4]).
+    Without either the base camera comes back; without `camera` the views stand still ([V, 4, 4]).  Where `camera` is a
+    camera file its cameras come back as they are, with the base camera's picture size.  fps (Hz) is for keyframes.
     """
+    given = None if camera is None else given_cameras(camera, views)
+    if given is not None:
+        if given.frames not in (None, frames):
+            raise ValueError(f"{camera}: its cameras move over {given.frames} frames, and {frames} are asked for")
+        return given.resized(base.height, base.width).to(base.camera_from_world)
     standing = view_list(views) if views is not None else still([0.0])
     if camera is None:
         return around(base, pivot, standing)
-    moving = camera_path(camera, frames)
+    moving = camera_path(camera, frames, fps)
     each = Path(*(getattr(standing, field.name)[:, None] for field in fields(Path)))
     total = each + moving
     _check_reach(total, f"{camera} with views {views}")
@@ -207,22 +219,24 @@ def _ease(progress: Tensor) -> Tensor:
 
 
 def _between(frames: int, start: float, stop: float, name: str) -> Tensor:
-    if not all(1 / FARTHEST <= factor <= FARTHEST for factor in (start, stop)):
-        raise ValueError(f"{name} factors must be {1 / FARTHEST:g} to {FARTHEST:g}, got {start:g} and {stop:g}")
+    low, high = RANGES["distance" if name == "dolly" else name]
+    if not all(low <= factor <= high for factor in (start, stop)):
+        raise ValueError(f"{name} factors must be {low:g} to {high:g}, got {start:g} and {stop:g}")
     return torch.exp(math.log(start) + (math.log(stop) - math.log(start)) * _ease(_progress(frames)))
 
 
 def _check_reach(path: Path, spec: str) -> None:
-    if path.yaw.numel() and float(path.yaw.abs().max()) > 360.0 + 1e-9:
-        raise ValueError(f"a camera's yaw must stay within -360..360 degrees, got {spec!r}")
-    if path.elevation.numel() and float(path.elevation.abs().max()) > 89.0 + 1e-9:
-        raise ValueError(f"a camera's elevation must stay within -89..89 degrees, got {spec!r}")
+    for name in ("yaw", "elevation"):
+        value, (low, high) = getattr(path, name), RANGES[name]
+        if value.numel() and float(value.abs().max()) > high + 1e-9:
+            raise ValueError(f"a camera's {name} must stay within {low:g}..{high:g} degrees, got {spec!r}")
 
 
 def _bad_camera(spec: str, why: str) -> ValueError:
     return ValueError(
         f"--camera {spec!r}: {why}; known forms: orbit:YAW[,ELEVATION[,TURNS]], arc:FROM,TO[,ELEVATION,ELEVATION], "
-        "dolly:[FROM,]TO, zoom:[FROM,]TO, still:YAW[,ELEVATION], joined by + (degrees; factors of distance or focal)"
+        "dolly:[FROM,]TO, zoom:[FROM,]TO, still:YAW[,ELEVATION], joined by + (degrees; factors of distance or focal); "
+        "or a file of keyframes or cameras, NAME.json"
     )
 
 

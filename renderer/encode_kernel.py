@@ -271,18 +271,45 @@ def encode_nodes(
                     best, u, v, w, t = _walk_from_both(
                         px, py, pz, triangles, faces, across, points, ring_start, ring, one, two
                     )
-                    if layer == 0 and r >= start + COARSE:
-                        above = np.int64(nearest[0, (r - 1) // COARSE * COARSE, c, k])
-                        if above != t:
-                            nearer, u1, v1, w1, s = _walk(
-                                px, py, pz, triangles, faces, across, points, ring_start, ring, above
-                            )
-                            if nearer < best:
-                                best, u, v, w, t = nearer, u1, v1, w1, s
                     fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
                     nearest[layer, r, c, k] = t
                     flows[layer, r, c, k, 0], flows[layer, r, c, k, 1] = fx, fy
                     flows[layer, r, c, k, 2], flows[layer, r, c, k, 3] = fz, away
+    # Back and forth over those off the surface: whoever has a neighbour that found something nearer asks there, too.
+    rows = (stop - 1) // COARSE * COARSE
+    columns = (flows.shape[2] - 1) // COARSE * COARSE
+    for back in range(2):
+        r, first_c, turn = (start + COARSE - 1) // COARSE * COARSE, 0, COARSE
+        if back:
+            r, first_c, turn = rows, columns, -COARSE
+        while start <= r < stop:
+            i = min(r * TILE, height - 1)
+            c = first_c
+            while 0 <= c < flows.shape[2]:
+                j = min(c * TILE, width - 1)
+                for k in range(samples):
+                    if flows[0, r, c, k, 3] >= reach + CLEAR:
+                        continue
+                    z = _sample(0.0, k, samples, sampling)
+                    px = view[0] + z * (view[3] + j * view[6] + i * view[9])
+                    py = view[1] + z * (view[4] + j * view[7] + i * view[10])
+                    pz = view[2] + z * (view[5] + j * view[8] + i * view[11])
+                    for side in range(2):
+                        q = r - turn if side == 0 else r
+                        d_ = c if side == 0 else c - turn
+                        if q < start or q >= stop or d_ < 0 or d_ >= flows.shape[2]:
+                            continue
+                        other = np.int64(nearest[0, q, d_, k])
+                        if other == nearest[0, r, c, k]:
+                            continue
+                        best, u, v, w, t = _walk(px, py, pz, triangles, faces, across, points, ring_start, ring, other)
+                        if best < np.float64(flows[0, r, c, k, 3]) ** 2 * (1.0 - 1e-5):
+                            fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
+                            nearest[0, r, c, k] = t
+                            flows[0, r, c, k, 0], flows[0, r, c, k, 1] = fx, fy
+                            flows[0, r, c, k, 2], flows[0, r, c, k, 3] = fz, away
+                c += turn
+            r += turn
 
 
 @compiled(
@@ -324,6 +351,16 @@ def _fill(
                 px, py, pz, triangles, faces, across, points, ring_start, ring, np.int64(seeds[s, 0]),
                 np.int64(seeds[s, 3]),
             )  # fmt: skip
+            twist = 0.0  # of the corners 1 and 2 against 0 and 3: another part of the surface, perhaps here, too
+            for c in range(3):
+                twist = max(twist, abs(corners[s, c] - corners[s, 3 + c] - corners[s, 6 + c] + corners[s, 9 + c]))
+            if twist > 4.0 * TOLERANCE:
+                nearer, u1, v1, w1, r = _walk_from_both(
+                    px, py, pz, triangles, faces, across, points, ring_start, ring, np.int64(seeds[s, 1]),
+                    np.int64(seeds[s, 2]),
+                )  # fmt: skip
+                if nearer < best:
+                    best, u, v, w, t = nearer, u1, v1, w1, r
             fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
             for c in range(3):
                 found = fx if c == 0 else fy if c == 1 else fz
@@ -388,10 +425,11 @@ def _fill(
                     px = view[0] + z * (view[3] + j * view[6] + i * view[9])
                     py = view[1] + z * (view[4] + j * view[7] + i * view[10])
                     pz = view[2] + z * (view[5] + j * view[8] + i * view[11])
-                    beside = 0 if a == 0 or (a == 1 and b == 0) else 3
+                    one = 1 if b == 2 else 2 if a == 2 else 0  # the corners at both ends of this side
+                    two = 1 if a == 0 else 2 if b == 0 else 3
                     best, u, v, w, r = _walk_from_both(
-                        px, py, pz, triangles, faces, across, points, ring_start, ring, t,
-                        np.int64(seeds[last, beside]),
+                        px, py, pz, triangles, faces, across, points, ring_start, ring, np.int64(seeds[last, one]),
+                        np.int64(seeds[last, two]),
                     )  # fmt: skip
                     gx, gy, gz, away = _faded(px, py, pz, u, v, w, carry, reach, r, faces, points, carried)
                     ends[place] = r

@@ -114,7 +114,8 @@ def normal_frames(start, stop, vertices, faces, normals):
         _read(types.uint8, 1), _read(F32, 3), _read(F32, 3), _read(F32, 2), _read(F32, 1), _read(F32, 2),
         _write(F32, 3), _write(F32, 4), _write(types.boolean, 3), _write(types.uint8, 3), _write(F32, 4),
         _write(F32, 4), _write(F32, 4), _write(types.boolean, 3),
-    )
+    ),
+    fastmath={"contract", "reassoc", "arcp", "nsz"},
 )  # fmt: skip
 def map_rows(
     start, stop, triangles, clip, faces, uv_faces, uv, parts, normals, moved, landing, slack, source_depth,
@@ -122,9 +123,9 @@ def map_rows(
 ):  # fmt: skip
     """Fills the maps that are wanted (those that are not have no pictures) from the triangle map.
 
-    Of vertices: normals [B, N, 3], moved [T, N, 3] m (source - target; picture b is of frame b modulo T), landing [N, 4]
-    in the source camera's clip space; of faces: parts and slack; see `maps` for the rest and `source.Source.seen` for
-    what is visible.
+    Of vertices: normals [B, N, 3], moved [T, N, 3] m (source - target; picture b is of frame b modulo T); landing
+    [N, 4] in the source camera's clip space. Of faces: parts and slack. See `maps` for the rest, and for what is
+    visible `source.Source.seen`.
     """
     height, width = triangles.shape[1], triangles.shape[2]
     with_normal, with_flow, with_uv = normal.shape[0] > 0, flow.shape[0] > 0, uv_map.shape[0] > 0
@@ -182,7 +183,7 @@ def map_rows(
             e0, e1, e2 = a0 * x + c0, a1 * x + c1, a2 * x + c2
             share = 1.0 / ((e0 + e1) + e2)
             s0, s1, s2 = np.float32(e0 * share), np.float32(e1 * share), np.float32(e2 * share)
-            for c in range(channels):
+            for c in range(12):
                 value[c] = s0 * corner[0, c] + s1 * corner[1, c] + s2 * corner[2, c]
             if depth.shape[0] > 0:
                 depth[b, i, j] = value[0]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import warnings
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,15 @@ import torch
 from torch import Tensor
 
 GROUP = "flamecast.rasterizers"
-BUILT_IN = {"numba": "numba_rasterizer:rasterize", "torch": "torch_rasterizer:rasterize"}
+BUILT_IN = {name: f"{name}_rasterizer:rasterize" for name in ("numba", "torch", "cuda", "pytorch3d", "nvdiffrast")}
+
+_FROM_SOURCE = "it has no wheel on PyPI, build it from"
+# What some of the built-in back ends need beyond flamecast's own requirements, and how to get it.
+OPTIONAL = {
+    "cuda": ("warp", 'pip install "flamecast[cuda]"'),
+    "pytorch3d": ("pytorch3d", f"{_FROM_SOURCE} https://github.com/facebookresearch/pytorch3d"),
+    "nvdiffrast": ("nvdiffrast", f"{_FROM_SOURCE} https://github.com/NVlabs/nvdiffrast"),
+}
 
 
 class Rasterizer(Protocol):
@@ -39,15 +48,22 @@ def rasterize(clip: Tensor, faces: Tensor, height: int, width: int, backend: str
     """The triangle seen at each pixel, [B, H, W] int32 on the device of `clip`, -1 where there is none.
 
     clip [B, N, 4] is clip space as `cameras.clip` makes it (its first axes flattened), faces [F, 3] vertex indices.
-    Raises ValueError for a wrong shape, a vertex index out of range or an unknown back end.
+    "auto" is `cuda` for CUDA tensors where its package is installed, else `numba`.
+    Raises ValueError for a wrong shape, a vertex index out of range or an unknown back end, ImportError where the
+    package of a back end is not installed.
     """
     if clip.ndim != 3 or clip.shape[-1] != 4 or not clip.is_floating_point():
         raise ValueError(f"clip must be float with shape [B, N, 4], got {clip.dtype} {list(clip.shape)}")
     check_faces("faces", faces, clip.shape[1])
     if height < 1 or width < 1:
         raise ValueError(f"height and width must be positive, got {height} x {width}")
+    if backend == "auto" and clip.is_cuda and not missing("cuda"):
+        backend = "cuda"
+    draw = load_rasterizer(backend)
+    if not len(clip) or not len(faces):  # no back end need think of it
+        return torch.full((len(clip), height, width), -1, dtype=torch.int32, device=clip.device)
     with torch.no_grad():
-        return load_rasterizer(backend)(clip.detach(), faces, height, width)
+        return draw(clip.detach(), faces, height, width)
 
 
 def rasterizer_names() -> tuple[str, ...]:
@@ -56,7 +72,7 @@ def rasterizer_names() -> tuple[str, ...]:
 
 
 def load_rasterizer(name: str = "auto") -> Rasterizer:
-    """The back end of that name; "auto" is the fastest one for this machine.
+    """The back end of that name; "auto" is the fastest one on the CPU.
 
     Raises ValueError for an unknown name or a plug-in that does not load.
     """
@@ -72,14 +88,28 @@ def load_rasterizer(name: str = "auto") -> Rasterizer:
 
 
 def working_rasterizers() -> dict[str, Rasterizer]:
-    """All back ends that load; a broken plug-in is reported as a warning."""
+    """All back ends that load and have their packages; a broken plug-in is reported as a warning."""
     found = {}
     for name in _registered():
+        if missing(name):
+            continue
         try:
             found[name] = load_rasterizer(name)
         except ValueError as error:
             warnings.warn(str(error), stacklevel=2)
     return found
+
+
+def missing(name: str) -> str:
+    """How to get the package that a built-in back end needs and this machine lacks; empty where nothing is missing."""
+    package, advice = OPTIONAL.get(name, ("", ""))
+    return advice if package and find_spec(package) is None else ""
+
+
+def require_package(name: str) -> None:
+    """Raises ImportError, with what to do, where the package that a built-in back end needs is not installed."""
+    if missing(name):
+        raise ImportError(f"the {name} rasterizer needs the package {OPTIONAL[name][0]}: {missing(name)}")
 
 
 def check_faces(name: str, faces: Tensor | np.ndarray, points: int) -> None:

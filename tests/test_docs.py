@@ -20,6 +20,7 @@ from flamecast.flame_motion.edit.keyframes import EASES
 from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media import VideoWriter
+from flamecast.renderer import PLAIN_MAPS, SOURCE_MAPS
 from flamecast.renderer.camera_paths import camera_path
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +110,19 @@ def test_every_edit_in_the_readme_works(desk):
     (file,) = blocks(text, "json")
     (desk / "keys.json").write_text(file)
     assert len(apply_edit(still, "keys.json")) == 75
+
+
+def test_the_camera_path_of_the_readme_works(desk):
+    (file,) = blocks(README.split("## Cameras")[1].split("## Maps")[0], "json")
+    (desk / "path.json").write_text(file)
+    path = camera_path("path.json", 76, fps=25)
+    assert path.yaw.max() > 29 and path.yaw[-1] == -30 and path.zoom[-1] == 1.4
+
+
+def test_the_maps_of_the_readme_are_all_there_are():
+    table = README.split("## Maps")[1].split("The source is")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*PLAIN_MAPS, *SOURCE_MAPS}
 
 
 def test_the_figures_of_the_readme_are_those_of_the_card():

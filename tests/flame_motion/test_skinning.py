@@ -9,8 +9,8 @@ import torch
 
 from flamecast.flame_motion import FlameSequence
 from flamecast.flame_motion.threads import one_torch_thread
+from flamecast.pipelines.bench_skinning import noise_head, noise_motion, skinning_times, smplx_vertices
 
-from .smplx_oracle import noise_head, noise_motion, skinning_times, smplx_vertices
 from .test_heads import random_head, random_motion
 
 needs_smplx = pytest.mark.usefixtures("smplx")

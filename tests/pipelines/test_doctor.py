@@ -73,6 +73,16 @@ def test_a_broken_plug_in_is_reported_and_nothing_else_breaks(monkeypatch):
     assert finding.subject == "driver telepathy" and "no_such_package" in finding.state and not finding.fatal
 
 
+def test_every_rasterizer_is_listed_and_those_that_lack_a_package_say_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "warp", None)  # as if it were not installed
+    found = findings()
+    assert found["rasterizer numba"] == doctor.Finding("rasterizer numba", "loads")
+    assert "lacks its package" in found["rasterizer cuda"].state and not found["rasterizer cuda"].fatal
+    assert {f"rasterizer {name}" for name in ("torch", "pytorch3d", "nvdiffrast")} <= set(found)
+    doctor.print_report()
+    assert 'pip install "flamecast[cuda]"' in capsys.readouterr().out  # [cuda] is no markup
+
+
 def test_kernels_that_cannot_be_kept_are_said(monkeypatch):
     import flamecast.renderer.numba_rasterizer as rasterizer
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from flamecast.flame_motion import FlameSequence, load_head
+from flamecast.flame_motion.heads import PARTS
 from flamecast.renderer import (
     Cameras,
     around,
@@ -14,6 +17,7 @@ from flamecast.renderer import (
     look_at,
     pinhole,
     place_cameras,
+    render_maps,
     still,
     to_pixels,
     view_list,
@@ -62,6 +66,47 @@ def test_orbiting_the_camera_is_turning_the_world_the_other_way(base: Cameras, r
     turned = (points - PIVOT) @ rotation((0.0, 1.0, 0.0), -30.0).T + PIVOT
     seen = to_pixels(around(base, PIVOT, still(30.0)), points[None])
     torch.testing.assert_close(seen, to_pixels(base, turned[None]), atol=1e-3, rtol=0)
+
+
+def test_turning_the_head_and_orbiting_the_camera_differ_in_torso_and_background(rotation) -> None:
+    """30 degrees either way: the head looks the same, pixel for pixel; the torso and the background do not."""
+    head = load_head()
+    rest = FlameSequence.neutral(frames=1, fps=25, head=head)
+    turned = replace(rest, neck=torch.tensor([[0.0, math.radians(30), 0.0]]))
+    camera = pinhole(256, 256, fov=math.radians(40), distance=0.9)
+    orbited = around(camera, head.skin.joints[1], still(-30.0))  # about the joint that the head turns at
+    maps = ("part", "normal", "rays")
+    turn, orbit, before = (
+        render_maps(head(motion), head, seen_by, maps=maps)
+        for motion, seen_by in ((turned, camera), (rest, orbited), (rest, camera))
+    )
+
+    def shows(rendered, *names: str) -> torch.Tensor:
+        return torch.isin(rendered.part, torch.tensor([PARTS.index(name) for name in names], dtype=torch.uint8))
+
+    def overlap(first: torch.Tensor, second: torch.Tensor) -> float:
+        return float((first & second).sum() / (first | second).sum())
+
+    def degrees(first, second, where: torch.Tensor) -> torch.Tensor:
+        """Between the normals, which are in camera axes, at the pixels `where`."""
+        cosine = (first.normal[where] * second.normal[where]).sum(dim=-1)
+        return torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))
+
+    face = shows(turn, "face", "lips", "lids")
+    assert face.sum() > 2000 and overlap(face, shows(orbit, "face", "lips", "lids")) > 0.995
+    assert float(torch.quantile(degrees(turn, orbit, face), 0.99)) < 1
+    assert float(degrees(turn, before, face & shows(before, "face")).median()) > 15  # it did turn
+
+    # The torso stays when the head turns, as far as the head leaves it in view, and swings round with the camera.
+    torso = [shows(rendered, "torso") for rendered in (turn, orbit, before)]
+    assert overlap(torso[0], torso[2]) > 0.98 and overlap(torso[0], torso[1]) < 0.8
+    assert float(degrees(turn, orbit, torso[0] & torso[1]).median()) > 15
+
+    # The background: rays of the still camera are those of before to the bit, those of the orbit a rotation of them.
+    assert torch.equal(turn.rays, before.rays)
+    expected = turn.rays[..., :3] @ rotation((0.0, 1.0, 0.0), -30.0).T
+    torch.testing.assert_close(orbit.rays[..., :3], expected, atol=1e-6, rtol=0)
+    assert float((orbit.rays[..., :3] * turn.rays[..., :3]).sum(dim=-1).max()) < math.cos(math.radians(28))
 
 
 def test_orbit_swings_both_ways_and_comes_home() -> None:

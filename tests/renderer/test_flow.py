@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.flame_motion import FlameSequence, load_head
+from flamecast.flame_motion.edit import apply_edit
 from flamecast.renderer import (
     flow_encoding,
     pinhole,
@@ -14,8 +16,10 @@ from flamecast.renderer import (
     render_maps,
     sample_depths,
     surface_field,
+    to_pixels,
+    unproject,
 )
-from flamecast.renderer.closest import build_tree
+from flamecast.renderer.closest import build_tree, neighbors
 
 
 def brute_force(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -128,3 +132,92 @@ def test_bad_arguments(sphere) -> None:
     field = surface_field(mesh.vertices, mesh.vertices, mesh.faces)
     with pytest.raises(ValueError, match=r"depth must have shape \[1, 1, 4, 4\]"):
         flow_encoding(torch.zeros(1, 2, 4, 4), [field], pinhole(4, 4, focal=4.0), near=0.1, far=1.0)
+
+
+@pytest.fixture(scope="module")
+def nodding_head():
+    """The built-in head: at rest, and turned with an open mouth; its depth from the front."""
+    head = load_head("open")
+    motion = apply_edit(FlameSequence.neutral(frames=2, fps=25, head=head), "yaw=20deg,pitch=8deg,jawOpen=0.5")
+    target, source = head(motion)[1], head(FlameSequence.neutral(frames=1, fps=25, head=head))[0]
+    camera = pinhole(256, 256, fov=0.49, distance=0.9)
+    depth = render_maps(target[None], head, camera, maps=["depth"]).depth
+    return head, target, source, camera, depth
+
+
+def by_tree_search(depth, field, camera, **options):
+    """The encoding by its slow twin, which a depth that wants gradients asks for."""
+    return flow_encoding(depth.clone().requires_grad_(), [field], camera, **options).detach()
+
+
+def test_the_fast_encoding_agrees_with_the_tree_search(nodding_head) -> None:
+    """To its tolerance nearly everywhere; where two parts are about as near it may follow the other one."""
+    head, target, source, camera, depth = nodding_head
+    field = surface_field(target, source, head.faces)
+    options = {"near": 0.6, "far": 1.2, "samples": 10, "delta": 0.01}
+    fast = flow_encoding(depth, [field], camera, **options)
+    slow = by_tree_search(depth, field, camera, **options)
+    apart = (fast - slow).unflatten(2, (10, 3)).norm(dim=3)[0, 0]  # [10, H, W]
+    on = depth[0, 0] > 0
+    length = slow.unflatten(2, (10, 3)).norm(dim=3)[0, 0]
+    assert length[:, on].mean() > 0.01 and length[:, ~on].mean() > 0.005  # there is something to get right
+    assert apart[:, on].mean() < 5e-5 and apart[:, ~on].mean() < 3e-4
+    assert (apart[:, on] < 2e-4).float().mean() > 0.985 and (apart[:, ~on] < 5e-4).float().mean() > 0.96
+    assert apart[5, on].max() < 1e-3  # next to the surface there is no doubt which part is meant
+
+
+def test_the_encoding_leads_back_to_the_source_on_the_head(nodding_head) -> None:
+    """At the surface the flow is the flow map, and where it leads, the source camera shows that very point."""
+    head, target, source, camera, depth = nodding_head
+    maps = render_maps(target[None], head, camera, source_vertices=source, source_cameras=camera)
+    field = surface_field(target, source, head.faces)
+    encoding = flow_encoding(depth, [field], camera, near=0.6, far=1.2, samples=3, delta=0.002)[0, 0, 3:6]
+    mask = maps.mask[0, 0]
+    found = encoding.permute(1, 2, 0)[mask]
+    assert (found - maps.flow[0, 0][mask]).norm(dim=-1).quantile(0.99) < 2e-4
+    there = to_pixels(camera, (unproject(camera, depth)[0, 0][mask] + found)[None])[0, 0]
+    assert (there - maps.source_xy[0, 0][mask]).norm(dim=-1).quantile(0.99) < 0.1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (8, 8), (17, 33)])
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_encodings_of_any_size(nodding_head, size: tuple[int, int], samples: int) -> None:
+    head, target, source, _, _ = nodding_head
+    camera = pinhole(*size, fov=0.3, distance=0.9)
+    depth = render_maps(target[None], head, camera, maps=["depth"]).depth
+    field = surface_field(target, source, head.faces)
+    options = {"near": 0.6, "far": 1.2, "samples": samples, "delta": 0.01}
+    fast = flow_encoding(depth, [field], camera, **options)
+    slow = by_tree_search(depth, field, camera, **options)
+    assert fast.shape == slow.shape and torch.isfinite(fast).all()
+    assert (fast - slow).abs().median() < 1e-4
+
+
+def test_a_field_made_like_another_is_the_same(nodding_head) -> None:
+    head, target, source, camera, depth = nodding_head
+    anew = surface_field(target, source, head.faces)
+    like = surface_field(target, source, head.faces, like=surface_field(source, source, head.faces))
+    points = torch.rand(200, 3, generator=torch.Generator().manual_seed(0)) * 0.4 - 0.2
+    torch.testing.assert_close(like.flow(points), anew.flow(points), atol=1e-6, rtol=0)
+
+
+def test_neighbors_across_edges_and_around_vertices(sphere) -> None:
+    mesh = sphere(2)
+    faces = mesh.faces.numpy()
+    around = neighbors(faces, len(mesh.vertices))
+    for t in range(0, len(faces), 7):
+        for corner in range(3):
+            edge = set(faces[t].tolist()) - {int(faces[t, corner])}
+            assert edge <= set(faces[around.across[t, corner]].tolist()) and around.across[t, corner] != t
+    for v in range(0, len(mesh.vertices), 11):
+        ring = around.ring[around.start[v] : around.start[v + 1]]
+        assert set(ring[:, 0].tolist()) == set(faces[(faces == v).any(1)].ravel().tolist()) - {v}
+        assert all({v, other} <= set(faces[face].tolist()) for other, face in ring.tolist())
+
+
+def test_nearest_within_a_distance(sphere) -> None:
+    mesh = sphere(2, radius=0.1)
+    tree = build_tree(mesh.vertices.numpy(), mesh.faces.numpy())
+    points = np.array([[0.0, 0.0, 0.15], [0.0, 0.0, 0.25]], np.float32)
+    assert (tree.nearest(points, within=0.1)[0] >= 0).tolist() == [True, False]
+    assert tree.nearest(points, within=0.1)[0][0] == tree.nearest(points)[0][0]

@@ -29,6 +29,8 @@ from flamecast.renderer import (
     vertex_normals,
 )
 
+from .conftest import Mesh, make_mesh
+
 maps_module = importlib.import_module("flamecast.renderer.maps")
 ORIGIN = [0.0, 0.0, 0.0]
 
@@ -50,6 +52,46 @@ def test_sphere_has_its_analytic_depth_and_normals(sphere) -> None:
     assert (maps.normal[0, 0][well].norm(dim=-1) - 1.0).abs().max() < 1e-5
     assert not maps.mask[0, 0][root < -1e-4].any()
     assert (maps.depth[~maps.mask] == 0).all() and (maps.normal[~maps.mask] == 0).all()
+
+
+def make_cylinder(radius: float, height: float, segments: int = 3000) -> Mesh:
+    """An open cylinder about the y axis, its front anticlockwise seen from outside."""
+    angle = torch.arange(segments, dtype=torch.float64) / segments * 2 * math.pi
+    ring = torch.stack([radius * torch.sin(angle), torch.zeros_like(angle), radius * torch.cos(angle)], dim=1)
+    shift = torch.tensor([0.0, height / 2, 0.0], dtype=torch.float64)
+    here = torch.arange(segments)
+    there = (here + 1) % segments
+    faces = torch.cat(
+        [torch.stack([here, there, there + segments], 1), torch.stack([here, there + segments, here + segments], 1)]
+    )
+    return make_mesh(torch.cat([ring - shift, ring + shift]).float(), faces)
+
+
+def test_cylinder_has_its_analytic_depth_normals_and_flow(rotation) -> None:
+    """Lying askew before the camera, and moved rigidly since the photo."""
+    mesh, radius = make_cylinder(0.1, 1.0), 0.1
+    turned, shift = rotation((0.48, 0.6, 0.64), 40.0), torch.tensor([0.01, -0.02, 0.03])
+    target = (mesh.vertices @ turned.T + shift)[None]
+    camera = pinhole(90, 90, focal=380.0, distance=1.0)
+    maps = render_maps(target, mesh, camera, source_vertices=mesh.vertices, source_cameras=camera)
+    assert maps.depth is not None and maps.normal is not None and maps.flow is not None and maps.mask is not None
+    # In the cylinder's own axes the ray is c + s r, and x^2 + z^2 = radius^2 gives s.
+    axes = torch.diag(torch.tensor([1.0, -1.0, -1.0])).double()
+    own = (turned.double().T @ axes)[None, None]
+    rays = (own @ pixel_rays(camera)[0, 0].double()[..., None])[..., 0]
+    center = turned.double().T @ (torch.tensor([0.0, 0.0, 1.0]).double() - shift.double())
+    flat, start = rays * torch.tensor([1.0, 0.0, 1.0]), center * torch.tensor([1.0, 0.0, 1.0])
+    a, b, c = (flat**2).sum(-1), (flat * start).sum(-1), (start**2).sum() - radius**2
+    root = b**2 - a * c
+    depth = (-b - root.clamp_min(0).sqrt()) / a
+    normal = (flat * depth[..., None] + start) / radius
+    well = (root > 0) & (-(normal * rays).sum(-1) / rays.norm(dim=-1) > 0.5) & maps.mask[0, 0]
+    assert well.float().mean() > 0.15
+    assert (maps.depth[0, 0][well] - depth[well]).abs().max() < 1e-4
+    seen = (axes @ turned.double() @ normal[..., None])[..., 0]
+    assert (maps.normal[0, 0][well] - seen[well]).abs().max() < 1e-4
+    here = unproject(camera, maps.depth)[0, 0]
+    assert (maps.flow[0, 0][well] - ((here - shift) @ turned - here)[well]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("degrees", [0.0, 35.0, -60.0])

@@ -14,9 +14,14 @@ from torch import Tensor
 
 from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names, working_rasterizers
 from flamecast.renderer.parallel import split
+from flamecast.renderer.rasterize import missing
 
 registry = importlib.import_module("flamecast.renderer.rasterize")
-BACKENDS = ["numba", "torch"]
+BACKENDS = [
+    "numba",
+    "torch",
+    pytest.param("cuda", marks=pytest.mark.skipif(bool(missing("cuda")), reason=f"to run it: {missing('cuda')}")),
+]
 
 
 def corners(*triangles: list[tuple[float, float, float]]) -> tuple[Tensor, Tensor]:
@@ -26,13 +31,14 @@ def corners(*triangles: list[tuple[float, float, float]]) -> tuple[Tensor, Tenso
     return torch.cat([points[:, :2] * w, w - 0.02, w], dim=1)[None], torch.arange(len(points)).reshape(-1, 3)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(4))
-def test_numba_equals_the_oracle_on_soups_before_and_across_the_near_plane(soup, seed: int) -> None:
+def test_soups_before_and_across_the_near_plane_equal_the_oracle(soup, seed: int, backend: str) -> None:
     mesh = soup(seed, spread=0.3 + 0.2 * seed)
     camera = pinhole(45, 70, focal=60.0, distance=0.5)
     points = torch.cat([clip(camera, mesh.vertices[None])[0], clip(camera, mesh.vertices[None] * 0.5)[0]])
     oracle = rasterize(points, mesh.faces, 45, 70, "torch")
-    assert torch.equal(rasterize(points, mesh.faces, 45, 70, "numba"), oracle)
+    assert torch.equal(rasterize(points, mesh.faces, 45, 70, backend), oracle)
     assert len(oracle.unique()) > 10 or seed == 3
 
 
@@ -190,7 +196,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path):
 
 def test_built_in_back_ends_need_no_metadata(plug_in) -> None:
     plug_in()
-    assert rasterizer_names() == ("numba", "torch")
+    assert rasterizer_names() == ("numba", "torch", "cuda", "pytorch3d", "nvdiffrast")
 
 
 def test_a_plug_in_enters_by_its_entry_point(plug_in, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,10 +207,13 @@ def test_a_plug_in_enters_by_its_entry_point(plug_in, monkeypatch: pytest.Monkey
     assert (rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, "sixes") == 6).all()
 
 
-def test_a_broken_plug_in_is_reported_and_not_fatal(plug_in) -> None:
+def test_a_broken_plug_in_is_reported_and_not_fatal(plug_in, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("warp", "pytorch3d", "nvdiffrast"):
+        monkeypatch.setitem(sys.modules, package, None)  # not installed, which is no fault
     plug_in(broken="no_such_module_of_ours:rasterize")
-    with pytest.warns(UserWarning, match="rasterizer 'broken' .* does not load: No module named"):
+    with pytest.warns(UserWarning, match="rasterizer 'broken' .* does not load: No module named") as warned:
         assert set(working_rasterizers()) == {"numba", "torch"}
+    assert len(warned) == 1
     with pytest.raises(ValueError, match="rasterizer 'broken' .* does not load"):
         rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, "broken")
     assert (rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2) == -1).all()

@@ -1,4 +1,4 @@
-"""The oracle of our skinning: `smplx` (extra `flame`) on a model of FLAME's size, in the same process, and its time."""
+"""Skinning against `smplx` (extra `flame`), the oracle of ours, on a model of FLAME's size in the same process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flamecast.flame_motion.errors import MissingAsset
-from flamecast.flame_motion.flame.topology import FACES, IDENTITY, VERTICES
-from flamecast.flame_motion.heads import PARENTS, Head
-from flamecast.flame_motion.sequence import FlameSequence
+from ..flame_motion.errors import MissingAsset
+from ..flame_motion.flame.topology import FACES, IDENTITY, VERTICES
+from ..flame_motion.heads import PARENTS, Head
+from ..flame_motion.sequence import FlameSequence
 
 EXPRESSION = 100
 

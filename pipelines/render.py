@@ -1,0 +1,236 @@
+"""`flamecast render`: the geometry maps of a motion, as a picture for people or bit for bit for programs."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import BadInput, FlameSequence, Head, MissingAsset, load_head
+from ..flame_motion.edit import apply_edit, edit_files
+from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.threads import one_torch_thread
+from ..flame_motion.transfer import drive
+from ..generator import Portrait
+from ..renderer import (
+    PLAIN_MAPS,
+    SOURCE_MAPS,
+    Cameras,
+    GeometryMaps,
+    load_rasterizer,
+    pinhole,
+    place_cameras,
+    save_maps,
+    stream_maps,
+)
+from ..renderer.rasterize import require_package
+from .console import Progress
+from .fit import fit_photo
+from .framing import framed
+from .map_colors import color
+from .media import CONTAINERS, VideoWriter, check_target
+from .options import HEAD, AnimateOptions
+from .report import Clock, Done, write_report
+from .signals import Source, check_edit, open_signal, retargeted, retimed, to_motion
+from .views import check_camera, place
+
+CHUNK = 8  # frames rendered together: bounds the memory
+FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 1.1  # of the camera where there is no photo; m from the head
+DEFAULT_MAPS = "depth,normal,flow"
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is rendered, and what it is compared with."""
+
+    head: Head
+    motion: FlameSequence
+    offsets: Tensor | None  # [N, 3] m
+    cameras: Cameras
+    source: Tensor  # [N, 3] m
+    source_camera: Cameras
+
+    def chunks(self, progress: Progress | None) -> Iterator[Tensor]:
+        """Vertices [t, N, 3] m, CHUNK frames at a time."""
+        for start in range(0, len(self.motion), CHUNK):
+            yield self.head(self.motion[start : start + CHUNK], self.offsets)
+            if progress is not None:
+                progress("render", min(start + CHUNK, len(self.motion)), len(self.motion))
+
+
+@one_torch_thread()
+def write_render(
+    motion: Source | FlameSequence,
+    output: Source,
+    *,
+    photo: str | None = None,
+    maps: str = DEFAULT_MAPS,
+    camera: str | None = None,
+    views: str | None = None,
+    edit: str | None = None,
+    mode: str = AnimateOptions.mode,
+    size: int = AnimateOptions.size,
+    framing: str = AnimateOptions.framing,
+    seconds: float | None = None,
+    fps: float | None = None,
+    head: str = HEAD,
+    rasterizer: str = "auto",
+    progress: Progress | None = None,
+) -> Done:
+    """Renders the maps of a motion; a JSON report goes beside them.
+
+    With a photo (or portrait.npz) the motion moves the person in it, seen by its camera, and flow, source_xy and
+    visible lead back to the photo; without, the motion's own head is seen from the front, and they lead back to its
+    first frame. An output that ends as videos do becomes one video, a row a map, a column a view; any other name a
+    folder that `renderer.load_maps` reads. maps: names between commas, or `all`. Raises BadInput or MissingAsset.
+    """
+    output = Path(output)
+    AnimateOptions(edit=edit, mode=mode, size=size, framing=framing, seconds=seconds, fps=fps)
+    wanted = _wanted(maps)
+    check_camera(camera, views)
+    report = output.with_name(output.name + ".json") if not output.suffix else output.with_suffix(".json")
+    _check_output(output, report)
+    refuse_overwriting([motion, photo, camera, *edit_files(edit)], [output, report])
+    check_rasterizer(rasterizer)
+    clock = Clock()
+    signal = open_signal(motion=motion, fps=fps, head=head)
+    load_head(head)
+    check_edit(edit, head)
+    with clock.stage("motion"):
+        driving = to_motion(signal, head=head, seconds=seconds, fps=fps)
+        if photo is None:
+            scene = _front(retimed(driving, edit).motion, edit, camera, views, size)
+        else:
+            portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)
+            driving = retimed(retargeted(driving, portrait.head, portrait.pose.shape), edit)
+            scene = _portrait_scene(framed(portrait, framing, size), driving.motion, edit, mode, camera, views)
+    with clock.stage("render and write"):
+        needed = wanted if not output.suffix else tuple(dict.fromkeys([*wanted, "mask"]))
+        stream = stream_maps(
+            scene.chunks(progress), scene.head, scene.cameras, source_vertices=scene.source,
+            source_cameras=scene.source_camera, maps=needed, rasterizer=rasterizer,
+        )  # fmt: skip
+        if output.suffix:
+            _write_video(stream, wanted, scene, output)
+        else:
+            _write_folder(stream, scene, output)
+    facts = {
+        "driver": driving.facts,
+        "head": scene.motion.head,
+        "photo": photo,
+        "maps": list(wanted),
+        "views": scene.cameras.views,
+        "frames": len(scene.motion),
+        "fps": scene.motion.fps,
+        "size": [scene.cameras.width, scene.cameras.height],
+        "rasterizer": rasterizer,
+        "problems": driving.problems,
+        "timings": clock.table(len(scene.motion)),
+    }
+    write_report(report, facts)
+    return Done([output, report], driving.problems)
+
+
+def check_rasterizer(name: str) -> None:
+    """BadInput for an unknown rasterizer, MissingAsset for one whose package is not installed."""
+    try:
+        load_rasterizer(name)
+        require_package(name)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    except ImportError as error:
+        raise MissingAsset(str(error)) from error
+
+
+def _wanted(maps: str) -> tuple[str, ...]:
+    known = PLAIN_MAPS + SOURCE_MAPS
+    names = known if maps.strip() == "all" else tuple(dict.fromkeys(name.strip() for name in maps.split(",")))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise BadInput(f"maps: {unknown[0]!r} is not one; known are {', '.join(known)}, or all of them: all")
+    return names
+
+
+def _check_output(output: Path, report: Path) -> None:
+    """BadInput for what could not be written in the end."""
+    if output.suffix:
+        if output.suffix.lower() not in CONTAINERS:
+            raise BadInput(
+                f"the output {output} must end in one of {', '.join(CONTAINERS)} for a video to look at, or in nothing "
+                f"for a folder of exact maps, got {output.suffix}"
+            )
+        check_target(output)
+    elif output.exists():
+        raise BadInput(f"the output folder {output} is there already: choose another name or remove it")
+    else:
+        check_writable(output)
+    check_writable(report)
+
+
+def _front(motion: FlameSequence, edit: str | None, camera: str | None, views: str | None, size: int) -> _Scene:
+    """The motion's own head from the front."""
+    head = load_head(motion.head)
+    motion = motion if edit is None else apply_edit(motion, edit)
+    side = 2 * round(size / 2)
+    vertices = head(motion[:1])[0]
+    middle = (vertices.amin(0) + vertices.amax(0)) / 2
+    base = pinhole(side, side, fov=FIELD_OF_VIEW, distance=DISTANCE)
+    shift = torch.eye(4)
+    shift[:3, 3] = -middle
+    base = Cameras(base.intrinsics, base.camera_from_world @ shift, side, side)
+    try:
+        cameras = place_cameras(base, middle, len(motion), camera=camera, views=views, fps=motion.fps)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    return _Scene(head, motion, None, cameras, vertices, base)
+
+
+def _portrait_scene(
+    portrait: Portrait, driver: FlameSequence, edit: str | None, mode: str, camera: str | None, views: str | None
+) -> _Scene:
+    """The person of a portrait, moved by the driver."""
+    motion = drive(portrait.pose, driver, mode)  # type: ignore[arg-type]
+    motion = motion if edit is None else apply_edit(motion, edit)
+    cameras = place(portrait, len(motion), camera, views, motion.fps)
+    return _Scene(portrait.head, motion, portrait.offsets, cameras, portrait.vertices()[0], portrait.camera)
+
+
+def _write_video(stream: Iterator[GeometryMaps], maps: tuple[str, ...], scene: _Scene, output: Path) -> None:
+    """One video: a row a map, a column a view, each row labelled."""
+    import cv2
+
+    source_size = (scene.source_camera.height, scene.source_camera.width)
+    ahead = (
+        scene.source @ scene.source_camera.camera_from_world[0, 2, :3] + scene.source_camera.camera_from_world[0, 2, 3]
+    )
+    nearest = float(ahead.min()) - 0.05
+    with VideoWriter(output, scene.motion.fps) as writer:
+        for chunk in stream:
+            rows = [color(name, chunk, nearest, source_size) for name in maps]  # each [V, t, H, W, 3]
+            for t in range(rows[0].shape[1]):
+                tiles = []
+                for name, row in zip(maps, rows):
+                    line = np.ascontiguousarray(np.concatenate(row[:, t], 1))
+                    tiles.append(
+                        cv2.putText(line, name, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (235, 235, 235), 1, cv2.LINE_AA)
+                    )
+                writer.write(np.concatenate(tiles))
+
+
+def _write_folder(stream: Iterator[GeometryMaps], scene: _Scene, output: Path) -> None:
+    """The folder appears under its name when it is whole; a run that fails leaves none."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    hidden = output.with_name(f".{secrets.token_hex(8)}.partial")
+    hidden.mkdir()
+    try:
+        save_maps(stream, scene.cameras, scene.motion.fps, hidden)
+        hidden.rename(output)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
