@@ -4,8 +4,9 @@ A search in the tree for each of the five million samples of a frame takes secon
 - The nearest surface point is found by walking down the distance over the mesh from where a neighbour's walk ended.  A
   walk can end at a local minimum, so there is always a second start: above and beside, and from a coarse grid of exact
   answers.  On the surface itself the distance must be 0, and the ends of the rays through the nodes are exact.
-- The flow is found at nodes TILE pixels apart.  Where their bilinear interpolation meets the flow found in the middle
-  of a tile to TOLERANCE it fills the tile; elsewhere the tile is quartered, at last down to every pixel.
+- The flow is found at nodes TILE pixels apart, COARSE off the surface.  Where their bilinear interpolation meets the
+  flow found in the middle of a tile to TOLERANCE it fills the tile; elsewhere the tile is quartered, at last down to
+  every pixel.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _MESH = (
 )  # fmt: skip
 _GRID = _read(types.int32, 3)
 _CORNERS, _SEEDS = types.Array(F64, 2, "C"), types.Array(types.int64, 2, "C")
+_FLOWS, _NEAR = types.Array(types.float32, 4, "C"), types.Array(types.int32, 3, "C")
 _PLACES = types.Array(types.int64, 1, "C")
 _OUT = types.Array(types.float32, 3, "C")
 _VIEW = _read(F64, 1)
@@ -41,8 +43,8 @@ _FLOW = types.Tuple((F64, F64, F64, F64))  # flow, squared distance
 _WALKED = types.Tuple((F64, F64, F64, F64, I64))  # the same, and the triangle
 
 STEPS = 256  # of one walk at most; a head is crossed in fewer
-TILE, SMALLEST = 8, 4  # px: nodes of the flow are so far apart; a tile that small is not quartered
-COARSE = 2  # nodes between those used off the surface
+TILE, COARSE = 8, 16  # px between nodes about the surface, and off it
+SMALLEST = 4  # px: a tile that small is not quartered
 CLEAR = 0.02  # m from the field's reach to the nodes of the grid that have no nearest triangle
 TOLERANCE = 1e-4  # m by which interpolated flow may differ from that found, in the middle of a tile
 SMOOTH = 1e-3  # m by which the depth may differ from its own interpolation in a tile
@@ -205,111 +207,108 @@ def _sample(depth, k, samples, sampling):
 
 @compiled(
     types.void(
-        I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _read(types.int32, 3),
-        types.Array(types.float32, 5, "C"), types.Array(types.int32, 4, "C"),
+        I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _read(types.int32, 3), _FLOWS,
+        _NEAR,
     )
 )  # fmt: skip
-def encode_nodes(
+def surface_nodes(
     start, stop, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
     ray_ends, flows, nearest,
 ):  # fmt: skip
-    """Flow and distance [2, R, C, samples, 4], and nearest triangle [2, R, C, samples], of the node rows start..stop-1:
-    first (for every COARSE-th node, and the last) as if nothing were on the ray, then about the surface, -1 where there
-    is none.
+    """Flow and distance [R, C, samples, 4] at the samples about the surface, and the nearest triangles [R, C, samples]
+    (-1 where there is no surface), of the node rows start..stop-1, TILE pixels apart.
 
     view: the camera's centre, the ray of pixel (0, 0), its change a column and a row (3 each); sampling: near, far,
     delta, carry, reach; grid [X, Y, Z]: the triangle nearest to each node of the grid, and its frame; ray_ends [2, R,
-    C]: the triangle nearest to the first and the last sample about the surface.
+    C]: the triangle nearest to the first and the last sample.
     """
-    height, width, samples = depth.shape[0], depth.shape[1], flows.shape[3]
-    carry, reach = sampling[3], sampling[4]
-    asked = np.empty(samples, np.int64)  # of the grid, by the node to the left
+    samples, carry, reach = flows.shape[2], sampling[3], sampling[4]
     for r in range(start, stop):
-        i = min(r * TILE, height - 1)
-        for c in range(flows.shape[2]):
-            j = min(c * TILE, width - 1)
+        i = min(r * TILE, depth.shape[0] - 1)
+        for c in range(flows.shape[1]):
+            j = min(c * TILE, depth.shape[1] - 1)
+            d = np.float64(depth[i, j])
+            if not d > 0.0:
+                nearest[r, c, :] = -1
+                continue
             rx = view[3] + j * view[6] + i * view[9]
             ry = view[4] + j * view[7] + i * view[10]
             rz = view[5] + j * view[8] + i * view[11]
-            d = np.float64(depth[i, j])
-            left = (c - 1) // COARSE * COARSE
-            for layer in range(2):
-                coarse_r = r % COARSE == 0 or r == flows.shape[1] - 1
-                if layer == 0 and not (coarse_r and (c % COARSE == 0 or c == flows.shape[2] - 1)):
-                    continue
-                surface = np.int64(-1)
-                if layer == 1:
-                    if not d > 0.0:
-                        nearest[1, r, c, :] = -1
-                        continue
-                    px, py, pz = view[0] + d * rx, view[1] + d * ry, view[2] + d * rz
-                    best, u, v, w, surface = _on_surface(
-                        px, py, pz, triangles, faces, across, points, ring_start, ring, _node(px, py, pz, grid, frame)
-                    )
-                t = surface
-                for n in range(samples):
-                    k = n  # about the surface from the middle to the last, then from the middle to the first
-                    if layer == 1:
-                        k = samples // 2 + n if n < samples - samples // 2 else samples - 1 - n
-                    z = _sample(d if layer == 1 else 0.0, k, samples, sampling)
+            px, py, pz = view[0] + d * rx, view[1] + d * ry, view[2] + d * rz
+            best, u, v, w, surface = _on_surface(
+                px, py, pz, triangles, faces, across, points, ring_start, ring, _node(px, py, pz, grid, frame)
+            )
+            t = surface
+            for n in range(samples):  # from the middle to the last, then from the middle to the first
+                after = samples - samples // 2
+                k = samples // 2 + n if n < after else samples - 1 - n
+                z = _sample(d, k, samples, sampling)
+                px, py, pz = view[0] + z * rx, view[1] + z * ry, view[2] + z * rz
+                one = surface if n == after else t
+                two = np.int64(ray_ends[0, r, c]) if k == 0 else one
+                two = np.int64(ray_ends[1, r, c]) if k == samples - 1 else two
+                best, u, v, w, t = _walk_from_both(
+                    px, py, pz, triangles, faces, across, points, ring_start, ring, one, two
+                )
+                fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
+                nearest[r, c, k] = t
+                flows[r, c, k, 0], flows[r, c, k, 1], flows[r, c, k, 2], flows[r, c, k, 3] = fx, fy, fz, away
+
+
+@compiled(types.void(I64, I64, _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, I64, I64, _FLOWS, _NEAR))
+def background_nodes(
+    start, stop, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
+    height, width, flows, nearest,
+):  # fmt: skip
+    """As `surface_nodes`, at the samples from near to far, of nodes COARSE pixels apart in a height x width picture.
+
+    Three passes: from the grid's answers and the node to the left; then back and forth, where whoever has a neighbour
+    that ended elsewhere asks there, too, so that what is nearest from below or from the right is found.
+    """
+    samples, carry, reach = flows.shape[2], sampling[3], sampling[4]
+    columns = flows.shape[1]
+    asked = np.empty(samples, np.int64)  # of the grid, by the node to the left
+    for sweep in range(3):
+        turn = -1 if sweep == 1 else 1
+        for row in range(start, stop):
+            r = row if turn > 0 else start + stop - 1 - row
+            i = min(r * COARSE, height - 1)
+            for column in range(columns):
+                c = column if turn > 0 else columns - 1 - column
+                j = min(c * COARSE, width - 1)
+                rx = view[3] + j * view[6] + i * view[9]
+                ry = view[4] + j * view[7] + i * view[10]
+                rz = view[5] + j * view[8] + i * view[11]
+                for k in range(samples):
+                    z = _sample(0.0, k, samples, sampling)
                     px, py, pz = view[0] + z * rx, view[1] + z * ry, view[2] + z * rz
-                    if layer == 0:
-                        node = _node(px, py, pz, grid, frame)
-                        if node < 0:
-                            flows[0, r, c, k, 0], flows[0, r, c, k, 1], flows[0, r, c, k, 2] = 0.0, 0.0, 0.0
-                            flows[0, r, c, k, 3] = reach + CLEAR
-                            nearest[0, r, c, k] = nearest[0, r, left, k] if c > 0 else 0
-                            asked[k] = -1
+                    one = two = np.int64(nearest[r, c, k])
+                    if sweep == 0:
+                        two = _node(px, py, pz, grid, frame)
+                        one = np.int64(nearest[r, c - 1, k]) if c > 0 else two
+                        if two < 0:  # out of reach
+                            flows[r, c, k, 0], flows[r, c, k, 1], flows[r, c, k, 2] = 0.0, 0.0, 0.0
+                            flows[r, c, k, 3] = reach + CLEAR
+                            nearest[r, c, k], asked[k] = max(one, 0), -1
                             continue
-                        one = np.int64(nearest[0, r, left, k]) if c > 0 else node
-                        two = one if c > 0 and node == asked[k] else node
-                        asked[k] = node
+                        asked[k], two = two, one if c > 0 and two == asked[k] else two
                     else:
-                        one = surface if n == 0 or n == samples - samples // 2 else t
-                        two = np.int64(ray_ends[0, r, c]) if k == 0 else one
-                        two = np.int64(ray_ends[1, r, c]) if k == samples - 1 else two
+                        if flows[r, c, k, 3] >= reach + CLEAR:
+                            continue
+                        if start <= r - turn < stop:
+                            one = np.int64(nearest[r - turn, c, k])
+                        if 0 <= c - turn < columns:
+                            two = np.int64(nearest[r, c - turn, k])
+                        if one == nearest[r, c, k] and two == nearest[r, c, k]:
+                            continue
                     best, u, v, w, t = _walk_from_both(
                         px, py, pz, triangles, faces, across, points, ring_start, ring, one, two
                     )
-                    fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
-                    nearest[layer, r, c, k] = t
-                    flows[layer, r, c, k, 0], flows[layer, r, c, k, 1] = fx, fy
-                    flows[layer, r, c, k, 2], flows[layer, r, c, k, 3] = fz, away
-    # Back and forth over those off the surface: whoever has a neighbour that found something nearer asks there, too.
-    rows = (stop - 1) // COARSE * COARSE
-    columns = (flows.shape[2] - 1) // COARSE * COARSE
-    for back in range(2):
-        r, first_c, turn = (start + COARSE - 1) // COARSE * COARSE, 0, COARSE
-        if back:
-            r, first_c, turn = rows, columns, -COARSE
-        while start <= r < stop:
-            i = min(r * TILE, height - 1)
-            c = first_c
-            while 0 <= c < flows.shape[2]:
-                j = min(c * TILE, width - 1)
-                for k in range(samples):
-                    if flows[0, r, c, k, 3] >= reach + CLEAR:
+                    if sweep > 0 and not best < np.float64(flows[r, c, k, 3]) ** 2 * (1.0 - 1e-5):
                         continue
-                    z = _sample(0.0, k, samples, sampling)
-                    px = view[0] + z * (view[3] + j * view[6] + i * view[9])
-                    py = view[1] + z * (view[4] + j * view[7] + i * view[10])
-                    pz = view[2] + z * (view[5] + j * view[8] + i * view[11])
-                    for side in range(2):
-                        q = r - turn if side == 0 else r
-                        d_ = c if side == 0 else c - turn
-                        if q < start or q >= stop or d_ < 0 or d_ >= flows.shape[2]:
-                            continue
-                        other = np.int64(nearest[0, q, d_, k])
-                        if other == nearest[0, r, c, k]:
-                            continue
-                        best, u, v, w, t = _walk(px, py, pz, triangles, faces, across, points, ring_start, ring, other)
-                        if best < np.float64(flows[0, r, c, k, 3]) ** 2 * (1.0 - 1e-5):
-                            fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
-                            nearest[0, r, c, k] = t
-                            flows[0, r, c, k, 0], flows[0, r, c, k, 1] = fx, fy
-                            flows[0, r, c, k, 2], flows[0, r, c, k, 3] = fz, away
-                c += turn
-            r += turn
+                    fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
+                    nearest[r, c, k] = t
+                    flows[r, c, k, 0], flows[r, c, k, 1], flows[r, c, k, 2], flows[r, c, k, 3] = fx, fy, fz, away
 
 
 @compiled(
@@ -331,17 +330,17 @@ def _fill(
     samples, height, width = out.shape[0] // 3, out.shape[1], out.shape[2]
     carry, reach = sampling[3], sampling[4]
     seeds[0, 4], seeds[0, 5], seeds[0, 6], seeds[0, 7] = top, left, tall, wide
-    depth_of_stack = 0
-    while depth_of_stack >= 0:
-        s = depth_of_stack
-        i0, j0, h, w_ = seeds[s, 4], seeds[s, 5], seeds[s, 6], seeds[s, 7]
-        quarter = h > SMALLEST or w_ > SMALLEST
-        mi, mj = i0 + h // 2, j0 + w_ // 2
-        yi, xj = (h // 2) / max(h, 1), (w_ // 2) / max(w_, 1)
+    pending = 0
+    while pending >= 0:
+        s = pending
+        i0, j0, down_px, across_px = seeds[s, 4], seeds[s, 5], seeds[s, 6], seeds[s, 7]
+        quarter = down_px > SMALLEST or across_px > SMALLEST
+        mi, mj = i0 + down_px // 2, j0 + across_px // 2
+        yi, xj = (down_px // 2) / max(down_px, 1), (across_px // 2) / max(across_px, 1)
         fits = True
         t = np.int64(seeds[s, 0])
         fx = fy = fz = 0.0
-        if h > 1 or w_ > 1:
+        if down_px > 1 or across_px > 1:
             d = np.float64(depth[mi, mj])
             z = _sample(d if on else 0.0, k, samples, sampling)
             px = view[0] + z * (view[3] + mj * view[6] + mi * view[9])
@@ -367,23 +366,23 @@ def _fill(
                 upper = corners[s, c] + xj * (corners[s, 3 + c] - corners[s, c])
                 lower = corners[s, 6 + c] + xj * (corners[s, 9 + c] - corners[s, 6 + c])
                 fits = fits and abs(upper + yi * (lower - upper) - found) < TOLERANCE
-        below, right = i0 + h + (i0 + h == height - 1), j0 + w_ + (j0 + w_ == width - 1)
+        below, right = i0 + down_px + (i0 + down_px == height - 1), j0 + across_px + (j0 + across_px == width - 1)
         if fits:
             for c in range(3):
-                down = (corners[s, 6 + c] - corners[s, c]) / max(h, 1)
-                slope = (corners[s, 3 + c] - corners[s, c]) / max(w_, 1)
-                bend = ((corners[s, 9 + c] - corners[s, 6 + c]) / max(w_, 1) - slope) / max(h, 1)
+                down = (corners[s, 6 + c] - corners[s, c]) / max(down_px, 1)
+                slope = (corners[s, 3 + c] - corners[s, c]) / max(across_px, 1)
+                bend = ((corners[s, 9 + c] - corners[s, 6 + c]) / max(across_px, 1) - slope) / max(down_px, 1)
                 for i in range(i0, below):
                     first = corners[s, c] + (i - i0) * down
-                    across_row = slope + (i - i0) * bend
+                    rise = slope + (i - i0) * bend
                     if whole:
                         for j in range(right - j0):
-                            out[3 * k + c, i, j0 + j] = first + j * across_row
+                            out[3 * k + c, i, j0 + j] = first + j * rise
                     else:
                         for j in range(right - j0):
                             if (depth[i, j0 + j] > 0.0) == on:
-                                out[3 * k + c, i, j0 + j] = first + j * across_row
-            depth_of_stack -= 1
+                                out[3 * k + c, i, j0 + j] = first + j * rise
+            pending -= 1
         elif not quarter:
             for i in range(i0, below):
                 for j in range(j0, right):
@@ -394,14 +393,14 @@ def _fill(
                     px = view[0] + z * (view[3] + j * view[6] + i * view[9])
                     py = view[1] + z * (view[4] + j * view[7] + i * view[10])
                     pz = view[2] + z * (view[5] + j * view[8] + i * view[11])
-                    corner = (2 if 2 * (i - i0) > h else 0) + (1 if 2 * (j - j0) > w_ else 0)
+                    corner = (2 if 2 * (i - i0) > down_px else 0) + (1 if 2 * (j - j0) > across_px else 0)
                     best, u, v, w, t = _walk_from_both(
                         px, py, pz, triangles, faces, across, points, ring_start, ring, t,
                         np.int64(seeds[s, corner]),
                     )  # fmt: skip
                     fx, fy, fz, away = _faded(px, py, pz, u, v, w, carry, reach, t, faces, points, carried)
                     out[3 * k, i, j], out[3 * k + 1, i, j], out[3 * k + 2, i, j] = fx, fy, fz
-            depth_of_stack -= 1
+            pending -= 1
         else:
             # nine places: the corners, the middle of each side, the middle; a quarter takes four of them
             last = s + 4
@@ -418,8 +417,8 @@ def _fill(
                     for c in range(3):
                         values[3 * place + c] = corners[last, 3 * corner + c]
                     continue
-                i = i0 if a == 0 else mi if a == 1 else i0 + h
-                j = j0 if b == 0 else mj if b == 1 else j0 + w_
+                i = i0 if a == 0 else mi if a == 1 else i0 + down_px
+                j = j0 if b == 0 else mj if b == 1 else j0 + across_px
                 if a != 1 or b != 1:
                     z = _sample(np.float64(depth[i, j]) if on else 0.0, k, samples, sampling)
                     px = view[0] + z * (view[3] + j * view[6] + i * view[9])
@@ -445,8 +444,11 @@ def _fill(
                     for c in range(3):
                         corners[s + q, 3 * corner + c] = values[3 * place + c]
                 seeds[s + q, 4], seeds[s + q, 5] = mi if a else i0, mj if b else j0
-                seeds[s + q, 6], seeds[s + q, 7] = h - h // 2 if a else h // 2, w_ - w_ // 2 if b else w_ // 2
-            depth_of_stack += 3
+                seeds[s + q, 6], seeds[s + q, 7] = (
+                    down_px - down_px // 2 if a else down_px // 2,
+                    across_px - across_px // 2 if b else across_px // 2,
+                )
+            pending += 3
 
 
 @compiled(types.void(I64, I64, F64, F64, F64, F64, I64, I64, I64, _VIEW, _NUMBERS, *_MESH, _PLACES, _OUT))
@@ -506,42 +508,35 @@ def _ray(
         out[3 * k, i, j], out[3 * k + 1, i, j], out[3 * k + 2, i, j] = fx, fy, fz
 
 
-@compiled(I64(_CORNERS, _SEEDS, _read(types.float32, 5), _read(types.int32, 4), I64, I64, I64, I64, I64, I64))
-def _corners_of(corners, seeds, flows, nearest, layer, r0, r1, c0, c1, k):
-    """Takes what the nodes at the corners of a tile say of sample k; returns how near (um) the surface is to them."""
-    close = np.float32(math.inf)
+@compiled(F64(_CORNERS, _SEEDS, _FLOWS, _NEAR, I64, I64, I64))
+def _corners_of(corners, seeds, flows, nearest, r, c, k):
+    """Takes what the nodes at the corners of a tile say of sample k; returns how near (m) the surface is to them."""
+    close = math.inf
     for a in range(4):
-        r, c = r0 if a < 2 else r1, c0 if a % 2 == 0 else c1
-        seeds[0, a] = nearest[layer, r, c, k]
+        seeds[0, a] = nearest[r + a // 2, c + a % 2, k]
         for e in range(3):
-            corners[0, 3 * a + e] = flows[layer, r, c, k, e]
-        close = min(close, flows[layer, r, c, k, 3])
-    return np.int64(1e6 * close)
+            corners[0, 3 * a + e] = flows[r + a // 2, c + a % 2, k, e]
+        close = min(close, np.float64(flows[r + a // 2, c + a % 2, k, 3]))
+    return close
 
 
-@compiled(
-    types.void(
-        I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _read(types.float32, 5), _read(types.int32, 4), _OUT
-    )
-)
+@compiled(types.void(I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _FLOWS, _NEAR, _OUT))
 def encode_background(
     start, stop, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried, flows, nearest, out
 ):  # fmt: skip
     """out [3 samples, H, W] = the flow at the samples of every ray that meets no surface, in the rows start..stop-1 of
-    tiles, which are COARSE nodes wide.
+    tiles.
 
-    flows and nearest as `encode_nodes` gives them, the rest as it takes them.
+    flows and nearest as `background_nodes` gives them, the rest as `surface_nodes` takes it.
     """
     height, width, samples = depth.shape[0], depth.shape[1], out.shape[0] // 3
     corners, seeds = np.empty((24, 27)), np.empty((24, 9), np.int64)
-    last_r, last_c = flows.shape[1] - 1, flows.shape[2] - 1
     pixel = math.sqrt(view[6] * view[6] + view[7] * view[7] + view[8] * view[8])
-    for tile in range(start, stop):
-        r0, r1 = COARSE * tile, min(COARSE * (tile + 1), last_r)
-        i0, i1 = min(r0 * TILE, height - 1), min(r1 * TILE, height - 1)
-        for c0 in range(0, last_c, COARSE):
-            c1 = min(c0 + COARSE, last_c)
-            j0, j1 = min(c0 * TILE, width - 1), min(c1 * TILE, width - 1)
+    for r in range(start, stop):
+        i0, i1 = min(r * COARSE, height - 1), min((r + 1) * COARSE, height - 1)
+        for c in range(flows.shape[1] - 1):
+            j0, j1 = min(c * COARSE, width - 1), min((c + 1) * COARSE, width - 1)
+            # a tile's last row and column are the next one's first
             below, right = i1 + (i1 == height - 1), j1 + (j1 == width - 1)
             some_on, all_on = False, True
             for i in range(i0, below):
@@ -551,8 +546,8 @@ def encode_background(
             if all_on:
                 continue
             for k in range(samples):
-                close = _corners_of(corners, seeds, flows, nearest, 0, r0, r1, c0, c1, k)
-                if 1e-6 * close > sampling[4] + (j1 - j0) * pixel * _sample(0.0, k, samples, sampling):
+                close = _corners_of(corners, seeds, flows, nearest, r, c, k)
+                if close > sampling[4] + (j1 - j0) * pixel * _sample(0.0, k, samples, sampling):
                     for e in range(3):  # the field does not reach there
                         for i in range(i0, below):
                             for j in range(j0, right):
@@ -565,25 +560,22 @@ def encode_background(
                 )  # fmt: skip
 
 
-@compiled(
-    types.void(
-        I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _read(types.float32, 5),
-        _read(types.int32, 4), _OUT,
-    )
-)  # fmt: skip
+@compiled(types.void(I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _FLOWS, _NEAR, _OUT))
 def encode_surface(
     start, stop, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
     flows, nearest, out,
 ):  # fmt: skip
-    """out [3 samples, H, W] = the flow at the samples of every ray that meets the surface, in the rows start..stop-1 of
-    tiles: by tiles where it is smooth, else ray by ray.  Arguments as those of `encode_background`."""
+    """As `encode_background`, of every ray that meets the surface: by tiles where it is smooth, else ray by ray.
+
+    flows and nearest as `surface_nodes` gives them.
+    """
     height, width, samples = depth.shape[0], depth.shape[1], out.shape[0] // 3
     carry, reach = sampling[3], sampling[4]
     corners, seeds = np.empty((24, 27)), np.empty((24, 9), np.int64)
     before = np.empty(4, np.int64)
     for r in range(start, stop):
         i0, i1 = min(r * TILE, height - 1), min((r + 1) * TILE, height - 1)
-        for c in range(flows.shape[2] - 1):
+        for c in range(flows.shape[1] - 1):
             j0, j1 = min(c * TILE, width - 1), min((c + 1) * TILE, width - 1)
             # a tile's last row and column are the next one's first
             below, right = i1 + (i1 == height - 1), j1 + (j1 == width - 1)
@@ -601,7 +593,7 @@ def encode_surface(
                 continue
             if all_on and rough < SMOOTH:
                 for k in range(samples):
-                    _corners_of(corners, seeds, flows, nearest, 1, r, r + 1, c, c + 1, k)
+                    _corners_of(corners, seeds, flows, nearest, r, c, k)
                     _fill(
                         i0, j0, i1 - i0, j1 - j0, k, True, True, depth, view, sampling, triangles, faces, across,
                         points, ring_start, ring, carried, corners, seeds, out,
@@ -632,7 +624,7 @@ def encode_surface(
                             out[3 * k, i, j], out[3 * k + 1, i, j], out[3 * k + 2, i, j] = sx, sy, sz
                         continue
                     for last in (0, samples - 1):
-                        known = np.int64(nearest[1, corner_r, corner_c, last])
+                        known = np.int64(nearest[corner_r, corner_c, last])
                         _ray(
                             i, j, d, sx, sy, sz, surface, last, known, view, sampling, triangles, faces, across,
                             points, ring_start, ring, carried, before, out,

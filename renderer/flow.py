@@ -170,7 +170,7 @@ def _encode_fast(
     depth: Tensor, fields: list[SurfaceField], cameras: Cameras, samples: int, delta: float, near: float, far: float
 ) -> Tensor:
     """`flow_encoding` by a kernel that walks from sample to sample: CPU, float32, no gradients."""
-    from .encode_kernel import COARSE, TILE, encode_background, encode_nodes, encode_surface
+    from .encode_kernel import COARSE, TILE, background_nodes, encode_background, encode_surface, surface_nodes
     from .parallel import cores, split
 
     encoding = torch.from_numpy(empty((*depth.shape[:2], 3 * samples, *depth.shape[2:])))
@@ -186,27 +186,23 @@ def _encode_fast(
             first = 0.5 * columns[0] + 0.5 * columns[1] + columns[2]
             view = torch.cat([cameras.centers[v, frame].double(), first, columns[0], columns[1]]).numpy()
             seen = depth[v, t].contiguous().numpy()
-            rows, columns = (-(-(side - 1) // TILE) + 1 if side > 1 else 2 for side in seen.shape)
-            flows = np.empty((2, rows, columns, samples, 4), np.float32)
-            nearest = np.empty((2, rows, columns, samples), np.int32)
-            given = (seen, view, sampling, *mesh, *grid)
-            ends = _ray_ends(field.tree, seen, view, delta, rows, columns)
-            split(encode_nodes, rows, *given, ends, flows, nearest)
-            out, pieces = encoding[v, t].numpy(), 8 * cores()
-            split(
-                encode_background,
-                -(-(rows - 1) // COARSE),
-                seen,
-                view,
-                sampling,
-                *mesh,
-                flows,
-                nearest,
-                out,
-                pieces=pieces,
-            )
-            split(encode_surface, rows - 1, *given, flows, nearest, out, pieces=pieces)
+            out, given = encoding[v, t].numpy(), (view, sampling, *mesh)
+            pieces = 8 * cores()
+            flows, nearest = _room(seen.shape, COARSE, samples)
+            split(background_nodes, len(flows), *given, *grid, *seen.shape, flows, nearest)
+            split(encode_background, len(flows) - 1, seen, *given, flows, nearest, out, pieces=pieces)
+            flows, nearest = _room(seen.shape, TILE, samples)
+            ends = _ray_ends(field.tree, seen, view, delta, *nearest.shape[:2])
+            split(surface_nodes, len(flows), seen, *given, *grid, ends, flows, nearest, pieces=pieces)
+            split(encode_surface, len(flows) - 1, seen, *given, *grid, flows, nearest, out, pieces=pieces)
     return encoding
+
+
+def _room(size: tuple[int, ...], spacing: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """For flow and distance [R, C, samples, 4] and nearest triangle [R, C, samples] of nodes `spacing` px apart, those
+    at the right and the lower edge of a picture of `size` included."""
+    nodes = [-(-(side - 1) // spacing) + 1 if side > 1 else 2 for side in size]
+    return np.empty((*nodes, samples, 4), np.float32), np.empty((*nodes, samples), np.int32)
 
 
 def _ray_ends(
