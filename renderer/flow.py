@@ -16,7 +16,7 @@ from torch import Tensor
 from .cameras import Cameras
 from .closest import Neighbors, TriangleTree, build_tree, neighbors
 from .compiled import empty
-from .geometry import needs_torch, vertex_normals, world_rays
+from .geometry import nearest_weights, needs_torch, vertex_normals, world_rays
 
 CARRY = 0.06  # m off the surface up to which points move with it fully (hair, collar)
 REACH = 0.30  # m off the surface from which on nothing moves
@@ -42,7 +42,9 @@ class SurfaceField:
         flat = points.reshape(-1, 3)
         face, weights = self.tree.nearest(flat.detach().cpu().numpy())
         corners = self.faces.long()[torch.from_numpy(face).to(self.faces.device).long()]  # [P, 3]
-        share = torch.from_numpy(weights).to(points)[..., None]  # [P, 3, 1]
+        share = nearest_weights(flat, self.target[corners], torch.from_numpy(weights).to(points))[
+            ..., None
+        ]  # [P, 3, 1]
         moved = self.source - self.target
         offset = flat - (share * self.target[corners]).sum(dim=1)
         turned = (share * (self.turns[corners] @ offset[:, None, :, None])[..., 0]).sum(dim=1)
@@ -72,9 +74,9 @@ class SurfaceField:
         low, high = points.min(0) - margin, points.max(0) + margin
         shape = np.ceil((high - low) / GRID).astype(int) + 1
         nodes = np.stack(np.meshgrid(*(low[k] + GRID * np.arange(shape[k]) for k in range(3)), indexing="ij"), -1)
-        return self.tree.nearest(nodes.reshape(-1, 3), self.reach + 0.87 * GRID + CLEAR)[0].reshape(shape), np.array(
-            [*low, GRID], np.float64
-        )
+        within = self.reach + CLEAR + 0.87 * GRID  # half a cell's diagonal
+        nearest = self.tree.nearest(nodes.reshape(-1, 3), within)[0]
+        return nearest.reshape(shape), np.array([*low, GRID], np.float64)
 
     def _fade(self, distance: Tensor) -> Tensor:
         """1 up to `carry`, 0 from `reach` on, smooth between."""

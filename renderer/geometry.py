@@ -55,6 +55,26 @@ def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     return torch.nn.functional.normalize(total, dim=-1)
 
 
+def nearest_weights(points: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
+    """Barycentrics [P, 3] of the points of triangles [P, 3, 3] m nearest to points [P, 3] m, differentiable in both.
+
+    weights [P, 3]: the same, found by a search; they say whether each lies inside, on an edge or at a corner, where it
+    stays as points and corners move. A triangle without area keeps them as they are.
+    """
+    order = weights.argsort(dim=1, descending=True)  # the heaviest corner is the base
+    first, *others = corners.gather(1, order[..., None].expand(-1, -1, 3)).unbind(1)
+    free = (weights.gather(1, order)[:, 1:] > 1e-6).to(points)  # [P, 2]
+    a, b = ((other - first) * free[:, k : k + 1] for k, other in enumerate(others))
+    aa, ab, bb = (a * a).sum(1) + 1 - free[:, 0], (a * b).sum(1), (b * b).sum(1) + 1 - free[:, 1]
+    pa, pb = ((points - first) * a).sum(1), ((points - first) * b).sum(1)
+    area = aa * bb - ab * ab
+    flat = area <= 1e-12 * aa * bb
+    area = torch.where(flat, torch.ones_like(area), area)
+    found = torch.stack([(bb * pa - ab * pb) / area, (aa * pb - ab * pa) / area], dim=1)
+    found = torch.cat([1 - found.sum(1, keepdim=True), found], dim=1)
+    return torch.where(flat[:, None], weights, torch.zeros_like(found).scatter(1, order, found))
+
+
 def pixel_rays(cameras: Cameras) -> Tensor:
     """Rays through the pixel centres in camera axes, [V, T or 1, H, W, 3], with z = 1: times depth gives the point."""
     return _rays(torch.linalg.inv(cameras.intrinsics_vt), cameras)
