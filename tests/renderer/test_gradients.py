@@ -155,7 +155,7 @@ def test_the_flow_encoding_of_a_rigid_motion_has_its_derivatives(sphere, rotatio
     assert inside.float().mean() > 0.97 and expected[..., inside].abs().mean() > 0.1
     assert (inside & (triangles(0.0) >= 0)).sum() > 50
     # The barycentrics of the tree are float32: no smaller step tells more.
-    torch.testing.assert_close(found[..., inside], expected[..., inside], atol=2e-5, rtol=0)
+    torch.testing.assert_close(found[..., inside], expected[..., inside], atol=1e-4, rtol=0)
 
 
 def test_the_flow_off_a_mesh_that_deforms_has_its_derivatives(sphere) -> None:
