@@ -29,7 +29,7 @@ def measure_renderer(head: str = HEAD, rasterizer: str = "auto") -> dict[str, An
     """Best of ROUNDS for each stage, on the demo motion at SIZE x SIZE px, single view.
 
     `*_fps` are frames a second; `maps_floor_fps` is what writing the bytes of the maps alone would allow, at the speed
-    with which this machine fills memory; skinning_ratio_smplx is None where smplx is not installed.
+    with which this machine fills fresh memory; skinning_ratio_smplx is None where smplx is not installed.
     """
     check_rasterizer(rasterizer)
     model, motion = load_head(head), demo_motion(head)
@@ -54,9 +54,9 @@ def measure_renderer(head: str = HEAD, rasterizer: str = "auto") -> dict[str, An
             field = surface_field(target, source, model.faces, like=field)
             flow_encoding(depth[:, t : t + 1], [field], camera, near=NEAR, far=FAR, samples=SAMPLES, delta=DELTA)
 
-    maps_bytes = 4 * (1 + 3 + 2 + 3 + 2) + 3  # a pixel: depth, normal, uv, flow, source_xy; mask, part, visible
-    encoding_bytes = 12 * SAMPLES
-    fill = _fill_speed()
+    pixels = SIZE * SIZE
+    maps_bytes = pixels * (4 * (1 + 3 + 2 + 3 + 2) + 3)  # depth, normal, uv, flow, source_xy; mask, part, visible
+    encoding_bytes = pixels * 12 * SAMPLES
     try:
         ratio: float | None = round(skinning_times(frames=100).ratio, 2)
     except MissingAsset:
@@ -66,8 +66,8 @@ def measure_renderer(head: str = HEAD, rasterizer: str = "auto") -> dict[str, An
         "maps_fps": _fps(all_maps, FRAMES),
         "encoding_fps": _fps(encoding, len(vertices[::4])),
         "skinning_ratio_smplx": ratio,
-        "maps_floor_fps": round(fill / (maps_bytes * SIZE * SIZE), 1),
-        "encoding_floor_fps": round(fill / (encoding_bytes * SIZE * SIZE), 1),
+        "maps_floor_fps": round(_fill_speed(CHUNK * maps_bytes) / maps_bytes, 1),
+        "encoding_floor_fps": round(_fill_speed(encoding_bytes) / encoding_bytes, 1),
         "faces": len(model.faces),
         "size": SIZE,
         "covered": round(float((depth > 0).float().mean()), 3),
@@ -114,17 +114,18 @@ def _fps(run: Callable[[], object], frames: int) -> float:
     return round(frames / min(spent), 1)
 
 
-def _fill_speed() -> float:
-    """Bytes a second with which all cores together fill memory that they have."""
+def _fill_speed(size: int) -> float:
+    """Bytes a second with which all cores together fill `size` bytes of fresh memory, as results are written."""
+    from ..renderer.compiled import empty
     from ..renderer.parallel import cores, split
 
     def fill(start: int, stop: int, room: np.ndarray) -> None:
-        room[start:stop] = 1.0
+        room[start:stop] = 1
 
-    room = np.zeros((64, 1 << 20), np.float32)
     spent = []
     for _ in range(2 * ROUNDS):
+        room = empty((size,), np.uint8)
         start = time.perf_counter()
-        split(fill, len(room), room, pieces=cores())
+        split(fill, size, room, pieces=4 * cores())
         spent.append(time.perf_counter() - start)
-    return room.nbytes / min(spent)
+    return size / min(spent)

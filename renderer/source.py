@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .cameras import Cameras, clip
-from .geometry import face_normals
-from .interpolate import interpolate
+from .geometry import face_normals, needs_torch
+from .interpolate import interpolate, interpolate_fast
 from .rasterize import rasterize
 
 TOLERANCE = 3e-4  # m; how far behind the first surface a point may lie and still count as seen
@@ -61,7 +61,10 @@ def prepare_source(vertices: Tensor, faces: Tensor, camera: Cameras, rasterizer:
     points = clip(camera, vertices[None])[0]  # [1, N, 4]
     with torch.no_grad():
         triangles = rasterize(points, faces, camera.height, camera.width, rasterizer)
-        depth = interpolate(triangles, points, faces, points[..., 3:])[0, ..., 0]
+        if needs_torch(points):
+            depth = interpolate(triangles, points, faces, points[..., 3:])[0, ..., 0]
+        else:
+            depth = torch.from_numpy(interpolate_fast(triangles, points, faces, points[..., 3:]))[0, ..., 0]
         slack = _slack(vertices, faces, camera)
     return Source(vertices, camera, points[0], depth, slack)
 
