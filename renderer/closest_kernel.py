@@ -72,7 +72,7 @@ def nearest_points(start, stop, points, within, corners, triangle, boxes, face, 
         best, u, v, w = _nearest_in_triangle(px, py, pz, corners, last)
         found = last
         if best > within * within:
-            best, found = within * within, np.int64(-1)
+            best, found = within * within, -1
         top = 1
         stack[0] = 1
         while top > 0:

@@ -511,12 +511,13 @@ def _ray(
 @compiled(F64(_CORNERS, _SEEDS, _FLOWS, _NEAR, I64, I64, I64))
 def _corners_of(corners, seeds, flows, nearest, r, c, k):
     """Takes what the nodes at the corners of a tile say of sample k; returns how near (m) the surface is to them."""
-    close = math.inf
+    close = np.float64(math.inf)
     for a in range(4):
         seeds[0, a] = nearest[r + a // 2, c + a % 2, k]
         for e in range(3):
             corners[0, 3 * a + e] = flows[r + a // 2, c + a % 2, k, e]
-        close = min(close, np.float64(flows[r + a // 2, c + a % 2, k, 3]))
+        away = np.float64(flows[r + a // 2, c + a % 2, k, 3])
+        close = away if away < close else close
     return close
 
 

@@ -85,7 +85,8 @@ def save_maps(chunks: Iterable[GeometryMaps], cameras: Cameras, fps: float, fold
     folder = Path(folder)
     if any(folder.iterdir()):
         raise ValueError(f"{folder} must be empty to take maps")
-    start, starts, names = 0, [], ()
+    start, starts = 0, []
+    names: tuple[str, ...] = ()
     for chunk in chunks:
         names = chunk.names()
         arrays = {name: getattr(chunk, name).detach().cpu().numpy() for name in names if name != "rays"}

@@ -239,7 +239,9 @@ def _fill_fast(
         return tensor.detach().to(dtype).contiguous().numpy()
 
     maps = {name: empty((*triangles.shape, *KINDS[name][0]), KINDS[name][1]) for name in KINDS if name in wanted}
-    none = {name: np.empty([0] * (3 + len(shape)), dtype) for name, (shape, dtype) in KINDS.items()}
+    none: dict[str, np.ndarray] = {
+        name: np.empty([0] * (3 + len(shape)), dtype) for name, (shape, dtype) in KINDS.items()
+    }
     split(
         map_rows, triangles.shape[0] * triangles.shape[1], triangles.numpy(), given(points, 3),
         given(topology.faces, 2, torch.int32), given(topology.uv_faces, 2, torch.int32), given(topology.uv, 2),

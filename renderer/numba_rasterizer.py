@@ -160,7 +160,7 @@ def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
                     if e0 >= 0.0 and e1 >= 0.0 and e2 >= 0.0:
                         near = np.float32(ai * x + ri)
                         if near > nearest[i - top, j]:
-                            if crossing and (e0 * n0 + e1 * n1) + e2 * n2 < 0.0:
+                            if crossing and not (e0 * n0 + e1 * n1) + e2 * n2 >= 0.0:  # or NaN
                                 continue
                             nearest[i - top, j] = near
                             triangles[b, i, j] = t

@@ -106,6 +106,13 @@ def test_triangles_behind_the_camera_before_the_near_plane_and_degenerate_are_no
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_triangle_whose_only_nan_is_its_z_is_not_seen(backend: str) -> None:
+    points, faces = corners([(-3.0, -3.0, 1.0), (3.0, -3.0, 1.0), (0.0, 3.0, 1.0)])
+    points[0, 1, 2] = float("nan")
+    assert (rasterize(points, faces, 5, 5, backend) == -1).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_floor_through_the_near_plane_is_seen_exactly_to_the_horizon(backend: str) -> None:
     camera = pinhole(20, 20, focal=10.0, camera_from_world=torch.eye(4))  # x right, y down, z forward
     floor = torch.tensor([[[-500.0, 1.0, -500.0], [500.0, 1.0, -500.0], [0.0, 1.0, 2000.0]]])
