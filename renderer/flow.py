@@ -144,6 +144,9 @@ def flow_encoding(
 
     depth [V, T, H, W] m as rendered from the target meshes, one field a frame.  Channels 3k, 3k + 1, 3k + 2 are the
     x, y and z of sample k, nearest first.  Off the mesh the samples cover near..far (m), on it depth +- delta.
+
+    Where no gradient is asked for on the CPU, kernels interpolate between exact samples where that is true to 0.1 mm,
+    and where two parts of the mesh are about as near, some 0.2 % of the samples follow the other one.
     """
     expected = (cameras.views, len(fields), cameras.height, cameras.width)
     if depth.shape != expected:
@@ -212,7 +215,7 @@ def _ray_ends(
 ) -> np.ndarray:
     """The triangle nearest to the first and the last sample [2, rows, columns] of the nodes on the surface, else -1.
 
-    depth [H, W] m; view as `encode_kernel.encode_nodes` takes it."""
+    depth [H, W] m; view as `encode_kernel.surface_nodes` takes it."""
     from .encode_kernel import TILE
 
     i, j = (np.minimum(TILE * np.arange(n), side - 1) for n, side in zip((rows, columns), depth.shape))

@@ -262,6 +262,35 @@ def test_streaming_gives_the_same_as_all_at_once(sphere) -> None:
         assert torch.equal(torch.cat([getattr(part, name) for part in parts], dim=1), getattr(whole, name)), name
 
 
+@pytest.mark.parametrize("left, top", [(-30, 10), (25, -20), (40, 45)])
+def test_a_head_partly_outside_the_picture_is_the_window_of_the_whole(flame, left: int, top: int) -> None:
+    camera = pinhole(80, 80, focal=150.0, distance=0.6)
+    options = {"source_vertices": flame.vertices * 1.02, "source_cameras": camera}
+    whole = render_maps(flame.vertices[None], flame, camera, **options)
+    window = render_maps(flame.vertices[None], flame, camera.cropped(left, top, 80, 80), **options)
+    rows, columns = (slice(max(0, start), min(80, 80 + start)) for start in (top, left))
+    here = (
+        slice(max(0, -top), max(0, -top) + rows.stop - rows.start),
+        slice(max(0, -left), max(0, -left) + columns.stop - columns.start),
+    )
+    assert whole.mask[0, 0, rows, columns].float().mean() > 0.1
+    for name in whole.names():
+        one, other = getattr(whole, name)[0, 0][rows, columns].float(), getattr(window, name)[0, 0][here].float()
+        apart = (one - other).abs().flatten(2).amax(dim=2) if one.ndim > 2 else (one - other).abs()
+        assert (apart < 2e-3).float().mean() > 0.998, name  # a pixel on an edge may show the other triangle
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2160, 3840)])
+def test_pictures_of_one_pixel_and_of_4k(sphere, size: tuple[int, int]) -> None:
+    mesh = sphere(2)
+    camera = pinhole(*size, fov=0.1, distance=0.8)
+    maps = render_maps(mesh.vertices[None], mesh, camera, source_vertices=mesh.vertices, source_cameras=camera)
+    middle = (0, 0, size[0] // 2, size[1] // 2)
+    assert maps.names() == tuple(field.name for field in dataclasses.fields(maps))
+    assert maps.mask[middle] and maps.visible[middle] and 0.69 < maps.depth[middle] < 0.705
+    assert (maps.source_xy[middle] - torch.tensor([size[1] // 2 + 0.5, size[0] // 2 + 0.5])).abs().max() < 1e-2
+
+
 def test_no_frames_give_empty_maps(sphere) -> None:
     mesh = sphere(0)
     camera = pinhole(5, 6, focal=10.0)
