@@ -62,11 +62,10 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in opening]), inside, sure)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
-    light = (color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6) / np.array(FAIR_SKIN)
-    light = light.clip(0.35, 1.25) if sure[skin].any() else np.ones(3)
+    light, vivid = _light((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))
     eyes = np.isin(texel_part, [PARTS.index(p) for p in EYES])
     table = _eye_colors(
-        portrait.image.astype(np.float32) / 255, np.isin(shown, [PARTS.index(p) for p in EYES]), angle, light
+        portrait.image.astype(np.float32) / 255, np.isin(shown, [PARTS.index(p) for p in EYES]), angle, light, vivid
     )
     usual = np.stack([np.interp(at[..., 4][eyes], np.arange(len(table)), table[:, c]) for c in range(3)], 1)
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
@@ -84,9 +83,28 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         elif name == "mouth":  # its front is gums, and the backs of the lips
             front = np.clip((0.032 - at[..., 5][inside, None]) / 0.012, 0, 1)
             plain = plain + front * (np.array(GUMS) - plain)
-        plain = plain * light * shade
+        plain = _as_vivid(plain, vivid) * light * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _light(skin: np.ndarray) -> tuple[np.ndarray, float]:
+    """From the mean color of skin [3]: the light [3] on it, and how vivid the photo is, 0 (black and white) to 1.
+
+    Black where no skin is seen: then the light is taken to be white. No photo is lit bluer than white: what looks so is
+    pale skin, or a photo without color.
+    """
+    if not skin.any():
+        return np.ones(3), 1.0
+    light = (skin / np.array(FAIR_SKIN)).clip(0.35, 1.25)
+    saturation = 1 - float(skin.min() / skin.max())
+    return np.minimum(light, light[0]), min(saturation / (1 - FAIR_SKIN[2] / FAIR_SKIN[0]), 1.0)
+
+
+def _as_vivid(color: np.ndarray, vivid: float) -> np.ndarray:
+    """Colors [..., 3] as a photo that vivid shows them."""
+    gray = color.mean(-1, keepdims=True)
+    return gray + vivid * (color - gray)
 
 
 def uv_vertices(head: Head) -> Tensor:
@@ -180,7 +198,7 @@ def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
     return fill(mixed / np.maximum(have, 1e-6)[..., None], have)
 
 
-def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np.ndarray) -> np.ndarray:
+def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np.ndarray, vivid: float) -> np.ndarray:
     """Usual eye color [91, 3] at 0..90 degrees from the iris's centre, from the photo's eye pixels [H, W].
 
     The median at each angle, so that lids and highlights do not count; white from the brighter half of what is seen
@@ -195,7 +213,7 @@ def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np
     usual = np.stack(
         [np.interp(np.arange(91), [a for a, _ in DEFAULT_EYE], [c[k] for _, c in DEFAULT_EYE]) for k in range(3)], 1
     )
-    usual *= light
+    usual = _as_vivid(usual, vivid) * light
     if not known or known[0] > 15:
         return usual
     white = image[eye & (angle >= 32)]
