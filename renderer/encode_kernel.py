@@ -46,7 +46,7 @@ STEPS = 256  # of one walk at most; a head is crossed in fewer
 TILE, COARSE = 8, 16  # px between nodes about the surface, and off it
 SMALLEST = 4  # px: a tile that small is not quartered
 CLEAR = 0.02  # m from the field's reach to the nodes of the grid that have no nearest triangle
-TOLERANCE = 1e-4  # m by which interpolated flow may differ from that found, in the middle of a tile
+TOLERANCE = 2e-4  # m by which interpolated flow may differ from that found, in the middle of a tile
 SMOOTH = 1e-3  # m by which the depth may differ from its own interpolation in a tile
 
 

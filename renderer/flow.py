@@ -145,7 +145,7 @@ def flow_encoding(
     depth [V, T, H, W] m as rendered from the target meshes, one field a frame.  Channels 3k, 3k + 1, 3k + 2 are the
     x, y and z of sample k, nearest first.  Off the mesh the samples cover near..far (m), on it depth +- delta.
 
-    Where no gradient is asked for on the CPU, kernels interpolate between exact samples where that is true to 0.1 mm,
+    Where no gradient is asked for on the CPU, kernels interpolate between exact samples where that is true to 0.2 mm,
     and where two parts of the mesh are about as near, some 0.2 % of the samples follow the other one.
     """
     expected = (cameras.views, len(fields), cameras.height, cameras.width)
