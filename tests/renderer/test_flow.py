@@ -162,7 +162,7 @@ def test_the_fast_encoding_agrees_with_the_tree_search(nodding_head) -> None:
     length = slow.unflatten(2, (10, 3)).norm(dim=3)[0, 0]
     assert length[:, on].mean() > 0.01 and length[:, ~on].mean() > 0.005  # there is something to get right
     assert apart[:, on].mean() < 5e-5 and apart[:, ~on].mean() < 3e-4
-    assert (apart[:, on] < 2e-4).float().mean() > 0.985 and (apart[:, ~on] < 5e-4).float().mean() > 0.96
+    assert (apart[:, on] < 4e-4).float().mean() > 0.985 and (apart[:, ~on] < 5e-4).float().mean() > 0.96
     assert apart[5, on].max() < 1e-3  # next to the surface there is no doubt which part is meant
 
 
@@ -174,7 +174,7 @@ def test_the_encoding_leads_back_to_the_source_on_the_head(nodding_head) -> None
     encoding = flow_encoding(depth, [field], camera, near=0.6, far=1.2, samples=3, delta=0.002)[0, 0, 3:6]
     mask = maps.mask[0, 0]
     found = encoding.permute(1, 2, 0)[mask]
-    assert (found - maps.flow[0, 0][mask]).norm(dim=-1).quantile(0.99) < 2e-4
+    assert (found - maps.flow[0, 0][mask]).norm(dim=-1).quantile(0.99) < 4e-4
     there = to_pixels(camera, (unproject(camera, depth)[0, 0][mask] + found)[None])[0, 0]
     assert (there - maps.source_xy[0, 0][mask]).norm(dim=-1).quantile(0.99) < 0.1
 
