@@ -176,7 +176,7 @@ def test_the_encoding_leads_back_to_the_source_on_the_head(nodding_head) -> None
     found = encoding.permute(1, 2, 0)[mask]
     assert (found - maps.flow[0, 0][mask]).norm(dim=-1).quantile(0.99) < 4e-4
     there = to_pixels(camera, (unproject(camera, depth)[0, 0][mask] + found)[None])[0, 0]
-    assert (there - maps.source_xy[0, 0][mask]).norm(dim=-1).quantile(0.99) < 0.1
+    assert (there - maps.source_xy[0, 0][mask]).norm(dim=-1).quantile(0.99) < 0.2  # px
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (8, 8), (17, 33)])
