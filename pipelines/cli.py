@@ -256,6 +256,8 @@ def bench(
 
         print_renderer_bench(head, rasterizer, as_json=json)
         return
+    if json or rasterizer != "auto":
+        raise typer.BadParameter("--json and --rasterizer go with `flamecast bench renderer`")
     from .bench import print_bench
 
     print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)

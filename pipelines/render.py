@@ -39,9 +39,10 @@ from .media import CONTAINERS, VideoWriter, check_target
 from .options import HEAD, AnimateOptions
 from .report import Clock, Done, write_report
 from .signals import Source, check_edit, open_signal, retargeted, retimed, to_motion
-from .views import check_camera, place
+from .views import MOST_VIEWS, check_camera, place
 
-CHUNK = 8  # frames rendered together: bounds the memory
+CHUNK, PIXELS = 8, 8 << 18  # frames rendered together, and pixels of all their views, at most: bounds the memory
+LONGEST = 16384  # px, of a side of a video that H.264 encoders take
 FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 1.1  # of the camera where there is no photo; m from the head
 DEFAULT_MAPS = "depth,normal,flow"
 
@@ -58,11 +59,13 @@ class _Scene:
     source_camera: Cameras
 
     def chunks(self, progress: Progress | None) -> Iterator[Tensor]:
-        """Vertices [t, N, 3] m, CHUNK frames at a time."""
-        for start in range(0, len(self.motion), CHUNK):
-            yield self.head(self.motion[start : start + CHUNK], self.offsets)
+        """Vertices [t, N, 3] m, as many frames at a time as the memory is meant for."""
+        cameras = self.cameras
+        count = max(1, min(CHUNK, PIXELS // (cameras.views * cameras.height * cameras.width)))
+        for start in range(0, len(self.motion), count):
+            yield self.head(self.motion[start : start + count], self.offsets)
             if progress is not None:
-                progress("render", min(start + CHUNK, len(self.motion)), len(self.motion))
+                progress("render", min(start + count, len(self.motion)), len(self.motion))
 
 
 @one_torch_thread()
@@ -92,6 +95,10 @@ def write_render(
     folder that `renderer.load_maps` reads. maps: names between commas, or `all`. Raises BadInput or MissingAsset.
     """
     output = Path(output)
+    if not output.name:
+        raise BadInput(f"the output {str(output)!r} has no name: expected a video such as maps.mp4, or a folder's name")
+    if photo is None and (mode, framing) != (AnimateOptions.mode, AnimateOptions.framing):
+        raise BadInput("mode and framing are about a person: give a photo with them")
     AnimateOptions(edit=edit, mode=mode, size=size, framing=framing, seconds=seconds, fps=fps)
     wanted = _wanted(maps)
     check_camera(camera, views)
@@ -111,6 +118,7 @@ def write_render(
             portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)
             driving = retimed(retargeted(driving, portrait.head, portrait.pose.shape), edit)
             scene = _portrait_scene(framed(portrait, framing, size), driving.motion, edit, mode, camera, views)
+    _check_size(scene.cameras, wanted, bool(output.suffix))
     with clock.stage("render and write"):
         needed = wanted if not output.suffix else tuple(dict.fromkeys([*wanted, "mask"]))
         stream = stream_maps(
@@ -130,7 +138,7 @@ def write_render(
         "frames": len(scene.motion),
         "fps": scene.motion.fps,
         "size": [scene.cameras.width, scene.cameras.height],
-        "rasterizer": rasterizer,
+        "rasterizer": "numba" if rasterizer == "auto" else rasterizer,
         "problems": driving.problems,
         "timings": clock.table(len(scene.motion)),
     }
@@ -167,11 +175,23 @@ def _check_output(output: Path, report: Path) -> None:
                 f"for a folder of exact maps, got {output.suffix}"
             )
         check_target(output)
-    elif output.exists():
+    elif output.exists() or output.is_symlink():
         raise BadInput(f"the output folder {output} is there already: choose another name or remove it")
     else:
         check_writable(output)
     check_writable(report)
+
+
+def _check_size(cameras: Cameras, maps: tuple[str, ...], video: bool) -> None:
+    """BadInput for more views than are drawn at once, or a tiled video larger than encoders take."""
+    if cameras.views > MOST_VIEWS:
+        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {cameras.views}")
+    width, height = cameras.width * cameras.views, cameras.height * len(maps)
+    if video and max(width, height) > LONGEST:
+        raise BadInput(
+            f"{cameras.views} views and {len(maps)} maps make a video of {width} x {height} px, and its sides must "
+            f"stay within {LONGEST}: choose a smaller size, or fewer of them"
+        )
 
 
 def _front(motion: FlameSequence, edit: str | None, camera: str | None, views: str | None, size: int) -> _Scene:
@@ -207,13 +227,10 @@ def _write_video(stream: Iterator[GeometryMaps], maps: tuple[str, ...], scene: _
     import cv2
 
     source_size = (scene.source_camera.height, scene.source_camera.width)
-    ahead = (
-        scene.source @ scene.source_camera.camera_from_world[0, 2, :3] + scene.source_camera.camera_from_world[0, 2, 3]
-    )
-    nearest = float(ahead.min()) - 0.05
+    depths = _depths(scene)
     with VideoWriter(output, scene.motion.fps) as writer:
         for chunk in stream:
-            rows = [color(name, chunk, nearest, source_size) for name in maps]  # each [V, t, H, W, 3]
+            rows = [color(name, chunk, depths, source_size) for name in maps]  # each [V, t, H, W, 3]
             for t in range(rows[0].shape[1]):
                 tiles = []
                 for name, row in zip(maps, rows):
@@ -222,6 +239,13 @@ def _write_video(stream: Iterator[GeometryMaps], maps: tuple[str, ...], scene: _
                         cv2.putText(line, name, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (235, 235, 235), 1, cv2.LINE_AA)
                     )
                 writer.write(np.concatenate(tiles))
+
+
+def _depths(scene: _Scene) -> tuple[float, float]:
+    """How near and how far (m) the source mesh is to the cameras of the scene, with room for the head's own motion."""
+    matrix = scene.cameras.extrinsics_vt[..., 2, :]  # [V, T or 1, 4]: depth of a point
+    depth = torch.einsum("vtk,nk->vtn", matrix[..., :3], scene.source) + matrix[..., 3:]
+    return float(depth.min()) - 0.05, float(depth.max()) + 0.05
 
 
 def _write_folder(stream: Iterator[GeometryMaps], scene: _Scene, output: Path) -> None:

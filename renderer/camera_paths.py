@@ -180,6 +180,11 @@ def place_cameras(
     if given is not None:
         if given.frames not in (None, frames):
             raise ValueError(f"{camera}: its cameras move over {given.frames} frames, and {frames} are asked for")
+        if abs(given.width * base.height / (given.height * base.width) - 1) > 0.02:
+            raise ValueError(
+                f"{camera} holds cameras of {given.width} x {given.height} px and the picture is {base.width} x "
+                f"{base.height}: they must have one shape"
+            )
         return given.resized(base.height, base.width).to(base.camera_from_world)
     standing = view_list(views) if views is not None else still([0.0])
     if camera is None:

@@ -145,14 +145,18 @@ def flow_encoding(
     depth [V, T, H, W] m as rendered from the target meshes, one field a frame.  Channels 3k, 3k + 1, 3k + 2 are the
     x, y and z of sample k, nearest first.  Off the mesh the samples cover near..far (m), on it depth +- delta.
 
-    Where no gradient is asked for on the CPU, kernels interpolate between exact samples where that is true to 0.2 mm,
-    and where two parts of the mesh are about as near, some 0.2 % of the samples follow the other one.
+    Where no gradient is asked for on the CPU, kernels interpolate between found samples where that meets another to
+    0.2 mm, and where two parts of the mesh are about as near they may follow the other one. On the built-in head at
+    512 x 512 px they are 0.02 mm off on average (0.03 off the head), some 0.2 % of the samples by more than 1 mm, and
+    a few by centimetres; in smaller pictures twice as many.
     """
     expected = (cameras.views, len(fields), cameras.height, cameras.width)
     if depth.shape != expected:
         raise ValueError(f"depth must have shape {list(expected)}, got {list(depth.shape)}")
     check_sampling(samples, delta, near, far)
-    slow = needs_torch(depth, cameras.camera_from_world, *(t for f in fields for t in (f.target, f.source)))
+    slow = needs_torch(
+        depth, cameras.intrinsics, cameras.camera_from_world, *(t for f in fields for t in (f.target, f.source))
+    )
     encode = _encode_torch if slow else _encode_fast
     return encode(depth, fields, cameras, samples, delta, near, far)
 

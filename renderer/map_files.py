@@ -85,10 +85,11 @@ def save_maps(chunks: Iterable[GeometryMaps], cameras: Cameras, fps: float, fold
     folder = Path(folder)
     if any(folder.iterdir()):
         raise ValueError(f"{folder} must be empty to take maps")
-    start, starts = 0, []
+    start = 0
+    starts: list[int] = []
     names: tuple[str, ...] = ()
     for chunk in chunks:
-        names = chunk.names()
+        names = _checked(chunk, cameras, names if starts else None)
         arrays = {name: getattr(chunk, name).detach().cpu().numpy() for name in names if name != "rays"}
         count = getattr(chunk, names[0]).shape[1]
         with zipfile.ZipFile(folder / _name(start), "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as file:
@@ -112,15 +113,30 @@ def load_maps(folder: str | Path) -> MapFolder:
         about = json.loads((folder / "maps.json").read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
             raise ValueError(f"its format is {about['format']!r}, expected {FORMAT}")
-        starts, maps = tuple(map(int, about["chunks"])), tuple(about["maps"])
+        starts, maps = tuple(map(int, about["chunks"])), tuple(map(str, about["maps"]))
         frames, fps = int(about["frames"]), float(about["fps"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{folder} holds no maps (maps.json: {error})") from error
     unknown = [name for name in maps if name not in KINDS and name != "rays"]
     if unknown or not starts or list(starts) != sorted({0, *starts}) or starts[-1] >= frames:
         raise ValueError(f"{folder} holds no maps (maps.json names {unknown or 'chunks that do not follow'})")
     cameras = load_cameras(folder / "cameras.json")
     return MapFolder(folder, cameras, fps, frames, starts, maps)
+
+
+def _checked(chunk: GeometryMaps, cameras: Cameras, before: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The maps of a chunk, once they are of these cameras' size and the same as in the chunks before."""
+    names = chunk.names()
+    if not names or (before is not None and names != before):
+        raise ValueError(f"every chunk must hold the same maps ({', '.join(before or ['at least one'])}), got {names}")
+    count = getattr(chunk, names[0]).shape[1]
+    expected = (cameras.views, count, cameras.height, cameras.width)
+    for name in names:
+        if getattr(chunk, name).shape[:4] != expected:
+            raise ValueError(
+                f"{name} must have shape {[*expected]} of the cameras, got {[*getattr(chunk, name).shape]}"
+            )
+    return names
 
 
 def _name(start: int) -> str:

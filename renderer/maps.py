@@ -218,7 +218,7 @@ def _fill_torch(
         maps["mask"] = triangles >= 0
     if "part" in wanted:
         part = torch.cat([topology.part.new_zeros(1), topology.part]).to(torch.uint8)
-        maps["part"] = part[triangles.long() + 1]
+        maps["part"] = part.to(triangles.device)[triangles.long() + 1]
     return maps
 
 

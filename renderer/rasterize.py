@@ -103,7 +103,9 @@ def working_rasterizers() -> dict[str, Rasterizer]:
 def missing(name: str) -> str:
     """How to get the package that a built-in back end needs and this machine lacks; empty where nothing is missing."""
     package, advice = OPTIONAL.get(name, ("", ""))
-    return advice if package and find_spec(package) is None else ""
+    found = find_spec(package) if package else None
+    # a mere folder of that name, in the working directory say, has no origin
+    return advice if package and (found is None or found.origin is None) else ""
 
 
 def require_package(name: str) -> None:

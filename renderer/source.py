@@ -27,9 +27,11 @@ class Source:
     slack: Tensor  # [F] m allowed behind the first surface, 0 where the face is turned away
 
     def landing(self, points: Tensor) -> Tensor:
-        """Points (x, y, w) [P, 3] of the source clip space -> [P, 2] px in the photo."""
+        """Points (x, y, w) [P, 3] of the source clip space -> [P, 2] px in the photo; 0 where that is not ahead."""
         size = points.new_tensor([self.camera.width, self.camera.height])
-        return (points[:, :2] / points[:, 2:] + 1.0) * (size / 2.0)
+        ahead = points[:, 2:] > 0
+        xy = (points[:, :2] / torch.where(ahead, points[:, 2:], torch.ones_like(points[:, 2:])) + 1.0) * (size / 2.0)
+        return torch.where(ahead, xy, torch.zeros_like(xy))
 
     def seen(self, points: Tensor, triangle: Tensor) -> Tensor:
         """Whether the photo shows the surface points (x, y, w) [P, 3] of triangles [P]: [P] bool.

@@ -64,6 +64,9 @@ def test_with_a_photo_the_maps_lead_back_to_it(motion, tmp_path):
         ({"rasterizer": "opengl"}, "rasterizer 'opengl' is unknown"),
         ({"camera": "wobble:3"}, "wobble"),
         ({"size": 4}, "size"),
+        ({"size": 4096, "maps": "all", "output": "x.mp4"}, "make a video of 4096 x 36864 px"),
+        ({"views": ",".join(map(str, range(40)))}, "at most 32 views at once, got 40"),
+        ({"mode": "absolute"}, "give a photo with them"),
         ({"edit": "smyle=1"}, "smyle"),
     ],
 )
@@ -91,6 +94,17 @@ def test_the_renderer_bench_prints_one_object(capsys, monkeypatch):
     assert all(found[name] > 0 for name in ("rasterize_fps", "maps_fps", "encoding_fps"))
     module.print_renderer_bench("open", "auto", as_json=False)
     assert "all maps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["", "."])
+def test_an_output_without_a_name_is_refused(motion, output):
+    with pytest.raises(BadInput, match="has no name"):
+        write_render(motion, output)
+
+
+def test_large_pictures_come_in_smaller_chunks(motion, tmp_path):
+    write_render(motion[:4], tmp_path / "maps", maps="mask", size=1024, views="0,90")
+    assert load_maps(tmp_path / "maps").starts == (0, 1, 2, 3)
 
 
 def test_a_folder_that_is_there_stays(motion, tmp_path):
@@ -144,10 +158,10 @@ def test_colors_are_constant_over_the_clip_and_bounded(motion):
     camera = pinhole(40, 40, fov=0.5, distance=0.9)
     maps = render_maps(vertices, head, camera, source_vertices=vertices[0], source_cameras=camera)
     for name in maps.names():
-        picture = color(name, maps, 0.7, (40, 40))
+        picture = color(name, maps, (0.7, 1.2), (40, 40))
         assert picture.dtype == np.uint8 and picture.shape == (1, 11, 40, 40, 3), name
         if name != "rays":
             assert (picture[~maps.mask.numpy()] == 0).all(), name
-    depth = color("depth", maps, 0.7, (40, 40))[..., 0][maps.mask.numpy()].astype(int)
+    depth = color("depth", maps, (0.7, 1.2), (40, 40))[..., 0][maps.mask.numpy()].astype(int)
     order = np.argsort(maps.depth[maps.mask].numpy())
     assert (np.diff(depth[order]) <= 0).all()  # farther is never brighter, in whatever frame

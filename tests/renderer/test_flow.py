@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -221,3 +223,13 @@ def test_nearest_within_a_distance(sphere) -> None:
     points = np.array([[0.0, 0.0, 0.15], [0.0, 0.0, 0.25]], np.float32)
     assert (tree.nearest(points, within=0.1)[0] >= 0).tolist() == [True, False]
     assert tree.nearest(points, within=0.1)[0][0] == tree.nearest(points)[0][0]
+
+
+def test_a_lens_alone_may_want_a_gradient(nodding_head) -> None:
+    head, target, source, camera, depth = nodding_head
+    lens = pinhole(8, 8, fov=0.49, distance=0.9)
+    lens = replace(lens, intrinsics=lens.intrinsics.clone().requires_grad_())
+    depth = render_maps(target[None], head, lens, maps=["depth"]).depth.detach()
+    field = surface_field(target, source, head.faces)
+    flow_encoding(depth, [field], lens, near=0.6, far=1.2, samples=2).sum().backward()
+    assert lens.intrinsics.grad is not None and lens.intrinsics.grad.abs().max() > 0

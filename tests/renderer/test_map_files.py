@@ -69,6 +69,11 @@ def test_what_is_refused(clip, tmp_path) -> None:
     folder.mkdir()
     with pytest.raises(ValueError, match="no frames cannot be saved"):
         save_maps([], cameras, 25, folder)
+    for chunks, of in (([whole, GeometryMaps(mask=whole.mask)], cameras), ([whole], cameras.resized(10, 13))):
+        with pytest.raises(ValueError, match="must hold the same maps|must have shape"):
+            save_maps(chunks, of, 25, folder)
+        for file in folder.iterdir():
+            file.unlink()
     found = save_maps([whole], cameras, 25, folder)
     with pytest.raises(ValueError, match="must be empty to take maps"):
         save_maps([whole], cameras, 25, folder)
@@ -77,7 +82,16 @@ def test_what_is_refused(clip, tmp_path) -> None:
     with pytest.raises(ValueError, match="there holds no maps"):
         load_maps(tmp_path / "there")
     about = json.loads((folder / "maps.json").read_text())
-    for change in ({"format": 9}, {"maps": ["smell"]}, {"chunks": [3]}, {"chunks": []}, {"frames": 0}, {"fps": None}):
+    for change in (
+        {"format": 9},
+        {"maps": ["smell"]},
+        {"chunks": [3]},
+        {"chunks": []},
+        {"frames": 0},
+        {"fps": None},
+        {"maps": [["depth"]]},
+        {"frames": 1e400},
+    ):
         (folder / "maps.json").write_text(json.dumps({**about, **change}))
         with pytest.raises(ValueError, match="holds no maps"):
             load_maps(folder)

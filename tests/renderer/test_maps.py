@@ -250,6 +250,19 @@ def test_gradient_path_and_fast_path_give_the_same_maps(flame, rotation) -> None
         torch.testing.assert_close(one, other.detach(), atol=1e-5, rtol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
 
 
+def test_a_source_camera_inside_the_mesh_sees_what_is_ahead_alike_on_both_paths(sphere) -> None:
+    mesh = sphere(3)
+    camera = pinhole(30, 30, focal=80.0, distance=0.5)
+    inside = pinhole(30, 30, focal=20.0, distance=0.02)
+    options = {"source_vertices": mesh.vertices, "source_cameras": inside}
+    fast = render_maps(mesh.vertices[None], mesh, camera, **options)
+    slow = render_maps(mesh.vertices[None].clone().requires_grad_(), mesh, camera, **options)
+    behind = fast.mask & (fast.source_xy == 0).all(-1)
+    assert behind.float().mean() > 0.05
+    torch.testing.assert_close(fast.source_xy, slow.source_xy.detach(), atol=0.05, rtol=1e-3)
+    assert torch.equal(fast.visible, slow.visible)
+
+
 def test_streaming_gives_the_same_as_all_at_once(sphere) -> None:
     mesh = sphere(2)
     vertices = torch.stack([mesh.vertices + 0.002 * t for t in range(7)])
