@@ -234,7 +234,7 @@ def test_pytorch3d_is_given_its_handedness_and_its_fragments_are_read(monkeypatc
              "pytorch3d.renderer.mesh.rasterize_meshes")  # fmt: skip
     for name in names:
         module = ModuleType(name)
-        module.__spec__ = ModuleSpec(name, None)
+        module.__spec__ = ModuleSpec(name, None, origin="a stand-in")
         monkeypatch.setitem(sys.modules, name, module)
     sys.modules[names[-1]].rasterize_meshes = _rasterize_meshes  # type: ignore[attr-defined]
     sys.modules[names[-2]].Meshes = SimpleNamespace  # type: ignore[attr-defined]
@@ -260,7 +260,7 @@ def test_padding_for_nvdiffrast_leaves_every_pixel_where_it_was(sphere) -> None:
 
 def test_nvdiffrast_wants_a_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("nvdiffrast")
-    module.__spec__ = ModuleSpec("nvdiffrast", None)
+    module.__spec__ = ModuleSpec("nvdiffrast", None, origin="a stand-in")
     monkeypatch.setitem(sys.modules, "nvdiffrast", module)
     with pytest.raises(ValueError, match="nvdiffrast rasterizer needs tensors on a CUDA device, got clip on cpu"):
         rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, "nvdiffrast")
