@@ -16,7 +16,7 @@ from ..flame_motion.threads import one_torch_thread
 from ..renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
 from .bench_skinning import skinning_times
 from .doctor import cpu_count
-from .options import HEAD
+from .options import HEAD, RASTERIZER
 from .render import check_rasterizer
 
 SIZE, FRAMES, CHUNK, ROUNDS = 512, 32, 8, 3
@@ -25,7 +25,7 @@ FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 0.9
 
 
 @one_torch_thread()
-def measure_renderer(head: str = HEAD, rasterizer: str = "auto") -> dict[str, Any]:
+def measure_renderer(head: str = HEAD, rasterizer: str = RASTERIZER) -> dict[str, Any]:
     """Best of ROUNDS for each stage, on the demo motion at SIZE x SIZE px, single view.
 
     `*_fps` are frames a second; `maps_floor_fps` is what writing the bytes of the maps alone would allow, at the speed

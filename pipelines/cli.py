@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from .options import GENERATOR, HEAD, AnimateOptions
+from .options import GENERATOR, HEAD, MAPS, RASTERIZER, AnimateOptions
 
 app = typer.Typer(
     name="flamecast",
@@ -203,7 +203,7 @@ def render(
     maps: Annotated[
         str,
         typer.Option(help="depth, normal, mask, part, uv, flow, source_xy, visible, rays, between commas; or all."),
-    ] = "depth,normal,flow",
+    ] = MAPS,
     photo: Annotated[
         str | None, typer.Option(help="A photo or portrait.npz: its person moves, its camera looks on.")
     ] = None,
@@ -216,7 +216,7 @@ def render(
     seconds: Seconds = None,
     fps: Fps = None,
     head: HeadName = HEAD,
-    rasterizer: Rasterizer = "auto",
+    rasterizer: Rasterizer = RASTERIZER,
 ) -> None:
     """Render the geometry maps of MOTION: coloured as a video, or exact as a folder. Writes a JSON report, too."""
     options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
@@ -247,7 +247,7 @@ def bench(
     seconds: Annotated[float, typer.Option(help="How much to animate, s (pipeline).")] = 4.0,
     head: HeadName = HEAD,
     generator: Annotated[str, typer.Option(help="What turns maps into pictures (pipeline).")] = GENERATOR,
-    rasterizer: Rasterizer = "auto",
+    rasterizer: Rasterizer = RASTERIZER,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer).")] = False,
 ) -> None:
     """Measure every stage here: milliseconds a frame and frames a second. The renderer is measured at 512 x 512 px."""
@@ -256,7 +256,7 @@ def bench(
 
         print_renderer_bench(head, rasterizer, as_json=json)
         return
-    if json or rasterizer != "auto":
+    if json or rasterizer != RASTERIZER:
         raise typer.BadParameter("--json and --rasterizer go with `flamecast bench renderer`")
     from .bench import print_bench
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
-HEAD, GENERATOR = "open", "warp"
+HEAD, GENERATOR, RASTERIZER = "open", "warp", "auto"
+MAPS = "depth,normal,flow"  # what `flamecast render` draws
 MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 SMALLEST, LARGEST = 64, 4096  # px
 SLOWEST, FASTEST = 1, 240  # Hz, of a video

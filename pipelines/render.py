@@ -30,13 +30,13 @@ from ..renderer import (
     save_maps,
     stream_maps,
 )
-from ..renderer.rasterize import require_package
+from ..renderer.rasterize import require_package, resolved
 from .console import Progress
 from .fit import fit_photo
 from .framing import framed
 from .map_colors import color
 from .media import CONTAINERS, VideoWriter, check_target
-from .options import HEAD, AnimateOptions
+from .options import HEAD, MAPS, RASTERIZER, AnimateOptions
 from .report import Clock, Done, write_report
 from .signals import Source, check_edit, open_signal, retargeted, retimed, to_motion
 from .views import MOST_VIEWS, check_camera, place
@@ -44,7 +44,6 @@ from .views import MOST_VIEWS, check_camera, place
 CHUNK, PIXELS = 8, 8 << 18  # frames rendered together, and pixels of all their views, at most: bounds the memory
 LONGEST = 16384  # px, of a side of a video that H.264 encoders take
 FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 1.1  # of the camera where there is no photo; m from the head
-DEFAULT_MAPS = "depth,normal,flow"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def write_render(
     output: Source,
     *,
     photo: str | None = None,
-    maps: str = DEFAULT_MAPS,
+    maps: str = MAPS,
     camera: str | None = None,
     views: str | None = None,
     edit: str | None = None,
@@ -84,7 +83,7 @@ def write_render(
     seconds: float | None = None,
     fps: float | None = None,
     head: str = HEAD,
-    rasterizer: str = "auto",
+    rasterizer: str = RASTERIZER,
     progress: Progress | None = None,
 ) -> Done:
     """Renders the maps of a motion; a JSON report goes beside them.
@@ -138,7 +137,7 @@ def write_render(
         "frames": len(scene.motion),
         "fps": scene.motion.fps,
         "size": [scene.cameras.width, scene.cameras.height],
-        "rasterizer": "numba" if rasterizer == "auto" else rasterizer,
+        "rasterizer": resolved(rasterizer),
         "problems": driving.problems,
         "timings": clock.table(len(scene.motion)),
     }

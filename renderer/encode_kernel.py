@@ -37,7 +37,6 @@ _CORNERS, _SEEDS = types.Array(F64, 2, "C"), types.Array(types.int64, 2, "C")
 _FLOWS, _NEAR = types.Array(types.float32, 4, "C"), types.Array(types.int32, 3, "C")
 _PLACES = types.Array(types.int64, 1, "C")
 _OUT = types.Array(types.float32, 3, "C")
-_VIEW = _read(F64, 1)
 _NEAREST = types.Tuple((F64, F64, F64, F64))  # squared distance, barycentrics
 _FLOW = types.Tuple((F64, F64, F64, F64))  # flow, squared distance
 _WALKED = types.Tuple((F64, F64, F64, F64, I64))  # the same, and the triangle
@@ -53,11 +52,11 @@ SMOOTH = 1e-3  # m by which the depth may differ from its own interpolation in a
 @compiled(_NEAREST(F64, F64, F64, _TRIANGLES, I64), inline="always", fastmath=True)
 def _in_triangle(px, py, pz, triangles, t):
     """Squared distance and barycentrics of the point of triangle t nearest to p: Ericson, Real-Time Collision
-    Detection (2005), section 5.1.5.  A row of `triangles` is corner a, the edges ab and ac,
-    and a bound on the squared distance of its points from a."""
+    Detection (2005), section 5.1.5.  A row of `triangles` is corner a, the edges ab and ac, and a bound on the squared
+    distance of its points from a."""
     x, y, z = px - triangles[t, 0], py - triangles[t, 1], pz - triangles[t, 2]
-    bx, by, bz = np.float64(triangles[t, 3]), np.float64(triangles[t, 4]), np.float64(triangles[t, 5])
-    cx, cy, cz = np.float64(triangles[t, 6]), np.float64(triangles[t, 7]), np.float64(triangles[t, 8])
+    bx, by, bz = triangles[t, 3], triangles[t, 4], triangles[t, 5]
+    cx, cy, cz = triangles[t, 6], triangles[t, 7], triangles[t, 8]
     bb, bc, cc = bx * bx + by * by + bz * bz, bx * cx + by * cy + bz * cz, cx * cx + cy * cy + cz * cz
     d1, d2 = bx * x + by * y + bz * z, cx * x + cy * y + cz * z
     v, w = 0.0, 0.0
@@ -95,7 +94,7 @@ def _walk(px, py, pz, triangles, faces, across, points, ring_start, ring, start)
         other = np.int64(-1)
         if corner >= 0:  # is there an edge of this corner along which p is nearer?
             here = faces[t, corner]
-            ax, ay, az = np.float64(points[here, 0]), np.float64(points[here, 1]), np.float64(points[here, 2])
+            ax, ay, az = points[here, 0], points[here, 1], points[here, 2]
             ox, oy, oz = px - ax, py - ay, pz - az
             gain = 0.0
             for k in range(ring_start[here], ring_start[here + 1]):
@@ -207,7 +206,7 @@ def _sample(depth, k, samples, sampling):
 
 @compiled(
     types.void(
-        I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _read(types.int32, 3), _FLOWS,
+        I64, I64, _read(types.float32, 2), _NUMBERS, _NUMBERS, *_MESH, _GRID, _NUMBERS, _read(types.int32, 3), _FLOWS,
         _NEAR,
     )
 )  # fmt: skip
@@ -255,7 +254,7 @@ def surface_nodes(
                 flows[r, c, k, 0], flows[r, c, k, 1], flows[r, c, k, 2], flows[r, c, k, 3] = fx, fy, fz, away
 
 
-@compiled(types.void(I64, I64, _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, I64, I64, _FLOWS, _NEAR))
+@compiled(types.void(I64, I64, _NUMBERS, _NUMBERS, *_MESH, _GRID, _NUMBERS, I64, I64, _FLOWS, _NEAR))
 def background_nodes(
     start, stop, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
     height, width, flows, nearest,
@@ -313,7 +312,7 @@ def background_nodes(
 
 @compiled(
     types.void(
-        I64, I64, I64, I64, I64, types.boolean, types.boolean, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH,
+        I64, I64, I64, I64, I64, types.boolean, types.boolean, _read(types.float32, 2), _NUMBERS, _NUMBERS, *_MESH,
         _CORNERS, _SEEDS, _OUT,
     )
 )  # fmt: skip
@@ -451,7 +450,7 @@ def _fill(
             pending += 3
 
 
-@compiled(types.void(I64, I64, F64, F64, F64, F64, I64, I64, I64, _VIEW, _NUMBERS, *_MESH, _PLACES, _OUT))
+@compiled(types.void(I64, I64, F64, F64, F64, F64, I64, I64, I64, _NUMBERS, _NUMBERS, *_MESH, _PLACES, _OUT))
 def _ray(
     i, j, depth, sx, sy, sz, surface, last, known, view, sampling, triangles, faces, across, points, ring_start, ring,
     carried, before, out,
@@ -521,7 +520,7 @@ def _corners_of(corners, seeds, flows, nearest, r, c, k):
     return close
 
 
-@compiled(types.void(I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _FLOWS, _NEAR, _OUT))
+@compiled(types.void(I64, I64, _read(types.float32, 2), _NUMBERS, _NUMBERS, *_MESH, _FLOWS, _NEAR, _OUT))
 def encode_background(
     start, stop, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried, flows, nearest, out
 ):  # fmt: skip
@@ -561,7 +560,9 @@ def encode_background(
                 )  # fmt: skip
 
 
-@compiled(types.void(I64, I64, _read(types.float32, 2), _VIEW, _NUMBERS, *_MESH, _GRID, _NUMBERS, _FLOWS, _NEAR, _OUT))
+@compiled(
+    types.void(I64, I64, _read(types.float32, 2), _NUMBERS, _NUMBERS, *_MESH, _GRID, _NUMBERS, _FLOWS, _NEAR, _OUT)
+)
 def encode_surface(
     start, stop, depth, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
     flows, nearest, out,

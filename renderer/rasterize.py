@@ -57,9 +57,7 @@ def rasterize(clip: Tensor, faces: Tensor, height: int, width: int, backend: str
     check_faces("faces", faces, clip.shape[1])
     if height < 1 or width < 1:
         raise ValueError(f"height and width must be positive, got {height} x {width}")
-    if backend == "auto" and clip.is_cuda and not missing("cuda"):
-        backend = "cuda"
-    draw = load_rasterizer(backend)
+    draw = load_rasterizer(resolved(backend, clip.is_cuda))
     if not len(clip) or not len(faces):  # no back end need think of it
         return torch.full((len(clip), height, width), -1, dtype=torch.int32, device=clip.device)
     with torch.no_grad():
@@ -77,14 +75,20 @@ def load_rasterizer(name: str = "auto") -> Rasterizer:
     Raises ValueError for an unknown name or a plug-in that does not load.
     """
     registered = _registered()
-    if name == "auto":
-        name = "numba"
+    name = resolved(name)
     if name not in registered:
         raise ValueError(f"rasterizer {name!r} is unknown; known are auto, {', '.join(registered)}")
     try:
         return registered[name].load()
     except Exception as error:  # a plug-in may fail in any way
         raise ValueError(f"rasterizer {name!r} ({registered[name].value}) does not load: {error}") from error
+
+
+def resolved(name: str, on_gpu: bool = False) -> str:
+    """The back end that "auto" stands for; every other name is its own."""
+    if name != "auto":
+        return name
+    return "cuda" if on_gpu and not missing("cuda") else "numba"
 
 
 def working_rasterizers() -> dict[str, Rasterizer]:

@@ -27,10 +27,9 @@ def test_a_folder_holds_the_exact_maps(motion, tmp_path):
     found = load_maps(tmp_path / "maps")
     head = load_head(motion.head)
     vertices = head(motion)
-    source_camera = found.cameras.view(0)  # only its size and lens: the source is seen from the front
     whole = render_maps(vertices, head, found.cameras, maps=["depth", "normal", "part", "uv", "rays"])
     got = found.read(0, len(motion))
-    assert len(found) == 11 and found.fps == motion.fps and found.starts == (0, 8) and source_camera.width == 64
+    assert len(found) == 11 and found.fps == motion.fps and found.starts == (0, 8) and found.cameras.width == 64
     for name in whole.names():
         assert torch.equal(getattr(got, name), getattr(whole, name)), name
     assert got.flow[:, 0].abs().max() < 1e-6 and got.flow[:, -1].abs().max() > 1e-3  # back to the first frame

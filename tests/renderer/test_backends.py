@@ -206,7 +206,7 @@ def test_auto_takes_cuda_for_cuda_tensors_where_its_package_is_there(monkeypatch
                             ("warp", torch.zeros(1, 3, 4).as_subclass(OnCuda))):  # fmt: skip
         monkeypatch.setattr(registry, "missing", lambda name, lacking=lacking: lacking)
         rasterize(points, torch.tensor([[0, 1, 2]]), 2, 2)
-    assert asked == ["auto", "cuda", "auto"] and load_rasterizer("auto") is load_rasterizer("numba")
+    assert asked == ["numba", "cuda", "numba"] and load_rasterizer("auto") is load_rasterizer("numba")
 
 
 def _rasterize_meshes(meshes, image_size, z_clip_value, **options) -> tuple[Tensor]:
