@@ -1,8 +1,21 @@
 """The common language: signals in, `FlameSequence` between, heads that turn it into vertices."""
 
+from .driven import Driven, Progress
 from .errors import BadInput, MissingAsset
-from .heads import Head, load_head
+from .head_library import load_head
+from .heads import Head
 from .sequence import FlameSequence
 from .signals import TextPrompt, VideoClip, Waveform
 
-__all__ = ["BadInput", "FlameSequence", "Head", "MissingAsset", "TextPrompt", "VideoClip", "Waveform", "load_head"]
+__all__ = [
+    "BadInput",
+    "Driven",
+    "FlameSequence",
+    "Head",
+    "MissingAsset",
+    "Progress",
+    "TextPrompt",
+    "VideoClip",
+    "Waveform",
+    "load_head",
+]

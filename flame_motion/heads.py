@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import BadInput, MissingAsset
+from .errors import BadInput
 from .rotations import matrix_from_axis_angle
 
 if TYPE_CHECKING:
@@ -28,7 +23,6 @@ PARTS = (
     "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
 )  # fmt: skip
 FEW_FRAMES = 32  # so many are skinned before a second thread has started
-WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe_faces")  # arrays of whole numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,68 +268,3 @@ class Head:
                 f"This motion has {e} expression and {s} identity coefficients, and its head {self.id} has "
                 f"{self.expression.shape[-1]} and {self.identity.shape[-1]}: it was damaged, so make it again."
             )
-
-
-def load_head(name: str | os.PathLike[str] = "open") -> Head:
-    """A head by name ("open", a plug-in), by the id in a motion ("open@1a2b3c4d") or by file (FLAME .pkl or .npz).
-
-    Raises MissingAsset when it is not here, BadInput when the file is no head or the id is of another version.
-    """
-    return _load_head(str(name))
-
-
-@lru_cache(maxsize=8)
-def _load_head(name: str) -> Head:
-    base, _, wanted = name.partition("@")
-    head = _find_head(base)
-    if wanted and head.id != name:
-        raise MissingAsset(
-            f"Head {name} is not here: the {base!r} head installed is {head.id}. "
-            "Install the flamecast version that made this motion, or make the motion again."
-        )
-    return head
-
-
-def _find_head(base: str) -> Head:
-    if base == "open":
-        return load_open_head()
-    if base.endswith((".pkl", ".npz")) or "/" in base:
-        from .flame import load_flame
-
-        return load_flame(Path(base))
-    plugins = {e.name: e for e in entry_points(group="flamecast.heads")}
-    if base in plugins:
-        return plugins[base].load()()
-    from .flame import find_converted
-
-    return find_converted(base)
-
-
-def load_open_head() -> Head:
-    """The built-in head that ships with flamecast."""
-    return read_head(Path(__file__).parent / "open_head" / "open.npz", "open")
-
-
-def read_head(path: Path, name: str) -> Head:
-    """A Head from an .npz whose keys are its field names; the id carries the hash of the file's content."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {k: file[k] for k in file.files}
-    names = tuple(str(x) for x in arrays["expression_names"])
-    if "mediapipe" in arrays:
-        arrays |= at_vertices(arrays["faces"], arrays["mediapipe"])
-    tensors: dict[str, Any] = {
-        k: torch.from_numpy(np.asarray(arrays[k], np.int64 if k in WHOLE else np.float32))
-        for k in Head.__dataclass_fields__
-        if k in arrays and k not in ("id", "expression_names")
-    }
-    return Head(id=f"{name}@{digest}", expression_names=names, **{"pose_correctives": None, **tensors})
-
-
-def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> dict[str, np.ndarray]:
-    """MediaPipe landmarks that are vertices [478] (-1: none), as in the built-in head's file, as places on faces."""
-    first = np.full(faces.max() + 1, -1)
-    first[faces.ravel()[::-1]] = np.arange(faces.size)[::-1]
-    corner = np.where(vertices < 0, -1, first[vertices])
-    bary = np.eye(3, dtype=np.float32)[corner % 3]
-    return {"mediapipe_faces": np.where(corner < 0, -1, corner // 3), "mediapipe_bary": bary}

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .errors import BadInput
-from .heads import PARTS, Head, Skin, load_head
+from .head_library import load_head
+from .heads import PARTS, Head, Skin
 from .rotations import matrix_from_axis_angle
 from .sequence import FlameSequence
 

@@ -79,7 +79,7 @@ class FlameSequence:
     @classmethod
     def neutral(cls, frames: int, fps: float, head: str | Head = "open") -> FlameSequence:
         """`frames` frames of the head's mean person looking ahead. `head`: a Head, its id, its name or its file."""
-        from .heads import load_head
+        from .head_library import load_head
 
         if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
             raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")
@@ -216,17 +216,17 @@ class FlameSequence:
 
     @classmethod
     def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import VHAP tracking; see `formats.trackers.from_vhap`."""
-        from .formats.trackers import from_vhap
+        """Import VHAP tracking; see `formats.trackers.read_vhap`."""
+        from .formats.trackers import read_vhap
 
-        return from_vhap(path, head, fps)
+        return cls(**read_vhap(path, head), fps=fps)
 
     @classmethod
     def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import a CAP4D fit; see `formats.trackers.from_cap4d`."""
-        from .formats.trackers import from_cap4d
+        """Import a CAP4D fit; see `formats.trackers.read_cap4d`."""
+        from .formats.trackers import read_cap4d
 
-        return from_cap4d(path, head, fps)
+        return cls(**read_cap4d(path, head), fps=fps)
 
 
 def _joined(first: FlameSequence, second: FlameSequence, overlap: int) -> FlameSequence:

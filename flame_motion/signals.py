@@ -65,7 +65,7 @@ class Waveform:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Waveform:
         """The first sound track of any file PyAV reads, channels averaged, at its own rate. BadInput without one."""
-        from .media import read_audio
+        from .media.sound import read_audio
 
         found = read_audio(Path(path), start=None)
         if found is None:
@@ -97,7 +97,8 @@ class VideoClip:
         with the sound. What cannot be decoded is bridged by the frame before it, or missing at the end, and said in
         `problems`. BadInput when no frame can be had at all.
         """
-        from .media import FileFrames, read_audio
+        from .media.frames import FileFrames
+        from .media.sound import read_audio
 
         frames = FileFrames.open(Path(path))
 
@@ -119,7 +120,7 @@ class VideoClip:
     @cached_property
     def frame_count(self) -> int:
         """How many frames iterating gives, exactly: the file is decoded once for it, without keeping anything."""
-        from .media import FileFrames
+        from .media.frames import FileFrames
 
         return self.frames.count() if isinstance(self.frames, FileFrames) else sum(1 for _ in self.frames)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import rotations
 from .errors import BadInput
-from .heads import load_head
+from .head_library import load_head
 from .retarget import retarget
 from .sequence import FlameSequence
 

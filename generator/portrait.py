@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from torch import Tensor
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
 from ..flame_motion.npz import load_arrays, save_arrays
 from ..renderer import Cameras
+from .portrait_fit import draw_overlay, fit_photo, refit
+
+if TYPE_CHECKING:
+    from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 FORMAT = 1
 POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
@@ -66,17 +71,20 @@ class Portrait:
     @classmethod
     def fit(
         cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
-        head: str = "open",
+        head: str | Head = "open", detector: LandmarkDetector | None = None,
     ) -> Portrait:  # fmt: skip
-        """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_portrait`."""
-        from .portrait_fit import fit_portrait
+        """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_photo`."""
+        model = load_head(head) if isinstance(head, str) else head
+        found = fit_photo(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
+        return cls(image, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error)
 
-        return fit_portrait(image, matte=matte, face=face, focal=focal, head=load_head(head))
+    def with_identity(self, shape: Tensor) -> Portrait:
+        """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
+        pose, offsets, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
+        return replace(self, pose=pose, offsets=offsets, camera=camera, error=error)
 
     def overlay(self) -> np.ndarray:
         """The photo with the fitted mesh, its landmarks and the detected ones drawn on it, uint8 [H, W, 3]."""
-        from .portrait_fit import draw_overlay
-
         return draw_overlay(self)
 
     def resized(self, height: int, width: int) -> Portrait:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,16 +11,30 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
-from ..flame_motion import BadInput, FlameSequence, Head, load_head
-from ..flame_motion.tracking.fit import Frames, LandmarkFit, Observation, Pinhole, observe
+from ..flame_motion import BadInput, FlameSequence, Head
+from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.tracking.landmarks import LandmarkDetector, MediaPipeDetector
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
-from .portrait import Portrait
+
+if TYPE_CHECKING:
+    from .portrait import Portrait
 
 
-def fit_portrait(
+@dataclass(frozen=True)
+class FittedPhoto:
+    """What a fit finds: the fields of a `Portrait` besides its image."""
+
+    matte: np.ndarray  # [H, W] float32, 1 = person
+    pose: FlameSequence  # one frame
+    offsets: Tensor  # [N, 3] m
+    camera: Cameras
+    landmarks: np.ndarray  # [478, 3] px
+    error: float  # % of the inter-ocular distance
+
+
+def fit_photo(
     image: np.ndarray,  # [H, W, 3] uint8
     *,
     head: Head,
@@ -27,7 +42,7 @@ def fit_portrait(
     face: int = 0,
     focal: float | None = None,  # px; guessed when None
     detector: LandmarkDetector | None = None,
-) -> Portrait:
+) -> FittedPhoto:
     """Fit the head to the face-th largest face of a photo. Raises BadInput where there is no such face."""
     faces = (detector or MediaPipeDetector()).faces(image)
     if not faces:
@@ -44,20 +59,24 @@ def fit_portrait(
     pose, offsets, camera, error = _posed(problem, shape, state, points, pinhole)
     if matte is None:
         matte = person_matte(image, points[0])
-    return Portrait(image, matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
+    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
 
 
-def with_identity(portrait: Portrait, shape: Tensor) -> Portrait:
-    """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
-    points = portrait.landmarks[None].astype(np.float32)
-    intrinsics = portrait.camera.intrinsics[0]
+def refit(
+    landmarks: np.ndarray,  # [478, 3] px
+    camera: Cameras,
+    head: Head,
+    shape: Tensor,  # [S]
+) -> tuple[FlameSequence, Tensor, Cameras, float]:
+    """Pose, offsets [N, 3] m, camera and error of a photo whose person's identity is known."""
+    points = landmarks[None].astype(np.float32)
+    intrinsics = camera.intrinsics[0]
     middle = intrinsics[:2, 2]  # of a cropped photo it is not in the middle, where a Pinhole's is
     pinhole = Pinhole(float(intrinsics[0, 0]), *(2 * middle).tolist())
-    problem = LandmarkFit(load_head(portrait.pose.head))
+    problem = LandmarkFit(head)
     data = observe(problem, points, pinhole)
-    pose, offsets, camera, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
-    moved = replace(portrait.camera, camera_from_world=camera.camera_from_world)
-    return replace(portrait, pose=pose, offsets=offsets, camera=moved, error=error)
+    pose, offsets, moved, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
+    return pose, offsets, replace(camera, camera_from_world=moved.camera_from_world), error
 
 
 def _posed(

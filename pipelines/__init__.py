@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .animate import AnimatePipeline, Animation
-    from .export import write_export
-    from .media import VideoWriter
-    from .photos import load_photo
+    from .exports.export import write_export
+    from .media.photos import load_photo
+    from .media.video_writer import VideoWriter
     from .render import write_render
 
 __all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_export", "write_render"]
@@ -16,9 +16,9 @@ __all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_e
 _HOME = {
     "AnimatePipeline": "animate",
     "Animation": "animate",
-    "VideoWriter": "media",
-    "load_photo": "photos",
-    "write_export": "export",
+    "VideoWriter": "media.video_writer",
+    "load_photo": "media.photos",
+    "write_export": "exports.export",
     "write_render": "render",
 }
 

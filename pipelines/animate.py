@@ -18,16 +18,9 @@ from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive, shows_driver
 from ..generator import Portrait, load_generator
-from ..generator.portrait_fit import with_identity
 from ..renderer import Cameras
 from .console import Progress
-from .encode import EncoderThread
-from .fit import fit_photo
-from .framing import framed
-from .media import VideoWriter, check_target
-from .options import GENERATOR, HEAD, AnimateOptions
-from .report import Clock, write_report
-from .signals import (
+from .driving import (
     Driving,
     Source,
     check_edit,
@@ -39,6 +32,12 @@ from .signals import (
     retimed,
     to_motion,
 )
+from .fit import fit_photo
+from .framing import framed
+from .media.encoder_thread import EncoderThread
+from .media.video_writer import VideoWriter, check_target
+from .options import GENERATOR, HEAD, AnimateOptions
+from .report import Clock, write_report
 from .views import check_camera, place, view_targets
 
 CONFIG = "pipeline.json"
@@ -116,7 +115,7 @@ class AnimatePipeline:
             driving = retargeted(mixed(driving, others), portrait.head, portrait.pose.shape)
             identity = "photo"
             if asked.mode == "absolute" and shows_driver(portrait.pose, driving.motion):
-                portrait, identity = with_identity(portrait, driving.motion.shape), "driver"
+                portrait, identity = portrait.with_identity(driving.motion.shape), "driver"
             portrait = framed(portrait, asked.framing, asked.size)
             posed = _posed(portrait, driving, asked)
         driving = retimed(driving, asked.edit)

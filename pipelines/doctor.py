@@ -139,7 +139,7 @@ def _accelerator() -> Finding:
 def _kernel_cache() -> Finding:
     """Whether compiled kernels are kept, so that only the first start compiles."""
     try:
-        from ..renderer.numba_rasterizer import _rasterize
+        from ..renderer.rasterizers.numba_rasterizer import _rasterize
     except (ImportError, OSError) as error:
         return Finding("compiled kernels", f"do not load: {error}", "pip install -c constraints.txt numba", fatal=True)
     place = _rasterize.stats.cache_path
@@ -166,6 +166,6 @@ def _lack(group: str, name: str) -> str:
     """How to get what an optional rasterizer lacks; they import their packages only when they are used."""
     if group != "flamecast.rasterizers":
         return ""
-    from ..renderer.rasterize import missing
+    from ..renderer.rasterizers.rasterize import missing
 
     return missing(name)

@@ -10,10 +10,10 @@ from ..flame_motion.files import atomic_path, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..generator.portrait import Portrait
 from .console import Progress
+from .driving import Source
+from .media.photos import load_photo
 from .options import HEAD, AnimateOptions
-from .photos import load_photo
 from .report import Done, check_file
-from .signals import Source
 
 _DOUBTFUL = 2.0  # % of the inter-ocular distance
 

@@ -9,9 +9,9 @@ from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from .console import Progress
+from .driving import Source, check_edit, mix_files, mixed, open_mix, open_signal, retargeted, retimed, to_motion
 from .options import HEAD, AnimateOptions
 from .report import Clock, Done, check_file, write_report
-from .signals import Source, check_edit, mix_files, mixed, open_mix, open_signal, retargeted, retimed, to_motion
 
 
 @one_torch_thread()

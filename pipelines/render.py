@@ -30,15 +30,15 @@ from ..renderer import (
     save_maps,
     stream_maps,
 )
-from ..renderer.rasterize import require_package, resolved
+from ..renderer.rasterizers.rasterize import require_package, resolved
 from .console import Progress
+from .driving import Source, check_edit, open_signal, retargeted, retimed, to_motion
 from .fit import fit_photo
 from .framing import framed
-from .map_colors import color
-from .media import CONTAINERS, VideoWriter, check_target
+from .media.video_writer import CONTAINERS, VideoWriter, check_target
 from .options import HEAD, MAPS, RASTERIZER, AnimateOptions
 from .report import Clock, Done, write_report
-from .signals import Source, check_edit, open_signal, retargeted, retimed, to_motion
+from .sheets.map_colors import color
 from .views import MOST_VIEWS, check_camera, place
 
 CHUNK, PIXELS = 8, 8 << 18  # frames rendered together, and pixels of all their views, at most: bounds the memory

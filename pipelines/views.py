@@ -8,8 +8,8 @@ from ..flame_motion import BadInput
 from ..flame_motion.heads import PARTS
 from ..generator import Portrait
 from ..renderer import Cameras
-from ..renderer.camera_file import given_cameras
-from ..renderer.camera_paths import camera_path, place_cameras, view_list
+from ..renderer.cameras.file import given_cameras
+from ..renderer.cameras.paths import camera_path, place_cameras, view_list
 
 MOST_VIEWS = 32  # each is a video that is written at the same time
 _HEAD_PARTS = ("face", "scalp", "ears")  # what a camera circles around

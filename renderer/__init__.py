@@ -1,16 +1,16 @@
 """Multi-view geometry maps of a mesh: cameras, rasterizers, interpolation, depth, normals and 3D flow."""
 
-from .camera_conventions import from_opencv, from_opengl, from_pytorch3d, to_opencv, to_opengl, to_pytorch3d
-from .camera_file import load_cameras, save_cameras
-from .camera_paths import Path, around, camera_path, place_cameras, still, view_list
-from .cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
-from .flow import SurfaceField, flow_encoding, sample_depths, surface_field
+from .cameras.cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
+from .cameras.conventions import from_opencv, from_opengl, from_pytorch3d, to_opencv, to_opengl, to_pytorch3d
+from .cameras.file import load_cameras, save_cameras
+from .cameras.paths import Path, around, camera_path, place_cameras, still, view_list
+from .flow.flow import SurfaceField, flow_encoding, sample_depths, surface_field
 from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals, world_rays
-from .interpolate import Covered, cover, interpolate, interpolate_fast
-from .map_files import MapFolder, load_maps, save_maps
-from .maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
-from .rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
-from .source import Source, prepare_source
+from .maps.interpolate import Covered, cover, interpolate, interpolate_fast
+from .maps.map_files import MapFolder, load_maps, save_maps
+from .maps.maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
+from .maps.source import Source, prepare_source
+from .rasterizers.rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
 
 __all__ = [
     "NEAR",

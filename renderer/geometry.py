@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .cameras import Cameras
+from .cameras.cameras import Cameras
 
 
 class Topology(Protocol):

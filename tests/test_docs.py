@@ -19,9 +19,9 @@ from flamecast.flame_motion.edit import EFFECTS, apply_edit
 from flamecast.flame_motion.edit.keyframes import EASES
 from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
-from flamecast.pipelines.media import VideoWriter
+from flamecast.pipelines.media.video_writer import VideoWriter
 from flamecast.renderer import PLAIN_MAPS, SOURCE_MAPS
-from flamecast.renderer.camera_paths import camera_path
+from flamecast.renderer.cameras.paths import camera_path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def test_the_figures_of_the_readme_are_those_of_the_card():
 def test_every_command_and_option_of_the_readme_exists():
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     assert set(re.findall(r"`flamecast ([a-z]+)", README)) <= commands
-    source = (ROOT / "pipelines" / "cli.py").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "pipelines" / "cli").glob("*.py"))
     names = {option.replace("-", "_") for option in re.findall(r"`--([a-z-]+)", README)}
     assert names and all(re.search(rf"\b{name}:", source) for name in names), names
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..controls import ANGLES, apply_controls
-from ..heads import load_head
+from ..head_library import load_head
 from ..sequence import FlameSequence
 from .keyframes import curve
 

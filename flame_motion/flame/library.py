@@ -14,7 +14,8 @@ import torch
 
 from ..errors import BadInput, MissingAsset
 from ..files import existing_file
-from ..heads import WHOLE, Head, load_open_head
+from ..head_file import WHOLE, load_open_head
+from ..heads import Head
 from ..npz import load_arrays, save_arrays
 from .complete import completed
 from .flame_file import GIVEN, LICENCE_PAGE, convert, model_name

@@ -11,7 +11,7 @@ from ..retarget import retarget
 from ..sequence import FlameSequence
 from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
-from .trackers import CAP4D_KEYS, VHAP_KEYS, Where, from_cap4d, from_vhap, head_named
+from .trackers import CAP4D_KEYS, VHAP_KEYS, Where, head_named
 
 if TYPE_CHECKING:
     from ..heads import Head
@@ -26,10 +26,13 @@ def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tu
     if Path(path).suffix.lower() == ".csv":
         return _take_on(path, head_named(head))
     if Path(path).is_dir():
-        return from_vhap(path, head, fps), []
+        return FlameSequence.from_vhap(path, head, fps), []
     arrays = load_arrays(path)
     if "format_version" not in arrays:
-        for keys, reader, origin in ((VHAP_KEYS, from_vhap, "VHAP"), (CAP4D_KEYS, from_cap4d, "CAP4D")):
+        for keys, reader, origin in (
+            (VHAP_KEYS, FlameSequence.from_vhap, "VHAP"),
+            (CAP4D_KEYS, FlameSequence.from_cap4d, "CAP4D"),
+        ):
             if set(keys) <= arrays.keys():
                 return reader(path, head, fps), [f"{path} is a {origin} track, which does not say its rate: {fps:g} Hz"]
     return FlameSequence.load(path), []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from torch import Tensor
 from .. import rotations
 from ..errors import BadInput
 from ..npz import load_arrays
-from ..sequence import FlameSequence
 
 if TYPE_CHECKING:
     from ..heads import Head
@@ -24,13 +23,15 @@ VHAP_KEYS = ("shape", "expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", 
 CAP4D_KEYS = ("shape", "expr", "rot", "tra", "eye_rot")
 
 
-def from_vhap(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence:
-    """A VHAP track: `tracked_flame_params_*.npz`, or the `flame_param/` folder of one file a frame it exports.
+def read_vhap(path: Where, head: str | Head) -> dict[str, Any]:
+    """The fields, all but `fps`, of a `FlameSequence` from a VHAP track.
+
+    That is `tracked_flame_params_*.npz`, or the `flame_param/` folder of one file a frame that VHAP exports.
 
     Keys read: `shape [S]`, `expr [T,E]`, `rotation`, `neck_pose`, `jaw_pose`, `translation [T,3]`, `eyes_pose [T,6]`
     (left, right). VHAP poses FLAME as we do, so all are taken as they are. Not carried: `static_offset`,
-    `dynamic_offset`, texture, lights, cameras. The file says neither rate nor FLAME version: give `fps` and the `head`
-    that was tracked with (an id, name, file or Head). BadInput when the file does not fit it.
+    `dynamic_offset`, texture, lights, cameras. The file does not say its FLAME version: give the `head` that was
+    tracked with (an id, name, file or Head). BadInput when the file does not fit it.
     """
     person = head_named(head)
     files = sorted(Path(path).glob("*.npz")) if Path(path).is_dir() else [Path(path)]
@@ -45,22 +46,21 @@ def from_vhap(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence
         return torch.cat(pieces)
 
     expression = _fitted(path, "expr", track("expr", -1), person.expression.shape[-1])
-    return FlameSequence(
-        shape=_fitted(path, "shape", _vector(path, parts[0]["shape"]), person.identity.shape[-1]),
-        expression=expression,
-        rotation=track("rotation", 3),
-        neck=track("neck_pose", 3),
-        jaw=track("jaw_pose", 3),
-        eyes=track("eyes_pose", 6).reshape(-1, 2, 3),
-        eyelids=torch.zeros(len(expression), 2),
-        translation=track("translation", 3),
-        fps=fps,
-        head=person.id,
-    )
+    return {
+        "shape": _fitted(path, "shape", _vector(path, parts[0]["shape"]), person.identity.shape[-1]),
+        "expression": expression,
+        "rotation": track("rotation", 3),
+        "neck": track("neck_pose", 3),
+        "jaw": track("jaw_pose", 3),
+        "eyes": track("eyes_pose", 6).reshape(-1, 2, 3),
+        "eyelids": torch.zeros(len(expression), 2),
+        "translation": track("translation", 3),
+        "head": person.id,
+    }
 
 
-def from_cap4d(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequence:
-    """A CAP4D `fit.npz`.
+def read_cap4d(path: Where, head: str | Head) -> dict[str, Any]:
+    """The fields, all but `fps`, of a `FlameSequence` from a CAP4D `fit.npz`.
 
     Keys read: `shape [S]`, `expr [T,E]` (CAP4D puts a blink shape in the place of its last axis: it becomes our
     eyelids), `rot`, `tra [T,3]`, `eye_rot [T,3]` (both eyes), and where present `neck_rot`, `jaw_rot [T,3]`. Cameras
@@ -84,23 +84,22 @@ def from_cap4d(path: Where, head: str | Head, fps: float = 25.0) -> FlameSequenc
     body = rotations.compose(turn, torso)
     # Theirs moves a head point x to R x + tra; ours to R (x - neck) + B (neck - root) + root + t, with B = R torso.
     moved = _turned(turn, neck) - _turned(body, neck - root)
-    return FlameSequence(
-        shape=shape,
-        expression=coefficients,
-        rotation=body,
-        neck=-torso,
-        jaw=jaw,
-        eyes=gaze[:, None].repeat(1, 2, 1),
-        eyelids=blink.repeat(1, 2),
-        translation=shift + moved - root,
-        fps=fps,
-        head=person.id,
-    )
+    return {
+        "shape": shape,
+        "expression": coefficients,
+        "rotation": body,
+        "neck": -torso,
+        "jaw": jaw,
+        "eyes": gaze[:, None].repeat(1, 2, 1),
+        "eyelids": blink.repeat(1, 2),
+        "translation": shift + moved - root,
+        "head": person.id,
+    }
 
 
 def head_named(head: str | Head) -> Head:
     """A head by name, id or file, or the head itself."""
-    from ..heads import load_head
+    from ..head_library import load_head
 
     return load_head(head) if isinstance(head, str) else head
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ..heads import read_head
+from ..head_file import read_head
 from . import correctives, eyes, learn, nostrils, skinning
 from .assemble import whole_body
 from .body import Body

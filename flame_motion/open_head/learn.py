@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .facemesh import (
-    COUNT,
-    LIPS_INNER_LOWER,
-    LIPS_INNER_UPPER,
-    LIPS_MIDDLE,
-    LIPS_OUTER_LOWER,
-    LIPS_OUTER_UPPER,
-    RIGID,
-)
+from .facemesh import COUNT, LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_MIDDLE, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER, RIGID
 from .footage import align
 
 DEPTH = 0.6  # MediaPipe's depth counts this much next to its x and y

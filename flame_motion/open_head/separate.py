@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..heads import Head
-from ..tracking.fit import JAW, LIDS, LandmarkFit, Observation, Pinhole, observe
+from ..tracking.landmark_fit import JAW, LIDS, LandmarkFit, Observation, Pinhole, observe
 from ..tracking.solve import Identity, initial
 from .footage import DISTANCE, Person
 

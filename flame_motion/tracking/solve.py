@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..rotations import axis_angle_from_matrix, skew
-from .fit import LIDS, NECK, Frames, LandmarkFit, Observation, Pinhole, project_rows
+from .landmark_fit import LIDS, NECK, Frames, LandmarkFit, Observation, Pinhole, project_rows
 
 
 def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:

@@ -15,8 +15,8 @@ from ..heads import Head
 from ..rotations import axis_angle_from_matrix
 from ..sequence import FlameSequence
 from .anchors import Anchors
-from .fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .focal import estimate_focal
+from .landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
 from .solve import RigidPoints, fit_frames, fit_identity, initial
 

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.tracking.anchors import Anchors, AnchorTracker
-from flamecast.flame_motion.tracking.fit import Pinhole
+from flamecast.flame_motion.tracking.landmark_fit import Pinhole
 from flamecast.flame_motion.tracking.landmarks import Face, MediaPipeDetector
 from flamecast.flame_motion.tracking.track import track_landmarks
 

@@ -10,8 +10,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
-from flamecast.flame_motion.tracking.fit import Frames, LandmarkFit, Pinhole, observe
 from flamecast.flame_motion.tracking.focal import estimate_focal
+from flamecast.flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Pinhole, observe
 from flamecast.flame_motion.tracking.solve import solve_chain
 from flamecast.flame_motion.tracking.track import WINDOW, track_landmarks, windows
 

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
+from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, head_library, load_head
 from flamecast.flame_motion.flame import find_converted, load_flame
 from flamecast.flame_motion.flame.flame_file import OPEN_SHA256, convert, model_name
 from flamecast.flame_motion.flame.safe_pickle import as_array, read_pickle
@@ -27,11 +27,10 @@ N, F = 5023, 9976
 def home(tmp_path, monkeypatch):
     """A FLAMECAST_HOME of this test's own, and nothing remembered from another."""
     monkeypatch.setenv("FLAMECAST_HOME", str(tmp_path / "home"))
-    from flamecast.flame_motion import heads
 
-    heads._load_head.cache_clear()
+    head_library._load_head.cache_clear()
     yield tmp_path / "home"
-    heads._load_head.cache_clear()
+    head_library._load_head.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -274,9 +273,8 @@ def test_a_flame_head_is_found_again_by_the_id_in_a_motion(tmp_path, home, flame
     assert motion.head == head.id and head(motion).shape == (2, N, 3)
     assert torch.allclose(head(motion)[0], head.template, atol=1e-6)
     path.unlink()
-    from flamecast.flame_motion import heads
 
-    heads._load_head.cache_clear()
+    head_library._load_head.cache_clear()
     assert torch.equal(load_head(head.id).template, head.template)
     assert [file.name for file in (home / "heads").iterdir()] == ["flame2023_Open.npz"]
 

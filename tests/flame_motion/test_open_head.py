@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from flamecast.flame_motion.open_head.expressions import names
 from flamecast.flame_motion.open_head.eyes import RADIUS, RIM
 from flamecast.flame_motion.open_head.mesh import boundary
 
-FILE = heads.Path(heads.__file__).parent / "open_head" / "open.npz"
+FILE = Path(heads.__file__).parent / "open_head" / "open.npz"
 FLIP = np.array([-1.0, 1.0, 1.0])
 LIPS_UPPER, LIPS_LOWER = 13, 14  # MediaPipe's inner lip middles
 CORNER_RIGHT, CORNER_LEFT = 61, 291

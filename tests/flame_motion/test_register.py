@@ -13,7 +13,7 @@ from flamecast.flame_motion.flame.register import _built_in_head, register
 from flamecast.flame_motion.flame.surface import Mesh, ball_of, border_loops, project
 from flamecast.flame_motion.flame.topology import EYEBALLS, SKIN
 from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.tracking.fit import LandmarkFit
+from flamecast.flame_motion.tracking.landmark_fit import LandmarkFit
 from flamecast.flame_motion.tracking.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
 
 TWINS = {33: 263, 133: 362, 61: 291, 159: 386, 145: 374, 70: 300, 107: 336, 234: 454, 172: 397, 98: 327, 78: 308}

@@ -14,14 +14,7 @@ from torch import Tensor
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.controls import apply_controls
 from flamecast.flame_motion.edit import apply_edit, demo_motion
-from flamecast.flame_motion.retarget import (
-    _unposed,
-    borrowed_axes,
-    correspondence,
-    head_of,
-    part_vertices,
-    retarget,
-)
+from flamecast.flame_motion.retarget import _unposed, borrowed_axes, correspondence, head_of, part_vertices, retarget
 from flamecast.flame_motion.transfer import drive, keep_rest, rest_of
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "sadtalker__ref_video_WDA_KatieHill_000.mp4"

@@ -11,7 +11,7 @@ import pytest
 from av.video.reformatter import Colorspace
 
 from flamecast.flame_motion import BadInput, TextPrompt, VideoClip, Waveform
-from flamecast.flame_motion.media import constant_rate
+from flamecast.flame_motion.media.frames import constant_rate
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CLIPS = sorted((DATA / "clips").glob("*.mp4"))

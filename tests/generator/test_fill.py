@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flamecast.generator.fill import backdrop, fill
+from flamecast.generator.warp.fill import backdrop, fill
 
 
 def test_known_pixels_stay_and_a_constant_is_continued():

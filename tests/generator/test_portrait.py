@@ -9,7 +9,6 @@ import torch
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.npz import load_arrays
 from flamecast.generator import Portrait
-from flamecast.generator.portrait_fit import with_identity
 from flamecast.renderer import to_pixels
 
 
@@ -96,11 +95,11 @@ def test_not_a_portrait_file(tmp_path):
 
 
 def test_a_portrait_takes_another_identity_and_still_meets_the_landmarks(portrait):
-    same = with_identity(portrait, portrait.shape)
+    same = portrait.with_identity(portrait.shape)
     assert float((same.vertices() - portrait.vertices()).norm(dim=-1).mean()) < 5e-4
     left, top, side = portrait.face_window()
     for own in (portrait, portrait.cropped(left, top, side, side)):
-        other = with_identity(own, -own.shape)
+        other = own.with_identity(-own.shape)
         assert torch.equal(other.shape, -own.shape)
         assert reprojection(other) < 0.3 and other.error > portrait.error
         assert torch.equal(other.camera.intrinsics, own.camera.intrinsics)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flamecast.generator.texture import FAIR_SKIN, _light, bake_texture
+from flamecast.generator.warp.texture import FAIR_SKIN, _light, bake_texture
 
 
 def test_a_black_and_white_photo_gets_no_colored_teeth_tongue_and_eyes(portrait) -> None:

@@ -10,8 +10,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence
 from flamecast.generator import load_generator
-from flamecast.generator.shell import build_shell
-from flamecast.generator.warp import wall_homography
+from flamecast.generator.warp.generator import wall_homography
+from flamecast.generator.warp.shell import build_shell
 from flamecast.renderer import Cameras, place_cameras, to_pixels
 
 

@@ -23,7 +23,7 @@ from flamecast.flame_motion.retarget import retarget
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.fit import fit_photo, write_fit
-from flamecast.pipelines.media import GENERATED_MARK, VideoWriter
+from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter
 from flamecast.pipelines.motion import write_motion
 
 FRAMES, FPS, GAP = 24, 30000 / 1001, range(8, 12)

@@ -17,7 +17,7 @@ from PIL import Image
 from flamecast.flame_motion import FlameSequence
 from flamecast.flame_motion.npz import load_arrays
 from flamecast.pipelines import cli
-from flamecast.pipelines.media import VideoWriter
+from flamecast.pipelines.media.video_writer import VideoWriter
 
 LONG = 300 * "n"
 DEMO = ["animate", "demo", "--motion", "demo", "-o", "out.mp4"]

@@ -58,7 +58,7 @@ def test_a_missing_system_library_names_its_package(monkeypatch):
     assert found["libGL.so.1"].fatal and found["libGL.so.1"].advice == "apt install libgl1"
 
 
-@pytest.mark.parametrize("name", ["torch", "av", "flamecast.renderer.numba_rasterizer"])
+@pytest.mark.parametrize("name", ["torch", "av", "flamecast.renderer.rasterizers.numba_rasterizer"])
 def test_what_does_not_load_is_reported(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)  # importing it raises ImportError
     assert any(finding.fatal and "not load" in finding.state for finding in (
@@ -84,7 +84,7 @@ def test_every_rasterizer_is_listed_and_those_that_lack_a_package_say_how_to_get
 
 
 def test_kernels_that_cannot_be_kept_are_said(monkeypatch):
-    import flamecast.renderer.numba_rasterizer as rasterizer
+    import flamecast.renderer.rasterizers.numba_rasterizer as rasterizer
 
     monkeypatch.setattr(rasterizer, "_rasterize", SimpleNamespace(stats=SimpleNamespace(cache_path=None)))
     assert "NUMBA_CACHE_DIR" in doctor._kernel_cache().advice

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from flamecast.pipelines.encode import EncoderThread
-from flamecast.pipelines.media import VideoWriter
+from flamecast.pipelines.media.encoder_thread import EncoderThread
+from flamecast.pipelines.media.video_writer import VideoWriter
 
 FRAME = np.zeros((1, 16, 16, 3), np.uint8)
 

@@ -17,7 +17,7 @@ from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.looks import LOOKS, face_looks
-from flamecast.pipelines.gltf import save_gltf
+from flamecast.pipelines.exports.gltf import save_gltf
 
 KINDS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}

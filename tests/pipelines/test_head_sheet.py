@@ -12,8 +12,8 @@ from PIL import Image
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.looks import LOOKS, face_looks
-from flamecast.pipelines.head_sheet import close_up, overview, posed, write_head_sheet
-from flamecast.pipelines.panels import INSIDE_OUT, PAPER, Artist, Panel
+from flamecast.pipelines.sheets.head_sheet import close_up, overview, posed, write_head_sheet
+from flamecast.pipelines.sheets.panels import INSIDE_OUT, PAPER, Artist, Panel
 
 HEAD = load_head()
 REST = FlameSequence.neutral(1, 25.0, HEAD)

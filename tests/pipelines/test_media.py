@@ -17,7 +17,7 @@ import pytest
 from skimage.data import astronaut
 
 from flamecast.flame_motion.errors import BadInput
-from flamecast.pipelines.media import GENERATED_MARK, VideoWriter, check_target
+from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter, check_target
 
 
 def _decode(path):
@@ -127,7 +127,7 @@ def test_no_frame_no_file(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_process_leaves_nothing(tmp_path, number):
     code = (
-        "import sys, numpy as np; from flamecast.pipelines.media import VideoWriter\n"
+        "import sys, numpy as np; from flamecast.pipelines.media.video_writer import VideoWriter\n"
         "with VideoWriter(sys.argv[1], 25) as writer:\n"
         "    frame = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)\n"
         "    for index in range(100_000):\n"

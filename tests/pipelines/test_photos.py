@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from flamecast.flame_motion.errors import BadInput
-from flamecast.pipelines.media import VideoWriter
-from flamecast.pipelines.photos import WORKING_SIDE, load_photo
+from flamecast.pipelines.media.photos import WORKING_SIDE, load_photo
+from flamecast.pipelines.media.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")

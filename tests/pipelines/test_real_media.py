@@ -12,8 +12,8 @@ import pytest
 
 from flamecast.flame_motion import VideoClip, Waveform
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.media import VideoWriter
-from flamecast.pipelines.photos import load_photo
+from flamecast.pipelines.media.photos import load_photo
+from flamecast.pipelines.media.video_writer import VideoWriter
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CLIPS = sorted((DATA / "clips").glob("*.mp4"))

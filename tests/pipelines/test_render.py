@@ -83,7 +83,7 @@ def test_a_rasterizer_that_is_not_installed_says_how_to_get_it(motion, tmp_path)
 
 
 def test_the_renderer_bench_prints_one_object(capsys, monkeypatch):
-    import flamecast.pipelines.bench_renderer as module
+    import flamecast.pipelines.bench.bench_renderer as module
 
     monkeypatch.setattr(module, "SIZE", 64)
     monkeypatch.setattr(module, "ROUNDS", 1)
@@ -149,7 +149,7 @@ def test_ten_minutes_take_no_more_memory_than_ten_seconds(tmp_path):
 
 
 def test_colors_are_constant_over_the_clip_and_bounded(motion):
-    from flamecast.pipelines.map_colors import color
+    from flamecast.pipelines.sheets.map_colors import color
     from flamecast.renderer import pinhole
 
     head = load_head(motion.head)

@@ -16,7 +16,7 @@ from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.fit import fit_photo
 from flamecast.pipelines.views import MOST_VIEWS, check_camera, place, view_targets
 from flamecast.renderer import pinhole, place_cameras
-from flamecast.renderer.camera_file import save_cameras
+from flamecast.renderer.cameras.file import save_cameras
 
 
 @pytest.fixture(scope="module")

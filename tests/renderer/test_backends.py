@@ -16,10 +16,10 @@ from torch import Tensor
 
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.renderer import Cameras, clip, load_rasterizer, look_at, pinhole, rasterize, rasterizer_names
-from flamecast.renderer.nvdiffrast_rasterizer import padded
-from flamecast.renderer.rasterize import missing
+from flamecast.renderer.rasterizers.nvdiffrast_rasterizer import padded
+from flamecast.renderer.rasterizers.rasterize import missing
 
-registry = importlib.import_module("flamecast.renderer.rasterize")
+registry = importlib.import_module("flamecast.renderer.rasterizers.rasterize")
 EXACT = ("numba", "torch", "cuda")  # same arithmetic: bit-equal
 NEARNESS = {"nvdiffrast": 0.0625}  # px from an edge within which a pixel may differ; nvdiffrast snaps to 1/16 px
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"

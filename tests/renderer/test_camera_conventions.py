@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flamecast.renderer import Cameras, look_at, pinhole, place_cameras, to_pixels
-from flamecast.renderer.camera_conventions import (
+from flamecast.renderer.cameras.conventions import (
     from_opencv,
     from_opengl,
     from_pytorch3d,

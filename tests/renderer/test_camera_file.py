@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from flamecast.renderer import Cameras, pinhole, place_cameras, to_pixels
-from flamecast.renderer.camera_file import LARGEST, load_cameras, save_cameras
+from flamecast.renderer.cameras.file import LARGEST, load_cameras, save_cameras
 
 PIVOT = [0.01, -0.02, 0.03]
 

@@ -12,7 +12,7 @@ import torch
 
 from flamecast.flame_motion.edit.keyframes import EASES as EDIT_EASES
 from flamecast.renderer import Cameras, camera_path, pinhole, place_cameras
-from flamecast.renderer.camera_keyframes import EASES, LARGEST, RANGES
+from flamecast.renderer.cameras.keyframes import EASES, LARGEST, RANGES
 
 
 @pytest.fixture

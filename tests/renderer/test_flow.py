@@ -21,7 +21,7 @@ from flamecast.renderer import (
     to_pixels,
     unproject,
 )
-from flamecast.renderer.closest import build_tree, neighbors
+from flamecast.renderer.flow.closest import build_tree, neighbors
 
 
 def brute_force(points: np.ndarray, corners: np.ndarray) -> np.ndarray:

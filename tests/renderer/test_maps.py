@@ -31,7 +31,7 @@ from flamecast.renderer import (
 
 from .conftest import Mesh, make_mesh
 
-maps_module = importlib.import_module("flamecast.renderer.maps")
+maps_module = importlib.import_module("flamecast.renderer.maps.maps")
 ORIGIN = [0.0, 0.0, 0.0]
 
 

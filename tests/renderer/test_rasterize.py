@@ -14,9 +14,9 @@ from torch import Tensor
 
 from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names, working_rasterizers
 from flamecast.renderer.parallel import split
-from flamecast.renderer.rasterize import missing
+from flamecast.renderer.rasterizers.rasterize import missing
 
-registry = importlib.import_module("flamecast.renderer.rasterize")
+registry = importlib.import_module("flamecast.renderer.rasterizers.rasterize")
 BACKENDS = [
     "numba",
     "torch",

@@ -1,0 +1,51 @@
+"""What a driver hands back, and how long work says how far it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from .errors import BadInput
+from .sequence import FlameSequence
+from .signals import Waveform
+
+
+class Progress(Protocol):
+    """What long work calls as it goes: the stage, how many are done, of how many (0 when not known)."""
+
+    def __call__(self, stage: str, done: int, of: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Driven:
+    """The motion of one signal, and what came with it.
+
+    It may be read like the motion itself (`driven.fps`, `driven.jaw`, `len(driven)`, `driven.save(path)`): to poses,
+    losses and edits that is all it is.
+    """
+
+    motion: FlameSequence
+    facts: dict[str, Any] = field(default_factory=dict)  # of the signal, for the report: what JSON can hold
+    sound: str | os.PathLike[str] | Waveform | None = None  # goes with the motion: a media file, or samples
+    problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
+    frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.motion, FlameSequence):
+            raise BadInput(f"Driven.motion: expected a FlameSequence, got {type(self.motion).__name__}")
+        if not (self.sound is None or isinstance(self.sound, (str, os.PathLike, Waveform))):
+            raise BadInput(f"Driven.sound: expected a file, a Waveform or None, got {type(self.sound).__name__}")
+        if isinstance(self.sound, str):
+            object.__setattr__(self, "sound", Path(self.sound))
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return len(self.motion)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the motion has: reached only for names that are not fields of this class."""
+        if name.startswith("__") or name == "motion":
+            raise AttributeError(name)
+        return getattr(self.motion, name)

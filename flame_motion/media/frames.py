@@ -1,0 +1,195 @@
+"""Frames of a video file: a constant-rate, upright view of them, one in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadInput
+from .container import opened, reason
+
+# Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
+WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    """The first moving-picture stream (not cover art). BadInput when there is none."""
+    import av
+
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise BadInput(f"{path}: its video is in a format that cannot be decoded here")
+            return stream
+    raise BadInput(f"{path}: there is no picture in this file" + (", only sound" if container.streams.audio else ""))
+
+
+@dataclass(frozen=True)
+class FileFrames:
+    """Frames of one file at a constant rate; iterating decodes from the start, one frame in memory at a time."""
+
+    path: Path
+    fps: float
+    start: float  # s: when the first frame shows, on the file's own clock
+    stamps: list[int]  # when each frame of the file shows, in time_base, ascending
+    slots: list[int | None]  # which of `stamps` output k shows, None = the one before goes on
+    aspect: float  # width of a stored pixel over its height
+    timed: bool  # decoded frames carry such a stamp; otherwise the k-th has the k-th
+    problems: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path) -> FileFrames:
+        """Read the file's timestamps (no pictures yet) and lay them on a constant-rate grid."""
+        with opened(path) as container:
+            stream = _video_stream(container, path)
+            stamps, problems = _timestamps(container, stream)
+            time_base, average, aspect = stream.time_base, stream.average_rate, float(stream.sample_aspect_ratio or 1)
+            timed = stamps is not None and not WITHOUT_TIMES & set(container.format.name.split(","))
+            if stamps is None:
+                stamps, time_base = list(range(_packet_count(path))), 1 / Fraction(average or 25)
+        if not stamps:
+            raise BadInput(f"{path}: not one frame of its video can be read; the file is cut off or damaged")
+        fps, slots = constant_rate(stamps, time_base, average)
+        if len(set(slots) - {None}) < len(slots) or len(slots) < len(stamps):
+            count = f"{len(stamps)} frames in the file, {len(slots)} shown"
+            problems.append(f"the frame rate varies: taken at a constant {fps:.5g} fps ({count})")
+        frames = cls(path, fps, float(stamps[0] * time_base), stamps, slots, aspect, timed, problems)
+        if next(iter(frames), None) is None:
+            raise BadInput(f"{path}: not one frame of its video can be decoded; the file is cut off or damaged")
+        return frames
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """[H, W, 3] uint8 RGB, upright."""
+        size: tuple[int, int] | None = None  # of the first frame; a stream may change it midway
+        for frame, repeats in self._schedule():
+            size = size or (round(frame.width * self.aspect), frame.height)
+            yield from repeat(_upright_rgb(frame, *size), repeats)
+
+    def count(self) -> int:
+        """How many frames iterating gives: decodes all, converts none."""
+        return sum(repeats for _, repeats in self._schedule())
+
+    def _schedule(self) -> Iterator[tuple[Any, int]]:
+        """(decoded frame, how many outputs show it), in order; what does not decode shows its neighbour."""
+        place = {stamp: slot for slot, stamp in enumerate(self.slots) if stamp is not None}
+        shown = 0  # outputs handed out
+        waiting: Any = None
+        last = 0  # the output that `waiting` belongs to
+        for order, frame in enumerate(self._decoded()):
+            stamp = frame.pts if self.timed else self.stamps[min(order, len(self.stamps) - 1)]
+            slot = place.get(stamp)
+            if slot is None or slot < shown or (waiting is not None and slot <= last):
+                continue
+            if waiting is not None:
+                yield waiting, slot - shown
+                shown = slot
+            waiting, last = frame, slot
+        if waiting is not None:
+            held = last + 1
+            while held < len(self.slots) and self.slots[held] is None:
+                held += 1
+            yield waiting, held - shown
+            shown = held
+        lost = len(self.slots) - shown
+        if lost:
+            where = f"the clip ends at {shown / self.fps:.2f} s"
+            self._report(f"the last {lost} of {len(self.slots)} frames cannot be decoded: {where}")
+
+    def _decoded(self) -> Iterator[Any]:
+        """Every frame the decoder gives, damage reported and stepped over."""
+        import av
+
+        damaged = 0
+        with opened(self.path) as container:
+            stream = _video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            packets = container.demux(stream)
+            while True:
+                try:
+                    packet = next(packets, None)
+                    if packet is None:
+                        break
+                    decoded = packet.decode()
+                except av.error.EOFError:
+                    break
+                except av.error.FFmpegError:
+                    damaged += 1
+                    continue
+                for frame in decoded:
+                    if frame.is_corrupt:
+                        damaged += 1
+                    elif frame.pts is not None or not self.timed:
+                        yield frame
+        if damaged:
+            self._report(f"{damaged} damaged pieces of the video cannot be decoded: the frame before is shown instead")
+
+    def _report(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _packet_count(path: Path) -> int:
+    with opened(path) as container:
+        return sum(1 for packet in container.demux(_video_stream(container, path)) if packet.size)
+
+
+def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, list[str]]:
+    """When each shown packet shows, sorted and distinct (None: the file does not say), and what is wrong with it."""
+    import av
+
+    stamps: set[int] = set()
+    problems: list[str] = []
+    try:
+        for packet in container.demux(stream):
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.pts is None:
+                return None, problems
+            stamps.add(packet.pts)
+    except av.error.FFmpegError as error:
+        problems.append(f"reading stops early: {reason(error)}")
+    if stream.frames and 0 < len(stamps) < stream.frames:
+        problems.append(f"the file is cut off: {len(stamps)} of its {stream.frames} frames are there")
+    return sorted(stamps), problems
+
+
+def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | None) -> tuple[float, list[int | None]]:
+    """(fps, which stamp each output frame shows; None: the one before goes on).
+
+    Where every frame sits within half a frame of an even grid, the clip is constant-rate and nothing is repeated or
+    dropped (container rounding is not jitter). Otherwise the usual interval sets the rate, so a camera that slowed
+    down in the dark keeps all its frames.
+    """
+    count = len(stamps)
+    if count == 1:
+        return float(average or 25), list(stamps)
+    seconds = np.array(stamps, dtype=np.float64) * float(time_base)
+    seconds -= seconds[0]
+    mean_rate = (count - 1) / seconds[-1]
+    # The header's rate is exact (30000/1001); the timestamps' own is rounded. They agree in a healthy file.
+    rate = float(average) if average and abs(float(average) / mean_rate - 1) < 1 / count else mean_rate
+    if np.abs(seconds * rate - np.arange(count)).max() < 0.5:
+        return rate, list(stamps)
+    intervals = np.diff(seconds)
+    median = float(np.median(intervals))
+    usual = intervals[np.abs(intervals - median) <= max(0.05 * median, 1.5 * float(time_base))]
+    rate = min(round(1 / float(usual.mean()), 6), 120.0)
+    slots: list[int | None] = [None] * (round(seconds[-1] * rate) + 1)
+    for stamp, place in zip(stamps, np.rint(seconds * rate).astype(int), strict=True):
+        if slots[place] is None:
+            slots[place] = stamp
+    return rate, slots
+
+
+def _upright_rgb(frame: Any, width: int, height: int) -> np.ndarray:
+    """A decoded frame as [H, W, 3] uint8, scaled to width x height, then turned as its display matrix says."""
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+    # PyAV's rotation and numpy's rot90 are both counter-clockwise.
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

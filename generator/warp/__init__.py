@@ -1,0 +1,5 @@
+"""The `warp` generator: geometry alone, no training, on a CPU."""
+
+from .generator import WarpGenerator
+
+__all__ = ["WarpGenerator"]

@@ -1,0 +1,279 @@
+"""The compositing kernel of the warp generator: one pass over the picture, all cores.
+
+A pixel's colors are tuples of scalars throughout: small arrays would be written to memory and read back at every step,
+which was measured to cost more than all the arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+from ...renderer.compiled import compiled
+
+I64, F32, U8 = types.int64, types.float32, types.uint8
+ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))
+
+_helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
+
+
+def _read(dtype: types.Type, ndim: int) -> types.Array:
+    return types.Array(dtype, ndim, "C", readonly=True)
+
+
+@_helper
+def _corner(image, x, y):
+    """The pixel left of and above px (x, y), centres at +0.5, its neighbour's steps, and the shares beyond it."""
+    x = min(max(x - HALF, ZERO), np.float32(image.shape[1] - 1))
+    y = min(max(y - HALF, ZERO), np.float32(image.shape[0] - 1))
+    x0, y0 = int(x), int(y)
+    return (
+        x0,
+        y0,
+        min(x0 + 1, image.shape[1] - 1),
+        min(y0 + 1, image.shape[0] - 1),
+        x - np.float32(x0),
+        y - np.float32(y0),
+    )
+
+
+@_helper
+def _channel(image, x, y, k):
+    """One channel of image [H, W, C] at px (x, y), bilinear, continued at the edge."""
+    x0, y0, x1, y1, u, v = _corner(image, x, y)
+    above = image[y0, x0, k] + u * (np.float32(image[y0, x1, k]) - np.float32(image[y0, x0, k]))
+    below = image[y1, x0, k] + u * (np.float32(image[y1, x1, k]) - np.float32(image[y1, x0, k]))
+    return above + v * (below - above)
+
+
+@_helper
+def _sample(image, x, y):
+    """The first three channels of image at px (x, y), bilinear."""
+    return _channel(image, x, y, 0), _channel(image, x, y, 1), _channel(image, x, y, 2)
+
+
+@_helper
+def _spline(t):
+    """Catmull-Rom weights of the four pixels around a point a share t beyond the second."""
+    three, four, five = np.float32(3), np.float32(4), np.float32(5)
+    return (
+        HALF * t * (t * (TWO - t) - ONE),
+        HALF * (t * t * (three * t - five) + TWO),
+        HALF * t * (t * (four - three * t) + ONE),
+        HALF * t * t * (t - ONE),
+    )
+
+
+@_helper
+def _sharp(image, x, y):
+    """As `_sample`, by Catmull-Rom splines, which blur less."""
+    x0, y0, _, _, u, v = _corner(image, x, y)
+    if x0 < 1 or y0 < 1 or x0 > image.shape[1] - 3 or y0 > image.shape[0] - 3:
+        return _sample(image, x, y)
+    a, b = _spline(u), _spline(v)
+    red, green, blue = ZERO, ZERO, ZERO
+    for r in range(4):
+        for q in range(4):
+            w = b[r] * a[q]
+            red += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 0])
+            green += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 1])
+            blue += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 2])
+    return min(max(red, ZERO), FULL), min(max(green, ZERO), FULL), min(max(blue, ZERO), FULL)
+
+
+@_helper
+def _mix(a, b, share):
+    """Colors a and b, `share` of b."""
+    return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
+
+
+@_helper
+def _pixel(image, i, j):
+    """Pixel (i, j) as a color."""
+    return np.float32(image[i, j, 0]), np.float32(image[i, j, 1]), np.float32(image[i, j, 2])
+
+
+@_helper
+def _mirrored(x, size):
+    """x folded into 0..size as between two mirrors."""
+    x = abs(x) % (2.0 * size)
+    return np.float32(2.0 * size - x if x > size else x)
+
+
+@_helper
+def _ramp(gap):
+    """0 where a point stayed within a twentieth of a pixel, 1 from half a pixel on."""
+    return min(max((gap - np.float32(0.05)) * np.float32(2.2), ZERO), ONE)
+
+
+@_helper
+def _shows(photo_part, i, j, part):
+    """Whether the photo shows that part at or right beside half-pixel (i, j)."""
+    if photo_part[i, j] == part:
+        return True
+    for y in range(max(i - 1, 0), min(i + 2, photo_part.shape[0])):
+        for x in range(max(j - 1, 0), min(j + 2, photo_part.shape[1])):
+            if photo_part[y, x] == part:
+                return True
+    return False
+
+
+@_helper
+def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
+    """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo."""
+    size = np.float32(texture.shape[0])
+    u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
+    sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
+    color = still_color
+    if moved > 0:
+        shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
+        color = _mix(still_color, shown, moved)
+    if sure < 1:
+        baked = _sample(texture, u, v)
+        color = _mix(color, (baked[0] * dim, baked[1] * dim, baked[2] * dim), ONE - sure)
+    return color
+
+
+@_helper
+def _agrees(seen, at, y0, x0, part):
+    """Whether the four samples from (y0, x0) on see one surface, and the mean photo px and opacity if so."""
+    first = seen[y0, x0]
+    mean_x, mean_y, opacity, far = ZERO, ZERO, ZERO, ZERO
+    first_x, first_y = at[y0, x0, 0] / at[y0, x0, 2], at[y0, x0, 1] / at[y0, x0, 2]
+    for corner in range(4):
+        y, x = y0 + corner // 2, x0 + corner % 2
+        t = seen[y, x]
+        if t < 0 or part[t] != part[first]:
+            return False, ZERO, ZERO, ZERO
+        px, py = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2]
+        mean_x, mean_y, opacity = mean_x + px, mean_y + py, opacity + at[y, x, 5]
+        far = max(far, max(abs(px - first_x), abs(py - first_y)))
+    return far < 2, mean_x * QUARTER, mean_y * QUARTER, opacity * QUARTER
+
+
+@_helper
+def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still):
+    """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
+
+    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest.
+    """
+    unmoved = _pixel(photo, i, j)
+    first = seen[y0, x0]
+    if first >= 0 and part[first] > 0:
+        agree, x, y, opacity = _agrees(seen, at, y0, x0, part)
+        if agree:  # one sharp sample where all see one surface: the usual case
+            moved = ONE
+            if still and _shows(photo_part, 2 * i, 2 * j, part[first]):
+                moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
+            dim = mouth_light if part[first] >= mouth_from else ONE
+            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
+            return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
+    over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
+    under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
+    for corner in range(4):
+        y, x = y0 + corner // 2, x0 + corner % 2
+        t = seen[y, x]
+        if t < 0:
+            continue
+        px, py, opacity = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2], at[y, x, 5] * QUARTER
+        moved = ONE
+        if still and part[t] > 0 and _shows(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t]):
+            gap_x = px - np.float32(j + 0.25) - HALF * (corner % 2)
+            gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
+            moved = _ramp(max(abs(gap_x), abs(gap_y)))
+        dim = mouth_light if part[t] >= mouth_from else ONE
+        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
+        if part[t] > 0:
+            over_r, over_g, over_b, over = (
+                over_r + opacity * r,
+                over_g + opacity * g,
+                over_b + opacity * b,
+                over + opacity,
+            )
+        else:
+            under_r, under_g, under_b = under_r + opacity * r, under_g + opacity * g, under_b + opacity * b
+            under += opacity
+    return over_r, over_g, over_b, over, under_r, under_g, under_b, under
+
+
+@_helper
+def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, photo_from_target, still):
+    """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell."""
+    px, py = np.float32(j + 0.5), np.float32(i + 0.5)
+    x, y, alpha, moved = px, py, ZERO, ONE
+    if shell_seen[i, j] >= 0:
+        x, y = shell_at[i, j, 0] / shell_at[i, j, 2], shell_at[i, j, 1] / shell_at[i, j, 2]
+        if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
+            moved = _ramp(max(abs(x - px), abs(y - py)))
+        if moved > 0:
+            alpha = _channel(photo, x, y, 3) / FULL
+    elif still and under_opacity == 0:
+        moved = ZERO
+    unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
+    if moved == 0:
+        return unmoved
+    if still:
+        color = _pixel(backdrop, i, j)
+    else:
+        h = photo_from_target
+        w = h[2, 0] * px + h[2, 1] * py + h[2, 2]
+        bx = _mirrored((h[0, 0] * px + h[0, 1] * py + h[0, 2]) / w, backdrop.shape[1])
+        by = _mirrored((h[1, 0] * px + h[1, 1] * py + h[1, 2]) / w, backdrop.shape[0])
+        color = _sample(backdrop, bx, by)
+    rest = ONE - under_opacity
+    color = (under[0] + rest * color[0], under[1] + rest * color[1], under[2] + rest * color[2])
+    if alpha > 0:
+        color = _mix(color, _sharp(photo, x, y), alpha)
+    return _mix(unmoved, color, moved) if moved < 1 else color
+
+
+@compiled(
+    types.void(
+        I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
+        _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, _read(types.float64, 2), types.boolean,
+        types.Array(U8, 3, "C"),
+    ),
+    fastmath=True,
+)  # fmt: skip
+def composite_rows(
+    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, top, left, part, photo_part,
+    mouth_from, mouth_light, photo_from_target, still, out,
+):  # fmt: skip
+    """Rows start..stop-1 of out [H, W, 3].
+
+    photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not);
+    face_at [2 h', 2 w', 6] the same, then uv and opacity, four samples a pixel of the window at (top, left);
+    both valid where their *_seen >= 0; part [F] of the triangles drawn over the shell (0: under it),
+    photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from mouth_from on are inside the mouth,
+    where what the photo does not show is dimmed by mouth_light; photo_from_target homography [3, 3] of the backdrop;
+    still: the target camera is the photo's own.
+    """
+    for i in range(start, stop):
+        for j in range(out.shape[1]):
+            y0, x0 = 2 * (i - top), 2 * (j - left)
+            over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
+            under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
+            if y0 >= 0 and x0 >= 0 and y0 < face_seen.shape[0] and x0 < face_seen.shape[1]:
+                over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
+                    photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still
+                )
+            r, g, b = over_r, over_g, over_b
+            if over < np.float32(0.9999):
+                color = _behind(
+                    photo,
+                    backdrop,
+                    shell_seen,
+                    shell_at,
+                    (under_r, under_g, under_b),
+                    under,
+                    i,
+                    j,
+                    photo_from_target,
+                    still,
+                )
+                rest = ONE - over
+                r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
+            out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))
+            out[i, j, 1] = np.uint8(min(max(g + HALF, ZERO), FULL))
+            out[i, j, 2] = np.uint8(min(max(b + HALF, ZERO), FULL))

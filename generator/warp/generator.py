@@ -1,0 +1,196 @@
+"""The `warp` generator: the fitted head re-posed, everything around it carried along, no training, on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...flame_motion import FlameSequence, Head
+from ...flame_motion.heads import PARTS
+from ...flame_motion.tracking.landmarks import FACE_OUTLINE
+from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
+from ...renderer.parallel import split
+from ..portrait import Portrait
+from .fill import backdrop
+from .shell import Shell, build_shell, homogeneous_pixels
+from .texture import bake_texture, uv_vertices
+
+# Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
+MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
+OVER = ("face", "lips", "lids", "eye_left", "eye_right", *MOUTH)
+UNDER = ("neck",)
+SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
+BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
+WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
+CHUNK = 16  # frames posed together
+WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """A portrait, made ready for drawing."""
+
+    portrait: Portrait
+    shell: Shell
+    drawn: Tensor  # indices of the vertices of `faces`
+    photo: np.ndarray  # [H, W, 4] uint8, matte in alpha
+    backdrop: np.ndarray  # [H, W, 3] uint8
+    texture: np.ndarray  # [R, R, 4] uint8
+    faces: Tensor  # [F, 3] int32
+    uv_faces: np.ndarray  # [F, 3] int32
+    attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
+    part: np.ndarray  # [F] uint8, 0 for what is drawn under the shell
+    photo_part: np.ndarray  # [2 H, 2 W] uint8, which of them the photo shows
+
+
+class WarpGenerator:
+    """Animates a portrait by geometry alone."""
+
+    def __init__(self, rasterizer: str = "auto") -> None:
+        self.rasterizer = rasterizer
+
+    def __call__(
+        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None
+    ) -> Iterator[np.ndarray]:
+        """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn."""
+        scene = prepare(portrait)
+        cameras = portrait.camera if cameras is None else cameras
+        for start in range(0, len(motion), CHUNK):
+            part = motion[start : start + CHUNK]
+            vertices, sheet = portrait.vertices(part), scene.shell.pose(part)
+            moving = cameras.frame_range(start, start + len(part))
+            face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
+            light = mouth_light(portrait.head, vertices)
+            for t in range(len(part)):
+                views = [
+                    self._draw(scene, face_clip[v, t], shell_clip[v, t], float(light[t]), _one(moving, v, t))
+                    for v in range(cameras.views)
+                ]
+                yield np.stack(views)
+
+    def _draw(
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras
+    ) -> np.ndarray:
+        """One frame of one view [H, W, 3] uint8. The head is drawn with four samples a pixel."""
+        from .composite_kernel import composite_rows
+
+        height, width = camera.height, camera.width
+        sheet = shell_clip[None].contiguous()
+        shell_seen = rasterize(sheet, scene.shell.faces, height, width, self.rasterizer)
+        shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.photo_at[None])
+        top, left, rows, columns = _window(face_clip[scene.drawn], height, width)
+        face = _windowed(face_clip, top, left, rows, columns, height, width)[None]
+        face_seen = rasterize(face, scene.faces, 2 * rows, 2 * columns, self.rasterizer)
+        face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
+        still = _same(camera, scene.portrait.camera)
+        out = np.empty((height, width, 3), np.uint8)
+        split(
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
+            face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
+            mouth_light, wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
+        )  # fmt: skip
+        return out
+
+
+def mouth_light(head: Head, vertices: Tensor) -> Tensor:
+    """How lit the inside of the mouth is [T], 0.2..1: dark behind lips that hardly part. vertices [T, N, 3] m."""
+    upper, lower = head.mediapipe[13], head.mediapipe[14]
+    open_ = ((vertices[:, upper] - vertices[:, lower]).norm(dim=1) / WIDE_OPEN).clamp(0, 1)
+    return 0.2 + 0.8 * open_ * (2 - open_)
+
+
+def _window(face_clip: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
+    """(top, left, rows, columns) of the picture's pixels that the drawn vertices [M, 4] can touch; at least one."""
+    points = face_clip.numpy()
+    ahead = points[points[:, 3] > NEAR]
+    if not len(ahead):
+        return 0, 0, 1, 1
+    x, y = ((ahead[:, :2] / ahead[:, 3:] + 1) / 2 * [width, height]).T
+    left, right = (int(min(max(v, 0), width - 1)) for v in (x.min(), x.max()))
+    top, bottom = (int(min(max(v, 0), height - 1)) for v in (y.min(), y.max()))
+    return top, left, bottom - top + 1, right - left + 1
+
+
+def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int, height: int, width: int) -> Tensor:
+    """Clip coordinates [N, 4] of the whole picture as those of a window of it."""
+    scale = clip_points.new_tensor([width / columns, height / rows, 1.0, 1.0])
+    shift = clip_points.new_tensor([(width - 2 * left) / columns - 1, (height - 2 * top) / rows - 1, 0.0, 0.0])
+    return clip_points * scale + clip_points[:, 3:] * shift
+
+
+def prepare(portrait: Portrait) -> _Scene:
+    """All that does not change from frame to frame."""
+    head = portrait.head
+    vertex = uv_vertices(head)
+    photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
+    attributes = torch.cat([photo_at[vertex], head.uv, _opacity(portrait, photo_at)[vertex, None]], 1)[None]
+    matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
+    drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in OVER + UNDER]))
+    under = torch.isin(head.part[drawn], torch.tensor([PARTS.index(p) for p in UNDER]))
+    faces, part = head.faces[drawn].int(), head.part[drawn].masked_fill(under, 0).numpy().astype(np.uint8)
+    height, width = portrait.matte.shape
+    seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
+    return _Scene(
+        portrait,
+        build_shell(portrait),
+        head.faces[drawn].unique(),
+        np.dstack([portrait.image, matte]),
+        backdrop(portrait.image, portrait.matte),
+        bake_texture(portrait),
+        faces,
+        head.uv_faces[drawn].int().numpy(),
+        attributes.contiguous().numpy(),
+        part,
+        np.where(seen >= 0, part[seen], 0).astype(np.uint8),
+    )
+
+
+def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
+    """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
+
+    Under it, next to the outline only: the matte where the photo has that vertex; one that falls beside the person
+    there can be no part of them.
+    """
+    import cv2
+
+    head = portrait.head
+    outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
+    between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
+    distance = torch.cdist(head.template, between).min(1).values
+    inside = (distance / SEAM).clamp(0, 1)
+    beside = (1.8 - distance / BESIDE).clamp(0, 1)
+    x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
+    matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    over = torch.zeros(head.template.shape[0], dtype=torch.bool)
+    for name in OVER:
+        over[head.faces[head.part == PARTS.index(name)].unique()] = True
+    return torch.where(over, inside**2 * (3 - 2 * inside), beside * torch.from_numpy(matte.ravel()))
+
+
+def _one(cameras: Cameras, view: int, frame: int) -> Cameras:
+    """One view at one frame."""
+    pick = lambda m: m[view, min(frame, m.shape[1] - 1)][None]  # noqa: E731
+    return Cameras(pick(cameras.intrinsics_vt), pick(cameras.extrinsics_vt), cameras.height, cameras.width)
+
+
+def _same(a: Cameras, b: Cameras) -> bool:
+    return (
+        (a.height, a.width) == (b.height, b.width)
+        and torch.equal(a.intrinsics, b.intrinsics)
+        and torch.equal(a.camera_from_world, b.camera_from_world)
+    )
+
+
+def wall_homography(source: Cameras, target: Cameras) -> np.ndarray:
+    """Photo px from target px [3, 3] for a wall WALL m behind the head, facing the photo's camera."""
+    ks, kt = (c.intrinsics[0].double().numpy() for c in (source, target))
+    es, et = (c.camera_from_world[0].double().numpy() for c in (source, target))
+    target_from_source = et @ np.linalg.inv(es)
+    distance = es[2, 3] + WALL  # of the plane z = distance in the source camera
+    plane = np.array([[0.0, 0.0, 1.0 / distance]])
+    forth = target_from_source[:3, :3] + target_from_source[:3, 3:] @ plane
+    return np.ascontiguousarray(np.linalg.inv(kt @ forth @ np.linalg.inv(ks)))

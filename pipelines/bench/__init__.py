@@ -1,0 +1,1 @@
+"""What every stage costs on this machine."""

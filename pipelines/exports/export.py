@@ -1,0 +1,113 @@
+"""`flamecast export`: a motion for other programs, by the ending of the output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ...flame_motion import BadInput, FlameSequence, load_head
+from ...flame_motion.edit import apply_edit, edit_files
+from ...flame_motion.files import check_writable, refuse_overwriting
+from ...flame_motion.formats.arkit import has_shapes, to_arkit
+from ...flame_motion.formats.arkit_csv import write_arkit_csv
+from ...flame_motion.retarget import retarget
+from ...flame_motion.threads import one_torch_thread
+from ..console import Progress
+from ..driving import Source, open_signal, to_motion
+from ..options import HEAD, AnimateOptions
+from ..report import Done
+from .gltf import save_gltf
+from .meshes import save_materials, save_obj, save_ply
+
+ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply")
+
+
+@one_torch_thread()
+def write_export(
+    motion: Source | FlameSequence,
+    output: Path | str,
+    *,
+    frame: int | None = None,
+    edit: str | None = None,
+    seconds: float | None = None,
+    fps: float | None = None,
+    head: str | None = None,
+    progress: Progress | None = None,
+) -> Done:
+    """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: .glb, .gltf, .csv, .obj or .ply.
+
+    Meshes of a longer clip are numbered, OUT_0000.obj and so on, unless `frame` picks one. head: another head to move,
+    by retargeting; a .csv is always of the built-in head where the motion's own has no ARKit axes. BadInput for what
+    cannot be read, understood or written.
+    """
+    output = Path(output)
+    AnimateOptions(edit=edit, seconds=seconds, fps=fps)  # refuses what `animate` would refuse
+    _check_output(output)
+    refuse_overwriting([motion, *edit_files(edit), head], [output])
+    signal = open_signal(motion=motion, fps=fps, head=head or HEAD)
+    driving = to_motion(signal, head=head or HEAD, seconds=seconds, fps=fps)
+    clip = driving.motion if edit is None else apply_edit(driving.motion, edit)
+    if frame is not None:
+        if not 0 <= frame < len(clip):
+            raise BadInput(f"frame {frame}: the motion has the frames 0 to {len(clip) - 1}")
+        clip = clip[frame : frame + 1]
+    if head is not None:
+        clip = _moved(clip, head)
+    ending = output.suffix.lower()
+    if ending == ".csv":
+        return _write_csv(clip, output, driving.problems)
+    if ending in (".glb", ".gltf"):
+        save_gltf(clip, output, load_head(clip.head))
+        return Done([output], driving.problems)
+    return Done(_write_meshes(clip, output, progress), driving.problems)
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in ENDINGS:
+        given = output.suffix or "no ending"
+        raise BadInput(f"the output {output} must end in one of {', '.join(ENDINGS)}, got {given}")
+    check_writable(output)
+
+
+def _moved(clip: FlameSequence, head: str) -> FlameSequence:
+    """The clip on another head; the same clip where it is that head's already."""
+    target = load_head(head)
+    if clip.head == target.id:
+        return clip
+    return retarget(clip, target)
+
+
+def _write_csv(clip: FlameSequence, output: Path, problems: list[str]) -> Done:
+    own = load_head(clip.head)
+    if not has_shapes(own):
+        clip = _moved(clip, HEAD)
+        problems = [*problems, f"head {own.id} has no ARKit axes: the motion was retargeted to the built-in head"]
+    take = to_arkit(clip, load_head(clip.head))
+    write_arkit_csv(output, take)
+    return Done([output], [*problems, *take.notes])
+
+
+def _write_meshes(clip: FlameSequence, output: Path, progress: Progress | None) -> list[Path]:
+    """A file a frame, each whole or not there; with OBJ the materials."""
+    person = load_head(clip.head)
+    person.check(clip)
+    digits = max(4, len(str(len(clip) - 1)))
+    numbered = [output.with_name(f"{output.stem}_{k:0{digits}d}{output.suffix}") for k in range(len(clip))]
+    files = numbered if len(clip) > 1 else [output]
+    text = output.suffix.lower() == ".obj"
+    materials = output.with_suffix(".mtl")
+    for file in [*files, materials] if text else files:
+        check_writable(file)
+    for number, file in enumerate(files):
+        with torch.no_grad():
+            (vertices,) = person(clip[number : number + 1])
+        if text:
+            save_obj(file, vertices, person, materials.name)
+        else:
+            save_ply(file, vertices, person)
+        if progress is not None:
+            progress("frames", number + 1, len(files))
+    if text:
+        save_materials(materials)
+    return [*files, materials] if text else files

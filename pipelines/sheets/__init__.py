@@ -1,0 +1,1 @@
+"""Pictures for people: pages that show a head, colours for maps."""
