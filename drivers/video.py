@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import tee
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..flame_motion import FlameSequence, VideoClip, load_head
+from ..flame_motion import Driven, Progress, VideoClip, load_head
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.tracking.anchors import AnchorTracker
 from ..flame_motion.tracking.confidence import confidences, face_patch
 from ..flame_motion.tracking.landmarks import POINTS, LandmarkDetector, MediaPipeDetector
 from ..flame_motion.tracking.track import Tracking, track_landmarks
-
-Progress = Callable[[str, int, int], None]  # stage, done, of (0 when not known)
 
 
 class VideoDriver:
@@ -32,9 +29,19 @@ class VideoDriver:
         self.focal = focal
         self.detector = detector or MediaPipeDetector()
 
-    def __call__(self, signal: VideoClip, *, seed: int = 0) -> FlameSequence:
+    open = staticmethod(VideoClip.open)
+
+    def __call__(self, signal: VideoClip, *, seed: int = 0, progress: Progress | None = None) -> Driven:
         """The clip's motion. seed is there for all drivers' sake: nothing here is random."""
-        return self.track(signal).motion
+        tracking = self.track(signal, progress)
+        facts = {
+            "frames": len(tracking.motion),
+            "frames_without_face": int((~tracking.found).sum()),
+            "confidence": [round(c, 2) for c in tracking.confidence.tolist()],  # of each frame, 0..1
+        }
+        problems = list(dict.fromkeys([*signal.problems, *tracking.problems]))
+        sound = signal.path if signal.path is not None else signal.audio
+        return Driven(tracking.motion, facts, sound, problems, missing_faces(tracking))
 
     @one_torch_thread()
     def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:
@@ -55,3 +62,16 @@ class VideoDriver:
             points, width, height, clip.fps, self.head, self.focal, anchors.runs,
             confidences(np.stack(patches), points), lambda n, of: tell("fit", n, of),
         )  # fmt: skip
+
+
+def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
+    """One entry for each run of frames in which no face was found."""
+    entries: list[dict[str, Any]] = []
+    for frame, found in enumerate(tracking.found.tolist()):
+        if found:
+            continue
+        if entries and entries[-1]["frames"][1] == frame - 1:
+            entries[-1]["frames"][1] = frame
+        else:
+            entries.append({"frames": [frame, frame], "problem": "no face in the driver: interpolated"})
+    return entries

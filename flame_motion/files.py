@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Union
 
 from .errors import BadInput
 
+PathLike = Union[str, "os.PathLike[str]"]  # how a file may be named
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -146,6 +146,10 @@ class FlameSequence:
             raise BadInput(f"motion[{start}:{stop}] has no frame (the clip has {len(self)})")
         return replace(self, **{name: getattr(self, name)[start:stop] for name in CHANNELS})
 
+    def take(self, frames: Tensor) -> FlameSequence:
+        """The frames of these numbers [N] (0..len - 1, in any order, again and again) as a clip. IndexError beyond."""
+        return replace(self, **{name: getattr(self, name)[frames] for name in CHANNELS})
+
     def to(self, target: torch.device | str) -> FlameSequence:
         """The same clip on another device."""
         return replace(self, **{name: getattr(self, name).to(target) for name in ("shape", *CHANNELS)})

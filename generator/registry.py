@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
 
-from ..flame_motion import BadInput, FlameSequence
+from ..flame_motion import FlameSequence, Progress
+from ..flame_motion.plugins import make_plugin
 from ..renderer import Cameras
 from .portrait import Portrait
 
+GROUP = "flamecast.generators"
+DEFAULT_GENERATOR = "warp"
+
 
 class Generator(Protocol):
-    """Portrait + motion + cameras -> frames."""
+    """Portrait + motion + cameras -> frames; the same seed gives the same frames."""
 
     def __call__(
-        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None
+        self,
+        portrait: Portrait,
+        motion: FlameSequence,
+        cameras: Cameras | None = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
     ) -> Iterator[np.ndarray]:
-        """One uint8 [V, H, W, 3] a frame of motion."""
+        """One uint8 [V, H, W, 3] a frame of motion; `progress` is told of each as stage "generate"."""
 
 
-def load_generator(name: str = "warp", **options: Any) -> Generator:
-    """The generator of that name, made with its own options. Raises BadInput with the known names for any other."""
-    known = {entry.name: entry for entry in entry_points(group="flamecast.generators")}
-    if name not in known:
-        raise BadInput(f"Unknown generator {name!r}; known are: {', '.join(sorted(known))}.")
-    return known[name].load()(**options)
+def load_generator(name: str = DEFAULT_GENERATOR, **options: Any) -> Generator:
+    """The generator of that name, made with its own options.
+
+    Raises BadInput with the known names for any other generator or option, and for one that cannot be loaded.
+    """
+    return make_plugin(GROUP, name, options)

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..flame_motion import BadInput, FlameSequence, VideoClip, load_head
+from ..drivers.registry import GROUP as DRIVERS
+from ..drivers.registry import Driver, load_driver
+from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
+from ..flame_motion.plugins import load_plugin, option_names
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive, shows_driver
-from ..generator import Portrait, load_generator
-from ..renderer import Cameras
-from .console import Progress
-from .driving import (
-    Driving,
-    Source,
-    check_edit,
-    mix_files,
-    mixed,
-    open_mix,
-    open_signal,
-    retargeted,
-    retimed,
-    to_motion,
-)
+from ..generator import Generator, Portrait, load_generator
+from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .fit import fit_photo
 from .framing import framed
 from .media.encoder_thread import EncoderThread
 from .media.video_writer import VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .report import Clock, write_report
+from .saved import read_pipeline, write_pipeline
 from .views import check_camera, place, view_targets
 
-CONFIG = "pipeline.json"
+if TYPE_CHECKING:
+    from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 
 @dataclass(frozen=True)
@@ -53,84 +46,96 @@ class Animation:
     problems: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Parts:
+    """What a pipeline has loaded; each part once."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)  # detectors and networks hold state: one call a time
+    detector: LandmarkDetector | None = None
+    generator: Generator | None = None
+    drivers: dict[str, Driver] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class AnimatePipeline:
-    """Animates portraits: `AnimatePipeline()("photo.jpg", video="driver.mp4", output="out.mp4")`."""
+    """Animates portraits: `AnimatePipeline()("photo.jpg", video="driver.mp4", output="out.mp4")`.
+
+    Detector, head, drivers and generator are loaded at first use and kept; a pipeline may be used from several threads,
+    which then wait for each other.
+    """
 
     head: str = HEAD  # name of a head, or a FLAME file
     generator: str = GENERATOR
+    generator_options: dict[str, Any] = field(default_factory=dict)
+    driver_options: dict[str, dict[str, Any]] = field(default_factory=dict)  # by driver
+    _parts: _Parts = field(default_factory=_Parts, init=False, repr=False, compare=False)
 
     @classmethod
-    def from_pretrained(cls, folder: Source) -> AnimatePipeline:
+    def from_pretrained(cls, folder: PathLike) -> AnimatePipeline:
         """The pipeline that `save_pretrained` put into a folder. Raises BadInput."""
-        path = Path(folder) / CONFIG
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise BadInput(f"{folder} holds no pipeline: {CONFIG} was expected there ({error})") from error
-        known = {"head", "generator"}
-        if not isinstance(config, dict) or set(config) != known:
-            raise BadInput(f"{path} must hold {sorted(known)}, got {config}")
-        return cls(**config)
+        return cls(**read_pipeline(Path(folder)))
 
-    def save_pretrained(self, folder: Source) -> None:
-        """Writes the pipeline's choices into a folder."""
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"head": self.head, "generator": self.generator}, indent=2)
-        (Path(folder) / CONFIG).write_text(text + "\n", encoding="utf-8")
+    def save_pretrained(self, folder: PathLike) -> None:
+        """Writes the pipeline's parts into a folder, each in one of its own, and `model_index.json`."""
+        loaded = {"generator": self._parts.generator, **{f"driver_{k}": v for k, v in self._parts.drivers.items()}}
+        drivers = {name: self.driver_options.get(name, {}) for name in {**self._parts.drivers, **self.driver_options}}
+        write_pipeline(Path(folder), self.head, (self.generator, self.generator_options), drivers, loaded)
 
     @one_torch_thread()
     def __call__(
         self,
-        photo: Source | np.ndarray | Portrait,
+        photo: PathLike | np.ndarray | Portrait,
         *,
-        video: Source | VideoClip | None = None,
-        motion: Source | FlameSequence | None = None,
+        video: PathLike | VideoClip | None = None,
+        motion: PathLike | FlameSequence | None = None,
         text: str | None = None,
-        speech: Source | None = None,
+        speech: PathLike | None = None,
+        driver: str | None = None,
+        signal: Any = None,
         progress: Progress | None = None,
-        output: Source | None = None,
+        output: PathLike | None = None,
         **options: Any,
     ) -> Animation:
-        """Animates `photo` by one of video, motion, text or speech; `options` are those of `AnimateOptions`.
+        """Animates `photo` by one of video, motion, text, speech, or the signal of any registered driver.
 
-        photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz). With `output` the video
-        is streamed to it, one file a view; without, the frames are returned in memory. progress(stage, done, of) is
-        called as it goes. Raises BadInput or MissingAsset.
+        photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz); `options` are those of
+        `AnimateOptions`. With `output` the video is streamed to it, one file a view; without, the frames are returned
+        in memory. progress(stage, done, of) is called as it goes. Raises BadInput or MissingAsset.
         """
         asked = AnimateOptions.of(options)
         targets = self._check(asked, output)
         if output is not None:
             files = [*edit_files(asked.edit), *mix_files(asked.mix)]
-            refuse_overwriting([photo, video, motion, speech, asked.camera, *files], [*targets, _report_path(output)])
-        signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=asked.fps, head=self.head)
+            inputs = [photo, video, motion, speech, signal, asked.camera, *files]
+            refuse_overwriting(inputs, [*targets, _report_path(output)])
+        opened = open_signal(
+            video=video, motion=motion, text=text, speech=speech, driver=driver, signal=signal, fps=asked.fps,
+            motion_fps=asked.motion_fps, head=self.head,
+        )  # fmt: skip
         others = open_mix(asked.mix, self.head)
-        clock = Clock()
-        with clock.stage("fit"):
-            portrait = self._portrait(photo, asked.face)
-        with clock.stage("motion"):
-            driving = to_motion(
-                signal, head=self.head, seconds=asked.seconds, fps=asked.fps, seed=asked.seed, progress=progress
-            )
-            driving = retargeted(mixed(driving, others), portrait.head, portrait.pose.shape)
-            identity = "photo"
-            if asked.mode == "absolute" and shows_driver(portrait.pose, driving.motion):
-                portrait, identity = portrait.with_identity(driving.motion.shape), "driver"
-            portrait = framed(portrait, asked.framing, asked.size)
-            posed = _posed(portrait, driving, asked)
-        driving = retimed(driving, asked.edit)
-        cameras = place(portrait, len(posed), asked.camera, asked.views, posed.fps)
-        stream = _stream(portrait, posed, cameras, self.generator, progress)
-        frames = None if targets else np.stack(list(stream))
-        if targets:
-            _encode(stream, targets, posed.fps, driving, clock)
-        report = self._report(photo, portrait, posed, driving, asked, targets, clock) | {"identity": identity}
+        with self._parts.lock:
+            generator, clock = self._generator(), Clock()
+            portrait, driven = self._fit_and_drive(photo, opened, asked, clock, progress)
+            with clock.stage("transfer"):
+                driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
+                identity = "photo"
+                if asked.mode == "absolute" and shows_driver(portrait.pose, driven.motion):
+                    portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
+                portrait = framed(portrait, asked.framing, asked.size)
+                posed = _posed(portrait, driven, asked)
+                driven = retimed(driven, asked.edit)
+                cameras = place(portrait, len(posed), asked.camera, asked.views, posed.fps)
+            stream = generator(portrait, posed, cameras, seed=asked.seed, progress=progress)
+            frames = None if targets else np.stack(list(stream))
+            if targets:
+                _encode(stream, targets, posed.fps, driven, clock)
+        report = self._report(photo, portrait, posed, driven, asked, targets, clock) | {"identity": identity}
         if output is None:
-            return Animation([], report, frames, driving.problems)
+            return Animation([], report, frames, driven.problems)
         write_report(_report_path(output), report)
-        return Animation([*targets, _report_path(output)], report, None, driving.problems)
+        return Animation([*targets, _report_path(output)], report, None, driven.problems)
 
-    def _check(self, asked: AnimateOptions, output: Source | None) -> list[Path]:
+    def _check(self, asked: AnimateOptions, output: PathLike | None) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""
         check_camera(asked.camera, asked.views)
         targets = [] if output is None else view_targets(Path(output), asked.views, asked.camera)
@@ -138,38 +143,90 @@ class AnimatePipeline:
             check_target(target)
         if output is not None:
             check_writable(_report_path(output))
-        load_generator(self.generator)
+        self._generator()
         load_head(self.head)
         check_edit(asked.edit, self.head)
         return targets
 
-    def _portrait(self, photo: Source | np.ndarray | Portrait, face: int) -> Portrait:
+    def _generator(self) -> Generator:
+        with self._parts.lock:
+            if self._parts.generator is None:
+                self._parts.generator = load_generator(self.generator, **self.generator_options)
+            return self._parts.generator
+
+    def _detector(self) -> LandmarkDetector:
+        with self._parts.lock:
+            if self._parts.detector is None:
+                from ..flame_motion.tracking.landmarks import MediaPipeDetector
+
+                self._parts.detector = MediaPipeDetector()
+            return self._parts.detector
+
+    def driver(self, name: str) -> Driver:
+        """The driver of that name, loaded once, with the pipeline's head and detector where it takes them. BadInput."""
+        if name not in self._parts.drivers:
+            takes = option_names(load_plugin(DRIVERS, name)) or []
+            shared: dict[str, Any] = {"head": self.head} if "head" in takes else {}
+            if "detector" in takes:
+                shared["detector"] = self._detector()
+            self._parts.drivers[name] = load_driver(name, **{**shared, **self.driver_options.get(name, {})})
+        return self._parts.drivers[name]
+
+    def _fit_and_drive(
+        self,
+        photo: PathLike | np.ndarray | Portrait,
+        opened: Signal,
+        asked: AnimateOptions,
+        clock: Clock,
+        progress: Progress | None,
+    ) -> tuple[Portrait, Driven]:
+        """The portrait and the driver's motion, neither of which waits for the other."""
+
+        @one_torch_thread()
+        def fit() -> Portrait:
+            with clock.stage("fit"):
+                return self._portrait(photo, asked.face, detector)
+
+        def motion() -> Driven:
+            with clock.stage("motion"):
+                return driven_by(
+                    opened, self.driver, head=self.head, seconds=asked.seconds, fps=asked.fps, seed=asked.seed,
+                    progress=progress,
+                )  # fmt: skip
+
+        detector = self._detector()  # here: the thread beside could not have the lock that this one holds
+        with ThreadPoolExecutor(1, "fit") as beside:
+            portrait = beside.submit(fit)
+            driven = motion()
+            return portrait.result(), driven
+
+    def _portrait(self, photo: PathLike | np.ndarray | Portrait, face: int, detector: LandmarkDetector) -> Portrait:
         """The fitted portrait of whatever was given as a photo."""
         if isinstance(photo, Portrait):
             return photo
         if isinstance(photo, np.ndarray):
             if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
                 raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
-            return Portrait.fit(photo, face=face, head=self.head)
+            return Portrait.fit(photo, face=face, head=self.head, detector=detector)
         if str(photo).endswith(".npz"):
             return Portrait.load(photo)
-        return fit_photo(photo, face, self.head)
+        return fit_photo(photo, face, self.head, detector)
 
     def _report(
         self,
         photo: Any,
         portrait: Portrait,
         motion: FlameSequence,
-        driving: Driving,
+        driven: Driven,
         asked: AnimateOptions,
         targets: list[Path],
         clock: Clock,
     ) -> dict[str, Any]:
         height, width = portrait.image.shape[:2]
         return {
-            "photo": str(photo) if isinstance(photo, (str, PathLike)) else type(photo).__name__,
+            "photo": str(photo) if isinstance(photo, (str, os.PathLike)) else type(photo).__name__,
             "fit_error_percent": round(float(portrait.error), 3),
-            "driver": driving.facts,
+            "driver": driven.facts,
             "head": motion.head,
             "generator": self.generator,
             "options": {name: value for name, value in asdict(asked).items() if value is not None},
@@ -177,34 +234,25 @@ class AnimatePipeline:
             "frames": len(motion),
             "fps": motion.fps,
             "size": [width, height],
-            "problems": driving.problems,
-            "frame_problems": driving.frame_problems,
+            "problems": driven.problems,
+            "frame_problems": driven.frame_problems,
             "timings": clock.table(len(motion)),
         }
 
 
-def _report_path(output: Source) -> Path:
+def _report_path(output: PathLike) -> Path:
     return Path(output).with_suffix(".json")
 
 
-def _posed(portrait: Portrait, driving: Driving, asked: AnimateOptions) -> FlameSequence:
+def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
-    motion = drive(portrait.pose, driving.motion, asked.mode)  # type: ignore[arg-type]
+    motion = drive(portrait.pose, driven.motion, asked.mode)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 
-def _stream(
-    portrait: Portrait, motion: FlameSequence, cameras: Cameras, generator: str, progress: Progress | None
-) -> Iterator[np.ndarray]:  # [V, H, W, 3] uint8
-    for done, frames in enumerate(load_generator(generator)(portrait, motion, cameras), 1):
-        yield frames
-        if progress is not None:
-            progress("generate", done, len(motion))
-
-
-def _encode(stream: Iterator[np.ndarray], targets: list[Path], fps: float, driving: Driving, clock: Clock) -> None:
+def _encode(stream: Iterator[np.ndarray], targets: list[Path], fps: float, driven: Driven, clock: Clock) -> None:
     """Generates and encodes side by side; `generate` is the time the frames took, `encode` that of the other thread."""
-    makers = [partial(VideoWriter, target, fps, sound=driving.sound) for target in targets]
+    makers = [partial(VideoWriter, target, fps, sound=driven.sound) for target in targets]
     with clock.stage("generate and encode"):
         with EncoderThread(makers) as encoder:
             while True:

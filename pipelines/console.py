@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-
-class Progress(Protocol):
-    """What pipelines call as they go: the stage, how many are done, of how many (0 when not known)."""
-
-    def __call__(self, stage: str, done: int, of: int) -> None: ...
+    from ..flame_motion import Progress
 
 
 class Finished(Protocol):

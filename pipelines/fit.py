@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..flame_motion.files import atomic_path, check_writable, refuse_overwriting
+from ..flame_motion import Progress
+from ..flame_motion.files import PathLike, atomic_path, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..generator.portrait import Portrait
-from .console import Progress
-from .driving import Source
 from .media.photos import load_photo
 from .options import HEAD, AnimateOptions
 from .report import Done, check_file
+
+if TYPE_CHECKING:
+    from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 _DOUBTFUL = 2.0  # % of the inter-ocular distance
 
 
 @one_torch_thread()
-def fit_photo(photo: Source, face: int, head: str) -> Portrait:
+def fit_photo(photo: PathLike, face: int, head: str, detector: LandmarkDetector | None = None) -> Portrait:
     """A photo file, fitted. A cut-out's transparency is its matte."""
     image, alpha = load_photo(str(photo))
     cut_out = alpha is not None and float((alpha < 128).mean()) > 0.05
     matte = alpha.astype(np.float32) / 255 if alpha is not None and cut_out else None
-    return Portrait.fit(image, matte=matte, face=face, head=head)
+    return Portrait.fit(image, matte=matte, face=face, head=head, detector=detector)
 
 
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ..flame_motion import load_head
+from ..flame_motion import FlameSequence, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
-from .console import Progress
-from .driving import Source, check_edit, mix_files, mixed, open_mix, open_signal, retargeted, retimed, to_motion
+from .animate import AnimatePipeline
+from .driving import check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .options import HEAD, AnimateOptions
 from .report import Clock, Done, check_file, write_report
 
@@ -18,14 +19,18 @@ from .report import Clock, Done, check_file, write_report
 def write_motion(
     output: Path,
     *,
-    video: Source | None = None,
-    motion: Source | None = None,
+    video: PathLike | None = None,
+    motion: PathLike | None = None,
     text: str | None = None,
-    speech: Source | None = None,
+    speech: PathLike | None = None,
+    driver: str | None = None,
+    driver_options: dict[str, dict[str, Any]] | None = None,
+    signal: Any = None,
     edit: str | None = None,
     mix: str | None = None,
     seconds: float | None = None,
     fps: float | None = None,
+    motion_fps: float | None = None,
     head: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -35,30 +40,36 @@ def write_motion(
     head: a motion of another head is retargeted to it; when None a motion keeps its own. Then the mix, then the edit.
     """
     check_file(output, ".npz")
-    AnimateOptions(edit=edit, mix=mix, seconds=seconds, fps=fps, seed=seed)  # refuses what `animate` would refuse
+    AnimateOptions(
+        edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed
+    )  # refuses what `animate` would refuse
     report = output.with_suffix(".json")
     check_writable(report)
-    refuse_overwriting([video, speech, motion, *edit_files(edit), *mix_files(mix)], [output, report])
+    refuse_overwriting([video, speech, motion, signal, *edit_files(edit), *mix_files(mix)], [output, report])
     clock = Clock()
-    signal = open_signal(video=video, motion=motion, text=text, speech=speech, fps=fps, head=head or HEAD)
-    wanted = head or (HEAD if signal.motion is None else signal.motion.head)
+    load = AnimatePipeline(head=head or HEAD, driver_options=driver_options or {}).driver
+    opened = open_signal(
+        video=video, motion=motion, text=text, speech=speech, driver=driver, signal=signal, fps=fps,
+        motion_fps=motion_fps, head=head or HEAD,
+    )  # fmt: skip
+    wanted = head or (opened.value.head if isinstance(opened.value, FlameSequence) else HEAD)
     check_edit(edit, wanted)
     others = open_mix(mix, wanted)
     with clock.stage("motion"):
-        driving = to_motion(signal, head=wanted, seconds=seconds, fps=fps, seed=seed, progress=progress)
-        driving = retimed(mixed(retargeted(driving, load_head(wanted)), others), edit)
-        made = driving.motion if edit is None else apply_edit(driving.motion, edit)
+        driven = driven_by(opened, load, head=wanted, seconds=seconds, fps=fps, seed=seed, progress=progress)
+        driven = retimed(mixed(retargeted(driven, load_head(wanted)), others), edit)
+        made = driven.motion if edit is None else apply_edit(driven.motion, edit)
     made.save(output)
     facts = {
-        "driver": driving.facts,
+        "driver": driven.facts,
         "head": made.head,
         "frames": len(made),
         "fps": made.fps,
         "edit": edit,
         "mix": mix,
-        "problems": driving.problems,
-        "frame_problems": driving.frame_problems,
+        "problems": driven.problems,
+        "frame_problems": driven.frame_problems,
         "timings": clock.table(len(made)),
     }
     write_report(report, facts)
-    return Done([output, report], driving.problems)
+    return Done([output, report], driven.problems)

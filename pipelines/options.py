@@ -31,6 +31,7 @@ class AnimateOptions:
     fps: float | None = None  # Hz; the driver's when None
     seed: int = 0  # of everything random
     face: int = 0  # which face of the photo, counted from the largest
+    motion_fps: float | None = None  # Hz, of a motion file that does not say its own
 
     def __post_init__(self) -> None:
         from ..flame_motion.errors import BadInput
@@ -46,6 +47,7 @@ class AnimateOptions:
         if self.seed < 0:
             raise BadInput(f"seed must be 0 or more, got {self.seed}")
         _check_length(self.seconds, self.fps)
+        _check_length(None, self.motion_fps, "motion_fps")
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> AnimateOptions:
@@ -58,24 +60,25 @@ class AnimateOptions:
         return cls(**given)
 
 
-def _check_kinds(options: AnimateOptions) -> None:
+def _check_kinds(options: Any) -> None:
     """BadInput for a value that is no text or no number where one is expected; the command line checks this itself."""
     from ..flame_motion.errors import BadInput
 
-    kinds: dict[str, type] = {"str": str, "int": Integral, "float": Real}  # numpy's numbers too
+    kinds: dict[str, type] = {"str": str, "int": Integral, "float": Real, "bool": bool}  # numpy's numbers too
     for field in fields(options):
         value = getattr(options, field.name)
         kind, _, optional = str(field.type).partition(" | ")
-        if (value is None and optional) or (isinstance(value, kinds[kind]) and not isinstance(value, bool)):
+        right = isinstance(value, kinds[kind]) and (kind == "bool" or not isinstance(value, bool))
+        if right or (value is None and optional):
             continue
         raise BadInput(f"{field.name} must be {field.type}, got {value!r}")
 
 
-def _check_length(seconds: float | None, fps: float | None) -> None:
+def _check_length(seconds: float | None, fps: float | None, name: str = "fps") -> None:
     """BadInput for a length or a rate that no video can have."""
     from ..flame_motion.errors import BadInput
 
     if seconds is not None and not 0 < seconds < float("inf"):
         raise BadInput(f"seconds must be a number above 0, got {seconds:g}")
     if fps is not None and not SLOWEST <= fps <= FASTEST:
-        raise BadInput(f"fps must be {SLOWEST} to {FASTEST}, got {fps:g}")
+        raise BadInput(f"{name} must be {SLOWEST} to {FASTEST}, got {fps:g}")

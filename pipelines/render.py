@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..flame_motion import BadInput, FlameSequence, Head, MissingAsset, load_head
+from ..drivers import load_driver
+from ..flame_motion import BadInput, FlameSequence, Head, MissingAsset, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import check_writable, refuse_overwriting
+from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive
 from ..generator import Portrait
@@ -31,8 +32,7 @@ from ..renderer import (
     stream_maps,
 )
 from ..renderer.rasterizers.rasterize import require_package, resolved
-from .console import Progress
-from .driving import Source, check_edit, open_signal, retargeted, retimed, to_motion
+from .driving import check_edit, driven_by, open_signal, retargeted, retimed
 from .fit import fit_photo
 from .framing import framed
 from .media.video_writer import CONTAINERS, VideoWriter, check_target
@@ -69,8 +69,8 @@ class _Scene:
 
 @one_torch_thread()
 def write_render(
-    motion: Source | FlameSequence,
-    output: Source,
+    motion: PathLike | FlameSequence,
+    output: PathLike,
     *,
     photo: str | None = None,
     maps: str = MAPS,
@@ -82,6 +82,7 @@ def write_render(
     framing: str = AnimateOptions.framing,
     seconds: float | None = None,
     fps: float | None = None,
+    motion_fps: float | None = None,
     head: str = HEAD,
     rasterizer: str = RASTERIZER,
     progress: Progress | None = None,
@@ -98,7 +99,7 @@ def write_render(
         raise BadInput(f"the output {str(output)!r} has no name: expected a video such as maps.mp4, or a folder's name")
     if photo is None and (mode, framing) != (AnimateOptions.mode, AnimateOptions.framing):
         raise BadInput("mode and framing are about a person: give a photo with them")
-    AnimateOptions(edit=edit, mode=mode, size=size, framing=framing, seconds=seconds, fps=fps)
+    AnimateOptions(edit=edit, mode=mode, size=size, framing=framing, seconds=seconds, fps=fps, motion_fps=motion_fps)
     wanted = _wanted(maps)
     check_camera(camera, views)
     report = output.with_name(output.name + ".json") if not output.suffix else output.with_suffix(".json")
@@ -106,17 +107,17 @@ def write_render(
     refuse_overwriting([motion, photo, camera, *edit_files(edit)], [output, report])
     check_rasterizer(rasterizer)
     clock = Clock()
-    signal = open_signal(motion=motion, fps=fps, head=head)
+    signal = open_signal(motion=motion, fps=fps, motion_fps=motion_fps, head=head)
     load_head(head)
     check_edit(edit, head)
     with clock.stage("motion"):
-        driving = to_motion(signal, head=head, seconds=seconds, fps=fps)
+        driven = driven_by(signal, load_driver, head=head, seconds=seconds, fps=fps)
         if photo is None:
-            scene = _front(retimed(driving, edit).motion, edit, camera, views, size)
+            scene = _front(retimed(driven, edit).motion, edit, camera, views, size)
         else:
             portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)
-            driving = retimed(retargeted(driving, portrait.head, portrait.pose.shape), edit)
-            scene = _portrait_scene(framed(portrait, framing, size), driving.motion, edit, mode, camera, views)
+            driven = retimed(retargeted(driven, portrait.head, portrait.pose.shape), edit)
+            scene = _portrait_scene(framed(portrait, framing, size), driven.motion, edit, mode, camera, views)
     _check_size(scene.cameras, wanted, bool(output.suffix))
     with clock.stage("render and write"):
         needed = wanted if not output.suffix else tuple(dict.fromkeys([*wanted, "mask"]))
@@ -129,7 +130,7 @@ def write_render(
         else:
             _write_folder(stream, scene, output)
     facts = {
-        "driver": driving.facts,
+        "driver": driven.facts,
         "head": scene.motion.head,
         "photo": photo,
         "maps": list(wanted),
@@ -138,11 +139,11 @@ def write_render(
         "fps": scene.motion.fps,
         "size": [scene.cameras.width, scene.cameras.height],
         "rasterizer": resolved(rasterizer),
-        "problems": driving.problems,
+        "problems": driven.problems,
         "timings": clock.table(len(scene.motion)),
     }
     write_report(report, facts)
-    return Done([output, report], driving.problems)
+    return Done([output, report], driven.problems)
 
 
 def check_rasterizer(name: str) -> None:

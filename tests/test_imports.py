@@ -93,3 +93,34 @@ def test_help_loads_nothing_heavy(arguments):
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_importing_a_room_starts_no_heavy_optional_thing(room):
     assert not _loaded_after(f"import flamecast.{room}") & {"mediapipe", "cv2", "jax", "smplx", "av"}
+
+
+def _module_graph() -> dict[str, set[str]]:
+    """Which of our modules imports which, in functions too; what only a type checker imports does not count."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+        pending = list(ast.parse(path.read_text()).body)
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                continue
+            pending.extend(ast.iter_child_nodes(node))
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+                for alias in node.names:
+                    whole = ".".join([*base, alias.name])
+                    graph[name].add(whole if whole in modules else ".".join(base))
+    return graph
+
+
+def test_no_module_imports_itself_by_way_of_another():
+    graph = _module_graph()
+    assert "flame_motion.sequence" in graph["flame_motion.driven"]  # the walk sees what is there
+    while leaves := [name for name, needs in graph.items() if not needs - {name}]:
+        for leaf in leaves:
+            del graph[leaf]
+        for needs in graph.values():
+            needs.difference_update(leaves)
+    assert not graph, f"a circle goes through some of {sorted(graph)}"

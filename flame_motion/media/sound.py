@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files import PathLike
 from .container import opened
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ class Sound:
         return samples[:, :count]
 
     @classmethod
-    def of(cls, source: Waveform | str | Path) -> Sound | None:
+    def of(cls, source: Waveform | PathLike) -> Sound | None:
         """The sound of a waveform, or of a media file, where 0 s is its first picture; None when the file has none."""
-        if isinstance(source, (str, Path)):
+        if isinstance(source, (str, os.PathLike)):
             return cls._of_file(Path(source))
         samples = np.asarray(source.samples, np.float32).reshape(1, -1)
         return cls(1, _resampled_waveform(samples, int(source.sample_rate)))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...flame_motion import FlameSequence, Head
+from ...flame_motion import FlameSequence, Head, Progress
 from ...flame_motion.heads import PARTS
+from ...flame_motion.threads import one_torch_thread
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
-from ...renderer.parallel import split
+from ...renderer.parallel import ahead, cores, split
 from ..portrait import Portrait
 from .fill import backdrop
 from .shell import Shell, build_shell, homogeneous_pixels
@@ -54,23 +56,45 @@ class WarpGenerator:
         self.rasterizer = rasterizer
 
     def __call__(
-        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None
+        self,
+        portrait: Portrait,
+        motion: FlameSequence,
+        cameras: Cameras | None = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
     ) -> Iterator[np.ndarray]:
-        """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn."""
+        """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn.
+
+        Each core draws a frame of its own, a few ahead of the one that is handed out. seed is there for all
+        generators' sake: nothing here is random.
+        """
         scene = prepare(portrait)
-        cameras = portrait.camera if cameras is None else cameras
+        seen_by = portrait.camera if cameras is None else cameras
+        drawn = ahead(self._frames(scene, motion, seen_by), cores())
+        for done, frame in enumerate(drawn, 1):
+            yield frame
+            if progress is not None:
+                progress("generate", done, len(motion))
+
+    def _frames(self, scene: _Scene, motion: FlameSequence, cameras: Cameras) -> Iterator[Callable[[], np.ndarray]]:
+        """For each frame a call that draws it, [V, H, W, 3] uint8; all of them may run at once."""
         for start in range(0, len(motion), CHUNK):
             part = motion[start : start + CHUNK]
-            vertices, sheet = portrait.vertices(part), scene.shell.pose(part)
+            vertices, sheet = scene.portrait.vertices(part), scene.shell.pose(part)
             moving = cameras.frame_range(start, start + len(part))
             face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
-            light = mouth_light(portrait.head, vertices)
+            light = mouth_light(scene.portrait.head, vertices)
             for t in range(len(part)):
-                views = [
-                    self._draw(scene, face_clip[v, t], shell_clip[v, t], float(light[t]), _one(moving, v, t))
-                    for v in range(cameras.views)
-                ]
-                yield np.stack(views)
+                views = [_one(moving, v, t) for v in range(cameras.views)]
+                yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], float(light[t]), views)
+
+    @one_torch_thread()
+    def _views(
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, light: float, views: list[Cameras]
+    ) -> np.ndarray:
+        each = zip(face_clip, shell_clip, views)
+        return np.stack([self._draw(scene, face, sheet, light, view) for face, sheet, view in each])
 
     def _draw(
         self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
-from ...flame_motion import BadInput, FlameSequence, load_head
+from ...drivers import load_driver
+from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.edit import apply_edit, edit_files
-from ...flame_motion.files import check_writable, refuse_overwriting
+from ...flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
 from ...flame_motion.retarget import retarget
 from ...flame_motion.threads import one_torch_thread
-from ..console import Progress
-from ..driving import Source, open_signal, to_motion
+from ..driving import driven_by, open_signal
 from ..options import HEAD, AnimateOptions
 from ..report import Done
 from .gltf import save_gltf
@@ -25,13 +25,14 @@ ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply")
 
 @one_torch_thread()
 def write_export(
-    motion: Source | FlameSequence,
+    motion: PathLike | FlameSequence,
     output: Path | str,
     *,
     frame: int | None = None,
     edit: str | None = None,
     seconds: float | None = None,
     fps: float | None = None,
+    motion_fps: float | None = None,
     head: str | None = None,
     progress: Progress | None = None,
 ) -> Done:
@@ -42,12 +43,12 @@ def write_export(
     cannot be read, understood or written.
     """
     output = Path(output)
-    AnimateOptions(edit=edit, seconds=seconds, fps=fps)  # refuses what `animate` would refuse
+    AnimateOptions(edit=edit, seconds=seconds, fps=fps, motion_fps=motion_fps)  # refuses what `animate` would refuse
     _check_output(output)
     refuse_overwriting([motion, *edit_files(edit), head], [output])
-    signal = open_signal(motion=motion, fps=fps, head=head or HEAD)
-    driving = to_motion(signal, head=head or HEAD, seconds=seconds, fps=fps)
-    clip = driving.motion if edit is None else apply_edit(driving.motion, edit)
+    signal = open_signal(motion=motion, fps=fps, motion_fps=motion_fps, head=head or HEAD)
+    driven = driven_by(signal, load_driver, head=head or HEAD, seconds=seconds, fps=fps)
+    clip = driven.motion if edit is None else apply_edit(driven.motion, edit)
     if frame is not None:
         if not 0 <= frame < len(clip):
             raise BadInput(f"frame {frame}: the motion has the frames 0 to {len(clip) - 1}")
@@ -56,11 +57,11 @@ def write_export(
         clip = _moved(clip, head)
     ending = output.suffix.lower()
     if ending == ".csv":
-        return _write_csv(clip, output, driving.problems)
+        return _write_csv(clip, output, driven.problems)
     if ending in (".glb", ".gltf"):
         save_gltf(clip, output, load_head(clip.head))
-        return Done([output], driving.problems)
-    return Done(_write_meshes(clip, output, progress), driving.problems)
+        return Done([output], driven.problems)
+    return Done(_write_meshes(clip, output, progress), driven.problems)
 
 
 def _check_output(output: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...flame_motion.errors import BadInput
-from ...flame_motion.files import atomic_path, check_writable
+from ...flame_motion.files import PathLike, atomic_path, check_writable
 from ...flame_motion.media.sound import SAMPLE_RATE, Sound
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class VideoWriter:
         target: str | Path,
         fps: float,
         *,
-        sound: Waveform | str | Path | None = None,
+        sound: Waveform | PathLike | None = None,
         crf: int = 16,
         preset: str = "veryfast",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from skimage.data import astronaut
 
 from flamecast.drivers import load_driver
-from flamecast.flame_motion import BadInput, FlameSequence, VideoClip, load_head
+from flamecast.flame_motion import BadInput, Driven, VideoClip, load_head
 from flamecast.flame_motion.sequence import CHANNELS
 
 DRIVERS = sorted(entry_points(group="flamecast.drivers"), key=lambda entry: entry.name)
@@ -43,8 +44,15 @@ def test_there_is_a_driver():
 @pytest.mark.parametrize(("frames", "fps"), [(1, 25.0), (7, 30000 / 1001), (12, 12.0)])
 def test_a_signal_becomes_as_many_frames_as_it_lasts(entry, frames, fps):
     signal = _signal(entry, frames, fps)
-    motion = load_driver(entry.name)(signal, seed=0)
-    assert isinstance(motion, FlameSequence) and motion.head == load_head().id
+    told: list[tuple[str, int, int]] = []
+    driven = load_driver(entry.name)(signal, seed=0, progress=lambda *step: told.append(step))
+    motion = driven.motion
+    assert isinstance(driven, Driven) and motion.head == load_head().id
+    assert told and all(0 <= done and (of == 0 or done <= of) for _, done, of in told)
+    json.dumps(driven.facts)
+    for entry_ in driven.frame_problems:
+        first, last = entry_["frames"]
+        assert 0 <= first <= last < len(motion) and entry_["problem"]
     assert len(motion) == round(signal.duration * motion.fps)
     load_head().check(motion)
 
@@ -52,9 +60,15 @@ def test_a_signal_becomes_as_many_frames_as_it_lasts(entry, frames, fps):
 @pytest.mark.parametrize("entry", DRIVERS, ids=lambda entry: entry.name)
 def test_the_same_seed_gives_the_same_motion(entry):
     first, again = (load_driver(entry.name)(_signal(entry, 6, 25.0), seed=3) for _ in range(2))
-    assert all(torch.equal(getattr(first, name), getattr(again, name)) for name in ("shape", *CHANNELS))
+    for name in ("shape", *CHANNELS):
+        assert torch.equal(getattr(first.motion, name), getattr(again.motion, name)), name
 
 
 def test_an_unknown_driver_is_named_with_those_there_are():
     with pytest.raises(BadInput, match="no driver 'telepathy'.* video"):
         load_driver("telepathy")
+
+
+def test_an_option_that_a_driver_has_not_is_named_with_those_it_has():
+    with pytest.raises(BadInput, match="the driver 'video' has no option 'speed'; known are: .*focal"):
+        load_driver("video", speed=2)

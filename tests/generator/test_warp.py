@@ -104,7 +104,7 @@ def test_wall_homography_is_the_plane_seen_by_both_cameras(portrait):
 
 
 def test_unknown_generator_lists_the_known():
-    with pytest.raises(BadInput, match="Unknown generator 'magic'; known are:.*warp"):
+    with pytest.raises(BadInput, match="there is no generator 'magic'; known are:.*warp"):
         load_generator("magic")
 
 

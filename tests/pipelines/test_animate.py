@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+import torch
 from skimage.data import astronaut
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
@@ -209,8 +211,8 @@ def test_a_truncated_driver_is_animated_as_far_as_it_decodes(driver, portrait, t
 
 
 def test_a_failing_generator_leaves_no_file(portrait, tmp_path, monkeypatch):
-    def failing(name):
-        def generate(portrait, motion, cameras):
+    def failing(name, **options):
+        def generate(portrait, motion, cameras, *, seed, progress):
             yield np.zeros((1, 64, 64, 3), np.uint8)
             raise RuntimeError("broken")
 
@@ -262,11 +264,42 @@ def test_a_motion_at_a_rate_of_its_own_is_resampled(portrait):
 
 
 def test_a_pipeline_is_saved_and_loaded(tmp_path):
-    pipeline = AnimatePipeline(head="open", generator="warp")
+    options = {"video": {"focal": "estimate"}}
+    pipeline = AnimatePipeline(
+        head="open", generator="warp", generator_options={"rasterizer": "numba"}, driver_options=options
+    )
     pipeline.save_pretrained(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["driver_video", "generator", "head", "model_index.json"]
     assert AnimatePipeline.from_pretrained(tmp_path) == pipeline
-    (tmp_path / "pipeline.json").write_text('{"head": "open", "speed": 9}')
-    with pytest.raises(BadInput, match="generator"):
+    (tmp_path / "generator" / "config.json").write_text('{"name": "warp", "speed": 9}')
+    with pytest.raises(BadInput, match="must hold ..name., .options.., got"):
+        AnimatePipeline.from_pretrained(tmp_path)
+    (tmp_path / "model_index.json").write_text('{"_class_name": "AnimatePipeline", "head": "head"}')
+    with pytest.raises(BadInput, match="must name a AnimatePipeline with a head and a generator"):
         AnimatePipeline.from_pretrained(tmp_path)
     with pytest.raises(BadInput, match="no pipeline"):
         AnimatePipeline.from_pretrained(tmp_path / "none")
+
+
+def test_an_absolute_driver_of_more_than_64_frames(portrait):
+    motion = FlameSequence.neutral(frames=65, fps=25.0, head=portrait.pose.head)
+    done = AnimatePipeline()(portrait, motion=motion, size=64, mode="absolute")
+    assert len(done.frames) == 65
+
+
+def test_a_second_call_loads_nothing_again(portrait, monkeypatch):
+    pipeline = AnimatePipeline()
+    first = pipeline(portrait, motion="demo", size=64, seconds=0.1).frames
+    for name in ("load_generator", "load_driver"):
+        monkeypatch.setattr(f"flamecast.pipelines.animate.{name}", lambda *a, **k: pytest.fail("loaded again"))
+    assert np.array_equal(first, pipeline(portrait, motion="demo", size=64, seconds=0.1).frames)
+
+
+def test_two_pipelines_in_two_threads_give_what_they_give_alone(portrait):
+    jobs = [{"motion": "demo", "size": 96, "seconds": 0.3, "edit": edit} for edit in ("yaw=10deg", "smile=0.7")]
+    before = torch.get_num_threads()
+    alone = [AnimatePipeline()(portrait, **job).frames for job in jobs]
+    with ThreadPoolExecutor(2) as pool:
+        together = [future.result().frames for future in [pool.submit(AnimatePipeline(), portrait, **j) for j in jobs]]
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together))
+    assert torch.get_num_threads() == before

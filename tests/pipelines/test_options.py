@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from flamecast.flame_motion import BadInput
-from flamecast.pipelines.options import AnimateOptions
+from flamecast.pipelines.options import AnimateOptions, _check_kinds
 
 
 def test_numbers_of_numpy_are_numbers():
     options = AnimateOptions.of({"size": np.int64(128), "fps": np.float32(25), "seconds": 1})
     assert options.size == 128 and options.edit is None
+
+
+def test_options_may_be_true_or_false():
+    @dataclass(frozen=True)
+    class Some:
+        loud: bool = False
+
+    _check_kinds(Some(True))
+    with pytest.raises(BadInput, match="loud must be bool, got 1"):
+        _check_kinds(Some(1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

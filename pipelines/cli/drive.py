@@ -1,0 +1,114 @@
+"""`animate` and `motion`: what turns a signal into a video or into parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..options import GENERATOR, HEAD, AnimateOptions
+from .options import (
+    Camera,
+    DriverName,
+    DriverOption,
+    Edit,
+    Face,
+    Fps,
+    Framing,
+    GeneratorOption,
+    HeadName,
+    Mix,
+    Mode,
+    Motion,
+    MotionFps,
+    Photo,
+    Seconds,
+    Seed,
+    SignalText,
+    Size,
+    Speech,
+    Text,
+    Video,
+    Views,
+    one_edit,
+    options_of_driver,
+    plugin_options,
+)
+
+PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option")  # not for the call itself
+
+
+def animate(
+    photo: Photo,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")],
+    video: Video = None,
+    motion: Motion = None,
+    text: Text = None,
+    speech: Speech = None,
+    driver: DriverName = None,
+    signal: SignalText = None,
+    driver_option: DriverOption = None,
+    edit: Edit = None,
+    mix: Mix = None,
+    camera: Camera = None,
+    views: Views = None,
+    mode: Mode = AnimateOptions.mode,
+    size: Size = AnimateOptions.size,
+    framing: Framing = AnimateOptions.framing,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    motion_fps: MotionFps = None,
+    face: Face = AnimateOptions.face,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
+    generator_option: GeneratorOption = None,
+    seed: Seed = AnimateOptions.seed,
+) -> None:
+    """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
+    options = {key: value for key, value in locals().items() if key not in PIPELINES}
+    options["edit"] = one_edit(edit)
+    from ..animate import AnimatePipeline
+    from ..console import tell, watched
+
+    with watched() as progress:
+        pipeline = AnimatePipeline(
+            head=head,
+            generator=generator,
+            generator_options=plugin_options("flamecast.generators", generator, generator_option),
+            driver_options=options_of_driver(driver, video, driver_option),
+        )
+        done = pipeline(photo, **options, progress=progress)
+    tell(done)
+
+
+def motion(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The parameters to write: .npz.")],
+    video: Video = None,
+    motion: Motion = None,
+    text: Text = None,
+    speech: Speech = None,
+    driver: DriverName = None,
+    signal: SignalText = None,
+    driver_option: DriverOption = None,
+    edit: Edit = None,
+    mix: Mix = None,
+    seconds: Seconds = None,
+    fps: Fps = None,
+    motion_fps: MotionFps = None,
+    head: Annotated[
+        str | None, typer.Option(help="Built-in head's name, or a FLAME file; a motion keeps its own when not given.")
+    ] = None,
+    seed: Seed = AnimateOptions.seed,
+) -> None:
+    """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
+    options = {key: value for key, value in locals().items() if key not in ("output", "driver_option")}
+    options["edit"] = one_edit(edit)
+    from ..console import tell, watched
+    from ..motion import write_motion
+
+    with watched() as progress:
+        done = write_motion(
+            output, **options, driver_options=options_of_driver(driver, video, driver_option), progress=progress
+        )
+    tell(done)

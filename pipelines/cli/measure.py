@@ -1,0 +1,56 @@
+"""`bench` and `doctor`: what this machine can do."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from ..options import GENERATOR, HEAD, RASTERIZER, AnimateOptions
+from .options import (
+    HeadName,
+    Rasterizer,
+    Size,
+    Video,
+)
+
+
+class Bench(str, Enum):
+    """What to measure."""
+
+    pipeline = "pipeline"
+    renderer = "renderer"
+
+
+def bench(
+    what: Annotated[Bench, typer.Argument(help="The whole way from photo to video, or the renderer alone.")] = (
+        Bench.pipeline
+    ),
+    photo: Annotated[str, typer.Option(help="A photo of a face, or `demo` (pipeline).")] = "demo",
+    video: Video = None,
+    size: Size = AnimateOptions.size,
+    seconds: Annotated[float, typer.Option(help="How much to animate, s (pipeline).")] = 4.0,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures (pipeline).")] = GENERATOR,
+    rasterizer: Rasterizer = RASTERIZER,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer).")] = False,
+) -> None:
+    """Measure every stage here: milliseconds a frame and frames a second. The renderer is measured at 512 x 512 px."""
+    if what is Bench.renderer:
+        from ..bench.bench_renderer import print_renderer_bench
+
+        print_renderer_bench(head, rasterizer, as_json=json)
+        return
+    if json or rasterizer != RASTERIZER:
+        raise typer.BadParameter("--json and --rasterizer go with `flamecast bench renderer`")
+    from ..bench.bench import print_bench
+
+    print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)
+
+
+def doctor() -> None:
+    """Say what is installed, what is missing and what to do about it."""
+    from ..doctor import print_report
+
+    raise typer.Exit(print_report())

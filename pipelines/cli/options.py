@@ -1,0 +1,76 @@
+"""The options that several commands share, each with the sentence that becomes its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# `Optional[X]` rather than `X | None`: typer evaluates these at run time, on Python 3.10 too.
+Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it drives, its sound is kept.")]
+Motion = Annotated[
+    str | None, typer.Option(help="A motion.npz, an ARKit .csv, a VHAP or CAP4D .npz, or `demo`.", show_default=False)
+]
+Text = Annotated[str | None, typer.Option(help="What to do, in words (not built yet).")]
+Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
+Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
+Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
+Edit = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Added to every frame: smile=0.5,yaw=15deg; done to the clip: gain=1.3, smooth=0.1s, rest=0, speed=1.5; "
+        "only=mouth confines it. Or a keyframe file (.json). Give it again for one edit after another."
+    ),
+]
+Mix = Annotated[str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz.")]
+HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
+Camera = Annotated[
+    str | None,
+    typer.Option(help="Camera movement: orbit:40, arc:-20,20, dolly:0.8; or a file (.json) of keyframes or cameras."),
+]
+Views = Annotated[str | None, typer.Option(help="Yaws in degrees, one view each: -30,0,30.")]
+Mode = Annotated[str, typer.Option(help="relative: the driver's changes; absolute: its pose as it is.")]
+Size = Annotated[int, typer.Option(help="Longest side of the output, px.")]
+Framing = Annotated[str, typer.Option(help="photo: the whole photo; face: a square around the head.")]
+Rasterizer = Annotated[str, typer.Option(help="What finds the seen triangles; `flamecast doctor` lists them.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
+Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
+
+
+DriverName = Annotated[str | None, typer.Option(help="A driver of another package, by name; goes with --signal.")]
+SignalText = Annotated[
+    str | None, typer.Option("--signal", help="What that driver is driven by: a file, words, a number.")
+]
+DriverOption = Annotated[
+    list[str] | None, typer.Option(help="An option of the driver, name=value. Give it again for one more.")
+]
+GeneratorOption = Annotated[
+    list[str] | None, typer.Option(help="An option of the generator, name=value. Give it again for one more.")
+]
+MotionFps = Annotated[float | None, typer.Option(help="Rate of a motion file that does not say its own, Hz.")]
+
+
+def one_edit(edits: list[str] | None) -> str | None:
+    """Edits given one by one, as the one text that Python takes."""
+    return "; ".join(edits) if edits else None
+
+
+def plugin_options(group: str, name: str, texts: list[str] | None) -> dict[str, Any]:
+    """`name=value` texts as options of the plug-in `name`. BadInput, with those it has, for one that it has not."""
+    if not texts:
+        return {}
+    from ...flame_motion.plugins import load_plugin, options_from_text
+
+    return options_from_text(load_plugin(group, name), texts, f"{group.rpartition('.')[2].removesuffix('s')} {name}")
+
+
+def options_of_driver(driver: str | None, video: Path | None, texts: list[str] | None) -> dict[str, dict[str, Any]]:
+    """The options of the driver that is used, by its name."""
+    name = driver or ("video" if video is not None else None)
+    if not texts:
+        return {}
+    if name is None:
+        raise typer.BadParameter("--driver-option goes with --driver or --video")
+    return {name: plugin_options("flamecast.drivers", name, texts)}
