@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import BadInput
+
+_UNKNOWN_SOUND = "its sound is in a format that cannot be decoded here"
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,14 @@ class Waveform:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Waveform:
-        """The first sound track of any file PyAV reads, channels averaged, at its own rate. BadInput without one."""
-        from .media.sound import read_audio
+        """The first sound track of a file that decodes, channels averaged, at its own rate. BadInput without one."""
+        from .media.sound import SoundTrack
 
-        found = read_audio(Path(path), start=None)
-        if found is None:
-            raise BadInput(f"{path}: there is no sound in this file")
-        return cls(*found)
+        track, tracks = SoundTrack.find(Path(path))
+        samples = track.mono() if track is not None else None
+        if track is None or samples is None:
+            raise BadInput(f"{path}: {_UNKNOWN_SOUND if tracks else 'there is no sound in this file'}")
+        return cls(samples, track.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,10 @@ class VideoClip:
         """BadInput unless fps is a number above 0."""
         _check_number("VideoClip.fps", self.fps, "a number above 0")
         object.__setattr__(self, "fps", float(self.fps))
+        if isinstance(self.frames, Sized) and isinstance(self.sound, Waveform):
+            beyond = self.sound.duration - len(self.frames) / self.fps
+            if beyond > 2 / self.fps:
+                self.problems.append(_too_long(beyond))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> VideoClip:
@@ -98,15 +105,15 @@ class VideoClip:
         `problems`. BadInput when no frame can be had at all.
         """
         from .media.frames import FileFrames
-        from .media.sound import read_audio
+        from .media.webp import WebpFrames, is_animated_webp
 
-        frames = FileFrames.open(Path(path))
-
-        def sound() -> Waveform | None:
-            found = read_audio(frames.path, start=frames.start)
-            return None if found is None else Waveform(*found)
-
-        return cls(frames, frames.fps, sound, len(frames.slots), frames.problems, frames.path)
+        path = Path(path)
+        if is_animated_webp(path):
+            animation = WebpFrames.open(path)
+            return cls(animation, animation.fps, None, animation.count(), animation.problems, path)
+        frames = FileFrames.open(path)
+        sound = _sound_of(path, frames.start, len(frames.slots) / frames.fps, 1 / frames.fps, frames.problems)
+        return cls(frames, frames.fps, sound, len(frames.slots), frames.problems, path)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """The frames from the first on, [H, W, 3] uint8."""
@@ -142,6 +149,35 @@ class VideoClip:
 
         expected = None if self.expected_frames is None else min(most, self.expected_frames)
         return replace(self, frames=_First(self.frames, most), sound=sound, expected_frames=expected)
+
+
+def _sound_of(
+    path: Path, start: float, seconds: float, frame: float, problems: list[str]
+) -> Callable[[], Waveform | None] | None:
+    """A reader of a video's sound from `start` on; None when there is none to read.
+
+    start: s, the first picture on the file's clock. seconds: of all pictures. frame: s, of one. `problems` is told of
+    sound that no decoder is for, and of sound that goes on after the pictures, because no video holds it.
+    """
+    from .media.sound import SoundTrack
+
+    track, tracks = SoundTrack.find(path)
+    if track is None:
+        problems.extend([f"{_UNKNOWN_SOUND}: the clip is silent"] if tracks else [])
+        return None
+    beyond = (track.end or 0.0) - (start + seconds)
+    if beyond > 2 * frame:
+        problems.append(_too_long(beyond))
+
+    def sound() -> Waveform | None:
+        samples = track.mono(start)
+        return None if samples is None else Waveform(samples, track.rate)
+
+    return sound
+
+
+def _too_long(seconds: float) -> str:
+    return f"the sound goes on for {seconds:.2f} s after the last picture: that part of it is left out"
 
 
 @dataclass(frozen=True)

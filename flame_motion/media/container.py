@@ -42,6 +42,14 @@ def _other_kind(form: Any) -> str | None:
     return (form.long_name or "text") if names & REFUSED else None
 
 
+def video_stream(container: Any) -> Any | None:
+    """The first moving-picture stream of a container (not cover art); None when there is none."""
+    import av
+
+    art = av.stream.Disposition.attached_pic
+    return next((stream for stream in container.streams.video if not stream.disposition & art), None)
+
+
 def reason(error: Exception) -> str:
     """The library's short reason, without the path it repeats."""
     return (getattr(error, "strerror", None) or str(error)).splitlines()[0]

@@ -12,22 +12,23 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
-from .container import opened, reason
+from .container import opened, reason, video_stream
 
 # Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
 WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
+_SLOWEST = 5  # fps: a lone picture's header that says less tells its duration, not a rate
 
 
 def _video_stream(container: Any, path: Path) -> Any:
-    """The first moving-picture stream (not cover art). BadInput when there is none."""
-    import av
-
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            if stream.codec_context is None:
-                raise BadInput(f"{path}: its video is in a format that cannot be decoded here")
-            return stream
-    raise BadInput(f"{path}: there is no picture in this file" + (", only sound" if container.streams.audio else ""))
+    """The stream whose pictures are read. BadInput when there is none that can be."""
+    stream = video_stream(container)
+    if stream is None:
+        raise BadInput(
+            f"{path}: there is no picture in this file" + (", only sound" if container.streams.audio else "")
+        )
+    if stream.codec_context is None:
+        raise BadInput(f"{path}: its video is in a format that cannot be decoded here")
+    return stream
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class FileFrames:
         """Read the file's timestamps (no pictures yet) and lay them on a constant-rate grid."""
         with opened(path) as container:
             stream = _video_stream(container, path)
-            stamps, problems = _timestamps(container, stream)
+            stamps, last, problems = _timestamps(container, stream)
             time_base, average, aspect = stream.time_base, stream.average_rate, float(stream.sample_aspect_ratio or 1)
             timed = stamps is not None and not WITHOUT_TIMES & set(container.format.name.split(","))
             if stamps is None:
@@ -59,6 +60,7 @@ class FileFrames:
         if len(set(slots) - {None}) < len(slots) or len(slots) < len(stamps):
             count = f"{len(stamps)} frames in the file, {len(slots)} shown"
             problems.append(f"the frame rate varies: taken at a constant {fps:.5g} fps ({count})")
+        slots += [None] * (round(last * fps) - 1)  # the last picture stays for as long as the file says
         frames = cls(path, fps, float(stamps[0] * time_base), stamps, slots, aspect, timed, problems)
         if next(iter(frames), None) is None:
             raise BadInput(f"{path}: not one frame of its video can be decoded; the file is cut off or damaged")
@@ -139,24 +141,53 @@ def _packet_count(path: Path) -> int:
         return sum(1 for packet in container.demux(_video_stream(container, path)) if packet.size)
 
 
-def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, list[str]]:
-    """When each shown packet shows, sorted and distinct (None: the file does not say), and what is wrong with it."""
+def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, float, list[str]]:
+    """When each shown packet shows, how long the last one does, and what is wrong.
+
+    The stamps are sorted and distinct, None where the file does not give them; the length is in s, 0 where not given.
+    """
     import av
 
-    stamps: set[int] = set()
+    durations: dict[int, int] = {}
     problems: list[str] = []
+    expected, packets = _announced_packets(container, stream), 0
     try:
         for packet in container.demux(stream):
-            if not packet.size or packet.is_discard:
+            if not packet.size:
+                packets += packet.dts is not None  # AVI says "as before" by an empty packet
+                continue
+            packets += 1
+            if packet.is_discard:  # before or after what an edit list shows
                 continue
             if packet.pts is None:
-                return None, problems
-            stamps.add(packet.pts)
+                return None, 0.0, problems
+            durations.setdefault(packet.pts, packet.duration or 0)
     except av.error.FFmpegError as error:
         problems.append(f"reading stops early: {reason(error)}")
-    if stream.frames and 0 < len(stamps) < stream.frames:
-        problems.append(f"the file is cut off: {len(stamps)} of its {stream.frames} frames are there")
-    return sorted(stamps), problems
+    if 0 < packets < expected:
+        problems.append(f"the file is cut off: {packets} of its {expected} frames are there")
+    return sorted(durations), _last_duration(stream, durations), problems
+
+
+def _announced_packets(container: Any, stream: Any) -> int:
+    """How many packets a whole file has; 0 where it does not say.
+
+    An MP4's index is complete and leaves out what its edit list never needs; its header counts that too.
+    """
+    if stream.frames and "mp4" in container.format.name.split(","):
+        return len(stream.index_entries)
+    return int(stream.frames)
+
+
+def _last_duration(stream: Any, durations: dict[int, int]) -> float:
+    """For how long the last picture shows, s: by its packet, and no longer than the track."""
+    if not durations:
+        return 0.0
+    last = max(durations)
+    ticks = durations[last]
+    if stream.duration and stream.start_time is not None:
+        ticks = min(ticks, stream.start_time + stream.duration - last)
+    return max(0.0, float(ticks * stream.time_base))
 
 
 def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | None) -> tuple[float, list[int | None]]:
@@ -167,11 +198,11 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
     down in the dark keeps all its frames.
     """
     count = len(stamps)
-    if count == 1:
-        return float(average or 25), list(stamps)
+    if count == 1:  # the header's rate may say no more than for how long the one picture stays
+        return float(average) if average and average >= _SLOWEST else 25.0, list(stamps)
     seconds = np.array(stamps, dtype=np.float64) * float(time_base)
     seconds -= seconds[0]
-    mean_rate = (count - 1) / seconds[-1]
+    mean_rate = round((count - 1) / float(seconds[-1]), 6)
     # The header's rate is exact (30000/1001); the timestamps' own is rounded. They agree in a healthy file.
     rate = float(average) if average and abs(float(average) / mean_rate - 1) < 1 / count else mean_rate
     if np.abs(seconds * rate - np.arange(count)).max() < 0.5:
@@ -188,8 +219,23 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
 
 
 def _upright_rgb(frame: Any, width: int, height: int) -> np.ndarray:
-    """A decoded frame as [H, W, 3] uint8, scaled to width x height, then turned as its display matrix says."""
+    """A decoded frame as [H, W, 3] uint8, scaled to width x height, then laid as its display matrix says."""
+    from av.sidedata.sidedata import Type
+
     picture = frame.to_ndarray(format="rgb24", width=width, height=height)
-    # PyAV's rotation and numpy's rot90 are both counter-clockwise.
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+    side_data = frame.side_data.get(Type.DISPLAYMATRIX)
+    return picture if side_data is None else displayed(picture, np.frombuffer(side_data, np.int32))
+
+
+def displayed(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """`picture` [H, W, ...] as players show it: mirrored and turned by the quarter turns of a display matrix [9].
+
+    ISO 14496-12, 6.2.2: x' = a x + c y, y' = b x + d y with y down, and the matrix is a, b, u, c, d, v, x, y, w. Angles
+    between quarter turns are taken for the nearest.
+    """
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        along_x, along_y = a, d
+    else:
+        picture, along_x, along_y = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: -1 if along_y < 0 else 1, :: -1 if along_x < 0 else 1])

@@ -1,22 +1,79 @@
-"""Sound as blocks of samples at one rate, from memory or streamed from a file."""
+"""Sound as blocks of samples at one rate, from memory or streamed from a file: the one place that decodes it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..files import PathLike
-from .container import opened
+from .container import opened, video_stream
 
 if TYPE_CHECKING:
     from .. import Waveform
 
 SAMPLE_RATE = 48_000  # Hz: what every player and AAC encoder takes
 _BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """The sound track of a file that is read: the first that decodes."""
+
+    path: Path
+    index: int  # of the stream in the file
+    rate: int  # Hz, of its first block
+    channels: int
+    end: float | None  # s on the file's clock, by its packets; None when they do not say
+
+    @classmethod
+    def find(cls, path: Path) -> tuple[SoundTrack | None, int]:
+        """(the track, None when none decodes; how many sound tracks the file has)."""
+        tried: set[int] = set()
+        while True:
+            with opened(path) as container:
+                tracks = container.streams.audio
+                untried = (track for track in tracks if track.codec_context is not None and track.index not in tried)
+                stream = next(untried, None)
+                if stream is None:
+                    return None, len(tracks)
+                packets = _packets(container, stream)
+                first = next(_decoded(packets), None)
+                if first is not None:
+                    end = _end(first, packets, stream.time_base)
+                    return cls(path, stream.index, first.sample_rate, first.layout.nb_channels, end), len(tracks)
+                tried.add(stream.index)
+
+    def blocks(
+        self, *, rate: int | None = None, channels: int | None = None, start: float | None = None
+    ) -> Iterator[np.ndarray]:
+        """The sound in order, [channels, n] float32 each, a block in memory at a time; what is damaged is left out.
+
+        rate: Hz, None = the track's own. channels: 1 or 2, None = as many as the track has, unmixed. start: s on the
+        file's clock at which the first sample lies, later sound padded and earlier cut; None = where the sound begins.
+        """
+        rate = rate or self.rate
+        skip: int | None = None  # samples before `start` still to come
+        for time, block in _resampled(_frames(self.path, self.index), rate, channels):
+            if skip is None:
+                skip = 0 if start is None or time is None else round((start - time) * rate)
+                if skip < 0:
+                    yield np.zeros((block.shape[0], -skip), np.float32)
+            dropped = min(max(skip, 0), block.shape[1])
+            skip -= dropped
+            if dropped < block.shape[1]:
+                yield block[:, dropped:]
+
+    def mono(self, start: float | None = None) -> np.ndarray | None:
+        """The whole track, [N] float32 -1..1 at its own rate, channels averaged; None when nothing is left of it."""
+        # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
+        parts = [block.mean(0) for block in self.blocks(start=start)]
+        return np.concatenate(parts).clip(-1, 1) if parts else None
 
 
 class Sound:
@@ -41,118 +98,103 @@ class Sound:
 
     @classmethod
     def of(cls, source: Waveform | PathLike) -> Sound | None:
-        """The sound of a waveform, or of a media file, where 0 s is its first picture; None when the file has none."""
+        """The sound of a waveform, or of a media file, where 0 s is its first picture; None when none can be had.
+
+        A file without pictures starts with its first sample.
+        """
         if isinstance(source, (str, os.PathLike)):
-            return cls._of_file(Path(source))
-        samples = np.asarray(source.samples, np.float32).reshape(1, -1)
-        return cls(1, _resampled_waveform(samples, int(source.sample_rate)))
-
-    @classmethod
-    def _of_file(cls, path: Path) -> Sound | None:
-        with opened(path) as container:
-            if not container.streams.audio:
+            track, _ = SoundTrack.find(Path(source))
+            if track is None:
                 return None
-            channels = 1 if container.streams.audio[0].codec_context.layout.nb_channels == 1 else 2
-        return cls(channels, _decoded_file(path, channels))
+            channels = 1 if track.channels == 1 else 2
+            start = _first_picture(track.path)
+            return cls(channels, track.blocks(rate=SAMPLE_RATE, channels=channels, start=start))
+        samples = np.asarray(source.samples, np.float32).reshape(1, -1)
+        frames = _waveform_frames(samples, int(source.sample_rate))
+        return cls(1, (block for _, block in _resampled(frames, SAMPLE_RATE, 1)))
 
 
-def _resampler(channels: int) -> Any:
+def _waveform_frames(samples: np.ndarray, rate: int) -> Iterator[Any]:
+    """[1, N] samples as PyAV frames of _BLOCK each."""
     import av
 
-    return av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=SAMPLE_RATE)
-
-
-def _resampled_waveform(samples: np.ndarray, rate: int) -> Iterator[np.ndarray]:
-    import av
-
-    resampler = _resampler(1)
     for start in range(0, samples.shape[1], _BLOCK):
         block = np.ascontiguousarray(samples[:, start : start + _BLOCK])
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
         frame.sample_rate = rate
-        yield from (out.to_ndarray() for out in resampler.resample(frame))
-    yield from (out.to_ndarray() for out in resampler.resample(None))
+        yield frame
 
 
-def _decoded_file(path: Path, channels: int) -> Iterator[np.ndarray]:
-    """Decodes the first sound track; leads it or cuts it so that it starts with the first picture."""
+def _frames(path: Path, index: int) -> Iterator[Any]:
+    """Every frame that decodes of stream `index`."""
     with opened(path) as container:
-        begin = _first_picture(container)
-        skip: int | None = None
-        for time, block in _blocks(container, _resampler(channels)):
-            if skip is None:
-                skip = round((begin - time) * SAMPLE_RATE) if time is not None else 0
-                if skip < 0:
-                    yield np.zeros((channels, -skip), np.float32)
-            dropped = min(max(skip, 0), block.shape[1])
-            skip -= dropped
-            yield block[:, dropped:]
+        yield from _decoded(_packets(container, container.streams[index]))
 
 
-def _blocks(container: Any, resampler: Any) -> Iterator[tuple[float | None, np.ndarray]]:
-    """(time of the decoded frame in s on the file's clock, its samples); what is damaged is left out."""
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets of a stream as far as the file can be read; the pictures' reader reports a file that is cut off."""
     import av
 
-    begin: float | None = None
     try:
-        for packet in container.demux(container.streams.audio[0]):
-            try:
-                frames = packet.decode()
-            except av.error.EOFError:
-                break
-            except av.error.FFmpegError:
-                continue
-            for frame in frames:
-                begin = frame.time if begin is None else begin
-                frame.pts = None  # gaps in a broken file's clock must not reach the resampler
-                yield from ((begin, out.to_ndarray()) for out in resampler.resample(frame))
+        yield from container.demux(stream)
     except av.error.FFmpegError:
-        pass  # a cut-off file: what decoded is what there is, and the pictures' reader reports it
-    yield from ((begin, out.to_ndarray()) for out in resampler.resample(None))
+        return
 
 
-def _first_picture(container: Any) -> float:
-    """When the first picture shows, s on the file's clock; 0 for a file of sound only."""
-    if not container.streams.video or container.streams.video[0].start_time is None:
-        return 0.0
-    stream = container.streams.video[0]
-    return float(stream.start_time * stream.time_base)
+def _decoded(packets: Iterator[Any]) -> Iterator[Any]:
+    """Every frame that decodes; what is damaged is stepped over."""
+    import av
+
+    for packet in packets:
+        try:
+            yield from packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            continue
 
 
-def read_audio(path: Path, start: float | None) -> tuple[np.ndarray, int] | None:
-    """(samples [N] float32 -1..1 mono, sample rate) of the first sound track, None when there is none.
+def _end(first: Any, packets: Iterator[Any], time_base: Fraction) -> float | None:
+    """When a track ends, s: by its first frame and the `packets` after it, none of which is decoded."""
+    ends = [] if first.time is None else [first.time + first.samples / first.sample_rate]
+    for packet in packets:
+        if packet.size and packet.pts is not None and not packet.is_discard:
+            ends.append(float((packet.pts + (packet.duration or 0)) * time_base))
+    return max(ends, default=None)
 
-    With `start` (s on the file's clock) the first sample is at that time: later sound is padded, earlier cut.
-    What decodes of a damaged track is given.
+
+def _resampled(frames: Iterator[Any], rate: int, channels: int | None) -> Iterator[tuple[float | None, np.ndarray]]:
+    """(time of the first frame in s on the file's clock, [channels, n] float32), whatever the frames change to midway.
+
+    Gaps in a broken file's clock are closed: only the first frame's time counts.
     """
     import av
 
-    pieces: list[np.ndarray] = []
-    begins: float | None = None
+    begin: float | None = None
+    resampler: Any = None
+    form: Any = None
+
+    def convert(frame: Any) -> Iterator[tuple[float | None, np.ndarray]]:
+        for out in resampler.resample(frame) if resampler is not None else ():
+            yield begin, np.nan_to_num(out.to_ndarray())
+
+    for frame in frames:
+        if form is None and frame.pts is not None and frame.time_base is not None:
+            begin = float(frame.pts * frame.time_base)
+        frame.pts = None
+        if form != (frame.format.name, frame.layout.name, frame.sample_rate):
+            yield from convert(None)
+            form = (frame.format.name, frame.layout.name, frame.sample_rate)
+            layout = frame.layout.name if channels is None else "mono" if channels == 1 else "stereo"
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        yield from convert(frame)
+    yield from convert(None)
+
+
+def _first_picture(path: Path) -> float | None:
+    """When the first picture shows, s on the file's clock; None for a file of sound only."""
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = video_stream(container)
+        if stream is None:
             return None
-        stream = container.streams.audio[0]
-        rate = stream.codec_context.sample_rate
-        resampler = av.AudioResampler(format="fltp")
-        try:
-            for packet in container.demux(stream):
-                try:
-                    decoded = packet.decode()
-                except av.error.EOFError:
-                    break
-                except av.error.FFmpegError:
-                    continue
-                for frame in decoded:
-                    if begins is None and frame.pts is not None:
-                        begins = float(frame.pts * frame.time_base)
-                    # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
-                    pieces.extend(part.to_ndarray().mean(0) for part in resampler.resample(frame))
-        except av.error.FFmpegError:
-            pass  # a cut-off file: what decoded is what there is, and the pictures' reader reports it
-    if not pieces:
-        return None
-    samples = np.nan_to_num(np.concatenate(pieces)).clip(-1, 1).astype(np.float32)
-    offset = 0 if start is None or begins is None else round((begins - start) * rate)
-    samples = np.pad(samples, (offset, 0)) if offset > 0 else samples[-offset:]
-    return (samples, rate) if samples.size else None
+        return 0.0 if stream.start_time is None else float(stream.start_time * stream.time_base)

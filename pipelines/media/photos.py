@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WORKING_SIDE = 4096  # px: a face needs no more, and every later stage's memory grows with it
 _LARGEST = 178_000_000  # px: larger is refused unread, as a decompression bomb; Pillow's own limit lies just above
 _SMALLEST = 16  # px
+_FULL_SCALES = [2.0**bits - 1 for bits in (10, 12, 14, 16)]  # fewer would make noise of a black picture
 _BACKDROP = 255  # transparent pixels are shown on white
 
 
@@ -125,7 +126,10 @@ def _to_srgb(picture: Image) -> Image:
 
 
 def _eight_bits(picture: Image) -> Image:
-    """Grey of 16 or 32 bits and of floats, scaled to 8; other modes as they are."""
+    """Grey of 16 or 32 bits and of floats, scaled to 8; other modes as they are.
+
+    A 16-bit file often holds a sensor's 10, 12 or 14 bits: the fewest that its brightest value fits into are its scale.
+    """
     from PIL import Image
 
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
@@ -134,7 +138,7 @@ def _eight_bits(picture: Image) -> Image:
         if picture.mode == "F":
             full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
         else:
-            full = 65535.0 if top <= 65535.0 else top
+            full = next((value for value in _FULL_SCALES if top <= value), top)
         return Image.fromarray(np.clip(values / full * 255.0 + 0.5, 0, 255).astype(np.uint8))
     return picture
 

@@ -60,6 +60,23 @@ def test_grey_of_8_and_16_bits(picture, tmp_path, dtype, scale):
     assert np.array_equal(image, np.repeat(grey[..., None], 3, axis=2))
 
 
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_grey_of_a_sensors_bits_in_a_16_bit_file(picture, tmp_path, bits, ending):
+    """A camera's 12 bits, kept as they are, were shown at a sixteenth of their brightness: black."""
+    full = 2**bits - 1
+    stored = np.rint(picture[..., 0] / 255.0 * full).astype(np.uint16)
+    assert stored.max() > full / 2
+    Image.fromarray(stored).save(tmp_path / f"a.{ending}")
+    assert np.array_equal(load_photo(tmp_path / f"a.{ending}")[0][..., 0], picture[..., 0])
+
+
+def test_a_black_16_bit_picture_is_not_made_bright(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 60, (32, 32)).astype(np.uint16)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    assert load_photo(tmp_path / "a.png")[0].max() <= 15
+
+
 def test_16_bit_colour_tiff(picture, tmp_path):
     import tifffile
 
