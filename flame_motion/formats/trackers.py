@@ -29,8 +29,8 @@ def read_vhap(path: PathLike, head: str | Head) -> dict[str, Any]:
 
     Keys read: `shape [S]` (else zeros), `expr [T,E]`, `rotation`, `neck_pose`, `jaw_pose`, `translation [T,3]`,
     `eyes_pose [T,6]` (left, right). VHAP poses FLAME as we do, so all are taken as they are. Not carried:
-    `static_offset`, `dynamic_offset`, texture, lights, cameras. The file does not say its FLAME version: give the `head` that was
-    tracked with (an id, name, file or Head). BadInput when the file does not fit it.
+    `static_offset`, `dynamic_offset`, texture, lights, cameras. The file does not say its FLAME version: give the
+    `head` that was tracked with (an id, name, file or Head). BadInput when the file does not fit it.
     """
     person = head_named(head)
     files = sorted(Path(path).glob("*.npz")) if Path(path).is_dir() else [Path(path)]
@@ -63,9 +63,9 @@ def read_cap4d(path: PathLike, head: str | Head) -> dict[str, Any]:
 
     Keys read: `shape [S]` (else zeros), `expr [T,E]` (CAP4D puts a blink shape in the place of its last axis: it
     becomes our eyelids), `rot`, `tra [T,3]`, `eye_rot [T,3]` (both eyes), and where present `neck_rot`, `jaw_rot
-    [T,3]`. Cameras are not carried. CAP4D turns the head about the origin and then its torso against it about joint 0; we turn the
-    torso and then the head at the neck. The head's own motion stays exact, the torso differs by where it pivots. CAP4D
-    fits `flame2023_no_jaw.pkl`: give that file (or the id made from it) as `head`.
+    [T,3]`. Cameras are not carried. CAP4D turns the head about the origin and then its torso against it about joint
+    0; we turn the torso and then the head at the neck. The head's own motion stays exact, the torso differs by
+    where it pivots. CAP4D fits `flame2023_no_jaw.pkl`: give that file (or the id made from it) as `head`.
     """
     person = head_named(head)
     arrays = load_arrays(path)
