@@ -15,11 +15,11 @@ from typing import Union
 
 from .errors import BadInput
 
-PathLike = Union[str, "os.PathLike[str]"]  # how a file may be named
+PathLike = Union[str, "os.PathLike[str]"]  # whatever names a file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def existing_file(path: str | os.PathLike[str], what: str) -> Path:
+def existing_file(path: PathLike, what: str) -> Path:
     """`path`, when it is a file that can be read and is not empty. BadInput otherwise; `what` begins the sentence."""
     path = Path(path)
     try:
@@ -39,7 +39,7 @@ def existing_file(path: str | os.PathLike[str], what: str) -> Path:
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[str]:
+def atomic_path(target: PathLike) -> Iterator[str]:
     """Yields a path to write to; what lies there becomes `target` when the block ends well, and vanishes otherwise.
 
     On Linux the file has no name until then, so that not even a killed process leaves anything behind; elsewhere it is
@@ -67,7 +67,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[str]:
         hidden.unlink(missing_ok=True)
 
 
-def check_writable(target: str | os.PathLike[str]) -> None:
+def check_writable(target: PathLike) -> None:
     """Raises BadInput now for what `atomic_path(target)` would refuse after minutes of work; makes nothing."""
     target = Path(target)
     if os.path.isdir(target):

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from .heads import Head
+from .heads import DEFAULT_HEAD, Head
 
 WHOLE = ("faces", "uv_faces", "part", "landmark_faces", "mediapipe_faces")  # arrays of whole numbers
 
 
 def load_open_head() -> Head:
     """The built-in head that ships with flamecast."""
-    return read_head(Path(__file__).parent / "open_head" / "open.npz", "open")
+    return read_head(Path(__file__).parent / "open_head" / "open.npz", DEFAULT_HEAD)
 
 
 def read_head(path: Path, name: str) -> Head:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from .errors import MissingAsset
+from .files import PathLike
 from .head_file import load_open_head
-from .heads import Head
+from .heads import DEFAULT_HEAD, Head
 
 
-def load_head(name: str | os.PathLike[str] = "open") -> Head:
+def load_head(name: PathLike = DEFAULT_HEAD) -> Head:
     """A head by name ("open", a plug-in), by the id in a motion ("open@1a2b3c4d") or by file (FLAME .pkl or .npz).
 
     Raises MissingAsset when it is not here, BadInput when the file is no head or the id is of another version.
@@ -33,7 +33,7 @@ def _load_head(name: str) -> Head:
 
 
 def _find_head(base: str) -> Head:
-    if base == "open":
+    if base == DEFAULT_HEAD:
         return load_open_head()
     if base.endswith((".pkl", ".npz")) or "/" in base:
         from .flame import load_flame

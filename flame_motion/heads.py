@@ -22,6 +22,7 @@ PARTS = (
     "empty", "face", "lips", "lids", "scalp", "ears", "neck", "torso",
     "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
 )  # fmt: skip
+DEFAULT_HEAD = "open"  # the built-in one
 FEW_FRAMES = 32  # so many are skinned before a second thread has started
 
 

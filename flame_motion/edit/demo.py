@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..controls import ANGLES, apply_controls
 from ..head_library import load_head
+from ..heads import DEFAULT_HEAD
 from ..sequence import FlameSequence
 from .keyframes import curve
 
@@ -35,7 +36,7 @@ DEMO: dict[str, tuple[tuple[float, float], ...]] = {
 DEMO_BLINKS = (0.16, 1.16, 2.32, 3.0, 4.46)  # s of the shut lid; most with a change of gaze, as people do
 
 
-def demo_motion(head: str | Head = "open", fps: float = 25.0) -> FlameSequence:
+def demo_motion(head: str | Head = DEFAULT_HEAD, fps: float = 25.0) -> FlameSequence:
     """Five keyframed seconds that need no other input: look around, smile, blink, speak-like jaw, tilt.
 
     Starts and ends at neutral, looking ahead.

@@ -15,7 +15,7 @@ import torch
 from ..errors import BadInput, MissingAsset
 from ..files import existing_file
 from ..head_file import WHOLE, load_open_head
-from ..heads import Head
+from ..heads import DEFAULT_HEAD, Head
 from ..npz import load_arrays, save_arrays
 from .complete import completed
 from .flame_file import GIVEN, LICENCE_PAGE, convert, model_name
@@ -50,7 +50,7 @@ def find_converted(name: str) -> Head:
                 return load_flame(file)
     if "flame" in name.lower() or name.lower().startswith("generic_model"):
         raise _missing(name)
-    known = ["open", *sorted({file.stem for ending in ("npz", "pkl") for file in folder.glob(f"*.{ending}")})]
+    known = [DEFAULT_HEAD, *sorted({file.stem for ending in ("npz", "pkl") for file in folder.glob(f"*.{ending}")})]
     raise BadInput(f"head {name!r} is not known; there is {', '.join(known)}, or give the path of a FLAME .pkl file")
 
 

@@ -9,20 +9,26 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadInput
-from ..files import atomic_path, existing_file
+from ..files import PathLike, atomic_path, existing_file
 from .arkit import ANGLES, NAMES, SHAPES, Take
 
 BASE = 60  # Hz; what FF counts
+USUAL_RATE = 30.0  # Hz, of rows without a time
+SHARED = 1.1  # rows a tick; more: the clock ticks more slowly than rows come
+FASTEST = 61.0  # Hz; phones record no faster: of bases that fit alike, one that needs no more comes first
 BASES = (60, 30, 24, 25, 48, 50, 72, 90, 100, 120, 240)  # the likeliest first
 RATES = (60, 30, 25, 24, 24000 / 1001, 30000 / 1001, 60000 / 1001, 48, 50, 15, 90, 100, 120)
 DECIMALS = 6
+TIME_COLUMNS = ("timecode", "timestamp", "time", "frametime", "seconds")  # without units, blanks, underscores
+UNITS = {"": 0.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # s; 0: not said
+LARGEST_ANGLE = {"headYaw": 3.5, "headRoll": 3.5}  # rad; half a turn and what passes it
+LARGEST_OTHER = 1.7  # rad, of the head's pitch and of eyes
 TIMECODE = re.compile(r"(\d+):(\d{1,2}):(\d{1,2})[:;](\d+(?:\.\d*)?)")
 CLOCK = re.compile(r"(?:(\d+):)?(?:(\d{1,2}):)?(\d+(?:\.\d*)?)")
 LARGEST_FILE = 1 << 29  # bytes: over a million rows
@@ -30,7 +36,7 @@ LARGEST_VALUE = 10.0  # of a shape; more is percent or no face
 LONGEST_HOLE = 10.0  # s without a row
 
 
-def write_arkit_csv(path: str | os.PathLike[str], take: Take) -> None:
+def write_arkit_csv(path: PathLike, take: Take) -> None:
     """Writes a take as Live Link Face does; whole or not at all. BadInput where nothing can be written."""
     rows = [["Timecode", "BlendShapeCount", *(_capital(name) for name in NAMES)]]
     columns = np.stack([take.values[name] for name in NAMES], 1)
@@ -41,11 +47,11 @@ def write_arkit_csv(path: str | os.PathLike[str], take: Take) -> None:
         csv.writer(file).writerows([[_plain_zero(cell) for cell in row] for row in rows])
 
 
-def read_arkit_csv(path: str | os.PathLike[str], fps: float | None = None) -> Take:
+def read_arkit_csv(path: PathLike, fps: float | None = None) -> Take:
     """A take from a CSV with columns named as ARKit's shapes (any case, in any order, `_L` for `Left`).
 
-    Rows go to the frame their timecode says; frames without a row, or whose row has holes, are interpolated. `fps`
-    overrides the rate found in the timecodes. BadInput for what is no such file.
+    Rows go to the frame their time says; frames without a row, or whose row has holes, are interpolated. `fps` is the
+    rate, Hz, of a file without times. Angles too large for radians are degrees. BadInput for what is no such file.
     """
     path = existing_file(path, "the CSV file")
     header, rows = _cells(path)
@@ -58,14 +64,15 @@ def read_arkit_csv(path: str | os.PathLike[str], fps: float | None = None) -> Ta
     if not rows:
         raise BadInput(f"{path}: has a header and no row: record at least one frame")
     table = _numbers(path, rows, {name: names.index(name) for name in known})
-    notes = _odd_columns(header, names)
+    timed, times, said = _times(path, header, rows, fps)
+    notes = _odd_columns(header, names, timed) + said
+    notes += _to_radians(Path(path).name, table, known)
     whole = np.isfinite(table).all(1)
     if not whole.any():
         raise BadInput(f"{path}: no row is complete: each lacks a number")
     if not whole.all():
         notes.append(f"{(~whole).sum()} of {len(rows)} rows of {Path(path).name} have holes: interpolated")
-    times = _times(path, rows, names.index("timecode") if "timecode" in names else None, fps)
-    rate, frames = _grid(path, times, fps)
+    rate, frames = _grid(path, times)
     gaps = int(frames[-1] + 1 - len(np.unique(frames)))
     if gaps:
         notes.append(f"{Path(path).name} lacks {gaps} of {frames[-1] + 1} frames: interpolated")
@@ -109,9 +116,11 @@ def _canonical(cell: str) -> str:
     return {name.lower(): name for name in NAMES}.get(folded, folded)
 
 
-def _odd_columns(header: list[str], names: list[str]) -> list[str]:
+def _odd_columns(header: list[str], names: list[str], timed: int | None) -> list[str]:
+    """Notes of what the file lacks, and of what it has besides; `timed`: the place of the column of times."""
     missing = [name for name in SHAPES if name not in names]
-    extra = [cell for cell, name in zip(header, names) if name not in (*NAMES, "timecode", "blendshapecount", "")]
+    known = (*NAMES, "timecode", "blendshapecount", "")
+    extra = [cell for place, (cell, name) in enumerate(zip(header, names)) if name not in known and place != timed]
     notes = []
     if missing:
         notes.append(f"the CSV has no {_listed(missing)}: left at 0")
@@ -153,19 +162,55 @@ def _timecode(time: float) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}:{frame // 1000:02d}.{frame % 1000:03d}"
 
 
-def _times(path: Path, rows: list[list[str]], place: int | None, fps: float | None) -> np.ndarray:
-    """Seconds of each row [T], rising. Without a timecode column rows follow one another at `fps`, or at 60."""
-    if place is None:
-        return np.arange(len(rows)) / (fps or BASE)
-    cells = [row[place].strip() if place < len(row) else "" for row in rows]
+def _times(
+    path: Path, header: list[str], rows: list[list[str]], fps: float | None
+) -> tuple[int | None, np.ndarray, list[str]]:
+    """The place of the column of times, seconds of each row [T], rising, and notes.
+
+    Without times rows follow one another at `fps`, or at the usual rate.
+    """
+    place, unit = _time_column(header)
+    cells = [row[place].strip() if place is not None and place < len(row) else "" for row in rows]
+    if not any(cells) or (len(rows) > 1 and len(set(cells)) == 1):
+        rate = fps or USUAL_RATE
+        why = "has no times" if place is None else f"has no times that differ in {header[place].strip()}"
+        note = f"{path} {why}, so it does not say its rate: {rate:g} Hz taken; give --motion-fps"
+        return place, np.arange(len(rows)) / rate, [note] if fps is None else []
+    times = _rising(path, _clock(path, cells, unit), cells)
+    return place, times, []
+
+
+def _time_column(header: list[str]) -> tuple[int | None, float]:
+    """The place of the column of times (a timecode before a timestamp ...) and its unit in s, 0 where not said."""
+    found = {}
+    for place, cell in enumerate(header):
+        folded = re.sub(r"[\s_\-()\[\]]", "", cell.lower())
+        for name in TIME_COLUMNS:
+            if folded.startswith(name) and (unit := folded.removeprefix(name)) in UNITS:
+                found.setdefault(name, (place, 1.0 if name == "seconds" else UNITS[unit]))
+    return next((found[name] for name in TIME_COLUMNS if name in found), (None, 0.0))
+
+
+def _clock(path: Path, cells: list[str], unit: float) -> np.ndarray:
+    """Seconds of each cell [T]: a timecode, a clock, or plain numbers of `unit` s (0: told by their steps)."""
     matches = [TIMECODE.fullmatch(cell) for cell in cells]
     if all(matches):
         parts = np.array([[float(part) for part in match.groups()] for match in matches if match])
         whole = parts[:, 0] * 3600 + parts[:, 1] * 60 + parts[:, 2]
-        times = whole + parts[:, 3] / _base(whole, parts[:, 3])
-    else:
-        times = np.array([_seconds(path, number, cell) for number, cell in enumerate(cells)])
-    times = times + 86400 * np.cumsum(np.diff(times, prepend=times[0]) < -43200)  # past midnight
+        return whole + parts[:, 3] / _base(whole, parts[:, 3])
+    times = np.array([_seconds(path, number, cell) for number, cell in enumerate(cells)])
+    if any(":" in cell for cell in cells):
+        return times
+    steps = np.diff(times)
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    if not unit:  # frames are 1 ms to 3 s apart
+        unit = next(scale for scale, most in ((1.0, 3.0), (1e-3, 3e3), (1e-6, 3e6), (1e-9, np.inf)) if step <= most)
+    return (times - times[0]) * unit
+
+
+def _rising(path: Path, times: np.ndarray, cells: list[str]) -> np.ndarray:
+    """Seconds [T] that go on past midnight. BadInput where a row is earlier than the one before it."""
+    times = times + 86400 * np.cumsum(np.diff(times, prepend=times[0]) < -43200)
     back = np.flatnonzero(np.diff(times) < 0)
     if len(back):
         raise BadInput(f"{path}: row {back[0] + 3} is earlier than the row before it ({cells[back[0] + 1]})")
@@ -184,37 +229,78 @@ def _seconds(path: Path, number: int, cell: str) -> float:
 
 
 def _base(whole: np.ndarray, frame: np.ndarray) -> float:
-    """What FF counts, Hz: the rate at which the rows come most evenly; the usual one where all do."""
+    """What FF counts, Hz: the rate at which the ticks come most evenly; the usual one where all do.
 
-    def unevenness(base: int) -> float:
-        steps = np.diff(whole + frame / base)
-        middle = float(np.median(steps)) if len(steps) else 0.0
-        return round(float(np.abs(steps - middle).mean()) / middle, 4) if middle > 0 else 0.0
+    Several rows may share a tick (60 rows a second counted at base 30): equal codes are one tick, and of bases that fit
+    alike (a take within one second) one at which no phone is too fast comes first.
+    """
+
+    def badness(base: int) -> tuple[float, bool]:
+        times = whole + frame / base
+        steps = np.diff(times)
+        ticks = steps[steps != 0]
+        middle = float(np.median(ticks)) if len(ticks) else 0.0
+        if middle <= 0:
+            return 0.0, False
+        fast = len(ticks) < len(steps) and len(steps) > FASTEST * (times[-1] - times[0] + middle)
+        return round(float(np.abs(ticks - middle).mean()) / middle, 4), fast
 
     possible = [base for base in BASES if base > math.floor(frame.max())]
-    return float(min(possible, key=unevenness)) if possible else math.floor(frame.max()) + 1.0
+    return float(min(possible, key=badness)) if possible else math.floor(frame.max()) + 1.0
 
 
-def _grid(path: Path, times: np.ndarray, fps: float | None) -> tuple[float, np.ndarray]:
-    """Frames a second (`fps` where given) and the frame each row belongs to, [T] int from 0.
+def _grid(path: Path, times: np.ndarray) -> tuple[float, np.ndarray]:
+    """Frames a second and the frame each row belongs to, [T] int from 0.
 
     The rate is rows over time, dropped ones counted, and the likeliest standard rate that it cannot be told from.
     """
     steps = np.diff(times)
     if (hole := float(steps.max(initial=0.0))) > LONGEST_HOLE:
         raise BadInput(f"{path}: its timecodes leave {hole:.0f} s without a row: it is not one take, cut it")
-    if fps is not None:
-        return float(fps), np.round((times - times[0]) * fps).astype(int)
     if not (steps > 0).any():
-        return float(BASE), np.zeros(len(times), int)
+        return USUAL_RATE, np.zeros(len(times), int)
     # Step by step: sub-frames wander by half a frame and more, but from row to row the count is plain.
-    counts = np.maximum(np.round(steps / np.median(steps[steps > 0])), steps > 0)
+    tick = float(np.median(steps[steps > 0]))
+    near = steps[steps < 2.5 * tick]
+    if len(near) > SHARED * np.round(near / tick).sum() and len(np.unique(times)) > 2:
+        return _shared_ticks(times, tick)
+    counts = np.maximum(np.round(steps / tick), steps > 0)
     frames = np.concatenate([[0.0], np.cumsum(counts)])
     rate = float(frames[-1] / (times[-1] - times[0]))
     uneven = float(np.abs((times - times[0]) * rate - frames).max())
     precision = (2 * uneven + 1e-3 * rate / BASE) / frames[-1]
-    standard = [known for known in RATES if abs(known / rate - 1) < precision]
-    return float(standard[0]) if standard else round(rate, 3), frames.astype(int)
+    return _standard(rate, precision), frames.astype(int)
+
+
+def _shared_ticks(times: np.ndarray, tick: float) -> tuple[float, np.ndarray]:
+    """The same where rows come faster than the clock ticks: each row is a frame, and only holes hold more.
+
+    The first and the last tick may have begun before, or ended after the take: their rows are not counted.
+    """
+    first = np.flatnonzero(np.diff(times, prepend=-np.inf) > 0)  # row that begins each tick
+    rows, spans = np.diff(first)[1:], np.diff(times[first])[1:]
+    whole = spans < 1.5 * tick if (spans < 1.5 * tick).any() else np.ones(len(spans), bool)
+    rate = float(rows[whole].sum() / spans[whole].sum())
+    rate = _standard(rate, 1.5 / float(rows[whole].sum()))
+    steps = np.diff(times)
+    counts = np.where(steps < 1.5 * tick, 1, np.maximum(np.round(steps * rate), 1))
+    return rate, np.concatenate([[0], np.cumsum(counts)]).astype(int)
+
+
+def _standard(rate: float, precision: float) -> float:
+    """The likeliest standard rate, Hz, within a relative `precision` of `rate`; else `rate` itself."""
+    return float(next((known for known in RATES if abs(known / rate - 1) < precision), round(rate, 3)))
+
+
+def _to_radians(name: str, table: np.ndarray, known: list[str]) -> list[str]:
+    """Turns the angles of `table` [T, K] into radians, in place, where they can only be degrees; a note says so."""
+    angles = [k for k, column in enumerate(known) if column in ANGLES]
+    largest = {known[k]: float(np.nanmax(np.abs(table[:, k]), initial=0.0)) for k in angles}
+    beyond = [column for column in largest if largest[column] > LARGEST_ANGLE.get(column, LARGEST_OTHER)]
+    if not beyond:
+        return []
+    table[:, angles] = np.deg2rad(table[:, angles])
+    return [f"{name}: {beyond[0]} goes up to {largest[beyond[0]]:.3g}, no angle in radians: its angles are degrees"]
 
 
 def _unwrapped(name: str, track: np.ndarray) -> np.ndarray:

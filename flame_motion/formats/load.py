@@ -2,56 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput
+from ..files import PathLike
+from ..heads import DEFAULT_HEAD
 from ..npz import load_arrays
 from ..retarget import retarget
 from ..sequence import FlameSequence
 from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
-from .trackers import CAP4D_KEYS, VHAP_KEYS, Where, head_named
+from .trackers import CAP4D_KEYS, VHAP_KEYS, head_named, read_cap4d, read_vhap, track_rate
 
 if TYPE_CHECKING:
     from ..heads import Head
 
+USUAL_RATE = 25.0  # Hz, of a track that does not say its own
 
-def load_motion(path: Where, head: str | Head = "open", fps: float = 25.0) -> tuple[FlameSequence, list[str]]:
+
+def load_motion(
+    path: PathLike, head: str | Head = DEFAULT_HEAD, fps: float | None = None
+) -> tuple[FlameSequence, list[str]]:
     """A motion file of any kind, and what to know about it: ours, an ARKit `.csv`, a VHAP or CAP4D `.npz`.
 
-    `head` is who moves where the file does not say (all but ours), `fps` the rate where it does not (VHAP and CAP4D).
-    BadInput where it is none of these; nothing in it is ever executed.
+    `head` is who moves where the file does not say (all but ours), `fps` the rate, Hz, where it does not (a VHAP or
+    CAP4D track without one: else 25; a CSV without times: else 30). A rate in the file goes before `fps`; a note says
+    so. BadInput where it is none of these; nothing in it is ever executed.
     """
+    if fps is not None and not 0 < fps < float("inf"):
+        raise BadInput(f"the rate of a motion file must be a number above 0 Hz, got {fps:g}")
     if Path(path).suffix.lower() == ".csv":
-        return _take_on(path, head_named(head))
-    if Path(path).is_dir():
-        return FlameSequence.from_vhap(path, head, fps), []
-    arrays = load_arrays(path)
-    if "format_version" not in arrays:
-        for keys, reader, origin in (
-            (VHAP_KEYS, FlameSequence.from_vhap, "VHAP"),
-            (CAP4D_KEYS, FlameSequence.from_cap4d, "CAP4D"),
-        ):
-            if set(keys) <= arrays.keys():
-                return reader(path, head, fps), [f"{path} is a {origin} track, which does not say its rate: {fps:g} Hz"]
-    return FlameSequence.load(path), []
+        motion, notes = _take_on(path, head_named(head), fps)
+    elif Path(path).is_dir() or "format_version" not in (arrays := load_arrays(path)) and _is_track(arrays.keys()):
+        return _track(path, head, fps)
+    else:
+        motion, notes = FlameSequence.load(path), []
+    return motion, notes + _unused(path, motion.fps, fps)
 
 
-def _take_on(path: Where, head: Head) -> tuple[FlameSequence, list[str]]:
+def _is_track(keys: Iterable[str]) -> bool:
+    return any(set(known) <= set(keys) for known in (VHAP_KEYS, CAP4D_KEYS))
+
+
+def _track(path: PathLike, head: str | Head, fps: float | None) -> tuple[FlameSequence, list[str]]:
+    """A VHAP or CAP4D track at its own rate, else at `fps`, else at the usual one."""
+    vhap = Path(path).is_dir() or set(VHAP_KEYS) <= load_arrays(path).keys()
+    fields, said = (read_vhap if vhap else read_cap4d)(path, head), track_rate(path)
+    notes = _unused(path, said, fps) if said is not None else []
+    if said is None and fps is None:
+        kind = "VHAP" if vhap else "CAP4D"
+        notes = [f"{path} is a {kind} track, which does not say its rate: {USUAL_RATE:g} Hz taken; give --motion-fps"]
+    return FlameSequence(**fields, fps=said or fps or USUAL_RATE), notes
+
+
+def _unused(path: PathLike, said: float, fps: float | None) -> list[str]:
+    """The note that a given rate was not needed."""
+    return [] if fps is None or fps == said else [f"{path} says its own rate, {said:g} Hz: {fps:g} Hz is not used"]
+
+
+def _take_on(path: PathLike, head: Head, fps: float | None) -> tuple[FlameSequence, list[str]]:
     """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
     if has_shapes(head):
-        return from_arkit_csv(path, head)
-    motion, notes = from_arkit_csv(path)
+        return from_arkit_csv(path, head, fps)
+    motion, notes = from_arkit_csv(path, fps=fps)
     return retarget(motion, head), [*notes, f"head {head.id} has no ARKit axes: the take was retargeted to it"]
 
 
-def from_arkit_csv(path: Where, head: str | Head = "open") -> tuple[FlameSequence, list[str]]:
+def from_arkit_csv(
+    path: PathLike, head: str | Head = DEFAULT_HEAD, fps: float | None = None
+) -> tuple[FlameSequence, list[str]]:
     """A take of Live Link Face (or any CSV with ARKit's names), and what to know about it; see `arkit_csv`, `arkit`.
 
-    BadInput for what is no such file, and for a head without ARKit's axes.
+    `fps`: the rate where the file has no times. BadInput for what is no such file, and for a head without ARKit's axes.
     """
-    take = read_arkit_csv(path)
+    take = read_arkit_csv(path, fps)
     try:
         return from_arkit(take, head_named(head)), take.notes
     except BadInput as error:
