@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...flame_motion import BadInput, FlameSequence, load_head
+from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.controls import ANGLES, JOINTS, apply_controls, is_numbered
 from ...flame_motion.files import atomic_path, check_writable, refuse_overwriting
 from ...flame_motion.threads import one_torch_thread
-from ..console import Progress
 from ..options import HEAD
 from ..report import Done, check_file
 from .panels import Artist, Panel, Section, draw_page, pages_of
