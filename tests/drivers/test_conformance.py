@@ -43,7 +43,7 @@ def test_there_is_a_driver():
 @pytest.mark.parametrize(("frames", "fps"), [(1, 25.0), (7, 30000 / 1001), (12, 12.0)])
 def test_a_signal_becomes_as_many_frames_as_it_lasts(entry, frames, fps):
     signal = _signal(entry, frames, fps)
-    motion = load_driver(entry.name)(signal, seed=0)
+    motion = load_driver(entry.name)(signal, seed=0).motion
     assert isinstance(motion, FlameSequence) and motion.head == load_head().id
     assert len(motion) == round(signal.duration * motion.fps)
     load_head().check(motion)
