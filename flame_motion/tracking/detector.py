@@ -81,6 +81,8 @@ class MediaPipeDetector:
     def _meshed(self, image: np.ndarray, boxes: list[tuple[np.ndarray, float]]) -> list[Face]:
         """The different faces that a photo has in some boxes, each settled."""
         found: list[Face] = []
+        if not boxes:  # starting the mesh takes longer than looking
+            return found
         with self._mesh() as mesh:
             for box, _ in boxes:
                 if any(_inside(box, other) for other in found):
