@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 FORMAT = 1
+# What is said of a photo that had to be turned, by quarter turns counter-clockwise.
+TURNED = {
+    turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
+    for turns, how in ((1, "90 degrees to the left"), (2, "180 degrees"), (3, "90 degrees to the right"))
+}
 POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
 
 
@@ -74,9 +79,22 @@ class Portrait:
         head: str | Head = "open", detector: LandmarkDetector | None = None,
     ) -> Portrait:  # fmt: skip
         """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_photo`."""
+        return cls.fit_with_notes(image, matte=matte, face=face, focal=focal, head=head, detector=detector)[0]
+
+    @classmethod
+    def fit_with_notes(
+        cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
+        head: str | Head = "open", detector: LandmarkDetector | None = None,
+    ) -> tuple[Portrait, list[str]]:  # fmt: skip
+        """The portrait, and what the user should know of the fit, a sentence each.
+
+        A photo in which a face stands on its side or its head becomes a portrait turned upright.
+        """
         model = load_head(head) if isinstance(head, str) else head
         found = fit_photo(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
-        return cls(image, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error)
+        upright = np.ascontiguousarray(np.rot90(image, found.turned))
+        portrait = cls(upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error)
+        return portrait, [TURNED[found.turned]] if found.turned else []
 
     def with_identity(self, shape: Tensor) -> Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""

@@ -12,14 +12,17 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, Head
+from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
-from ..flame_motion.tracking.landmarks import LandmarkDetector, MediaPipeDetector
+from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 
 if TYPE_CHECKING:
     from .portrait import Portrait
+
+TILTED = 60.0  # degrees: a head tilted less is a pose, one tilted more a photo that is held wrongly
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class FittedPhoto:
     camera: Cameras
     landmarks: np.ndarray  # [478, 3] px
     error: float  # % of the inter-ocular distance
+    turned: int = 0  # quarter turns counter-clockwise (as np.rot90) after which the face stands upright; all is of that
 
 
 def fit_photo(
@@ -43,10 +47,13 @@ def fit_photo(
     focal: float | None = None,  # px; guessed when None
     detector: LandmarkDetector | None = None,
 ) -> FittedPhoto:
-    """Fit the head to the face-th largest face of a photo. Raises BadInput where there is no such face."""
-    faces = (detector or MediaPipeDetector()).faces(image)
-    if not faces:
-        raise BadInput("no face was found in the photo; use one that shows a human face clearly.")
+    """Fit the head to the face-th largest face of a photo, which may stand on its side or its head.
+
+    Raises BadInput where there is no such face.
+    """
+    turned, faces = find_faces(image, detector or MediaPipeDetector())
+    image = np.ascontiguousarray(np.rot90(image, turned))
+    matte = None if matte is None else np.ascontiguousarray(np.rot90(matte, turned))
     if not 0 <= face < len(faces):
         raise BadInput(
             f"face {face} was asked for and the photo shows {len(faces)}: 0 to {len(faces) - 1} can be given."
@@ -59,7 +66,31 @@ def fit_photo(
     pose, offsets, camera, error = _posed(problem, shape, state, points, pinhole)
     if matte is None:
         matte = person_matte(image, points[0])
-    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error)
+    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error, turned)
+
+
+def find_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
+    """(quarter turns counter-clockwise, faces of the photo so turned), such that the largest face stands upright.
+
+    Upright it is also searched for small faces. A detector may know a face that lies; the photo is turned all the same:
+    segmentation, hair and shoulders expect a head above its neck. Raises BadInput where no way of holding it shows one.
+    """
+    held = lambda turns: np.ascontiguousarray(np.rot90(image, turns))  # noqa: E731
+    for turns in (0, 1, 3, 2):
+        faces = detector.faces(held(turns), small=turns == 0)
+        if not faces:
+            continue
+        more = turns_to_stand(faces[0].points)
+        again = detector.faces(held(turns + more), small=False) if more else []
+        return ((turns + more) % 4, again) if again else (turns, faces)
+    raise BadInput("no face was found in the photo; use one that shows a human face clearly.")
+
+
+def turns_to_stand(points: np.ndarray) -> int:
+    """How many quarter turns counter-clockwise make a face [478, 3] px stand upright; 0 for one less than TILTED."""
+    across = points[OUTER_EYE_CORNERS[1], :2] - points[OUTER_EYE_CORNERS[0], :2]
+    roll = float(np.degrees(np.arctan2(across[1], across[0])))  # clockwise, as y points down
+    return 0 if abs(roll) < TILTED else round(roll / 90) % 4
 
 
 def refit(

@@ -85,6 +85,10 @@ class AnchorTracker:
         if self._chase is None and face is not None and self._wait <= 0:
             self._begin(image, face)
 
+    def cut(self) -> None:
+        """The next frame shows another picture or person: nothing is followed across."""
+        self._chase, self._wait = None, 0
+
     def _begin(self, image: np.ndarray, face: Face) -> None:
         import cv2
 

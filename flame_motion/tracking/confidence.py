@@ -27,10 +27,17 @@ def face_patch(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     if not np.isfinite(points).all():
         return np.zeros((SIDE, SIDE), np.uint8)
+    return cv2.cvtColor(straight_face(image, points), cv2.COLOR_RGB2GRAY)
+
+
+def straight_face(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The same in colour, [SIDE, SIDE, 3] uint8, of landmarks [478, 3] px that are all there."""
+    import cv2
+
     corners = points[[*OUTER_EYE_CORNERS, *MOUTH_CORNERS], :2]
     source = np.stack([corners[0], corners[1], corners[2:].mean(0)]).astype(np.float32)
     matrix = cv2.getAffineTransform(source, GOAL)
-    return cv2.cvtColor(cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    return cv2.warpAffine(image, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA)
 
 
 def confidences(patches: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -41,14 +48,17 @@ def confidences(patches: np.ndarray, points: np.ndarray) -> np.ndarray:
         return result
     seen = patches[found].astype(np.float32)
     usual = np.median(seen, 0)
-    alike, sharp = _likeness(seen, usual), _sharpness(seen)
+    alike, sharp = likeness(seen, usual), _sharpness(seen)
     blur = np.minimum(1, sharp / np.median(sharp))
     result[found] = alike * blur * _frontal(points[found])
     return result
 
 
-def _likeness(patches: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    """Mean over blocks of the correlation with the usual face, [T]; light and contrast of a block do not count."""
+def likeness(patches: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Mean over blocks of the correlation of patches [T, SIDE, SIDE] with the usual face [SIDE, SIDE], [T] 0..1.
+
+    Light and contrast of a block do not count.
+    """
     a, b = _blocks(patches), _blocks(usual[None])
     size = np.sqrt(((a**2).mean(-1) + QUIET**2 / 2) * ((b**2).mean(-1) + QUIET**2 / 2))
     return np.clip(((a * b).mean(-1) + QUIET**2 / 2) / size, 0, 1).mean(-1)

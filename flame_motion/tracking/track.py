@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,10 +14,12 @@ from ..errors import BadInput
 from ..heads import Head
 from ..rotations import axis_angle_from_matrix
 from ..sequence import FlameSequence
+from ..transfer import drive, rest_of
 from .anchors import Anchors
 from .focal import estimate_focal
 from .landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
+from .shots import Shot
 from .solve import RigidPoints, fit_frames, fit_identity, initial
 
 WINDOW, OVERLAP = 96, 12  # frames solved together, and how many of them the next window solves again
@@ -38,6 +40,7 @@ class Tracking:
     error: Tensor  # [T] mean landmark distance in % of the inter-ocular distance; NaN where no face was seen
     confidence: Tensor  # [T] 0..1, how far the picture and the fit let each frame's landmarks be trusted
     problems: list[str]
+    shots: list[Shot] = field(default_factory=list)  # where the clip was cut or another person taken
 
 
 def track_landmarks(
@@ -50,10 +53,12 @@ def track_landmarks(
     anchors: Sequence[Anchors] = (),  # points around the face followed by optical flow
     trust: np.ndarray | None = None,  # [T] 0..1, what the picture says of each frame's landmarks
     progress: Callable[[int, int], None] | None = None,
+    shots: Sequence[Shot] = (),  # the clip's, in order; none: it is one
 ) -> Tracking:
-    """Fit one identity and T frames of pose and expression. Frames without a face are interpolated.
+    """Fit one identity and pose and expression of every frame, shot by shot. Frames without a face are interpolated.
 
-    focal in px, guessed when None, "estimate" to look for it in the perspective of the face.
+    focal in px, guessed when None, "estimate" to look for it in the perspective of the face. Where a clip has several
+    shots, each is fitted for itself and then counted from its own rest and place, put on those of the longest.
     Raises BadInput when no frame shows a face.
     """
     found = np.isfinite(points).all((1, 2))
@@ -62,9 +67,49 @@ def track_landmarks(
             f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly."
         )
     problem = LandmarkFit(head, thin=True)
+    pieces = list(shots) or [Shot(0, len(points), 0)]
+    main = max(pieces, key=lambda shot: int(found[shot.start : shot.stop].sum()))
     if focal == "estimate":
-        focal = estimate_focal(problem, points[found], width, height)[0]
+        here = slice(main.start, main.stop)
+        focal = estimate_focal(problem, points[here][found[here]], width, height)[0]
     camera = Pinhole.guess(width, height, focal)
+    tell = progress or (lambda done, of: None)
+    solved = []
+    for shot in pieces:
+        here = slice(shot.start, shot.stop)
+        mine = [_of_shot(run, shot) for run in anchors if shot.start <= run.key < shot.stop]
+        kept = None if trust is None else trust[here]
+        step = lambda done, shot=shot: tell(shot.start + done, len(points))  # noqa: E731
+        solved.append(_solve(problem, points[here], fps, camera, mine, kept, step))
+    first = int(np.argmax(found))
+    place = solved[0].state.translation[first]
+    motion = _joined(pieces, main, solved, found, fps, head)
+    motion = replace(motion, translation=motion.translation - motion.translation[first])
+    error = torch.cat([part.error for part in solved])
+    confidence = torch.exp(-torch.nan_to_num(error) / 8.0) * torch.from_numpy(found if trust is None else trust)
+    return Tracking(motion, place, camera, torch.from_numpy(found), error, confidence, _missing(found, fps), pieces)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """One shot, fitted."""
+
+    shape: Tensor  # [S]
+    state: Frames  # of its T frames
+    error: Tensor  # [T] % of the inter-ocular distance
+
+
+def _solve(
+    problem: LandmarkFit,
+    points: np.ndarray,  # [T, 478, 3] px of one shot
+    fps: float,
+    camera: Pinhole,
+    anchors: Sequence[Anchors],  # their frames counted from the shot's first
+    trust: np.ndarray | None,  # [T]
+    tell: Callable[[int], None],  # how many frames are done
+) -> _Solved:
+    """One identity, then every frame, window by window."""
+    found = np.isfinite(points).all((1, 2))
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
     errors: list[Tensor] = []
@@ -82,16 +127,33 @@ def track_landmarks(
                 state = fit_frames(problem, shape, data, state, fps, before, rigid)
         parts.append(state[: keep - start])
         errors.append(landmark_error(problem, shape, parts[-1], points[start:keep], camera))
-        if progress is not None:
-            progress(keep, len(points))
-    state = Frames.cat(parts)
-    error = torch.cat(errors)
-    first = int(np.argmax(found))
-    motion = to_motion(state, shape, fps, head, state.translation[first])
-    confidence = torch.exp(-torch.nan_to_num(error) / 8.0) * torch.from_numpy(found if trust is None else trust)
-    return Tracking(
-        motion, state.translation[first], camera, torch.from_numpy(found), error, confidence, _missing(found, fps)
-    )
+        tell(keep)
+    return _Solved(shape, Frames.cat(parts), torch.cat(errors))
+
+
+def _joined(
+    shots: Sequence[Shot], main: Shot, solved: Sequence[_Solved], found: np.ndarray, fps: float, head: Head
+) -> FlameSequence:
+    """All shots as one motion of the main shot's person.
+
+    The main shot stays as it is. Every other one is counted from its own rest, and put on the main one's; its
+    translation is counted from its own typical place, which comes to lie where the main one's does.
+    """
+    clips = []
+    for shot, part in zip(shots, solved):
+        seen = torch.from_numpy(np.flatnonzero(found[shot.start : shot.stop]))
+        typical = part.state.translation[seen].median(0).values
+        origin = typical if len(shots) > 1 else part.state.translation[seen[0]]
+        clips.append(to_motion(part.state, part.shape, fps, head, origin))
+    longest = clips[shots.index(main)]
+    rest = replace(rest_of(longest), translation=torch.zeros(1, 3))
+    moved = [clip if clip is longest else drive(rest, clip) for clip in clips]
+    return FlameSequence.concatenate(moved, fade=0)
+
+
+def _of_shot(run: Anchors, shot: Shot) -> Anchors:
+    """A run of anchors with its frames counted from the shot's first; none crosses into the next shot."""
+    return replace(run, key=run.key - shot.start, later=run.later[: shot.stop - run.key - 1])
 
 
 def place_anchors(

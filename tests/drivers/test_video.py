@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from flamecast.drivers.video import VideoDriver
-from flamecast.flame_motion import BadInput, VideoClip
+from flamecast.flame_motion import BadInput, VideoClip, Waveform
 from flamecast.flame_motion.sequence import CHANNELS
 from flamecast.flame_motion.tracking.track import Tracking
+from flamecast.flame_motion.transfer import rest_of
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "liveportrait__driving_d19.mp4"
 FRAMES, GAP = 20, slice(8, 13)
@@ -93,3 +94,41 @@ def test_a_clip_that_begins_and_ends_without_a_face_keeps_its_length(frames):
 def test_one_frame_is_a_clip(frames):
     motion = VideoDriver()(VideoClip(frames[:1], 30.0))
     assert len(motion) == 1 and torch.equal(motion.translation, torch.zeros(1, 3))
+
+
+def test_a_driver_costs_nothing_until_it_is_used_and_keeps_its_detector():
+    driver = VideoDriver()
+    assert "detector" not in vars(driver)
+    assert driver.detector is driver.detector
+
+
+def test_what_is_driven_has_its_sound_facts_and_problems(frames):
+    blank = np.full_like(frames[0], 100)
+    sound = Waveform(np.zeros(800, np.float32), 8000)
+    clip = VideoClip([*frames[:2], blank, *frames[2:4]], 30.0, sound, problems=["the file is cut off"] * 2)
+    told: list[tuple[str, int, int]] = []
+    driven = VideoDriver()(clip, progress=lambda *step: told.append(step))
+    assert driven.sound is sound and told[-1] == ("fit", 5, 5)
+    assert driven.facts["frames"] == 5 and driven.facts["frames_without_face"] == 1
+    assert len(driven.facts["confidence"]) == 5 and driven.facts["confidence"][2] == 0
+    assert driven.problems[0] == "the file is cut off" and len(driven.problems) == 2
+    assert driven.frame_problems == [{"frames": [2, 2], "problem": "no face in the driver: interpolated"}]
+
+
+def test_the_sound_of_a_file_is_the_file(frames):
+    assert VideoDriver()(VideoClip(frames[:1], 30.0, path=CLIP)).sound == CLIP
+    assert VideoDriver()(VideoClip(frames[:1], 30.0)).sound is None
+
+
+@pytest.mark.slow
+def test_a_cut_to_somebody_else_begins_anew():
+    clip = VideoClip.open(CLIP.parents[1] / "inputs" / "cut.mp4")
+    driven = VideoDriver()(clip)
+    note = "from 1.60 s on another shot begins, with another face: it is counted from its own rest and place"
+    assert len(driven) == 80 and driven.problems == [note]
+    assert driven.frame_problems == [{"frames": [40, 40], "problem": "another shot begins here, with another face"}]
+    alone = [VideoDriver()(VideoClip(list(clip)[half], clip.fps)) for half in (slice(0, 40), slice(40, 80))]
+    rests = [rest_of(driven.motion[half]) for half in (slice(0, 40), slice(40, 80))]
+    assert torch.rad2deg((rests[0].neck - rests[1].neck).norm()) < 1
+    kept = [a for a in alone if torch.equal(a.shape, driven.shape)]
+    assert len(kept) == 1  # one half's own identity, whole

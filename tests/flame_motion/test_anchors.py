@@ -11,8 +11,9 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.tracking.anchors import Anchors, AnchorTracker
+from flamecast.flame_motion.tracking.detector import MediaPipeDetector
 from flamecast.flame_motion.tracking.landmark_fit import Pinhole
-from flamecast.flame_motion.tracking.landmarks import Face, MediaPipeDetector
+from flamecast.flame_motion.tracking.landmarks import Face
 from flamecast.flame_motion.tracking.track import track_landmarks
 
 SHIFT = np.array([1.5, -0.75])  # px a frame

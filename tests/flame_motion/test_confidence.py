@@ -7,7 +7,7 @@ import pytest
 from skimage.data import astronaut
 
 from flamecast.flame_motion.tracking.confidence import confidences, face_patch
-from flamecast.flame_motion.tracking.landmarks import MediaPipeDetector
+from flamecast.flame_motion.tracking.detector import MediaPipeDetector
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,10 @@ from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.tracking.focal import estimate_focal
 from flamecast.flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Pinhole, observe
+from flamecast.flame_motion.tracking.shots import Shot
 from flamecast.flame_motion.tracking.solve import solve_chain
 from flamecast.flame_motion.tracking.track import WINDOW, track_landmarks, windows
+from flamecast.flame_motion.transfer import rest_of
 
 WIDTH, HEIGHT = 640, 480
 
@@ -160,3 +162,22 @@ def test_weights_whiten_and_missing_frames_weigh_nothing(problem):
     data = observe(problem, points, camera)
     assert (data.weight[1] == 0).all() and (data.weight[[0, 2]] > 0).all()
     assert torch.isfinite(data.image).all()
+
+
+def test_two_shots_are_two_people_each_on_their_own_rest():
+    """What is before a cut is bit for bit what it is alone; what is after it rests where the first one does."""
+    truth, points, _ = synthetic(12)
+    later = replace(truth[:6], shape=-truth.shape, neck=truth.neck[:6] + torch.tensor([0.0, 0.5, 0.0]))
+    both = np.concatenate([points, landmarks_of(later)])
+    head = load_head()
+    alone = track_landmarks(points, WIDTH, HEIGHT, 25.0, head)
+    cut = track_landmarks(both, WIDTH, HEIGHT, 25.0, head, shots=[Shot(0, 12, 0), Shot(12, 18, 1)])
+    assert torch.equal(cut.motion.shape, alone.motion.shape)
+    for name in ("neck", "jaw", "expression", "eyes"):
+        assert torch.equal(getattr(cut.motion, name)[:12], getattr(alone.motion, name)), name
+    assert torch.allclose(cut.motion.translation[:12], alone.motion.translation, atol=1e-6)
+    assert len(cut.motion) == len(cut.error) == len(cut.confidence) == 18 and cut.error.max() < 0.5
+    apart = rest_of(cut.motion[:12]).neck - rest_of(cut.motion[12:]).neck
+    assert torch.rad2deg(apart.norm()) < 1  # and 29 degrees in the pictures
+    typical = [part.median(0).values for part in (cut.motion.translation[:12], cut.motion.translation[12:])]
+    assert torch.allclose(*typical, atol=1e-5)

@@ -103,3 +103,19 @@ def test_a_portrait_takes_another_identity_and_still_meets_the_landmarks(portrai
         assert torch.equal(other.shape, -own.shape)
         assert reprojection(other) < 0.3 and other.error > portrait.error
         assert torch.equal(other.camera.intrinsics, own.camera.intrinsics)
+
+
+@pytest.mark.parametrize(
+    ("turns", "says"), [(1, "90 degrees to the right"), (2, "180 degrees"), (3, "90 degrees to the left")]
+)
+def test_a_photo_that_lies_or_stands_on_its_head_is_turned(astronaut, portrait, turns, says):
+    lying = np.ascontiguousarray(np.rot90(astronaut, turns))
+    back, notes = Portrait.fit_with_notes(lying, matte=np.rot90(portrait.matte, turns))
+    assert notes == [f"no face stands upright in the photo: it was turned by {says} and is used so"]
+    assert np.array_equal(back.image, astronaut) and np.array_equal(back.matte, portrait.matte)
+    assert np.array_equal(back.landmarks, portrait.landmarks) and torch.equal(back.pose.neck, portrait.pose.neck)
+
+
+def test_a_photo_that_stands_upright_is_not_turned(astronaut, portrait):
+    same, notes = Portrait.fit_with_notes(astronaut)
+    assert notes == [] and np.array_equal(same.landmarks, portrait.landmarks)
