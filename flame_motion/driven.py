@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import BadInput
 from .sequence import FlameSequence
 from .signals import Waveform
 
@@ -34,9 +33,9 @@ class Driven:
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):
-            raise BadInput(f"Driven.motion: expected a FlameSequence, got {type(self.motion).__name__}")
+            raise ValueError(f"Driven.motion: expected a FlameSequence, got {type(self.motion).__name__}")
         if not (self.sound is None or isinstance(self.sound, (str, os.PathLike, Waveform))):
-            raise BadInput(f"Driven.sound: expected a file, a Waveform or None, got {type(self.sound).__name__}")
+            raise ValueError(f"Driven.sound: expected a file, a Waveform or None, got {type(self.sound).__name__}")
         if isinstance(self.sound, str):
             object.__setattr__(self, "sound", Path(self.sound))
 

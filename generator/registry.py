@@ -12,6 +12,8 @@ from ..flame_motion import BadInput, FlameSequence
 from ..renderer import Cameras
 from .portrait import Portrait
 
+DEFAULT_GENERATOR = "warp"
+
 
 class Generator(Protocol):
     """Portrait + motion + cameras -> frames."""
@@ -22,7 +24,7 @@ class Generator(Protocol):
         """One uint8 [V, H, W, 3] a frame of motion."""
 
 
-def load_generator(name: str = "warp", **options: Any) -> Generator:
+def load_generator(name: str = DEFAULT_GENERATOR, **options: Any) -> Generator:
     """The generator of that name, made with its own options. Raises BadInput with the known names for any other."""
     known = {entry.name: entry for entry in entry_points(group="flamecast.generators")}
     if name not in known:

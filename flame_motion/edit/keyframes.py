@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..easing import EASES
 from ..errors import BadInput
 from ..files import existing_file
-
-# How a value goes from one keyframe to the next, as a function of 0..1.
-EASES: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda t: t,
-    "smooth": lambda t: t**3 * (10 - 15 * t + 6 * t**2),  # the minimum-jerk curve of human reaching movements
-    "in": lambda t: t**2,
-    "out": lambda t: t * (2 - t),
-    "hold": lambda t: (t >= 1).to(t.dtype),
-}
 
 
 @dataclass(frozen=True)
