@@ -62,7 +62,7 @@ def _merged(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """What the file and then the overrides say, as plain values. ValueError where either cannot be read."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     if plain := [text for text in overrides if "=" not in text]:
         raise ValueError(f"override {plain[0]!r}: expected key=value")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from .files import PathLike
 from .sequence import FlameSequence
 from .signals import Waveform
 
@@ -27,7 +28,7 @@ class Driven:
 
     motion: FlameSequence
     facts: dict[str, Any] = field(default_factory=dict)  # of the signal, for the report: what JSON can hold
-    sound: str | os.PathLike[str] | Waveform | None = None  # goes with the motion: a media file, or samples
+    sound: PathLike | Waveform | None = None  # goes with the motion: a media file, or samples
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
 

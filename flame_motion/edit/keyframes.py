@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ..easing import EASES
 from ..errors import BadInput
-from ..files import existing_file
+from ..files import PathLike, existing_file
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def tracks(keyframes: Iterable[Keyframe], frames: int, fps: float) -> dict[str, 
     return {name: curve(track, times).to(torch.float32) for name, track in points.items()}
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(path: PathLike) -> Any:
     """The content of a keyframe file. BadInput when it is absent or no JSON."""
     try:
         return json.loads(existing_file(path, "the keyframe file").read_text(encoding="utf-8"))

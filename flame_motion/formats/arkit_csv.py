@@ -182,7 +182,7 @@ def _times(
 
 def _time_column(header: list[str]) -> tuple[int | None, float]:
     """The place of the column of times (a timecode before a timestamp ...) and its unit in s, 0 where not said."""
-    found = {}
+    found: dict[str, tuple[int, float]] = {}
     for place, cell in enumerate(header):
         folded = re.sub(r"[\s_\-()\[\]]", "", cell.lower())
         for name in TIME_COLUMNS:
