@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import BadInput
+from .files import PathLike
 from .sequence import FlameSequence
 from .signals import Waveform
 
@@ -28,15 +28,15 @@ class Driven:
 
     motion: FlameSequence
     facts: dict[str, Any] = field(default_factory=dict)  # of the signal, for the report: what JSON can hold
-    sound: str | os.PathLike[str] | Waveform | None = None  # goes with the motion: a media file, or samples
+    sound: PathLike | Waveform | None = None  # goes with the motion: a media file, or samples
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):
-            raise BadInput(f"Driven.motion: expected a FlameSequence, got {type(self.motion).__name__}")
+            raise ValueError(f"Driven.motion: expected a FlameSequence, got {type(self.motion).__name__}")
         if not (self.sound is None or isinstance(self.sound, (str, os.PathLike, Waveform))):
-            raise BadInput(f"Driven.sound: expected a file, a Waveform or None, got {type(self.sound).__name__}")
+            raise ValueError(f"Driven.sound: expected a file, a Waveform or None, got {type(self.sound).__name__}")
         if isinstance(self.sound, str):
             object.__setattr__(self, "sound", Path(self.sound))
 

@@ -11,11 +11,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Union
 
 from .errors import BadInput
 
-PathLike = Union[str, "os.PathLike[str]"]  # whatever names a file
+PathLike = str | os.PathLike[str]  # whatever names a file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

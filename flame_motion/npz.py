@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 
 import numpy as np
 
 from .errors import BadInput
-from .files import atomic_path, existing_file
+from .files import PathLike, atomic_path, existing_file
 
 # One fixed date inside the archive, so that equal arrays make equal files.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -16,7 +15,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 MOST_BYTES = 4 << 30
 
 
-def save_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], *, compress: bool = True) -> None:
+def save_arrays(path: PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True) -> None:
     """Write named arrays (numbers, booleans or fixed-length text; never objects) to `path` as it is spelled.
 
     Raises BadInput where nothing can be written.
@@ -44,7 +43,7 @@ def _check_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str) -
         raise BadInput(f"{place} should hold {needed} bytes and holds {entry.file_size}: it is damaged")
 
 
-def load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def load_arrays(path: PathLike) -> dict[str, np.ndarray]:
     """Every array of an `.npz`. BadInput for anything else: missing, not an archive, truncated, pickled, oversized."""
     path = existing_file(path, "the .npz file")
     try:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
+from ..flame_motion.heads import DEFAULT_HEAD
 from ..flame_motion.npz import load_arrays, save_arrays
 from ..renderer import Cameras
 from .portrait_fit import draw_overlay, fit_photo, refit
@@ -76,7 +77,7 @@ class Portrait:
     @classmethod
     def fit(
         cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
-        head: str | Head = "open", detector: LandmarkDetector | None = None,
+        head: str | Head = DEFAULT_HEAD, detector: LandmarkDetector | None = None,
     ) -> Portrait:  # fmt: skip
         """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_photo`."""
         return cls.fit_with_notes(image, matte=matte, face=face, focal=focal, head=head, detector=detector)[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from ..flame_motion import BadInput, FlameSequence, Head, MissingAsset, Progress
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
+from ..flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
 from ..flame_motion.transfer import drive
 from ..generator import Portrait
 from ..renderer import (
@@ -43,7 +43,7 @@ from .views import MOST_VIEWS, check_camera, place
 
 CHUNK, PIXELS = 8, 8 << 18  # frames rendered together, and pixels of all their views, at most: bounds the memory
 LONGEST = 16384  # px, of a side of a video that H.264 encoders take
-FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 1.1  # of the camera where there is no photo; m from the head
+DISTANCE = 1.1  # m from the head, of the camera where there is no photo
 
 
 @dataclass(frozen=True)

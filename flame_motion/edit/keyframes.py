@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..easing import EASES
 from ..errors import BadInput
-from ..files import existing_file
-
-# How a value goes from one keyframe to the next, as a function of 0..1.
-EASES: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda t: t,
-    "smooth": lambda t: t**3 * (10 - 15 * t + 6 * t**2),  # the minimum-jerk curve of human reaching movements
-    "in": lambda t: t**2,
-    "out": lambda t: t * (2 - t),
-    "hold": lambda t: (t >= 1).to(t.dtype),
-}
+from ..files import PathLike, existing_file
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ def tracks(keyframes: Iterable[Keyframe], frames: int, fps: float) -> dict[str, 
     return {name: curve(track, times).to(torch.float32) for name, track in points.items()}
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(path: PathLike) -> Any:
     """The content of a keyframe file. BadInput when it is absent or no JSON."""
     try:
         return json.loads(existing_file(path, "the keyframe file").read_text(encoding="utf-8"))

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..errors import BadInput
 from ..heads import PARTS, Head
+from ..mesh_normals import unit
 from .features import HeadSurface, crown_and_back, nose_tip
 from .lay import INSIDE, NOSE_TIP, landmark_vertex, lay
-from .surface import Mesh, ball_of, unit
+from .surface import Mesh, ball_of
 
 BALLS = ("eye_left", "eye_right")
 FITTED_NORMAL = 0.003  # m that surfaces a right angle apart count as being distant when they lie on each other

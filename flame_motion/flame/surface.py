@@ -8,6 +8,8 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from ..mesh_normals import face_normals, vertex_normals
+
 NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant, unless said otherwise
 
 
@@ -21,16 +23,11 @@ class Mesh:
     @property
     def face_normals(self) -> np.ndarray:
         """Unit normals [F, 3]."""
-        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
-        return unit(np.cross(b - a, c - a))
+        return face_normals(self.vertices, self.faces)
 
     def normals(self) -> np.ndarray:
         """Unit vertex normals [N, 3], weighted by area."""
-        a, b, c = (self.vertices[self.faces[:, k]] for k in range(3))
-        sums = np.zeros_like(self.vertices)
-        for k in range(3):
-            np.add.at(sums, self.faces[:, k], np.cross(b - a, c - a))
-        return unit(sums)
+        return vertex_normals(self.vertices, self.faces)
 
     def closest(
         self, points: np.ndarray, normals: np.ndarray, turn: float = NORMAL, candidates: int = 8
@@ -61,11 +58,6 @@ class Mesh:
         row = np.arange(len(points))
         place = (np.repeat(row, 3), self.faces[near[row, best]].ravel())
         return sparse.csr_matrix((bary[row, best].ravel(), place), (len(points), len(self.vertices)))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [..., 3] at length 1; what has none stays 0."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
 
 
 def project(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..mesh_normals import area_vectors
+
 
 def flipped(rest: np.ndarray, posed: np.ndarray, rotation: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Faces [F] bool whose posed normal is against their rest normal turned as skinning turns them.
 
     rest, posed [N, 3] m, rotation [N, 3, 3] the blended rotation of each vertex (`Skin.pose(..., with_frames=True)`).
     """
-    before, after = _normals(rest, faces), _normals(posed, faces)
+    before, after = area_vectors(rest, faces), area_vectors(posed, faces)
     turned = (rotation[faces].mean(1) @ before[..., None])[..., 0]
     return (turned * after).sum(1) < 0
-
-
-def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    a, b, c = points[faces[:, 0]], points[faces[:, 1]], points[faces[:, 2]]
-    return np.cross(b - a, c - a)
 
 
 def intersecting(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

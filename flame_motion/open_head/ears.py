@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CloughTocher2DInterpolator, CubicSpline, PchipInterpolator
 
+from ..easing import smoothstep
 from .loft import EAR_COLUMNS as COLUMNS
 from .loft import EAR_ROWS as ROWS
 from .loft import Grid
@@ -152,17 +153,11 @@ def _rings(head: CloughTocher2DInterpolator) -> np.ndarray:
     plane.insert(0, 0.7 * root + 0.3 * plane[0])
     heights = [BEHIND, *(height for _, _, height in RELIEF)]
     rings = [flat, *(_in_space(p, _around(h, angles)) for p, h in zip(plane, heights))]
-    front = _smooth((6 - rim[:, 0]) / 9)
+    front = smoothstep((6 - rim[:, 0]) / 9)
     for ring, off in zip(rings[1:], ATTACHED):
         cheek = head(ring[:, 1:]) + off
         ring[:, 0] = np.maximum(ring[:, 0] + front * (cheek - ring[:, 0]), cheek)
     return np.array(rings) / 1000
-
-
-def _smooth(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
 
 
 def _in_space(plane: np.ndarray, height: np.ndarray) -> np.ndarray:

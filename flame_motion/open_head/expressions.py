@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
+from ..easing import smoothstep
 from .body import PARTS, Body
 from .eyes import pushed_out
 from .facemesh import LIPS_INNER_LOWER, LIPS_INNER_UPPER, LIPS_OUTER_LOWER, LIPS_OUTER_UPPER
@@ -46,12 +47,11 @@ class Pull:
 
 def _profile(name: str, s: np.ndarray) -> np.ndarray:
     """Strength along the mouth, s from -1 (right corner) to 1 (left corner)."""
-    ramp = np.clip(s, 0, 1)
     return {
         "all": np.ones_like(s),
         "middle": np.cos(0.5 * np.pi * s) ** 1.2,
         "flat": 1 - np.abs(s) ** 4,
-        "side": ramp * ramp * (3 - 2 * ramp),
+        "side": smoothstep(s),
         "ends": s * s,
         "other": np.clip(-s, 0, 1) ** 2,
         "corner": np.clip((s - 0.45) / 0.55, 0, 1) ** 1.5,

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..easing import smoothstep
 from .body import Body
 from .facemesh import COUNT
 
 BLOB = 0.030  # m, how far a landmark's own displacement reaches beyond the face
-
-
-def smooth_step(x: np.ndarray) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
 
 
 def identity_shift(body: Body, refine: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -29,7 +24,7 @@ def identity_shift(body: Body, refine: np.ndarray, shift: np.ndarray) -> np.ndar
     local = _blobs(anchors, anchors)
     detail = np.linalg.solve(local + 0.02 * np.eye(COUNT), shift - terms @ growth)
     whole = np.concatenate([points - centre, np.ones((len(points), 1))], 1) @ growth + _blobs(points, anchors) @ detail
-    whole *= smooth_step((points[:, 1:2] + 0.175) / 0.09)
+    whole *= smoothstep((points[:, 1:2] + 0.175) / 0.09)
     return _joined(body, whole, refine @ shift, last=4.0)
 
 
@@ -42,7 +37,7 @@ def _joined(body: Body, whole: np.ndarray, face: np.ndarray, last: float) -> np.
     """`whole` with the face put in; what differs at the oval fades out until ring station `last`."""
     grid = body.grid
     gap = face[grid.index[0]] - whole[grid.index[0]]
-    fade = (1 - smooth_step(grid.station / last))[1:, None, None]
+    fade = (1 - smoothstep(grid.station / last))[1:, None, None]
     result = whole.copy()
     result[grid.index[1:]] += fade * gap
     result[: len(face)] = face
@@ -64,7 +59,7 @@ def anthropometric(body: Body) -> dict[str, np.ndarray]:
     points = body.vertices[: body.skin]
     x, y, z = points.T
     behind = np.zeros(body.skin)
-    behind[body.grid.index] = smooth_step(body.grid.station / 2.5)[:, None]
+    behind[body.grid.index] = smoothstep(body.grid.station / 2.5)[:, None]
     size, spread = np.zeros((body.skin, 3)), np.zeros((body.skin, 3))
     for ear in body.ears:
         behind[ear.rings] = behind[ear.rings[0, ::2]].mean()
@@ -76,12 +71,12 @@ def anthropometric(body: Body) -> dict[str, np.ndarray]:
         away = np.clip((0.042 + root[2] - points[ear.rings][..., 2]) / 0.05 - 0.5, 0, 1)
         spread[ear.rings, 0] = 0.0015 * np.sign(root[0]) * away * out[..., 0]
     none = np.zeros(body.skin)
-    above = smooth_step((y + 0.06) / 0.08)
-    neck = smooth_step((-0.045 - 0.3 * (z + 0.05) - y) / 0.07) * smooth_step((y + 0.185) / 0.06)
-    bulge = smooth_step((y - 0.055) / 0.07) * behind
+    above = smoothstep((y + 0.06) / 0.08)
+    neck = smoothstep((-0.045 - 0.3 * (z + 0.05) - y) / 0.07) * smoothstep((y + 0.185) / 0.06)
+    bulge = smoothstep((y - 0.055) / 0.07) * behind
     return {
         "skull_height": np.stack([none, 0.006 * bulge, none], 1),
-        "skull_depth": np.stack([none, none, -0.006 * behind * above * smooth_step((-0.02 - z) / 0.12)], 1),
+        "skull_depth": np.stack([none, none, -0.006 * behind * above * smoothstep((-0.02 - z) / 0.12)], 1),
         "skull_width": np.stack([0.0045 * behind * above * x / 0.075, none, none], 1),
         "neck_width": 0.07 * (behind * neck)[:, None] * np.stack([x, none, z + 0.05], 1),
         "ear_size": size,

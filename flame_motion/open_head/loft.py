@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from ..mesh_normals import vertex_normals
 from .anatomy import sculpted
 from .facemesh import OVAL
-from .mesh import boundary, fair, umbrella, vertex_normals
+from .mesh import boundary, fair, umbrella
 
 RAIL_LANDMARKS = [0, 3, 6, 8, 11, 14, 16, 18]  # where each rail starts, as a place in OVAL (left half)
 RAILS = [

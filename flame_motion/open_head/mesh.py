@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import linalg
 
+from ..easing import smoothstep
+
 
 def edges(faces: np.ndarray) -> np.ndarray:
     """Every edge once, [E, 2] with the smaller index first."""
@@ -88,15 +90,6 @@ def interpolating(matrix: sparse.csr_matrix) -> np.ndarray:
     return result
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals [N, 3] of vertices [N, 3], the faces around weighted by their area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    total = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(total, faces[:, k], np.cross(b - a, c - a))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-
-
 def umbrella(faces: np.ndarray, count: int, vertices: np.ndarray | None = None) -> sparse.csr_matrix:
     """Laplacian [N, N]: mean of the neighbours minus the vertex; uniform, or weighted by 1 / distance of `vertices`."""
     edge = edges(faces)
@@ -124,6 +117,5 @@ def fair(values: np.ndarray, laplacian: sparse.csr_matrix, free: np.ndarray, ord
 def gathered(values: np.ndarray, points: np.ndarray, centre: np.ndarray, inner: float, outer: float) -> np.ndarray:
     """Values [N, C] made equal, their mean, within `inner` of a place [3], and left alone beyond `outer`."""
     distance = np.linalg.norm(points - centre, axis=1)
-    share = np.clip((outer - distance) / (outer - inner), 0, 1)[:, None]
-    share = share * share * (3 - 2 * share)
+    share = smoothstep((outer - distance) / (outer - inner))[:, None]
     return values + share * (values[distance < inner].mean(0) - values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..mesh_normals import vertex_normals
 from .eyes import lids_off
 from .facemesh import COUNT, mirrored
 from .mesh import boundary, fair, umbrella
@@ -36,7 +37,7 @@ def sculpted(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> np.nd
         near = np.minimum(near, _distance(vertices, vertices[mirrored(row, twin)]))
         height += up * np.exp(-0.5 * (near / width * 1000) ** 2)
     height[:COUNT] *= FIRM
-    raised = vertices + height[:, None] / 1000 * normals(vertices, faces)
+    raised = vertices + height[:, None] / 1000 * vertex_normals(vertices, faces)
     return lids_off(_lips_shut(raised, faces), twin)
 
 
@@ -53,15 +54,6 @@ def _lips_shut(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     near = np.linalg.norm(vertices[:, None] - vertices[loop], axis=-1).min(1) < 0.004
     near[:COUNT], near[loop] = False, False
     return vertices + fair(shift, umbrella(faces, len(vertices), vertices), near, order=1)
-
-
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals [N, 3], the mean of the faces around weighted by their area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    total = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(total, faces[:, k], np.cross(b - a, c - a))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
 
 
 def _distance(points: np.ndarray, line: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..mesh_normals import face_normals
 from . import eyes, mouth
 from .body import PARTS, Body
 from .checks import intersecting
@@ -203,15 +204,8 @@ def folded(
     rest: np.ndarray, posed: np.ndarray, rotation: np.ndarray, faces: np.ndarray, margin: float = 0.0
 ) -> np.ndarray:
     """Faces [F] bool that are turned inside out or nearly so: `checks.flipped` with a margin for combinations."""
-    before = (rotation[faces].mean(1) @ normals(rest, faces)[..., None])[..., 0]
-    return (before * normals(posed, faces)).sum(1) < margin
-
-
-def normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals [F, 3] of the faces."""
-    a, b, c = (points[faces[:, k]] for k in range(3))
-    cross = np.cross(b - a, c - a)
-    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-20)
+    before = (rotation[faces].mean(1) @ face_normals(rest, faces)[..., None])[..., 0]
+    return (before * face_normals(posed, faces)).sum(1) < margin
 
 
 def _distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:

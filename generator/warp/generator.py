@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import FlameSequence, Head, Progress
+from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
 from ...flame_motion.threads import one_torch_thread
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ...renderer.parallel import ahead, cores, split
+from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from .fill import backdrop
 from .shell import Shell, build_shell, homogeneous_pixels
@@ -52,7 +54,7 @@ class _Scene:
 class WarpGenerator:
     """Animates a portrait by geometry alone."""
 
-    def __init__(self, rasterizer: str = "auto") -> None:
+    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER) -> None:
         self.rasterizer = rasterizer
 
     def __call__(
@@ -185,14 +187,14 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
     distance = torch.cdist(head.template, between).min(1).values
-    inside = (distance / SEAM).clamp(0, 1)
+    inside = smoothstep(distance / SEAM)
     beside = (1.8 - distance / BESIDE).clamp(0, 1)
     x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
     matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     over = torch.zeros(head.template.shape[0], dtype=torch.bool)
     for name in OVER:
         over[head.faces[head.part == PARTS.index(name)].unique()] = True
-    return torch.where(over, inside**2 * (3 - 2 * inside), beside * torch.from_numpy(matte.ravel()))
+    return torch.where(over, inside, beside * torch.from_numpy(matte.ravel()))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from ...flame_motion import MissingAsset, load_head
 from ...flame_motion.edit import demo_motion
 from ...flame_motion.threads import one_torch_thread
+from ...flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
 from ...renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
 from ..doctor import cpu_count
 from ..options import HEAD, RASTERIZER
@@ -21,7 +21,7 @@ from .bench_skinning import skinning_times
 
 SIZE, FRAMES, CHUNK, ROUNDS = 512, 32, 8, 3
 NEAR, FAR, SAMPLES, DELTA = 0.5, 1.3, 20, 0.01  # m, m, on each ray, m
-FIELD_OF_VIEW, DISTANCE = math.radians(28.0), 0.9
+DISTANCE = 0.9  # m
 
 
 @one_torch_thread()

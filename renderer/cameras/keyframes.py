@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..easing import EASES
 
 LARGEST = 1_000_000  # bytes of a keyframe file
 FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore
@@ -28,15 +29,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "zoom": (1 / FARTHEST, FARTHEST),
 }
 FACTORS = ("distance", "zoom")  # these go by equal ratios, not by equal steps
-# How far a motion has come, as a function of time, both 0..1.  The words and curves of an edit's keyframes
-# (flame_motion/edit/keyframes.py, which this room may not import).
-EASES: dict[str, Callable[[Tensor], Tensor]] = {
-    "smooth": lambda t: t**3 * (10 - 15 * t + 6 * t**2),
-    "linear": lambda t: t,
-    "in": lambda t: t**2,
-    "out": lambda t: t * (2 - t),
-    "hold": lambda t: (t >= 1).to(t.dtype),
-}
 _WHEN = ("time", "frame")
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from ..easing import smoothstep
 from .cameras import Cameras
 from .file import given_cameras
 from .keyframes import RANGES, read_keyframes
@@ -70,7 +71,7 @@ def orbit(frames: int, yaw: float, elevation: float = 0.0, turns: float = 1.0) -
 
 def arc(frames: int, start: float, stop: float, start_elevation: float = 0.0, stop_elevation: float = 0.0) -> Path:
     """Travels once from yaw `start` to yaw `stop`, gently starting and stopping."""
-    ease = _ease(_progress(frames))
+    ease = smoothstep(_progress(frames))
     return still(start + (stop - start) * ease, start_elevation + (stop_elevation - start_elevation) * ease)
 
 
@@ -219,15 +220,11 @@ def _progress(frames: int) -> Tensor:
     return torch.arange(frames, dtype=torch.float64) / max(frames - 1, 1)
 
 
-def _ease(progress: Tensor) -> Tensor:
-    return progress * progress * (3.0 - 2.0 * progress)
-
-
 def _between(frames: int, start: float, stop: float, name: str) -> Tensor:
     low, high = RANGES["distance" if name == "dolly" else name]
     if not all(low <= factor <= high for factor in (start, stop)):
         raise ValueError(f"{name} factors must be {low:g} to {high:g}, got {start:g} and {stop:g}")
-    return torch.exp(math.log(start) + (math.log(stop) - math.log(start)) * _ease(_progress(frames)))
+    return torch.exp(math.log(start) + (math.log(stop) - math.log(start)) * smoothstep(_progress(frames)))
 
 
 def _check_reach(path: Path, spec: str) -> None:

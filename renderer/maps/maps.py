@@ -13,7 +13,7 @@ from torch import Tensor
 from ..cameras.cameras import Cameras, clip
 from ..compiled import empty
 from ..geometry import Topology, needs_torch, plucker, vertex_normals
-from ..rasterizers.rasterize import rasterize
+from ..rasterizers.rasterize import DEFAULT_RASTERIZER, rasterize
 from .interpolate import cover
 from .source import Source, prepare_source
 
@@ -60,7 +60,7 @@ def render_maps(
     source_vertices: Tensor | None = None,
     source_cameras: Cameras | None = None,
     maps: Iterable[str] | None = None,
-    rasterizer: str = "auto",
+    rasterizer: str = DEFAULT_RASTERIZER,
 ) -> GeometryMaps:
     """Maps of the mesh with vertices [T, N, 3] m, seen by V cameras.
 
@@ -81,7 +81,7 @@ def stream_maps(
     source_vertices: Tensor | None = None,
     source_cameras: Cameras | None = None,
     maps: Iterable[str] | None = None,
-    rasterizer: str = "auto",
+    rasterizer: str = DEFAULT_RASTERIZER,
 ) -> Iterator[GeometryMaps]:
     """`render_maps` chunk by chunk in constant memory: vertices [t, N, 3] in, maps [V, t, ...] out.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..cameras.cameras import Cameras, clip
 from ..geometry import face_normals, needs_torch
-from ..rasterizers.rasterize import rasterize
+from ..rasterizers.rasterize import DEFAULT_RASTERIZER, rasterize
 from .interpolate import interpolate, interpolate_fast
 
 TOLERANCE = 3e-4  # m; how far behind the first surface a point may lie and still count as seen
@@ -48,7 +48,7 @@ class Source:
         return inside & (slack > 0) & ((first == 0) | (points[:, 2] <= first + slack))
 
 
-def prepare_source(vertices: Tensor, faces: Tensor, camera: Cameras, rasterizer: str = "auto") -> Source:
+def prepare_source(vertices: Tensor, faces: Tensor, camera: Cameras, rasterizer: str = DEFAULT_RASTERIZER) -> Source:
     """The source mesh, vertices [N, 3] or [1, N, 3] m, in the photo's camera.  Raises ValueError for wrong shapes."""
     if vertices.ndim == 3 and vertices.shape[0] == 1:
         vertices = vertices[0]

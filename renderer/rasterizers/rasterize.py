@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+DEFAULT_RASTERIZER = "auto"  # see `resolved`
 GROUP = "flamecast.rasterizers"
 BUILT_IN = {name: f"{name}_rasterizer:rasterize" for name in ("numba", "torch", "cuda", "pytorch3d", "nvdiffrast")}
 
@@ -44,7 +45,7 @@ class Rasterizer(Protocol):
         ...
 
 
-def rasterize(clip: Tensor, faces: Tensor, height: int, width: int, backend: str = "auto") -> Tensor:
+def rasterize(clip: Tensor, faces: Tensor, height: int, width: int, backend: str = DEFAULT_RASTERIZER) -> Tensor:
     """The triangle seen at each pixel, [B, H, W] int32 on the device of `clip`, -1 where there is none.
 
     clip [B, N, 4] is clip space as `cameras.clip` makes it (its first axes flattened), faces [F, 3] vertex indices.
@@ -69,7 +70,7 @@ def rasterizer_names() -> tuple[str, ...]:
     return tuple(_registered())
 
 
-def load_rasterizer(name: str = "auto") -> Rasterizer:
+def load_rasterizer(name: str = DEFAULT_RASTERIZER) -> Rasterizer:
     """The back end of that name; "auto" is the fastest one on the CPU.
 
     Raises ValueError for an unknown name or a plug-in that does not load.
@@ -86,7 +87,7 @@ def load_rasterizer(name: str = "auto") -> Rasterizer:
 
 def resolved(name: str, on_gpu: bool = False) -> str:
     """The back end that "auto" stands for; every other name is its own."""
-    if name != "auto":
+    if name != DEFAULT_RASTERIZER:
         return name
     return "cuda" if on_gpu and not missing("cuda") else "numba"
 
