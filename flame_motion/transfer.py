@@ -52,7 +52,7 @@ def shows_driver(source: FlameSequence, motion: FlameSequence) -> bool:
     """
     if source.head != motion.head:
         return False
-    some = motion[:: math.ceil(len(motion) / 64)]
+    some = motion.frames(torch.arange(0, len(motion), math.ceil(len(motion) / 64)))
     faces = [_straight_landmarks(clip) for clip in (source, some)]
     portrait, driver = (x - x.mean(1, keepdim=True) for x in faces)
     u, sizes, vt = torch.linalg.svd(driver.transpose(1, 2) @ portrait)  # Kabsch; near-identical faces do not mirror

@@ -103,3 +103,9 @@ def test_a_picture_out_of_the_drivers_footage_is_known_by_its_face():
         shape[axis] += 3.0
         assert not shows_driver(replace(own, shape=shape), clip), axis
     assert not shows_driver(replace(own, jaw=own.jaw + torch.tensor([0.4, 0, 0])), clip)
+
+
+@pytest.mark.parametrize("frames", [64, 65, 200])
+def test_a_long_driver_is_looked_at_too(frames):
+    clip = pose(3, frames)
+    assert shows_driver(clip[:1], clip) and not shows_driver(replace(clip[:1], shape=clip.shape + 1), clip)
