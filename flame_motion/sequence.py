@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from . import rotations
+from .channels import CHANNELS, ROTATIONS
 from .errors import BadInput
 from .npz import load_arrays, save_arrays
 from .windows import crossfade_weights
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     from .heads import Head
 
 FORMAT_VERSION = 1
-# Every channel that has a frame axis, with the axes behind it (None: the head decides).
-CHANNELS: dict[str, tuple[int | None, ...]] = {
-    "expression": (None,),
-    "rotation": (3,),
-    "neck": (3,),
-    "jaw": (3,),
-    "eyes": (2, 3),
-    "eyelids": (2,),
-    "translation": (3,),
-}
-ROTATIONS = ("rotation", "neck", "jaw", "eyes")
 MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
 
 
