@@ -1,5 +1,6 @@
 """The common language: signals in, `FlameSequence` between, heads that turn it into vertices."""
 
+from .channels import Pose
 from .driven import Driven, Progress
 from .errors import BadInput, MissingAsset
 from .head_library import load_head
@@ -13,6 +14,7 @@ __all__ = [
     "FlameSequence",
     "Head",
     "MissingAsset",
+    "Pose",
     "Progress",
     "TextPrompt",
     "VideoClip",

@@ -44,6 +44,10 @@ class Driven:
         """The number of frames."""
         return len(self.motion)
 
+    def __getitem__(self, frames: slice) -> FlameSequence:
+        """Some frames of the motion."""
+        return self.motion[frames]
+
     def __getattr__(self, name: str) -> Any:
         """What the motion has: reached only for names that are not fields of this class."""
         if name.startswith("__") or name == "motion":

@@ -2,140 +2,27 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from .channels import Channels, Pose
 from .errors import BadInput
-from .rotations import matrix_from_axis_angle
+from .skinning import JOINTS as JOINTS
+from .skinning import PARENTS as PARENTS
+from .skinning import Skin, moved_to
 
 if TYPE_CHECKING:
     from .sequence import FlameSequence
 
-JOINTS = ("root", "neck", "jaw", "eye_left", "eye_right")
-PARENTS = (-1, 0, 1, 1, 1)
 PARTS = (
     "empty", "face", "lips", "lids", "scalp", "ears", "neck", "torso",
     "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth",
 )  # fmt: skip
 DEFAULT_HEAD = "open"  # the built-in one
-FEW_FRAMES = 32  # so many are skinned before a second thread has started
-
-
-@dataclass(frozen=True, eq=False)
-class Skin:
-    """What skinning needs, for any subset of a head's vertices. M vertices, S identity and E expression axes."""
-
-    template: Tensor  # [M, 3] m
-    identity: Tensor  # [M, 3, S]
-    expression: Tensor  # [M, 3, E]
-    eyelids: Tensor  # [M, 3, 2]
-    weights: Tensor  # [M, 5]
-    pose_correctives: Tensor | None  # [M, 3, 36]
-    joints: Tensor  # [5, 3] m
-    joints_identity: Tensor  # [5, 3, S]
-    joints_expression: Tensor  # [5, 3, E]
-
-    def shaped(self, shape: Tensor, offsets: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Rest vertices [M, 3] and joints [5, 3] of one identity, shape [S]; offsets [M, 3] m are added at rest."""
-        s = shape.shape[0]
-        vertices = self.template + self.identity[..., :s] @ shape
-        return vertices if offsets is None else vertices + offsets, self.joints + self.joints_identity[..., :s] @ shape
-
-    @overload
-    def pose(self, rest: Tensor, joints: Tensor, motion: FlameSequence) -> Tensor: ...
-
-    @overload
-    def pose(
-        self, rest: Tensor, joints: Tensor, motion: FlameSequence, with_frames: Literal[True]
-    ) -> tuple[Tensor, Tensor]: ...
-
-    def pose(
-        self, rest: Tensor, joints: Tensor, motion: FlameSequence, with_frames: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Vertices [T, M, 3] m in the world of one identity's rest mesh (`shaped`) under a motion of T frames.
-
-        with_frames adds the blended rotation [T, M, 3, 3] that skinning gives each vertex.
-        """
-        frames, count = len(motion), rest.shape[0]
-        joints_t = joints + torch.einsum("jke,te->tjk", self.joints_expression, motion.expression)
-        local = matrix_from_axis_angle(
-            torch.stack([motion.rotation, motion.neck, motion.jaw, *motion.eyes.unbind(1)], 1)
-        )  # [T, 5, 3, 3]
-        transforms = joint_transforms(local, joints_t, motion.translation)  # [T, 5, 3, 4]
-        moved = self._coefficients(motion, local) @ self._moving_basis  # [T, 3 M]
-        if not with_frames and _plain(moved, rest, transforms):
-            return self._pose_fast(rest, moved.view(frames, 3, count), transforms)
-        shaped = rest + moved.view(frames, 3, count).transpose(1, 2)
-        blend = (self.weights @ transforms.reshape(frames, 5, 12)).reshape(frames, count, 3, 4)
-        posed = (blend[..., :3] @ shaped[..., None]).squeeze(-1) + blend[..., 3]
-        return (posed, blend[..., :3]) if with_frames else posed
-
-    def _pose_fast(self, rest: Tensor, moved: Tensor, transforms: Tensor) -> Tensor:
-        """What `pose` ends with, in one pass over memory, without gradients, on torch's threads. moved [T, 3, M] m."""
-        from .skinning_kernel import skin
-
-        frames, workers = len(moved), torch.get_num_threads()
-        posed = torch.empty(frames, len(rest), 3)
-        rows, weights = rest.detach().T.contiguous().numpy(), self._weight_rows.detach().numpy()
-        numbers = [x.detach().numpy() for x in (moved, transforms.flatten(2), posed)]
-
-        def part(start: int, stop: int) -> None:
-            shaped, matrices, out = (x[start:stop] for x in numbers)
-            skin(shaped, rows, weights, matrices, out)
-
-        if workers == 1 or frames < FEW_FRAMES:
-            part(0, frames)
-        else:
-            edges = [k * frames // workers for k in range(workers + 1)]
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(part, edges[:-1], edges[1:]))
-        return posed
-
-    def _coefficients(self, motion: FlameSequence, local: Tensor) -> Tensor:
-        """[T, C]: what multiplies each row of the moving basis."""
-        rows = [motion.expression, motion.eyelids]
-        if self.pose_correctives is not None:
-            rows.append((local[:, 1:] - torch.eye(3, dtype=local.dtype)).reshape(len(local), 36))
-        return torch.cat(rows, 1)
-
-    @cached_property
-    def _moving_basis(self) -> Tensor:
-        """[C, 3 M]: expression, eyelid and pose corrective axes as rows, x first: one matrix product."""
-        axes = [self.expression, self.eyelids]
-        if self.pose_correctives is not None:
-            axes.append(self.pose_correctives)
-        return torch.cat(axes, -1).permute(2, 1, 0).flatten(1).contiguous()
-
-    @cached_property
-    def _weight_rows(self) -> Tensor:
-        """[5, M], so that neighbouring vertices lie side by side."""
-        return self.weights.T.contiguous()
-
-
-def _plain(*tensors: Tensor) -> bool:
-    """Whether these are single-precision numbers in main memory that nobody wants gradients of."""
-    return all(x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in tensors)
-
-
-def joint_transforms(local: Tensor, joints: Tensor, translation: Tensor) -> Tensor:
-    """World transforms [T, 5, 3, 4] that take rest-pose points to posed ones (FLAME, section 3).
-
-    The root turns about joint 0.
-    local [T, 5, 3, 3] rotation of each joint in its parent, joints [T, 5, 3] m at rest, translation [T, 3] m.
-    """
-    rotation, position = [local[:, 0]], [joints[:, 0]]
-    for j, parent in enumerate(PARENTS[1:], 1):
-        rotation.append(rotation[parent] @ local[:, j])
-        bone = (joints[:, j] - joints[:, parent])[..., None]
-        position.append(position[parent] + (rotation[parent] @ bone).squeeze(-1))
-    world = torch.stack(rotation, 1)
-    offset = torch.stack(position, 1) - (world @ joints[..., None]).squeeze(-1) + translation[:, None]
-    return torch.cat([world, offset[..., None]], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +63,10 @@ class Head:
                 raise BadInput(f"head {self.id}: {name} must have shape {shape}, got {got}.")
         if len(self.expression_names) != e:
             raise BadInput(f"head {self.id}: {e} expression axes need as many names, got {len(self.expression_names)}.")
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Head:
+        """The same head (and id) elsewhere: float tensors on a device in a float dtype, index tensors on the device."""
+        return moved_to(self, device, dtype)
 
     @cached_property
     def skin(self) -> Skin:
@@ -236,24 +127,40 @@ class Head:
     def __call__(self, motion: FlameSequence, offsets: Tensor | None = None) -> Tensor:
         """Vertices [T, N, 3] m in the world. offsets [N, 3] m: a person's own detail, added at rest."""
         self.check(motion)
-        rest, joints = self.skin.shaped(motion.shape, offsets)
-        return self.skin.pose(rest, joints, motion)
+        return self.pose(*self._own_dtype(motion), offsets)
+
+    def pose(self, channels: Channels, shape: Tensor, offsets: Tensor | None = None) -> Tensor:
+        """Vertices [..., T, N, 3] m in the world, in the head's dtype, on its device: what losses go through.
+
+        channels: a `Pose` [..., T] (or a motion) in that dtype, on that device. shape [..., S] (fewer than the head's
+        axes: the rest are 0), offsets [..., N, 3] m at rest; leading axes broadcast. Differentiable in all of them.
+        """
+        return self.skin.pose(*self.skin.shaped(shape, offsets), channels)
 
     def landmarks(self, motion: FlameSequence) -> Tensor:
         """The 68 iBUG landmarks [T, 68, 3] m in the world. BadInput where this head does not know them."""
         self.check(motion)
-        if bool(self.landmark_bary.isnan().any()):
+        return self.pose_landmarks(*self._own_dtype(motion))
+
+    def pose_landmarks(self, channels: Channels, shape: Tensor) -> Tensor:
+        """The 68 iBUG landmarks [..., T, 68, 3] m of what `pose` takes. BadInput where this head does not know them."""
+        skin = self._landmark_skin
+        posed = skin.pose(*skin.shaped(shape), channels).unflatten(-2, (68, 3))  # [..., T, 68, 3 corners, 3]
+        return (posed * self.landmark_bary[..., None]).sum(-2)
+
+    def _own_dtype(self, motion: FlameSequence) -> tuple[Channels, Tensor]:
+        """A motion's channels and shape [S] in the head's dtype."""
+        dtype = self.template.dtype
+        return (motion if dtype == motion.shape.dtype else Pose.of(motion).to(dtype=dtype)), motion.shape.to(dtype)
+
+    @cached_property
+    def _landmark_skin(self) -> Skin:
+        """The corners of the landmarks' faces [68 x 3]; tensors without values cannot be looked at."""
+        if not self.landmark_bary.is_meta and bool(self.landmark_bary.isnan().any()):
             raise BadInput(
                 f"head {self.id}: its file does not say where the 68 landmarks are, and its template is no head that "
                 "they could be found on; use the built-in head 'open' where landmarks are needed"
             )
-        corners = self.faces[self.landmark_faces]  # [68, 3]
-        skin = self._landmark_skin
-        posed = skin.pose(*skin.shaped(motion.shape), motion).reshape(len(motion), *corners.shape, 3)
-        return (posed * self.landmark_bary[None, :, :, None]).sum(2)
-
-    @cached_property
-    def _landmark_skin(self) -> Skin:
         return self.subset(self.faces[self.landmark_faces].reshape(-1))
 
     def check(self, motion: FlameSequence) -> None:

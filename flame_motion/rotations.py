@@ -95,6 +95,19 @@ def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
     return axis_angle_from_quaternion(quaternion_from_matrix(matrix))
 
 
+def columns_from_axis_angle(axis_angle: Tensor) -> Tensor:
+    """[..., 3] rad -> the matrix's first two columns [..., 6], one after the other (Zhou et al. 2019): continuous."""
+    return matrix_from_axis_angle(axis_angle)[..., :2].transpose(-1, -2).flatten(-2)
+
+
+def axis_angle_from_columns(columns: Tensor) -> Tensor:
+    """Two columns [..., 6] -> axis-angle [..., 3] rad of length 0..pi; what is not orthonormal is made so, x first."""
+    first, second = columns.unflatten(-1, (2, 3)).unbind(-2)
+    x = torch.nn.functional.normalize(first, dim=-1)
+    y = torch.nn.functional.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
+    return axis_angle_from_matrix(torch.stack((x, y, torch.linalg.cross(x, y)), -1))
+
+
 def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
     """Unit quaternion [..., 4] -> [..., 3, 3]."""
     cross = skew(quaternion[..., 1:])

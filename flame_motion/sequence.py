@@ -13,24 +13,15 @@ import torch
 from torch import Tensor
 
 from . import rotations
+from .channels import CHANNELS, ROTATIONS
 from .errors import BadInput
 from .npz import load_arrays, save_arrays
+from .windows import crossfade_weights
 
 if TYPE_CHECKING:
     from .heads import Head
 
 FORMAT_VERSION = 1
-# Every channel that has a frame axis, with the axes behind it (None: the head decides).
-CHANNELS: dict[str, tuple[int | None, ...]] = {
-    "expression": (None,),
-    "rotation": (3,),
-    "neck": (3,),
-    "jaw": (3,),
-    "eyes": (2, 3),
-    "eyelids": (2,),
-    "translation": (3,),
-}
-ROTATIONS = ("rotation", "neck", "jaw", "eyes")
 MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
 
 
@@ -141,14 +132,22 @@ class FlameSequence:
             raise TypeError(f"motion[...] takes a slice such as motion[10:20], got {frames!r}")
         start, stop, step = frames.indices(len(self))
         if step != 1:
-            raise BadInput(f"motion[{start}:{stop}:{step}]: only step 1; resample(fps) changes the rate")
+            raise BadInput(
+                f"motion[{start}:{stop}:{step}]: only step 1; resample(fps) changes the rate, frames(index) picks some"
+            )
         if stop <= start:
             raise BadInput(f"motion[{start}:{stop}] has no frame (the clip has {len(self)})")
         return replace(self, **{name: getattr(self, name)[start:stop] for name in CHANNELS})
 
-    def take(self, frames: Tensor) -> FlameSequence:
-        """The frames of these numbers [N] (0..len - 1, in any order, again and again) as a clip. IndexError beyond."""
-        return replace(self, **{name: getattr(self, name)[frames] for name in CHANNELS})
+    def frames(self, index: Tensor) -> FlameSequence:
+        """Some frames by number: index [N] whole numbers in 0..T-1, in any order; a copy whose fps means nothing."""
+        if index.ndim != 1 or len(index) == 0 or index.is_floating_point() or index.dtype == torch.bool:
+            raise BadInput(f"frames: expected whole numbers [N], N >= 1, got {index.dtype} {_spelled(index)}")
+        if int(index.min()) < 0 or int(index.max()) >= len(self):
+            raise BadInput(
+                f"frames: expected numbers in 0..{len(self) - 1}, got {int(index.min())}..{int(index.max())}"
+            )
+        return replace(self, **{name: getattr(self, name)[index] for name in CHANNELS})
 
     def to(self, target: torch.device | str) -> FlameSequence:
         """The same clip on another device."""
@@ -207,44 +206,48 @@ class FlameSequence:
             raise BadInput("concatenate: expected at least one clip, got none")
         if not (0 <= fade < float("inf")):
             raise BadInput(f"concatenate: fade must be 0 s or more, got {fade!r}")
-        joined = clips[0]
+        first, overlaps = clips[0], []
         for index, clip in enumerate(clips[1:], 1):
-            _check_same(joined, clip, f"concatenate: clip {index}")
-            if not torch.equal(joined.shape, clip.shape):
+            _check_same(first, clip, f"concatenate: clip {index}")
+            if not torch.equal(first.shape, clip.shape):
                 raise BadInput(f"concatenate: clip {index} is another person (its shape differs); give all one shape")
-            overlap = min(round(fade * joined.fps), len(clips[index - 1]) // 2, len(clip) // 2)
-            joined = _joined(joined, clip, overlap)
-        return joined
+            overlaps.append(min(round(fade * first.fps), len(clips[index - 1]) // 2, len(clip) // 2))
+        ramps = [crossfade_weights(overlap, first.expression.device) for overlap in overlaps]
+        tracks: dict[str, Any] = {
+            name: _joined(name, [getattr(clip, name) for clip in clips], ramps) for name in CHANNELS
+        }
+        return replace(first, **tracks)
 
     # -- other people's files --------------------------------------------------------------------------------------
 
     @classmethod
-    def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import VHAP tracking; see `formats.trackers.read_vhap`."""
-        from .formats.trackers import read_vhap
+    def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float | None = None) -> FlameSequence:
+        """Import VHAP tracking; see `formats.trackers.read_vhap`. fps: where the file does not say; 25 when None."""
+        from .formats.trackers import read_vhap, track_rate
 
-        return cls(**read_vhap(path, head), fps=fps)
+        return cls(**read_vhap(path, head), fps=track_rate(path) or fps or 25.0)
 
     @classmethod
-    def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float = 25.0) -> FlameSequence:
-        """Import a CAP4D fit; see `formats.trackers.read_cap4d`."""
-        from .formats.trackers import read_cap4d
+    def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float | None = None) -> FlameSequence:
+        """Import a CAP4D fit; see `formats.trackers.read_cap4d`. fps: where the file does not say; 25 when None."""
+        from .formats.trackers import read_cap4d, track_rate
 
-        return cls(**read_cap4d(path, head), fps=fps)
+        return cls(**read_cap4d(path, head), fps=track_rate(path) or fps or 25.0)
 
 
-def _joined(first: FlameSequence, second: FlameSequence, overlap: int) -> FlameSequence:
-    """`first` then `second`, their `overlap` shared frames cross-faded along an S-curve (no jump, no kink)."""
-    ramp = torch.arange(1, overlap + 1, device=first.expression.device) / (overlap + 1)
-    ramp = ramp * ramp * (3 - 2 * ramp)
-    values: dict[str, Any] = {}
-    for name, axes in CHANNELS.items():
-        left, right = getattr(first, name), getattr(second, name)
-        tail, start = left[len(left) - overlap :], right[:overlap]
-        share = ramp.reshape(-1, *[1] * (len(axes) - (name in ROTATIONS)))
+def _joined(name: str, tracks: Sequence[Tensor], ramps: Sequence[Tensor]) -> Tensor:
+    """One channel's tracks [T, ...] one after the other, neighbours cross-faded by ramps [overlap] between them.
+
+    The overlap is at most half of each clip, so that no frame takes part in two cross-fades.
+    """
+    pieces = [tracks[0]]
+    for track, ramp in zip(tracks[1:], ramps, strict=True):
+        overlap, left = len(ramp), pieces.pop()
+        tail, start = left[len(left) - overlap :], track[:overlap]
+        share = ramp.reshape(-1, *[1] * (track.ndim - 1 - (name in ROTATIONS)))
         middle = rotations.blend(tail, start, share) if name in ROTATIONS else torch.lerp(tail, start, share)
-        values[name] = torch.cat((left[: len(left) - overlap], middle, right[overlap:]))
-    return replace(first, **values)
+        pieces += [left[: len(left) - overlap], middle, track[overlap:]]
+    return torch.cat(pieces)
 
 
 def _check_same(first: FlameSequence, other: FlameSequence, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Linear blend skinning in one pass over memory, compiled by numba; imported where used, see `heads.Skin.pose`."""
+"""Linear blend skinning in one pass over memory, compiled by numba; imported where used, see `skinning.Skin.pose`."""
 
 from __future__ import annotations
 

@@ -17,30 +17,53 @@ from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
 SAME_FACE = 0.001  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
+REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
-def drive(source: FlameSequence, motion: FlameSequence, mode: Mode = "relative") -> FlameSequence:
+def drive(
+    source: FlameSequence,
+    motion: FlameSequence,
+    mode: Mode = "relative",
+    rest: FlameSequence | None = None,
+    first: FlameSequence | None = None,
+) -> FlameSequence:
     """The motion that a portrait of pose `source` (one frame) makes when driven by `motion`.
 
-    absolute: the driver's pose and expression as they are; but where the driver's first frame holds its head as the
+    absolute: the driver's pose and expression as they are; but where the driver's `first` frame holds its head as the
     photo does but for a few degrees, which is what two fits of one pose differ by, the photo's angle is the true one.
-    relative: what changes against the driver's own rest (see `rest_of`) is added to the portrait's, so that the
-    driver's resting face and camera angle are not copied.
-    Either way the portrait keeps its identity and place: the translation counts from the driver's first frame. A motion
-    of another head than the portrait's is retargeted first.
+    relative: what changes against the driver's own `rest` is added to the portrait's, so that the driver's resting
+    face and camera angle are not copied.
+    Either way the portrait keeps its identity and place, and the motion's translation, which drivers count from their
+    first frame, is added to it. A motion of another head than the portrait's is retargeted first.
+
+    rest, first: one frame each on the motion's head; default: `rest_of` the motion, and its first frame. A driver that
+    comes in chunks gives the same two with each chunk (`RestEstimator`, the first chunk's `[:1]`): frames do not
+    influence each other, so that the chunks are the whole clip's.
     """
     if mode not in get_args(Mode):
         raise BadInput(f"Unknown driving mode {mode!r}; use relative or absolute.")
-    if source.head != motion.head:
-        motion = retarget(motion, load_head(source.head), source.shape)
-    placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
+    for name, one in (("rest", rest), ("first", first)):
+        if one is not None and (len(one) != 1 or one.head != motion.head):
+            raise BadInput(
+                f"drive: {name} must be one frame on the motion's head {motion.head}, got {len(one)} on {one.head}."
+            )
     if mode == "relative":
-        return _relative(source, placed)
-    apart = rotations.compose(source.neck, -motion.neck[:1])
+        rest = _on_head_of(source, rest_of(motion) if rest is None else rest)
+    neck = (motion if first is None else first).neck[:1]  # retargeting copies head angles
+    motion = _on_head_of(source, motion)
+    placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
+    if rest is not None and mode == "relative":
+        return _relative(source, placed, rest)
+    apart = rotations.compose(source.neck, -neck)
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
     return replace(placed, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+
+
+def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
+    """The motion on the source's head with its identity, where it has another."""
+    return motion if source.head == motion.head else retarget(motion, load_head(source.head), source.shape)
 
 
 def shows_driver(source: FlameSequence, motion: FlameSequence) -> bool:
@@ -52,7 +75,7 @@ def shows_driver(source: FlameSequence, motion: FlameSequence) -> bool:
     """
     if source.head != motion.head:
         return False
-    some = motion.take(torch.arange(0, len(motion), math.ceil(len(motion) / 64)))
+    some = motion.frames(torch.arange(0, len(motion), math.ceil(len(motion) / 64)))
     faces = [_straight_landmarks(clip) for clip in (source, some)]
     portrait, driver = (x - x.mean(1, keepdim=True) for x in faces)
     u, sizes, vt = torch.linalg.svd(driver.transpose(1, 2) @ portrait)  # Kabsch; near-identical faces do not mirror
@@ -71,7 +94,47 @@ def rest_of(motion: FlameSequence) -> FlameSequence:
     """A driver's rest (one frame): the typical head pose, and the face averaged over the calmest fifth of the frames.
 
     So nobody has to start with a closed mouth or a straight head. Eyelids: their median, since eyes mostly are open.
+    Place and identity are the first frame's. A clip of more than `REST_FRAMES` is looked at in evenly spread frames.
     """
+    return RestEstimator().update(motion).rest
+
+
+class RestEstimator:
+    """`rest_of` a driver that comes in chunks: after each chunk, bit for bit that of all frames until then.
+
+    A median and a quantile need their frames, so those are kept: 0.3 kB each on the built-in head, at most `limit` of
+    them. When more have come, every second is dropped, then every second of what is left and so on: evenly spread.
+    """
+
+    def __init__(self, limit: int = REST_FRAMES) -> None:
+        """limit: frames kept, at least 1; the rest is exact up to so many."""
+        self.limit, self.stride = limit, 1
+        self._seen = 0  # frames
+        self._kept: list[FlameSequence] = []
+
+    def update(self, chunk: FlameSequence) -> RestEstimator:
+        """Take the next frames, of the same person, head and rate (BadInput otherwise, from `rest`); returns itself."""
+        index = torch.arange(-self._seen % self.stride, len(chunk), self.stride)
+        self._seen += len(chunk)
+        if len(index):
+            self._kept.append(chunk.frames(index))
+        while math.ceil(self._seen / self.stride) > self.limit:
+            kept = FlameSequence.concatenate(self._kept, fade=0)
+            self._kept = [kept.frames(torch.arange(0, len(kept), 2))]
+            self.stride *= 2
+        return self
+
+    @property
+    def rest(self) -> FlameSequence:
+        """The rest (one frame) of what came so far; a few frames will do. BadInput before the first."""
+        if not self._kept:
+            raise BadInput("A driver's rest needs at least one frame, got none.")
+        self._kept = [FlameSequence.concatenate(self._kept, fade=0)]
+        return _rest(self._kept[0])
+
+
+def _rest(motion: FlameSequence) -> FlameSequence:
+    """What `rest_of` says, of all frames."""
     effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
     calm = effort <= effort.quantile(0.2)
     return replace(
@@ -105,8 +168,7 @@ def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSeq
     )
 
 
-def _relative(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
-    rest = rest_of(motion)
+def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
     return replace(
         motion,
         expression=_added(source.expression, motion.expression, rest.expression),

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +157,7 @@ class AnimatePipeline:
     def _detector(self) -> LandmarkDetector:
         with self._parts.lock:
             if self._parts.detector is None:
-                from ..flame_motion.tracking.landmarks import MediaPipeDetector
+                from ..flame_motion.tracking.detector import MediaPipeDetector
 
                 self._parts.detector = MediaPipeDetector()
             return self._parts.detector
@@ -182,8 +182,7 @@ class AnimatePipeline:
     ) -> tuple[Portrait, Driven]:
         """The portrait and the driver's motion, neither of which waits for the other."""
 
-        @one_torch_thread()
-        def fit() -> Portrait:
+        def fit() -> tuple[Portrait, list[str]]:
             with clock.stage("fit"):
                 return self._portrait(photo, asked.face, detector)
 
@@ -196,20 +195,23 @@ class AnimatePipeline:
 
         detector = self._detector()  # here: the thread beside could not have the lock that this one holds
         with ThreadPoolExecutor(1, "fit") as beside:
-            portrait = beside.submit(fit)
+            portrait = beside.submit(fit)  # whichever fails first, both have ended before the error goes on
             driven = motion()
-            return portrait.result(), driven
+            fitted, notes = portrait.result()
+        return fitted, replace(driven, problems=[*notes, *driven.problems])
 
-    def _portrait(self, photo: PathLike | np.ndarray | Portrait, face: int, detector: LandmarkDetector) -> Portrait:
-        """The fitted portrait of whatever was given as a photo."""
+    def _portrait(
+        self, photo: PathLike | np.ndarray | Portrait, face: int, detector: LandmarkDetector
+    ) -> tuple[Portrait, list[str]]:
+        """The fitted portrait of whatever was given as a photo, and what to know of it."""
         if isinstance(photo, Portrait):
-            return photo
+            return photo, []
         if isinstance(photo, np.ndarray):
             if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
                 raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
-            return Portrait.fit(photo, face=face, head=self.head, detector=detector)
+            return Portrait.fit_with_notes(photo, face=face, head=self.head, detector=detector)
         if str(photo).endswith(".npz"):
-            return Portrait.load(photo)
+            return Portrait.load(photo), []
         return fit_photo(photo, face, self.head, detector)
 
     def _report(

@@ -59,8 +59,8 @@ def open_signal(
         if name in named and name not in registered(GROUP):
             raise BadInput(f"driving by {name} is not built yet: drive with a video or a motion file")
     if len(named) != 1:
-        what = "video, motion or another driver's signal"
-        raise BadInput(f"expected one of {what} to drive with, got {' and '.join(named) or 'none'}")
+        got = " and ".join(named) or "none"
+        raise BadInput(f"expected one of video or motion (or a driver's name with its signal) to drive with, got {got}")
     if (signal is None) != (driver is None):
         raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if motion is not None:

@@ -22,12 +22,14 @@ _DOUBTFUL = 2.0  # % of the inter-ocular distance
 
 
 @one_torch_thread()
-def fit_photo(photo: PathLike, face: int, head: str, detector: LandmarkDetector | None = None) -> Portrait:
-    """A photo file, fitted. A cut-out's transparency is its matte."""
+def fit_photo(
+    photo: PathLike, face: int, head: str, detector: LandmarkDetector | None = None
+) -> tuple[Portrait, list[str]]:
+    """A photo file, fitted, and what to know of the fit. A cut-out's transparency is its matte."""
     image, alpha = load_photo(str(photo))
     cut_out = alpha is not None and float((alpha < 128).mean()) > 0.05
     matte = alpha.astype(np.float32) / 255 if alpha is not None and cut_out else None
-    return Portrait.fit(image, matte=matte, face=face, head=head, detector=detector)
+    return Portrait.fit_with_notes(image, matte=matte, face=face, head=head, detector=detector)
 
 
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:
@@ -41,12 +43,11 @@ def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, prog
     refuse_overwriting([photo], [output, picture])
     tell = progress or (lambda stage, done, of: None)
     tell("fit", 0, 1)
-    portrait = fit_photo(photo, face, head)
+    portrait, problems = fit_photo(photo, face, head)
     portrait.save(output)
     with atomic_path(picture) as hidden:
         Image.fromarray(portrait.overlay()).save(hidden, format="PNG")
     tell("fit", 1, 1)
-    problems = []
     if portrait.error > _DOUBTFUL:
         problems.append(
             f"the fit is off by {portrait.error:.1f} % of the eye distance (usual: below {_DOUBTFUL:g}): see {picture}"

@@ -115,7 +115,7 @@ def write_render(
         if photo is None:
             scene = _front(retimed(driven, edit).motion, edit, camera, views, size)
         else:
-            portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)
+            portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)[0]
             driven = retimed(retargeted(driven, portrait.head, portrait.pose.shape), edit)
             scene = _portrait_scene(framed(portrait, framing, size), driven.motion, edit, mode, camera, views)
     _check_size(scene.cameras, wanted, bool(output.suffix))

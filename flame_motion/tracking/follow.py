@@ -94,7 +94,10 @@ class Follower:
         if self._free:
             return self._take_over(image, largest, ALIKE)
         waited = self.missing >= round(PATIENCE * self.fps)
-        return self._take_over(image, largest, FAR_ALIKE) if waited else self._missed()
+        if waited:
+            return self._take_over(image, largest, FAR_ALIKE)
+        self._missed()
+        return None
 
     def _score(self, face: Face, look: Look) -> float:
         """Above 0: the same person; higher, more surely."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ..heads import Head
 from ..rotations import axis_angle_from_matrix
 from ..sequence import FlameSequence
 from ..transfer import drive, rest_of
+from ..windows import windows
 from .anchors import Anchors
 from .focal import estimate_focal
 from .landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
@@ -113,7 +114,7 @@ def _solve(
     shape = _identity(problem, points, found, camera)
     parts: list[Frames] = []
     errors: list[Tensor] = []
-    for start, stop, keep in windows(len(points)):
+    for start, stop, keep in windows(len(points), WINDOW, OVERLAP):
         data = observe(problem, points[start:stop], camera)
         if trust is not None:  # a hidden face weighs little, and its neighbours bridge it
             data.weight.mul_(torch.from_numpy(trust[start:stop] / TRUSTED).float().clamp(DOUBT, 1)[:, None, None])
@@ -197,16 +198,6 @@ def place_anchors(
             head[at, : len(fixed)], image[at, : len(fixed)] = fixed, seen.nan_to_num()
             weight[at, : len(fixed)] = there / (SIGMA_ANCHOR * eyes[at])
     return RigidPoints(head, image, weight, STRAY * eyes)
-
-
-def windows(count: int) -> Iterator[tuple[int, int, int]]:
-    """(start, stop, keep) of overlapping windows: frames start..stop are solved, start..keep are final."""
-    start = 0
-    while start < count:
-        stop = min(start + WINDOW, count)
-        keep = count if stop == count else stop - OVERLAP
-        yield start, stop, keep
-        start = keep
 
 
 def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tensor) -> FlameSequence:

@@ -13,7 +13,6 @@ from torch import Tensor
 from ...flame_motion import FlameSequence, Head, Progress
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
-from ...flame_motion.threads import one_torch_thread
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ...renderer.parallel import ahead, cores, split
@@ -91,7 +90,6 @@ class WarpGenerator:
                 views = [_one(moving, v, t) for v in range(cameras.views)]
                 yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], float(light[t]), views)
 
-    @one_torch_thread()
     def _views(
         self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, light: float, views: list[Cameras]
     ) -> np.ndarray:

@@ -10,6 +10,7 @@ import typer
 from ..options import GENERATOR, HEAD, AnimateOptions
 from .options import (
     Camera,
+    Config,
     DriverName,
     DriverOption,
     Edit,
@@ -36,7 +37,7 @@ from .options import (
     plugin_options,
 )
 
-PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option")  # not for the call itself
+PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option", "config")  # not for the call itself
 
 
 def animate(
@@ -64,6 +65,7 @@ def animate(
     generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
     generator_option: GeneratorOption = None,
     seed: Seed = AnimateOptions.seed,
+    config: Config = None,
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
     options = {key: value for key, value in locals().items() if key not in PIPELINES}

@@ -49,6 +49,31 @@ DriverOption = Annotated[
 GeneratorOption = Annotated[
     list[str] | None, typer.Option(help="An option of the generator, name=value. Give it again for one more.")
 ]
+
+
+def _use_config(context: typer.Context, given: str | None) -> None:
+    """A preset's values become the defaults of this call: what is given on the command line wins."""
+    if given is None:
+        return
+    from ...configs.load import load_config
+    from ...flame_motion.errors import BadInput
+    from ..options import AnimateOptions
+
+    try:
+        found = load_config(given, AnimateOptions)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    if found.get("edit") is not None:
+        found["edit"] = [found["edit"]]
+    context.default_map = {**(context.default_map or {}), **found}
+
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        callback=_use_config, is_eager=True, help="A preset by name (portrait_closeup), or a YAML file of options."
+    ),
+]
 MotionFps = Annotated[float | None, typer.Option(help="Rate of a motion file that does not say its own, Hz.")]
 
 

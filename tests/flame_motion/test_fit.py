@@ -14,7 +14,7 @@ from flamecast.flame_motion.tracking.focal import estimate_focal
 from flamecast.flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Pinhole, observe
 from flamecast.flame_motion.tracking.shots import Shot
 from flamecast.flame_motion.tracking.solve import solve_chain
-from flamecast.flame_motion.tracking.track import WINDOW, track_landmarks, windows
+from flamecast.flame_motion.tracking.track import track_landmarks
 from flamecast.flame_motion.transfer import rest_of
 
 WIDTH, HEIGHT = 640, 480
@@ -147,13 +147,6 @@ def test_chain_solver_equals_the_dense_solution():
             dense[at, before] = dense[before, at] = -np.diag(link)
     solved = solve_chain(*(torch.from_numpy(x) for x in (h, g, link))).numpy()
     assert np.allclose(solved.ravel(), np.linalg.solve(dense, g.ravel()), atol=1e-9)
-
-
-@pytest.mark.parametrize("count", [1, WINDOW - 1, WINDOW, WINDOW + 1, 1000])
-def test_windows_cover_every_frame_once(count):
-    kept = [t for start, _, keep in windows(count) for t in range(start, keep)]
-    assert kept == list(range(count))
-    assert all(stop - start <= WINDOW for start, stop, _ in windows(count))
 
 
 def test_weights_whiten_and_missing_frames_weigh_nothing(problem):

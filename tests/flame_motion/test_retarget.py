@@ -57,7 +57,7 @@ def tracked() -> FlameSequence:
 
     if not CLIP.exists():
         pytest.skip("the example clips are not here (../shared/data/clips)")
-    return load_driver("video")(VideoClip.open(CLIP).first(1.2))
+    return load_driver("video")(VideoClip.open(CLIP).first(1.2)).motion
 
 
 def faced(motion: FlameSequence) -> FlameSequence:

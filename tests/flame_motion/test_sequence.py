@@ -329,6 +329,17 @@ def test_short_clips_shorten_the_fade_and_keep_every_joint():
     assert_same(FlameSequence.concatenate([a]), a)
 
 
+def test_frames_are_picked_by_number():
+    a = random_motion(9)
+    picked = a.frames(torch.tensor([8, 0, 0, 3]))
+    for name in CHANNELS:
+        assert torch.equal(getattr(picked, name), getattr(a, name)[[8, 0, 0, 3]])
+    assert_same(a.frames(torch.arange(9)), a)
+    for wrong in (torch.tensor([9]), torch.tensor([-1]), torch.tensor([], dtype=torch.int64), torch.tensor([0.5])):
+        with pytest.raises(BadInput, match="frames: expected"):
+            a.frames(wrong)
+
+
 def test_mix_takes_whole_channels():
     base, mouth, nod = random_motion(), random_motion(seed=1), random_motion(seed=2)
     mixed = base.mix(jaw=mouth, expression=mouth, neck=nod)

@@ -77,38 +77,6 @@ def test_fast_skinning_leaves_its_inputs_alone():
     assert torch.equal(rest, before[0]) and torch.equal(motion.expression, before[1])
 
 
-def in_double(head):
-    """The head's skin in double precision."""
-    return replace(head.skin, **{k: getattr(head.skin, k).double() for k in head.skin.__dataclass_fields__})
-
-
-@pytest.mark.parametrize("field", ["shape", "expression", "neck", "jaw", "eyes", "eyelids", "translation"])
-def test_gradients_of_skinning(field):
-    head = random_head(vertices=6, shape=2, expression=2)
-    skin = in_double(head)
-    motion = random_motion(head, frames=2)
-    values = {k: getattr(motion, k).double() for k in FIELDS}
-
-    def posed(value):
-        given = Parameters(**{**values, field: value})
-        return skin.pose(*skin.shaped(given.shape), given)
-
-    assert torch.autograd.gradcheck(posed, values[field].clone().requires_grad_())
-
-
-FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
-
-
-class Parameters:
-    """A motion's tensors in double precision, which `FlameSequence` does not hold."""
-
-    def __init__(self, **values: torch.Tensor) -> None:
-        self.__dict__ |= values
-
-    def __len__(self) -> int:
-        return len(self.expression)
-
-
 def test_points_on_corners_are_the_vertices():
     head = random_head()
     motion = random_motion(head)

@@ -1,4 +1,4 @@
-"""Torch's thread count is one while a call wants it, and back afterwards, however calls overlap."""
+"""Thread counts: one inside, what they were outside, in whatever order calls overlap."""
 
 from __future__ import annotations
 
@@ -10,6 +10,50 @@ import torch
 from flamecast.flame_motion.threads import one_torch_thread
 
 
+class Caller:
+    """A thread that enters, leaves and looks when told."""
+
+    def __init__(self, first_meets_torch_inside: bool) -> None:
+        self.todo, self.done = threading.Semaphore(0), threading.Semaphore(0)
+        self.counts: list[int] = []
+        self.fresh = first_meets_torch_inside
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+        if not self.fresh:
+            self.step()
+
+    def _run(self) -> None:
+        if not self.fresh:
+            self._look()
+        self.todo.acquire()
+        try:
+            with one_torch_thread():
+                self._look()
+                raise KeyError
+        except KeyError:
+            self._look()
+
+    def _look(self) -> None:
+        self.counts.append(torch.get_num_threads())
+        self.done.release()
+        self.todo.acquire()
+
+    def step(self) -> None:
+        self.done.acquire()
+
+    def go(self) -> None:
+        self.todo.release()
+        self.done.acquire()
+
+
+def process_count() -> int:
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
 @pytest.fixture(autouse=True)
 def three_threads():
     before = torch.get_num_threads()
@@ -18,36 +62,59 @@ def three_threads():
     torch.set_num_threads(before)
 
 
-def test_nested_calls_and_failures_give_the_count_back():
-    with pytest.raises(RuntimeError), one_torch_thread():
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("order", ["ABAB", "ABBA", "AABB"])
+def test_overlapping_calls_restore_every_count(order, fresh):
+    """Each letter is a caller's next step: in, then out (by an exception)."""
+    callers = {name: Caller(fresh) for name in "AB"}
+    for name in callers:
+        if not fresh:
+            callers[name].todo.release()
+    for name in order:
+        callers[name].go()
+    inside = [caller.counts[-2] for caller in callers.values()]
+    outside = [caller.counts[-1] for caller in callers.values()]
+    for caller in callers.values():
+        caller.todo.release()
+        caller.thread.join()
+    assert inside == [1, 1] and outside == [3, 3]
+    assert torch.get_num_threads() == 3 and process_count() == 3
+
+
+def test_new_threads_are_capped_as_long_as_one_call_is_inside():
+    first, second = Caller(True), Caller(True)
+    first.go()
+    second.go()
+    first.go()  # out
+    assert process_count() == 1
+    second.go()
+    assert process_count() == 3
+    for caller in (first, second):
+        caller.todo.release()
+        caller.thread.join()
+
+
+def test_nested_calls_and_decorated_functions_and_failures():
+    @one_torch_thread()
+    def inner() -> int:
+        return torch.get_num_threads()
+
+    with pytest.raises(KeyError), one_torch_thread():
+        assert inner() == 1 and torch.get_num_threads() == 1 and process_count() == 1
+        raise KeyError
+    assert torch.get_num_threads() == 3 and process_count() == 3
+
+
+def test_a_thread_with_a_count_of_its_own_keeps_it():
+    seen: list[int] = []
+
+    def work() -> None:
+        torch.set_num_threads(2)
         with one_torch_thread():
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 1
-        raise RuntimeError
-    assert torch.get_num_threads() == 3
+            pass
+        seen.append(torch.get_num_threads())
 
-
-@pytest.mark.parametrize("first_out", ["first in", "second in"])
-def test_calls_that_overlap_give_the_count_back_in_either_order(first_out):
-    entered, leave = (threading.Event(), threading.Event()), (threading.Event(), threading.Event())
-    counts: dict[str, int] = {}
-
-    def work(k: int) -> None:
-        with one_torch_thread():
-            entered[k].set()
-            leave[k].wait(10)
-            counts[f"inside {k}"] = torch.get_num_threads()
-        counts[f"after {k}"] = torch.get_num_threads()
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
-    for k in range(2):
-        threads[k].start()
-        assert entered[k].wait(10)
-    for k in (0, 1) if first_out == "first in" else (1, 0):
-        leave[k].set()
-        threads[k].join()
-    assert counts == {"inside 0": 1, "inside 1": 1, "after 0": 3, "after 1": 3}
-    later = threading.Thread(target=lambda: counts.update(later=torch.get_num_threads()))
-    later.start()
-    later.join()
-    assert counts["later"] == torch.get_num_threads() == 3
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [2] and process_count() == 2  # what that thread set before it entered

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.rotations import compose
-from flamecast.flame_motion.transfer import drive, rest_of, shows_driver
+from flamecast.flame_motion.transfer import RestEstimator, drive, rest_of, shows_driver
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:
@@ -103,3 +104,65 @@ def test_a_picture_out_of_the_drivers_footage_is_known_by_its_face():
         shape[axis] += 3.0
         assert not shows_driver(replace(own, shape=shape), clip), axis
     assert not shows_driver(replace(own, jaw=own.jaw + torch.tensor([0.4, 0, 0])), clip)
+
+
+@pytest.mark.parametrize("frames", [64, 65, 200])
+def test_a_long_driver_is_looked_at_too(frames):
+    clip = pose(3, frames)
+    assert shows_driver(clip[:1], clip) and not shows_driver(replace(clip[:1], shape=clip.shape + 1), clip)
+
+
+CHUNKS = (1, 1, 7, 31, 60)
+
+
+def cut(motion: FlameSequence) -> list[FlameSequence]:
+    ends = [sum(CHUNKS[: k + 1]) for k in range(len(CHUNKS))]
+    return [motion[stop - size : stop] for size, stop in zip(CHUNKS, ends, strict=True)]
+
+
+def assert_same(found: FlameSequence, wanted: FlameSequence) -> None:
+    for name in ("shape", *CHANNELS):
+        assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+
+
+def test_a_rest_that_grows_chunk_by_chunk_is_the_rest_of_all_so_far():
+    motion, estimator, seen = pose(1, sum(CHUNKS)), RestEstimator(), 0
+    for chunk in cut(motion):
+        seen += len(chunk)
+        assert_same(estimator.update(chunk).rest, rest_of(motion[:seen]))
+
+
+def test_beyond_its_limit_a_rest_keeps_evenly_spread_frames_whatever_the_chunks():
+    motion = pose(1, sum(CHUNKS))
+    whole, parts = RestEstimator(limit=30).update(motion), RestEstimator(limit=30)
+    for chunk in cut(motion):
+        parts.update(chunk)
+    assert whole.stride == parts.stride == 4 and len(whole._kept[0]) == 25
+    assert_same(parts.rest, whole.rest)
+    assert_same(whole.rest, rest_of(motion.frames(torch.arange(0, 100, 4))))
+    with pytest.raises(BadInput, match="at least one frame"):
+        _ = RestEstimator().rest
+
+
+def test_chunks_of_another_person_are_refused():
+    with pytest.raises(BadInput, match="another person"):
+        _ = RestEstimator().update(pose(1, 3)).update(pose(2, 3)).rest
+
+
+@pytest.mark.parametrize("apart", [1.0, 6.0, 30.0])
+@pytest.mark.parametrize("mode", ["relative", "absolute"])
+def test_driving_chunk_by_chunk_is_driving_the_whole_bit_for_bit(mode, apart):
+    source, motion, estimator = pose(0), pose(1, sum(CHUNKS)), RestEstimator()
+    motion.neck[0] = compose(torch.tensor([0.0, math.radians(apart), 0.0]), source.neck[0])
+    for chunk in cut(motion):
+        estimator.update(chunk)
+    parts = [drive(source, chunk, mode, estimator.rest, motion[:1]) for chunk in cut(motion)]
+    assert_same(FlameSequence.concatenate(parts, fade=0), drive(source, motion, mode))
+
+
+def test_rest_and_first_are_one_frame_on_the_motions_head():
+    source, motion = pose(0), pose(1, 6)
+    with pytest.raises(BadInput, match="rest must be one frame .* got 6"):
+        drive(source, motion, rest=motion)
+    with pytest.raises(BadInput, match="first must be one frame .* on flame@1"):
+        drive(source, motion, "absolute", first=replace(motion[:1], head="flame@1"))

@@ -1,0 +1,64 @@
+"""Overlapping windows over a clip of any length, and the cross-fade that makes one clip of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Window(NamedTuple):
+    """Frames start..stop are worked on together; start..keep are final, and the next window starts at keep."""
+
+    start: int
+    stop: int
+    keep: int
+
+
+def windows(count: int, size: int, overlap: int) -> Iterator[Window]:
+    """Windows of at most `size` frames over `count`, neighbours `overlap` frames over each other; keeps tile the clip.
+
+    Every window but a lone one is longer than the overlap. ValueError unless 0 <= overlap < size.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError(f"windows: expected 0 <= overlap < size, got overlap {overlap} and size {size}")
+    start = 0
+    while start < count:
+        stop = min(start + size, count)
+        keep = count if stop == count else stop - overlap
+        yield Window(start, stop, keep)
+        start = keep
+
+
+def crossfade_weights(overlap: int, device: torch.device | str | None = None) -> Tensor:
+    """Weights [overlap] in 0..1 (ends excluded) of what comes in along an S-curve; what goes out has 1 - weight.
+
+    The ramp is point-symmetric, so the weights of what goes out are these backwards.
+    """
+    ramp = torch.arange(1, overlap + 1, device=device) / (overlap + 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def merge(parts: Iterable[Tensor], overlap: int) -> Iterator[Tensor]:
+    """Final frames [..., t, D] of windows [..., T, D] that come one after the other, `overlap` frames cross-faded.
+
+    Holds `overlap` frames beside the part at hand. What comes out is as long as the clip that `windows` cut, and does
+    not depend on how much is read at once. ValueError where a part is shorter than the overlap.
+    """
+    tail: Tensor | None = None
+    for part in parts:
+        cut = part.shape[-2] - overlap
+        if cut < 0 and tail is not None:
+            raise ValueError(f"merge: a part of {part.shape[-2]} frames is shorter than the overlap of {overlap}")
+        if tail is not None:
+            share = crossfade_weights(overlap, part.device).to(part.dtype)[:, None]
+            if tail.shape[-2] < overlap:
+                raise ValueError(f"merge: {tail.shape[-2]} frames before the last part, expected {overlap}")
+            part = torch.cat([torch.lerp(tail, part[..., :overlap, :], share), part[..., overlap:, :]], -2)
+        if cut > 0:
+            yield part[..., :cut, :]
+        tail = part[..., max(cut, 0) :, :]
+    if tail is not None and tail.shape[-2] > 0:
+        yield tail
