@@ -81,7 +81,8 @@ class Follower:
             self._learn(Look.at(self._before, self.last))
             self._before = None
         if not faces:
-            return self._missed()
+            self._missed()
+            return None
         largest = max(faces, key=lambda f: f.size)
         if self.last is None:
             return self._take_over(image, largest, ALIKE)

@@ -45,7 +45,7 @@ def driver(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return fit_photo("demo", 0, "open")
+    return fit_photo("demo", 0, "open")[0]
 
 
 def read(path: Path) -> SimpleNamespace:

@@ -21,7 +21,7 @@ from flamecast.renderer.cameras.file import save_cameras
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return fit_photo("demo", 0, "open")
+    return fit_photo("demo", 0, "open")[0]
 
 
 def rig_file(path: Path, views: int, camera: str | None = None, frames: int = 4) -> str:
