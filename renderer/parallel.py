@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import TypeVar
 
 Made = TypeVar("Made")
-_inside = threading.local()  # .busy: this thread is one of several that work side by side already
+
+WARP = threading.Lock()  # warp-lang compiles and loads kernels at their first launch, and does not expect threads
 
 
 def cores() -> int:
@@ -24,23 +25,35 @@ def cores() -> int:
 
 
 def split(kernel: Callable[..., None], count: int, *args: object, pieces: int | None = None) -> None:
-    """kernel(start, stop, *args) over 0..count-1, cut into `pieces` ranges (one a core) that run side by side."""
+    """kernel(start, stop, *args) over 0..count-1, cut into `pieces` ranges (one a core) that run side by side.
+
+    All threads of a process share one pool, so many callers together take no more than `cores()` workers and wait for
+    nobody's ranges but their own. A kernel must write the same whichever ranges it is given, or be given a number of
+    pieces that does not depend on the cores. One that calls `split` itself works through those ranges alone: workers
+    that wait for workers would wait forever.
+    """
     wanted = min(count, pieces if pieces is not None else cores())
-    edges = [count * i // wanted for i in range(wanted + 1)] if count else []
-    if wanted <= 1 or cores() == 1 or getattr(_inside, "busy", False):
-        for ends in zip(edges[:-1], edges[1:], strict=True):
-            kernel(*ends, *args)
-        return
-    jobs = [_pool(os.getpid()).submit(kernel, *ends, *args) for ends in zip(edges[1:-1], edges[2:], strict=True)]
-    kernel(edges[0], edges[1], *args)
+    edges = [count * i // wanted for i in range(wanted + 1)] if wanted > 1 else [0, count]
+    ranges = list(zip(edges[:-1], edges[1:], strict=True)) if count else []
+    apart = [] if getattr(_THREAD, "is_worker", False) else ranges[1:]
+    jobs = [_pool(os.getpid()).submit(kernel, *ends, *args) for ends in apart]
+    for ends in ranges[: len(ranges) - len(jobs)]:
+        kernel(*ends, *args)
     for job in jobs:
         job.result()
+
+
+_THREAD = threading.local()  # is_worker: whether this thread is one of a pool of ours
+
+
+def _become_worker() -> None:
+    _THREAD.is_worker = True
 
 
 @lru_cache(maxsize=1)
 def _pool(pid: int) -> ThreadPoolExecutor:
     """One pool a process: threads do not live on in a forked child, hence the key."""
-    return ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="flamecast-render")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="flamecast-render", initializer=_become_worker)
 
 
 def ahead(calls: Iterable[Callable[[], Made]], workers: int) -> Iterator[Made]:
@@ -53,7 +66,7 @@ def ahead(calls: Iterable[Callable[[], Made]], workers: int) -> Iterator[Made]:
             yield call()
         return
     waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(workers, "flamecast-ahead", _alone) as pool:
+    with ThreadPoolExecutor(workers, "flamecast-ahead", _become_worker) as pool:
         try:
             for call in calls:
                 waiting.append(pool.submit(call))
@@ -64,7 +77,3 @@ def ahead(calls: Iterable[Callable[[], Made]], workers: int) -> Iterator[Made]:
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _alone() -> None:
-    _inside.busy = True

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 LEAF = 4  # triangles in a leaf of the tree, a power of 2
+TOGETHER = 512  # points searched in a row, each from where the one before ended; however many cores there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,8 @@ class TriangleTree:
             raise ValueError("points must be finite, got NaN or infinity")
         face = np.empty(len(plain), np.int32)
         weights = np.empty((len(plain), 3), np.float32)
-        split(nearest_points, len(plain), plain, float(within), self.corners, self.triangle, self.boxes, face, weights)
+        arrays = (self.corners, self.triangle, self.boxes, face, weights)
+        split(nearest_points, len(plain), plain, float(within), *arrays, pieces=-(-len(plain) // TOGETHER))
         return face, weights
 
 
@@ -100,6 +104,19 @@ def neighbors(faces: np.ndarray, points: int) -> Neighbors:
     start = np.searchsorted(both[first, 0], np.arange(points + 1))
     ring = np.stack([both[first, 1], face[first]], 1).astype(np.int32)
     return Neighbors(np.ascontiguousarray(across.reshape(3, count).T), start.astype(np.int32), ring)
+
+
+@dataclass(frozen=True, eq=False)
+class HostTriangles:
+    """What is looked up in a mesh on the CPU: nearest points and neighbours."""
+
+    tree: TriangleTree
+    around: Neighbors
+
+    def nearest(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """`TriangleTree.nearest` of CPU tensors: points [P, 3] m -> face [P] int32, barycentrics [P, 3]."""
+        face, weights = self.tree.nearest(points.detach().numpy())
+        return torch.from_numpy(face), torch.from_numpy(weights).to(points.dtype)
 
 
 def _morton(points: np.ndarray) -> np.ndarray:

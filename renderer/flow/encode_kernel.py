@@ -259,18 +259,21 @@ def background_nodes(
     start, stop, view, sampling, triangles, faces, across, points, ring_start, ring, carried, grid, frame,
     height, width, flows, nearest,
 ):  # fmt: skip
-    """As `surface_nodes`, at the samples from near to far, of nodes COARSE pixels apart in a height x width picture.
+    """As `surface_nodes`, at the samples start..stop-1 from near to far, of all nodes COARSE pixels apart in a
+    height x width picture.
 
-    Three passes: from the grid's answers and the node to the left; then back and forth, where whoever has a neighbour
-    that ended elsewhere asks there, too, so that what is nearest from below or from the right is found.
+    No sample asks another, while nodes do ask those around them: so the work is cut by samples, and what is found does
+    not depend on how.  Three passes: from the grid's answers and the node to the left; then back and forth, where
+    whoever has a neighbour that ended elsewhere asks there, too, so that what is nearest from below or from the right
+    is found.
     """
     samples, carry, reach = flows.shape[2], sampling[3], sampling[4]
-    columns = flows.shape[1]
+    rows, columns = flows.shape[0], flows.shape[1]
     asked = np.empty(samples, np.int64)  # of the grid, by the node to the left
     for sweep in range(3):
         turn = -1 if sweep == 1 else 1
-        for row in range(start, stop):
-            r = row if turn > 0 else start + stop - 1 - row
+        for row in range(rows):
+            r = row if turn > 0 else rows - 1 - row
             i = min(r * COARSE, height - 1)
             for column in range(columns):
                 c = column if turn > 0 else columns - 1 - column
@@ -278,7 +281,7 @@ def background_nodes(
                 rx = view[3] + j * view[6] + i * view[9]
                 ry = view[4] + j * view[7] + i * view[10]
                 rz = view[5] + j * view[8] + i * view[11]
-                for k in range(samples):
+                for k in range(start, stop):
                     z = _sample(0.0, k, samples, sampling)
                     px, py, pz = view[0] + z * rx, view[1] + z * ry, view[2] + z * rz
                     one = two = np.int64(nearest[r, c, k])
@@ -294,7 +297,7 @@ def background_nodes(
                     else:
                         if flows[r, c, k, 3] >= reach + CLEAR:
                             continue
-                        if start <= r - turn < stop:
+                        if 0 <= r - turn < rows:
                             one = np.int64(nearest[r - turn, c, k])
                         if 0 <= c - turn < columns:
                             two = np.int64(nearest[r, c - turn, k])

@@ -16,7 +16,8 @@ from torch import Tensor
 from ..cameras.cameras import Cameras
 from ..compiled import empty
 from ..geometry import nearest_weights, needs_torch, vertex_normals, world_rays
-from .closest import Neighbors, TriangleTree, build_tree, neighbors
+from .closest import HostTriangles, TriangleTree, build_tree, neighbors
+from .closest_device import DeviceTriangles
 
 CARRY = 0.06  # m off the surface up to which points move with it fully (hair, collar)
 REACH = 0.30  # m off the surface from which on nothing moves
@@ -32,27 +33,32 @@ class SurfaceField:
     faces: Tensor  # [F, 3]
     here: Tensor  # [N, 3, 3]: a frame at every vertex of the source
     turns: Tensor  # [N, 3, 3]: turns an offset at the target's vertex as it was in the source
-    tree: TriangleTree
-    around: Neighbors
+    search: HostTriangles | DeviceTriangles  # of the target: on the CPU, or where the tensors are
     carry: float  # m
     reach: float  # m
 
     def flow(self, points: Tensor) -> Tensor:
         """Points [..., 3] m near the target -> [..., 3] m: the way from there to where they were in the source."""
         flat = points.reshape(-1, 3)
-        face, weights = self.tree.nearest(flat.detach().cpu().numpy())
-        corners = self.faces.long()[torch.from_numpy(face).to(self.faces.device).long()]  # [P, 3]
-        share = nearest_weights(flat, self.target[corners], torch.from_numpy(weights).to(points))[
-            ..., None
-        ]  # [P, 3, 1]
+        face, weights = self.search.nearest(flat)
+        corners = self.faces.long()[face.long()]  # [P, 3]
+        share = nearest_weights(flat, self.target[corners], weights)[..., None]  # [P, 3, 1]
         moved = self.source - self.target
         offset = flat - (share * self.target[corners]).sum(dim=1)
         turned = (share * (self.turns[corners] @ offset[:, None, :, None])[..., 0]).sum(dim=1)
         flow = (share * moved[corners]).sum(dim=1) + turned - offset
         return (flow * self._fade(offset.norm(dim=-1, keepdim=True))).reshape(points.shape)
 
+    @property
+    def host(self) -> HostTriangles:
+        """The search on the CPU, which the fast encoding needs; raises ValueError for a field of another device."""
+        if not isinstance(self.search, HostTriangles):
+            raise ValueError(f"the fast encoding needs a field on the CPU, got one on {self.target.device}")
+        return self.search
+
     def mesh(self) -> tuple[np.ndarray, ...]:
         """The mesh and its motion as `encode_kernel` wants them."""
+        around = self.host.around
         points, faces = self.target.detach().double().contiguous().numpy(), self.faces.int().numpy()
         corners = points[faces]
         edges = corners[:, 1:] - corners[:, :1]
@@ -60,7 +66,7 @@ class SurfaceField:
         triangles = np.concatenate([corners[:, 0], edges.reshape(-1, 6), longest[:, None]], 1)
         turns = (self.turns - torch.eye(3)).detach().flatten(1)
         carried = torch.cat([(self.source - self.target).detach(), turns], 1).double().numpy()
-        return triangles, faces, self.around.across, points, self.around.start, self.around.ring, carried
+        return triangles, faces, around.across, points, around.start, around.ring, carried
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
         """The nearest triangle [X, Y, Z] of places GRID apart around the mesh, and the lowest of them with GRID.
@@ -75,7 +81,7 @@ class SurfaceField:
         shape = np.ceil((high - low) / GRID).astype(int) + 1
         nodes = np.stack(np.meshgrid(*(low[k] + GRID * np.arange(shape[k]) for k in range(3)), indexing="ij"), -1)
         within = self.reach + CLEAR + 0.87 * GRID  # half a cell's diagonal
-        nearest = self.tree.nearest(nodes.reshape(-1, 3), within)[0]
+        nearest = self.host.tree.nearest(nodes.reshape(-1, 3), within)[0]
         return nearest.reshape(shape), np.array([*low, GRID], np.float64)
 
     def _fade(self, distance: Tensor) -> Tensor:
@@ -105,10 +111,20 @@ def surface_field(
     known = like if like is not None and like.faces is faces else None
     here = known.here if known is not None and known.source is source else _frames(source, faces)
     turns = here @ _frames(target, faces).transpose(-1, -2)
-    plain = faces.cpu().numpy()
-    tree = build_tree(target.detach().cpu().numpy(), plain, None if known is None else known.tree)
-    around = neighbors(plain, len(target)) if known is None else known.around
-    return SurfaceField(target, source, faces, here, turns, tree, around, carry, reach)
+    search = _search(target, faces, None if known is None else known.search)
+    return SurfaceField(target, source, faces, here, turns, search, carry, reach)
+
+
+def _search(
+    target: Tensor, faces: Tensor, known: HostTriangles | DeviceTriangles | None
+) -> HostTriangles | DeviceTriangles:
+    """What finds the nearest triangle: a tree on the CPU; elsewhere nothing comes to the CPU. known: that of the same
+    faces at another time."""
+    if target.device.type != "cpu":
+        return DeviceTriangles(target, faces)
+    plain, like = faces.cpu().numpy(), known if isinstance(known, HostTriangles) else None
+    tree = build_tree(target.detach().numpy(), plain, None if like is None else like.tree)
+    return HostTriangles(tree, neighbors(plain, len(target)) if like is None else like.around)
 
 
 def sample_depths(depth: Tensor, *, samples: int, delta: float, near: float, far: float) -> Tensor:
@@ -198,10 +214,10 @@ def _encode_fast(
             out, given = encoding[v, t].numpy(), (view, sampling, *mesh)
             pieces = 8 * cores()
             flows, nearest = _room(seen.shape, COARSE, samples)
-            split(background_nodes, len(flows), *given, *grid, *seen.shape, flows, nearest)
+            split(background_nodes, samples, *given, *grid, *seen.shape, flows, nearest, pieces=samples)
             split(encode_background, len(flows) - 1, seen, *given, flows, nearest, out, pieces=pieces)
             flows, nearest = _room(seen.shape, TILE, samples)
-            ends = _ray_ends(field.tree, seen, view, delta, *nearest.shape[:2])
+            ends = _ray_ends(field.host.tree, seen, view, delta, *nearest.shape[:2])
             split(surface_nodes, len(flows), seen, *given, *grid, ends, flows, nearest, pieces=pieces)
             split(encode_surface, len(flows) - 1, seen, *given, *grid, flows, nearest, out, pieces=pieces)
     return encoding

@@ -9,21 +9,19 @@ Triangles with a large box are set aside, and a block of threads takes each of t
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..parallel import WARP
 from .rasterize import require_package
 
 ALONE = 1024  # px in a box that one thread still walks alone
 TEAMS, LANES = 256, 256  # blocks that take the large triangles, and threads in each
 BOUND_SLACK = 1e-6  # px added to bounding boxes against rounding; the edge functions decide
 EDGE_ON = 1e-13  # a triangle whose area in the picture is below this (normalised units) is seen edge-on
-
-_ONE_AT_A_TIME = threading.Lock()  # warp compiles and loads kernels at their first launch, and does not expect threads
 
 
 def rasterize(clip: Tensor, faces: Tensor, height: int, width: int) -> Tensor:
@@ -37,7 +35,7 @@ def rasterize(clip: Tensor, faces: Tensor, height: int, width: int) -> Tensor:
     device, (batch, count) = clip.device, (clip.shape[0], faces.shape[0])
     keys = torch.zeros(batch, height, width, dtype=torch.int64, device=device)
     if batch and count:
-        with _ONE_AT_A_TIME, wp.ScopedLogLevel(wp.LOG_WARNING):  # no greeting, no line for each kernel loaded
+        with WARP, wp.ScopedLogLevel(wp.LOG_WARNING):  # no greeting, no line for each kernel loaded
             draw_small, draw_large = _kernels()
             inputs = [
                 wp.from_torch(clip.detach().float().contiguous(), dtype=wp.vec4),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
+from flamecast.renderer import parallel
 
 FLAME = Path(__file__).parents[3] / "shared" / "data" / "flame" / "flame2023_open_core60.npz"
 
@@ -121,3 +123,16 @@ def flame() -> Mesh:
     data = np.load(FLAME)
     vertices = torch.from_numpy(data["v_template"]).float()
     return make_mesh(vertices - vertices.mean(dim=0), torch.from_numpy(data["faces"].astype(np.int64)))
+
+
+@pytest.fixture
+def with_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """From with_cores(n) on the renderer works as on a machine with n cores."""
+
+    def pretend(count: int) -> None:
+        for module in ("parallel", "rasterizers.numba_rasterizer"):
+            monkeypatch.setattr(f"flamecast.renderer.{module}.cores", lambda: count)
+        parallel._pool.cache_clear()
+
+    yield pretend
+    parallel._pool.cache_clear()

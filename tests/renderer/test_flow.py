@@ -233,3 +233,42 @@ def test_a_lens_alone_may_want_a_gradient(nodding_head) -> None:
     field = surface_field(target, source, head.faces)
     flow_encoding(depth, [field], lens, near=0.6, far=1.2, samples=2).sum().backward()
     assert lens.intrinsics.grad is not None and lens.intrinsics.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("size", [96, 512])
+def test_the_encoding_does_not_depend_on_the_number_of_cores(nodding_head, with_cores, size: int) -> None:
+    head, target, source, _, _ = nodding_head
+    camera = pinhole(size, size, fov=0.49, distance=0.9)
+    depth = render_maps(target[None], head, camera, maps=["depth"]).depth
+    found = []
+    for count in (1, 2, 16):
+        with_cores(count)
+        field = surface_field(target, source, head.faces)
+        found.append(flow_encoding(depth, [field], camera, near=0.6, far=1.2, samples=20, delta=0.01))
+    assert torch.equal(found[1], found[0]) and torch.equal(found[2], found[0])
+
+
+def test_maps_do_not_depend_on_the_number_of_cores(nodding_head, with_cores) -> None:
+    head, target, source, _, _ = nodding_head
+    camera = pinhole(95, 127, fov=0.49, distance=0.9)
+    found = []
+    for count in (1, 2, 16):
+        with_cores(count)
+        maps = render_maps(target[None], head, camera, source_vertices=source, source_cameras=camera)
+        found.append({name: value for name, value in vars(maps).items() if isinstance(value, torch.Tensor)})
+    assert len(found[0]) > 7
+    for other in found[1:]:
+        assert all(torch.equal(value, other[name]) for name, value in found[0].items())
+
+
+def test_the_nearest_faces_do_not_depend_on_the_number_of_cores(with_cores) -> None:
+    """Where many are as near: a cube, asked from the planes between its corners."""
+    corner = np.stack(np.meshgrid(*[[-0.1, 0.1]] * 3, indexing="ij"), -1).reshape(-1, 3).astype(np.float32)
+    faces = np.array([(a, b, c) for a in range(8) for b in range(a + 1, 8) for c in range(b + 1, 8)])
+    points = np.random.default_rng(0).integers(-3, 4, (3000, 3)).astype(np.float32) * np.float32(0.1)
+    tree, found = build_tree(corner, faces), []
+    for count in (1, 2, 16):
+        with_cores(count)
+        found.append(tree.nearest(points))
+    for other in found[1:]:
+        assert all((one == two).all() for one, two in zip(found[0], other, strict=True))
