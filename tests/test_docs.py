@@ -143,6 +143,7 @@ def test_the_driver_of_contributing_is_short_and_works():
     assert len([line for line in block.splitlines() if line.strip()]) <= 15
     space: dict = {}
     exec(compile(block, "CONTRIBUTING.md", "exec"), space)
-    motion = space["NodDriver"](degrees=8.0)(2.0, seed=0)
+    driver = space["NodDriver"]
+    motion = driver(degrees=8.0)(driver.open("2.0"), seed=0).motion
     assert isinstance(motion, FlameSequence) and len(motion) == 50
     assert np.isclose(motion.neck[:, 0].max(), np.radians(8.0), rtol=0.01)

@@ -65,6 +65,12 @@ def _spline(t):
 
 
 @_helper
+def _row(image, y, x, k, a):
+    """Channel k of four neighbouring pixels from (y, x) on, weighted by a."""
+    return a[0] * image[y, x, k] + a[1] * image[y, x + 1, k] + a[2] * image[y, x + 2, k] + a[3] * image[y, x + 3, k]
+
+
+@_helper
 def _sharp(image, x, y):
     """As `_sample`, by Catmull-Rom splines, which blur less."""
     x0, y0, _, _, u, v = _corner(image, x, y)
@@ -73,11 +79,9 @@ def _sharp(image, x, y):
     a, b = _spline(u), _spline(v)
     red, green, blue = ZERO, ZERO, ZERO
     for r in range(4):
-        for q in range(4):
-            w = b[r] * a[q]
-            red += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 0])
-            green += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 1])
-            blue += w * np.float32(image[y0 - 1 + r, x0 - 1 + q, 2])
+        red += b[r] * _row(image, y0 - 1 + r, x0 - 1, 0, a)
+        green += b[r] * _row(image, y0 - 1 + r, x0 - 1, 1, a)
+        blue += b[r] * _row(image, y0 - 1 + r, x0 - 1, 2, a)
     return min(max(red, ZERO), FULL), min(max(green, ZERO), FULL), min(max(blue, ZERO), FULL)
 
 
@@ -197,6 +201,16 @@ def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, 
 
 
 @_helper
+def _rests(shell_seen, shell_at, i, j):
+    """Whether the shell shows at pixel (i, j) what the photo has there."""
+    if shell_seen[i, j] < 0:
+        return True
+    d = shell_at[i, j, 2]
+    off_x, off_y = shell_at[i, j, 0] - np.float32(j + 0.5) * d, shell_at[i, j, 1] - np.float32(i + 0.5) * d
+    return max(abs(off_x), abs(off_y)) <= np.float32(0.05) * d
+
+
+@_helper
 def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, photo_from_target, still):
     """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell."""
     px, py = np.float32(j + 0.5), np.float32(i + 0.5)
@@ -229,7 +243,7 @@ def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, p
 
 @compiled(
     types.void(
-        I64, I64, _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
         _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, _read(types.float64, 2), types.boolean,
         types.Array(U8, 3, "C"),
     ),
@@ -241,7 +255,7 @@ def composite_rows(
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 4] uint8 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
     shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not);
     face_at [2 h', 2 w', 6] the same, then uv and opacity, four samples a pixel of the window at (top, left);
     both valid where their *_seen >= 0; part [F] of the triangles drawn over the shell (0: under it),
@@ -252,9 +266,14 @@ def composite_rows(
     for i in range(start, stop):
         for j in range(out.shape[1]):
             y0, x0 = 2 * (i - top), 2 * (j - left)
+            beside = y0 < 0 or x0 < 0 or y0 >= face_seen.shape[0] or x0 >= face_seen.shape[1]
+            if still and beside and _rests(shell_seen, shell_at, i, j):  # most of a usual picture
+                for k in range(3):
+                    out[i, j, k] = np.uint8(photo[i, j, k])
+                continue
             over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
             under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
-            if y0 >= 0 and x0 >= 0 and y0 < face_seen.shape[0] and x0 < face_seen.shape[1]:
+            if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
                     photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still
                 )

@@ -40,7 +40,7 @@ class _Scene:
     portrait: Portrait
     shell: Shell
     drawn: Tensor  # indices of the vertices of `faces`
-    photo: np.ndarray  # [H, W, 4] uint8, matte in alpha
+    photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
     faces: Tensor  # [F, 3] int32
@@ -162,7 +162,7 @@ def prepare(portrait: Portrait) -> _Scene:
         portrait,
         build_shell(portrait),
         head.faces[drawn].unique(),
-        np.dstack([portrait.image, matte]),
+        np.dstack([portrait.image, matte]).astype(np.float32),
         backdrop(portrait.image, portrait.matte),
         bake_texture(portrait),
         faces,
