@@ -60,22 +60,26 @@ class MediaPipeDetector:
                 if face is not None:
                     face = follower.goes_on(image, face)
                 if face is None:
-                    face = follower.choose(image, self._candidates(mesh, image))
-                    box = None if face is None else _box_around(face.points, 2.4)
-                    mesh.reset()
+                    found = self._candidates(mesh, image)
+                    face = follower.choose(image, [one for one, _ in found])
+                    box = next((b for one, b in found if face is not None and one.points is face.points), None)
+                    if len(found) > 1:  # the mesh looks where the last of them was
+                        mesh.reset()
                 elif box is not None and not _well_inside(face, box):
                     box = _box_around(face.points, 2.4)
                     mesh.reset()
                 yield face
 
-    def _candidates(self, mesh: Any, image: np.ndarray) -> list[Face]:
-        """Every face of a frame."""
-        found: list[Face] = []
-        for box, _ in self._boxes(image):
+    def _candidates(self, mesh: Any, image: np.ndarray) -> list[tuple[Face, np.ndarray]]:
+        """Every face of a frame, with the box [x, y, side] px that it was found in."""
+        found: list[tuple[Face, np.ndarray]] = []
+        for box, _ in sorted(self._boxes(image), key=lambda b: -b[0][2]):  # a wide crop is left later
+            if any(_inside(box, other) for other, _ in found):  # both detectors see most faces
+                continue
             mesh.reset()
             face = _mesh_in(mesh, image, box)
-            if face is not None and not any(_same(face, other) for other in found):
-                found.append(face)
+            if face is not None and not any(_same(face, other) for other, _ in found):
+                found.append((face, box))
         return found
 
     def _meshed(self, image: np.ndarray, boxes: list[tuple[np.ndarray, float]]) -> list[Face]:

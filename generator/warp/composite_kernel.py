@@ -243,9 +243,9 @@ def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, p
 
 @compiled(
     types.void(
-        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2),
-        _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, _read(types.float64, 2), types.boolean,
-        types.Array(U8, 3, "C"),
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3),
+        _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
+        _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     fastmath=True,
 )  # fmt: skip
