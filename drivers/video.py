@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import tee
@@ -18,6 +20,8 @@ from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmarks import POINTS, Face, LandmarkDetector
 from ..flame_motion.tracking.shots import CutDetector, Shot, shot_notes, shots_of
 from ..flame_motion.tracking.track import Tracking, track_landmarks
+
+WAITING = 8  # frames the detector may be ahead; bounds the memory
 
 
 class VideoDriver:
@@ -62,9 +66,15 @@ class VideoDriver:
         tell = progress or (lambda stage, done, of: None)
         watch = _Watch()
         frames, watched = tee(clip)  # one is never more than a frame ahead of the other
-        for image, face in zip(frames, self.detector.track(watched, clip.fps)):
-            watch.feed(image, face)
-            tell("detect", len(watch.seen), clip.expected_frames or 0)
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1, "watch") as beside:  # what is not the detector's own takes the other core
+            for done, (image, face) in enumerate(zip(frames, self.detector.track(watched, clip.fps)), 1):
+                waiting.append(beside.submit(watch.feed, image, face))
+                if len(waiting) > WAITING:
+                    waiting.popleft().result()
+                tell("detect", done, clip.expected_frames or 0)
+            for late in waiting:
+                late.result()
         height, width = image.shape[:2]
         points = np.stack(watch.seen)
         shots = shots_of(points, np.array(watch.people), watch.cuts)

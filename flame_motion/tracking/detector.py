@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
@@ -31,6 +32,9 @@ class MediaPipeDetector:
         import mediapipe
 
         self._solutions: Any = mediapipe.solutions
+        self._looking = (
+            threading.Lock()
+        )  # a photo and a clip may be searched at once; a graph takes one picture at a time
 
     def faces(self, image: np.ndarray, *, small: bool = True) -> list[Face]:
         """All faces of a photo, the largest first.
@@ -118,7 +122,9 @@ class MediaPipeDetector:
         height, width = image.shape[:2]
         boxes = []
         for detector in self._detectors if detectors is None else detectors:
-            for d in detector.process(np.ascontiguousarray(image)).detections or ():
+            with self._looking:
+                seen = detector.process(np.ascontiguousarray(image)).detections or ()
+            for d in seen:
                 if d.score[0] < SURE_FACE:  # the graph itself lets weaker ones through
                     continue
                 r = d.location_data.relative_bounding_box

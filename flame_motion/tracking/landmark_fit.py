@@ -6,8 +6,10 @@ Lengths m, angles rad, image coordinates px.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ APERTURES = [
     (159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373), (13, 14), (82, 87), (312, 317)
 ]  # fmt: skip
 APERTURE = 3.0
+ENOUGH = 16  # frames that are worth a thread of their own
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
@@ -95,6 +98,18 @@ class Frames:
     def cat(parts: list[Frames]) -> Frames:
         """One after the other."""
         return Frames(*(torch.cat([getattr(p, f) for p in parts]) for f in Frames.__dataclass_fields__))
+
+
+@lru_cache(maxsize=4)
+def landmark_fit(head: Head, thin: bool = False) -> LandmarkFit:
+    """The fit of a head, made once: the products of its axes take longer than a second of video."""
+    return LandmarkFit(head, thin)
+
+
+@lru_cache(maxsize=1)
+def _beside(pid: int) -> ThreadPoolExecutor:
+    """One more thread a process; threads do not live on in a forked child, hence the key."""
+    return ThreadPoolExecutor(1, "flamecast-fit")
 
 
 class LandmarkFit:
@@ -186,8 +201,20 @@ class LandmarkFit:
     ) -> tuple[Tensor, Tensor]:
         """Gauss-Newton H [T, D, D] and g [T, D] of the landmarks alone.
 
-        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them.
+        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them. The halves of a long
+        clip are worked on side by side: on one thread torch leaves the second core idle.
         """
+        middle = len(state) // 2
+        if middle < ENOUGH or rest.ndim > 2:
+            return self._normal_equations(state, rest, joints, data, axes)
+        other = _beside(os.getpid()).submit(self._normal_equations, state[middle:], rest, joints, data[middle:], axes)
+        first = self._normal_equations(state[:middle], rest, joints, data[:middle], axes)
+        second = other.result()
+        return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])
+
+    def _normal_equations(
+        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
+    ) -> tuple[Tensor, Tensor]:
         world, frame, neck_joint, arms = self.points(rest, joints, state)
         image, gradient = project_rows(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
         depth = world[..., 2] - world[..., 2].mean(1, keepdim=True)

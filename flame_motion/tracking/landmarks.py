@@ -45,7 +45,7 @@ class Face:
 
 
 class LandmarkDetector(Protocol):
-    """A landmark back end."""
+    """A landmark back end. A pipeline fits its photo while it tracks a clip: the calls may overlap in two threads."""
 
     def faces(self, image: np.ndarray, *, small: bool = True) -> list[Face]:
         """All faces of a photo [H, W, 3] uint8, the largest first; small: search longer for small ones if need be."""

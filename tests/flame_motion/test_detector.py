@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,20 @@ def test_an_alpaca_is_no_person_however_it_is_held(detector):
     with Image.open(DATA / "portraits" / "liveportrait__source_s36.jpg") as photo:
         image = np.asarray(photo.convert("RGB"))
     assert [detector.faces(np.ascontiguousarray(np.rot90(image, k))) for k in range(4)] == [[]] * 4
+
+
+def test_a_photo_and_a_clip_are_searched_at_once_as_apart(detector):
+    photo = astronaut()
+    clip = [photo, np.zeros_like(photo)] * 8  # without a face each frame is searched anew
+
+    def points():
+        return [face.points for face in detector.faces(photo)]
+
+    def followed():
+        return [None if face is None else face.points for face in detector.track(clip)]
+
+    alone = [points()] * 8, followed()
+    with ThreadPoolExecutor(2) as pool:
+        track = pool.submit(followed)
+        together = [pool.submit(points).result() for _ in range(8)], track.result()
+    np.testing.assert_equal(together, alone)
