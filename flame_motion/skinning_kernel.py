@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numba import types
+
+from .compiled import compiled
+
+_FLAT, _CUBE = types.float32[:, ::1], types.float32[:, :, ::1]
 
 
-def _skin(
+@compiled(types.void(_CUBE, _FLAT, _FLAT, _CUBE, _CUBE), fastmath={"contract", "reassoc", "nsz"}, boundscheck=False)
+def skin(
     shaped: np.ndarray,  # [T, 3, M] m displacements at rest, x y z in rows of their own; overwritten
     rest: np.ndarray,  # [3, M] m
     weights: np.ndarray,  # [5, M]
@@ -41,19 +45,3 @@ def _skin(
                 )
         for v in range(count):
             posed[t, v, 0], posed[t, v, 1], posed[t, v, 2] = row[0, v], row[1, v], row[2, v]
-
-
-def compiled(function: Any) -> Any:
-    """The function in machine code, kept on disk where there is a place for that (not in a read-only install)."""
-    from numba import njit, types
-
-    flat, cube = types.float32[:, ::1], types.float32[:, :, ::1]
-    signature = types.void(cube, flat, flat, cube, cube)
-    settings = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz"}, "boundscheck": False}
-    try:
-        return njit(signature, cache=True, **settings)(function)
-    except (RuntimeError, OSError):  # no place to keep it: numba finds no folder it may write to
-        return njit(signature, **settings)(function)
-
-
-skin = compiled(_skin)

@@ -118,7 +118,7 @@ def _posed(
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
     state = replace(state, eyes=level_gaze(state.eyes))
     error = float(landmark_error(problem, shape, state, points, pinhole))
-    world, frame, _, _ = problem.points(*problem.skin.shaped(shape), state)
+    world, frame = problem.points(*problem.skin.shaped(shape), state)
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)
     # The camera takes over where the head stands, so that the pose itself is free of it.
     camera = _camera(pinhole, state.translation[0])

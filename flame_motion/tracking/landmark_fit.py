@@ -6,8 +6,6 @@ Lengths m, angles rad, image coordinates px.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -30,7 +28,6 @@ APERTURES = [
     (159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373), (13, 14), (82, 87), (312, 317)
 ]  # fmt: skip
 APERTURE = 3.0
-ENOUGH = 16  # frames that are worth a thread of their own
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
@@ -106,12 +103,6 @@ def landmark_fit(head: Head, thin: bool = False) -> LandmarkFit:
     return LandmarkFit(head, thin)
 
 
-@lru_cache(maxsize=1)
-def _beside(pid: int) -> ThreadPoolExecutor:
-    """One more thread a process; threads do not live on in a forked child, hence the key."""
-    return ThreadPoolExecutor(1, "flamecast-fit")
-
-
 class LandmarkFit:
     """A head reduced to the vertices that MediaPipe sees, and the least-squares problem over them."""
 
@@ -131,7 +122,7 @@ class LandmarkFit:
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
         self.axes = Axes.of(self.basis)
         place = {int(landmark): k for k, landmark in enumerate(self.seen)}
-        self.pairs = torch.tensor([[place[a], place[b]] for a, b in APERTURES if a in place and b in place]).T
+        self.pairs = torch.tensor([[place[a], place[b]] for a, b in APERTURES if a in place and b in place])
         self.weight = landmark_weights()[self.seen]  # [P]
         expected = [SIGMA_EXPRESSION.get(name.split("_")[0], SIGMA_NAMED) for name in head.expression_names]
         self.sigma = torch.tensor([SIGMA_LIDS, SIGMA_LIDS, *expected])
@@ -160,103 +151,72 @@ class LandmarkFit:
 
     # -- the model and its derivatives ---------------------------------------------------------------------------
 
-    def points(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """World points [T, P, 3], their frames [T, P, 3, 3], the neck joint [T, 3] and lever arms per joint."""
-        skin, frames = self.skin, len(state)
-        shaped = rest + (state.linear @ self.basis.flatten(0, 1).T).reshape(frames, -1, 3)
-        joints_t = joints + torch.einsum("jke,te->tjk", skin.joints_expression, state.linear[:, 2:])
+    def points(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor]:
+        """World points [T, P, 3] and their frames [T, P, 3, 3], which turn what moves at rest into the world."""
+        weights, (shaped, joints_t, rotations) = self.skin.weights, self._posed(rest, joints, state)
         neck_joint = joints_t[:, 1]
-        rotations = [state.neck]
-        for angles in (state.jaw, state.eyes[:, 0], state.eyes[:, 1]):
-            rotations.append(state.neck @ matrix_from_axis_angle(torch.nn.functional.pad(angles, (0, 1))))
-        frame = skin.weights[None, :, 0, None, None] * torch.eye(3)
-        world = skin.weights[:, :1] * shaped
-        arms = []
-        for j, rotation in enumerate(rotations, 1):
+        frame = weights[None, :, 0, None, None] * torch.eye(3)
+        world = weights[:, :1] * shaped
+        for j, rotation in enumerate(rotations.unbind(1), 1):
             pivot = (state.neck @ (joints_t[:, j] - neck_joint)[..., None]).squeeze(-1) + neck_joint
             arm = (shaped - joints_t[:, None, j]) @ rotation.transpose(1, 2)  # [T, P, 3]
-            weight = skin.weights[:, j]
-            world = world + weight[:, None] * (arm + pivot[:, None])
-            frame = frame + weight[None, :, None, None] * rotation[:, None]
-            arms.append(weight[:, None] * arm)
-        world = world + state.translation[:, None]
-        return world, frame, neck_joint, arms
+            world = world + weights[:, j, None] * (arm + pivot[:, None])
+            frame = frame + weights[None, :, j, None, None] * rotation[:, None]
+        return world + state.translation[:, None], frame
 
-    def jacobian(self, state: Frames, world: Tensor, frame: Tensor, neck_joint: Tensor, arms: list[Tensor]) -> Tensor:
-        """d world / d unknowns of the pose [T, P, 3, 12]; the linear unknowns' part is frame @ basis."""
-        turned = world - state.translation[:, None] - neck_joint[:, None]
-        turned = (1 - self.skin.weights[:, :1]) * turned  # what hangs on the root does not turn with the neck
-        columns = [-skew(turned), torch.eye(3).expand(*world.shape[:2], 3, 3)]
-        for j, angles in ((1, state.jaw), (2, state.eyes[:, 0]), (3, state.eyes[:, 1])):
-            axes = _turn_axes(angles, state.neck)  # [T, 3, 2]
-            columns.append(
-                torch.linalg.cross(axes.transpose(1, 2)[:, None], arms[j][:, :, None], dim=-1).transpose(2, 3)
-            )
-        return torch.cat(columns, -1)
+    def _posed(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor, Tensor]:
+        """Points [T, P, 3] and joints [T, 5, 3] m at rest with the expression, rotations [T, 4, 3, 3] of the joints."""
+        shaped = rest + (state.linear @ self.basis.flatten(0, 1).T).unflatten(1, (-1, 3))
+        joints_t = joints + (state.linear[:, 2:] @ self.skin.joints_expression.flatten(0, 1).T).unflatten(1, (-1, 3))
+        turns = matrix_from_axis_angle(torch.nn.functional.pad(_turning(state), (0, 1)))
+        return shaped, joints_t, torch.cat([state.neck[:, None], state.neck[:, None] @ turns], 1)
 
     # -- residuals -----------------------------------------------------------------------------------------------
+
+    def rows(self, state: Frames, rest: Tensor, joints: Tensor, data: Observation) -> tuple[Tensor, Tensor, Tensor]:
+        """By how much (u, v, depth) of the landmarks are off, and how that falls with the unknowns; all weighted.
+
+        error [T, P, 3]; pose [T, P, 3, 12] by the unknowns of the pose; linear [T, P, 3, 3] by the point at rest, so
+        that linear @ basis [P, 3, C] is by the linear unknowns. (Expressions move the joints by micrometres, which
+        is left out; so is that the mean depth moves.)
+        """
+        from .fit_kernel import differentiate
+
+        count = len(state), len(self.seen), 3
+        shaped, joints_t, rotations = self._posed(rest, joints, state)
+        camera = torch.tensor([data.camera.focal, data.camera.width / 2, data.camera.height / 2])
+        axes = _turn_axes(_turning(state), state.neck[:, None])
+        error, pose, linear = torch.empty(count), torch.empty(*count, POSE), torch.empty(*count, 3)
+        differentiate(*_arrays(
+            shaped, joints_t, rotations, axes, self.skin.weights, state.translation,
+            data.image, data.depth, data.weight, camera, error, pose, linear,
+        ))  # fmt: skip
+        return error, pose, linear
 
     def normal_equations(
         self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
     ) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton H [T, D, D] and g [T, D] of the landmarks alone.
+        """Gauss-Newton H [T, D, D] and g [T, D], float64, of the landmarks alone.
 
-        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them. The halves of a long
-        clip are worked on side by side: on one thread torch leaves the second core idle.
+        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them. The derivatives by
+        them are too many to write down; wanted of them are sums over points of small matrices times the basis, or
+        times products of it that do not change.
         """
-        middle = len(state) // 2
-        if middle < ENOUGH or rest.ndim > 2:
-            return self._normal_equations(state, rest, joints, data, axes)
-        other = _beside(os.getpid()).submit(self._normal_equations, state[middle:], rest, joints, data[middle:], axes)
-        first = self._normal_equations(state[:middle], rest, joints, data[:middle], axes)
-        second = other.result()
-        return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])
+        from .fit_kernel import assemble, multiply
 
-    def _normal_equations(
-        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
-    ) -> tuple[Tensor, Tensor]:
-        world, frame, neck_joint, arms = self.points(rest, joints, state)
-        image, gradient = project_rows(data.camera, world)  # [T, P, 2], [T, P, 3, 3] rows u, v, z
-        depth = world[..., 2] - world[..., 2].mean(1, keepdim=True)
-        rows = gradient * data.weight[..., None]  # [T, P, 3, 3]
-        error = torch.cat([data.image - image, (data.depth - depth)[..., None]], -1) * data.weight
-        # The derivatives by the linear unknowns are `linear @ basis`, too many to write down; wanted of them are
-        # sums over points of small matrices times the basis, or times products of it that do not change.
-        linear, pose = rows @ frame, rows @ self.jacobian(state, world, frame, neck_joint, arms)
-        count, size = len(state), axes.basis.shape[-1]
-        flat = axes.basis.flatten(0, 1)  # [3P, C]
-        cross = (pose.transpose(2, 3) @ linear).permute(0, 2, 1, 3).flatten(2) @ flat  # [T, 12, C]
-        h = torch.empty(count, POSE + size, POSE + size)
-        h[:, :POSE, :POSE] = pose.flatten(1, 2).transpose(1, 2) @ pose.flatten(1, 2)
-        h[:, :POSE, POSE:] = cross
-        h[:, POSE:, :POSE] = cross.transpose(1, 2)
-        h[:, POSE:, POSE:] = axes.gram(linear.transpose(2, 3) @ linear)
-        left, right = (
-            (pose.transpose(2, 3) @ error[..., None]).sum(1).squeeze(-1),
-            (linear.transpose(2, 3) @ error[..., None]).flatten(1) @ flat,
-        )
-        g = torch.cat([left, right], 1)
-        more_h, more_g = self._apertures(error, pose, linear, data, axes)
-        return h + more_h, g + more_g
-
-    def _apertures(
-        self, error: Tensor, pose: Tensor, linear: Tensor, data: Observation, axes: Axes
-    ) -> tuple[Tensor, Tensor]:
-        """What the openings of eyes and mouth add to H and g: one landmark less the other, surer than either alone.
-
-        error [T, P, 3], pose [T, P, 3, 12] and linear [T, P, 3, 3] as in `normal_equations`, weighted there.
-        """
-        upper, lower = self.pairs
-        ends = []
-        for end in (upper, lower):
-            rows = torch.cat([pose[:, end, :2], linear[:, end, :2] @ axes.basis[end]], -1)  # [T, K, 2, D]
-            weight = data.weight[:, end, :2].clamp_min(1e-12)
-            ends.append((rows / weight[..., None], error[:, end, :2] / weight, weight))
-        (row_a, error_a, weight), (row_b, error_b, _) = ends
-        weight = APERTURE * weight
-        rows = ((row_a - row_b) * weight[..., None]).flatten(1, 2).transpose(1, 2)
-        gap = ((error_a - error_b) * weight).flatten(1)
-        return rows @ rows.transpose(1, 2), (rows @ gap[..., None]).squeeze(-1)
+        error, pose, linear = self.rows(state, rest, joints, data)
+        frames, points = error.shape[:2]
+        cross, local = torch.empty(frames, POSE, 3 * points), torch.empty(frames, 6 * points)
+        gradient = torch.empty(frames, 3 * points)
+        multiply(*_arrays(error, pose, linear, cross, local, gradient))
+        rows = pose.flatten(1, 2).transpose(1, 2)  # [T, 12, 3 P]
+        h_pose, g_pose = rows @ pose.flatten(1, 2), rows @ error.flatten(1)[..., None]
+        flat = axes.basis.flatten(0, 1)  # [3 P, C]
+        size = POSE + flat.shape[1]
+        h, g = torch.empty(frames, size, size).double(), torch.empty(frames, size).double()
+        parts = h_pose, g_pose[..., 0], cross @ flat, local @ axes.products, gradient @ flat
+        assemble(*_arrays(*parts, error, pose, linear, data.weight, axes.basis, self.pairs), APERTURE, *_arrays(h, g))
+        return h, g
 
     def prior(self) -> Tensor:
         """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""
@@ -303,17 +263,6 @@ class Axes:
             for a, b in torch.triu_indices(3, 3).T.tolist()
         ]
         return Axes(basis, torch.stack(both, 1).flatten(0, 1))
-
-    def gram(self, local: Tensor) -> Tensor:
-        """Sum over points of basis' local basis [T, C, C], local [T, P, 3, 3] symmetric."""
-        size = self.basis.shape[-1]
-        a, b = torch.triu_indices(3, 3)
-        rows, columns = torch.triu_indices(size, size)
-        upper = local[:, :, a, b].flatten(1) @ self.products
-        gram = torch.empty(len(local), size, size)
-        gram[:, rows, columns] = upper
-        gram[:, columns, rows] = upper
-        return gram
 
 
 @dataclass(frozen=True)
@@ -375,10 +324,20 @@ def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
     return camera.project(world), rows
 
 
+def _turning(state: Frames) -> Tensor:
+    """(pitch, yaw) [T, 3, 2] of jaw, left and right eye."""
+    return torch.cat([state.jaw[:, None], state.eyes], 1)
+
+
 def _turn_axes(angles: Tensor, parent: Tensor) -> Tensor:
-    """World axes [T, 3, 2] about which a joint turns when its (pitch, yaw) changes: left Jacobian of SO(3)."""
+    """World axes [..., 3, 2] about which a joint turns when its (pitch, yaw) changes: left Jacobian of SO(3)."""
     vector = torch.nn.functional.pad(angles, (0, 1))
-    theta = torch.linalg.vector_norm(vector, dim=-1).clamp_min(1e-4)[:, None, None]
+    theta = torch.linalg.vector_norm(vector, dim=-1).clamp_min(1e-4)[..., None, None]
     k = skew(vector)
     left = torch.eye(3) + (1 - theta.cos()) / theta**2 * k + (theta - theta.sin()) / theta**3 * (k @ k)
     return (parent @ left)[..., :2]
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray]:
+    """The same memory as kernels want it."""
+    return [tensor.contiguous().numpy() for tensor in tensors]

@@ -79,7 +79,6 @@ class Identity:
         precision, size = problem.identity_prior.double(), problem.size
         rest, joints = self.at_rest(problem)
         h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_axes)
-        h, g = h.double(), g.double()
         damping = 1e-3 * torch.eye(len(precision)).double()
         flat = torch.cat([self.state.flat(), self.wobble], 1).double()
         inverse = torch.linalg.inv(h + precision + damping)  # of each frame's own unknowns
@@ -127,6 +126,8 @@ def fit_frames(
     iterations: int = 3,
 ) -> Frames:
     """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
+    from .fit_kernel import solve_chain
+
     rest, joints = problem.skin.shaped(shape)
     precision = problem.prior()
     smooth = problem.smoothness(fps)
@@ -138,8 +139,8 @@ def fit_frames(
             more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
             h[:, :6, :6] += more_h
             g[:, :6] += more_g
-        h = h.double() + known * precision.double() + 1e-4 * torch.eye(len(precision)).double()
-        g = (g - known[:, 0] * (state.flat() @ precision)).double()
+        h = h + known * precision.double() + 1e-4 * torch.eye(len(precision)).double()
+        g = g - known[:, 0] * (state.flat() @ precision)
         chain = state if before is None else Frames.cat([before, state])
         change = _change(chain).double() * smooth.double()  # [links, D]
         links = smooth.double().expand(change.shape[0], -1)
@@ -154,26 +155,9 @@ def fit_frames(
         lids = state.linear[:, :2]
         held = ((lids <= 0) & (g[:, LIDS] < 0)) | ((lids >= 1) & (g[:, LIDS] > 0))
         torch.diagonal(h, dim1=1, dim2=2)[:, LIDS] += 1e9 * held
-        state = state.step(solve_chain(h, g, smooth.double()).float())
+        solve_chain(h.numpy(), smooth.double().numpy(), g.numpy())
+        state = state.step(g.float())
     return state
-
-
-def solve_chain(h: Tensor, g: Tensor, link: Tensor) -> Tensor:
-    """x [T, D] of the block-tridiagonal system with diagonal blocks h [T, D, D] and off-diagonals -diag(link).
-
-    Block elimination forward, substitution back; h must be positive definite as a whole.
-    """
-    inverse: list[Tensor] = []
-    x = g.clone()
-    for t in range(len(g)):
-        block = h[t]
-        if t:
-            block = block - link[:, None] * inverse[-1] * link
-            x[t] += link * (inverse[-1] @ x[t - 1])
-        inverse.append(torch.cholesky_inverse(torch.linalg.cholesky(block)))
-    for t in range(len(g) - 1, -1, -1):
-        x[t] = inverse[t] @ (x[t] if t == len(g) - 1 else x[t] + link * x[t + 1])
-    return x
 
 
 def _change(state: Frames) -> Tensor:

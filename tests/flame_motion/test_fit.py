@@ -10,10 +10,11 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
+from flamecast.flame_motion.tracking.fit_kernel import solve_chain
 from flamecast.flame_motion.tracking.focal import estimate_focal
-from flamecast.flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Pinhole, observe
+from flamecast.flame_motion.tracking.landmark_fit import APERTURE, Frames, LandmarkFit, Observation, Pinhole, observe
 from flamecast.flame_motion.tracking.shots import Shot
-from flamecast.flame_motion.tracking.solve import solve_chain
+from flamecast.flame_motion.tracking.solve import initial
 from flamecast.flame_motion.tracking.track import track_landmarks
 from flamecast.flame_motion.transfer import rest_of
 
@@ -119,17 +120,45 @@ def test_jacobian_by_finite_differences(problem):
     )  # fmt: skip
     state.linear[:, :2] = 0.5  # lids do not move past open and shut
     rest, joints = problem.skin.shaped(0.5 * torch.randn(problem.skin.identity.shape[-1]))
-    world, frame, pivot, arms = problem.points(rest, joints, state)
-    pose = problem.jacobian(state, world, frame, pivot, arms)[0]
-    whole = torch.cat([pose, frame[0] @ problem.basis], -1)  # [P, 3, D]
+    count = len(problem.seen)
+    camera = Pinhole.guess(WIDTH, HEIGHT)
+    data = Observation(torch.zeros(1, count, 2), torch.zeros(1, count), torch.ones(1, count, 3), camera)
+    error, pose, linear = (part[0] for part in problem.rows(state, rest, joints, data))
+    world, frame = problem.points(rest, joints, state)
+    assert torch.allclose(error[:, :2], -camera.project(world)[0], atol=1e-2)
+    assert torch.allclose(error[:, 2], world[0, :, 2].mean() - world[0, :, 2], atol=1e-6)
+    assert torch.allclose(linear[:, 2], frame[0, :, 2], atol=1e-6)
+    whole = torch.cat([pose, linear @ problem.basis], -1)  # [P, 3, D]
+    whole[:, 2] -= whole[:, 2].mean(0)
     step = 1e-3
     for k in [*range(12), 12, 14, 12 + size - 1]:
         delta = torch.zeros(1, 12 + size)
         delta[0, k] = step
-        ahead, behind = (problem.points(rest, joints, state.step(s * delta))[0][0] for s in (1, -1))
+        ahead, behind = (problem.rows(state.step(s * delta), rest, joints, data)[0][0] for s in (1, -1))
+        change = (behind - ahead) / (2 * step)
         # Expressions move the joints by micrometres, which the Gauss-Newton step leaves out.
-        allowed = 3e-3 * float(whole[..., k].abs().max()) + 2e-4
-        assert torch.allclose((ahead - behind) / (2 * step), whole[..., k], atol=allowed)
+        for row, small in ((0, 0.2), (1, 0.2), (2, 2e-4)):  # px and m a unit
+            allowed = 3e-3 * float(whole[:, row, k].abs().max()) + small
+            assert torch.allclose(change[:, row], whole[:, row, k], atol=allowed), (k, row)
+
+
+def test_normal_equations_are_sums_over_rows_and_openings(problem):
+    _, points, camera = synthetic(2)
+    data = observe(problem, points, camera)
+    rest, joints = problem.skin.shaped(torch.zeros(problem.skin.identity.shape[-1]))
+    state = initial(problem, data, points)
+    error, pose, linear = (part.double() for part in problem.rows(state, rest, joints, data))
+    rows = torch.cat([pose, linear @ problem.basis.double()], -1)  # [T, P, 3, D]
+    upper, lower = problem.pairs.T
+    weight = data.weight.double()
+    apart = (rows / weight[..., None])[:, upper, :2] - (rows / weight[..., None])[:, lower, :2]
+    gap = (error / weight)[:, upper, :2] - (error / weight)[:, lower, :2]
+    sure = APERTURE * weight[:, upper, :2]
+    rows = torch.cat([rows.flatten(1, 2), (apart * sure[..., None]).flatten(1, 2)], 1)
+    error = torch.cat([error.flatten(1), (gap * sure).flatten(1)], 1)
+    h, g = problem.normal_equations(state, rest, joints, data, problem.axes)
+    for made, expected in ((h, rows.mT @ rows), (g, (rows.mT @ error[..., None])[..., 0])):
+        assert (made - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
 def test_chain_solver_equals_the_dense_solution():
@@ -145,7 +174,8 @@ def test_chain_solver_equals_the_dense_solution():
         if t:
             before = np.s_[(t - 1) * size : t * size]
             dense[at, before] = dense[before, at] = -np.diag(link)
-    solved = solve_chain(*(torch.from_numpy(x) for x in (h, g, link))).numpy()
+    solved = g.copy()
+    solve_chain(h, link, solved)
     assert np.allclose(solved.ravel(), np.linalg.solve(dense, g.ravel()), atol=1e-9)
 
 
