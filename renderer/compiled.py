@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 
-def compiled(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(signature: Any, counted: bool = True, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`numba.njit` for a kernel: compiled when its module is imported, without the GIL, dividing by zero as numpy does.
 
     The machine code is cached beside the module or in the user's cache folder. Where neither can be written (installed
     by root, run by a user without a home) every start compiles again; NUMBA_CACHE_DIR names a place.
+
+    counted: whether references to arrays are counted, as a kernel that makes arrays needs. Where helpers are inlined
+    they are counted for every pixel, with locked instructions that two threads wait for.
     """
     from numba import njit
 
     def decorate(function: Callable[..., Any]) -> Any:
-        settings = {"nogil": True, "error_model": "numpy", **options}
+        settings = {"nogil": True, "error_model": "numpy", "_nrt": counted, **options}
         try:
             return njit(signature, cache=True, **settings)(function)
         except RuntimeError as error:

@@ -16,11 +16,15 @@ from typing import TypeVar
 
 Made = TypeVar("Made")
 
+_THREAD = threading.local()  # is_worker: whether this thread is one of a pool of ours
+
 WARP = threading.Lock()  # warp-lang compiles and loads kernels at their first launch, and does not expect threads
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """How many cores a call may use: all that the process may, or one in a thread that has one to itself."""
+    if getattr(_THREAD, "is_worker", False):
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -41,9 +45,6 @@ def split(kernel: Callable[..., None], count: int, *args: object, pieces: int | 
         kernel(*ends, *args)
     for job in jobs:
         job.result()
-
-
-_THREAD = threading.local()  # is_worker: whether this thread is one of a pool of ours
 
 
 def _become_worker() -> None:

@@ -201,38 +201,35 @@ def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, 
 
 
 @_helper
-def _rests(shell_seen, shell_at, i, j):
-    """Whether the shell shows at pixel (i, j) what the photo has there."""
-    if shell_seen[i, j] < 0:
-        return True
-    d = shell_at[i, j, 2]
-    off_x, off_y = shell_at[i, j, 0] - np.float32(j + 0.5) * d, shell_at[i, j, 1] - np.float32(i + 0.5) * d
-    return max(abs(off_x), abs(off_y)) <= np.float32(0.05) * d
+def _carried(photo_from_target, t, i, j):
+    """Where in the photo pixel (i, j) of triangle t comes from."""
+    y, x = i + 0.5, j + 0.5
+    m = photo_from_target
+    d = np.float32(m[t, 2, 0] * x + m[t, 2, 1] * y + m[t, 2, 2])
+    u = np.float32(m[t, 0, 0] * x + m[t, 0, 1] * y + m[t, 0, 2])
+    v = np.float32(m[t, 1, 0] * x + m[t, 1, 1] * y + m[t, 1, 2])
+    return u / d, v / d
 
 
 @_helper
-def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, photo_from_target, still):
-    """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell."""
+def _behind(photo, backdrop, shell, x, y, moved, under, under_opacity, i, j, wall, still):
+    """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell.
+
+    Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own.
+    """
     px, py = np.float32(j + 0.5), np.float32(i + 0.5)
-    x, y, alpha, moved = px, py, ZERO, ONE
-    if shell_seen[i, j] >= 0:
-        x, y = shell_at[i, j, 0] / shell_at[i, j, 2], shell_at[i, j, 1] / shell_at[i, j, 2]
-        if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
-            moved = _ramp(max(abs(x - px), abs(y - py)))
-        if moved > 0:
-            alpha = _channel(photo, x, y, 3) / FULL
-    elif still and under_opacity == 0:
+    if not shell and still and under_opacity == 0:
         moved = ZERO
     unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
     if moved == 0:
         return unmoved
+    alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
     if still:
         color = _pixel(backdrop, i, j)
     else:
-        h = photo_from_target
-        w = h[2, 0] * px + h[2, 1] * py + h[2, 2]
-        bx = _mirrored((h[0, 0] * px + h[0, 1] * py + h[0, 2]) / w, backdrop.shape[1])
-        by = _mirrored((h[1, 0] * px + h[1, 1] * py + h[1, 2]) / w, backdrop.shape[0])
+        w = wall[2, 0] * px + wall[2, 1] * py + wall[2, 2]
+        bx = _mirrored((wall[0, 0] * px + wall[0, 1] * py + wall[0, 2]) / w, backdrop.shape[1])
+        by = _mirrored((wall[1, 0] * px + wall[1, 1] * py + wall[1, 2]) / w, backdrop.shape[0])
         color = _sample(backdrop, bx, by)
     rest = ONE - under_opacity
     color = (under[0] + rest * color[0], under[1] + rest * color[1], under[2] + rest * color[2])
@@ -242,32 +239,69 @@ def _behind(photo, backdrop, shell_seen, shell_at, under, under_opacity, i, j, p
 
 
 @compiled(
+    types.void(_read(F32, 2), _read(types.int32, 2), _read(F32, 2), I64, I64, types.Array(types.float64, 3, "C")),
+    counted=False,
+)
+def triangle_homographies(clip, faces, source, height, width, out):
+    """For each triangle of faces [F, 3] the homography out [F, 3, 3] from target px to source px, up to its scale.
+
+    clip [N, 4] places the vertices in the target, source [N, 3] in homogeneous source px. A point's shares of the
+    corners are e_k / (e_0 + e_1 + e_2), linear in its px (see `renderer.interpolate`); the divisor cancels.
+    """
+    for t in range(faces.shape[0]):
+        for a in range(3):
+            for b in range(3):
+                out[t, a, b] = 0
+        for k in range(3):
+            p, q = faces[t, (k + 1) % 3], faces[t, (k + 2) % 3]
+            px, py, pw = np.float64(clip[p, 0]), np.float64(clip[p, 1]), np.float64(clip[p, 3])
+            qx, qy, qw = np.float64(clip[q, 0]), np.float64(clip[q, 1]), np.float64(clip[q, 3])
+            by_x, by_y, constant = py * qw - qy * pw, pw * qx - qw * px, px * qy - qx * py
+            # In clip units; a px is 2 / width and 2 / height of them, from -1 on.
+            constant -= by_x + by_y
+            by_x, by_y = by_x * 2 / width, by_y * 2 / height
+            for a in range(3):
+                value = source[faces[t, k], a]
+                out[t, a, 0] += by_x * value
+                out[t, a, 1] += by_y * value
+                out[t, a, 2] += constant * value
+
+
+@compiled(
     types.void(
-        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(F32, 3),
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
         _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     fastmath=True,
+    counted=False,
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, shell_seen, shell_at, face_seen, face_at, top, left, part, photo_part,
-    mouth_from, mouth_light, photo_from_target, still, out,
+    start, stop, photo, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
+    mouth_from, mouth_light, wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
     photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
-    shell_at [H, W, 3] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not);
-    face_at [2 h', 2 w', 6] the same, then uv and opacity, four samples a pixel of the window at (top, left);
-    both valid where their *_seen >= 0; part [F] of the triangles drawn over the shell (0: under it),
-    photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from mouth_from on are inside the mouth,
-    where what the photo does not show is dimmed by mouth_light; photo_from_target homography [3, 3] of the backdrop;
+    shell_from [F', 3, 3] of each of its triangles the homography to photo px;
+    face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
+    opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
+    drawn over the shell (0: under it), photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
+    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light; wall homography
+    [3, 3] to the backdrop's px;
     still: the target camera is the photo's own.
     """
     for i in range(start, stop):
         for j in range(out.shape[1]):
             y0, x0 = 2 * (i - top), 2 * (j - left)
             beside = y0 < 0 or x0 < 0 or y0 >= face_seen.shape[0] or x0 >= face_seen.shape[1]
-            if still and beside and _rests(shell_seen, shell_at, i, j):  # most of a usual picture
+            shell = shell_seen[i, j] >= 0
+            x, y, moved = np.float32(j + 0.5), np.float32(i + 0.5), ONE
+            if shell:
+                x, y = _carried(shell_from, shell_seen[i, j], i, j)
+                if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
+                    moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
+            if still and beside and (moved == 0 or not shell):  # most of a usual picture
                 for k in range(3):
                     out[i, j, k] = np.uint8(photo[i, j, k])
                 continue
@@ -279,18 +313,8 @@ def composite_rows(
                 )
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
-                color = _behind(
-                    photo,
-                    backdrop,
-                    shell_seen,
-                    shell_at,
-                    (under_r, under_g, under_b),
-                    under,
-                    i,
-                    j,
-                    photo_from_target,
-                    still,
-                )
+                under_color = under_r, under_g, under_b
+                color = _behind(photo, backdrop, shell, x, y, moved, under_color, under, i, j, wall, still)
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
             out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))

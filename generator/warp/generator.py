@@ -15,6 +15,7 @@ from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
+from ...renderer.compiled import empty
 from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
@@ -100,12 +101,14 @@ class WarpGenerator:
         self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras
     ) -> np.ndarray:
         """One frame of one view [H, W, 3] uint8. The head is drawn with four samples a pixel."""
-        from .composite_kernel import composite_rows
+        from .composite_kernel import composite_rows, triangle_homographies
 
         height, width = camera.height, camera.width
-        sheet = shell_clip[None].contiguous()
-        shell_seen = rasterize(sheet, scene.shell.faces, height, width, self.rasterizer)
-        shell_at = interpolate_fast(shell_seen, sheet, scene.shell.faces, scene.shell.photo_at[None])
+        sheet, shell = shell_clip[None].contiguous(), scene.shell
+        shell_seen = rasterize(sheet, shell.faces, height, width, self.rasterizer)
+        shell_from = empty((len(shell.faces), 3, 3), np.float64)
+        corners = sheet[0].numpy(), shell.faces.numpy(), shell.photo_at.numpy()
+        triangle_homographies(*corners, height, width, shell_from)
         top, left, rows, columns = _window(face_clip[scene.drawn], height, width)
         face = _windowed(face_clip, top, left, rows, columns, height, width)[None]
         face_seen = rasterize(face, scene.faces, 2 * rows, 2 * columns, self.rasterizer)
@@ -113,7 +116,7 @@ class WarpGenerator:
         still = _same(camera, scene.portrait.camera)
         out = np.empty((height, width, 3), np.uint8)
         split(
-            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_at[0],
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
             mouth_light, wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
         )  # fmt: skip

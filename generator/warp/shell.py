@@ -33,7 +33,7 @@ class Shell:
     """A grid of G points that follow M surface points."""
 
     photo_at: Tensor  # [G, 3] where each point lies in the photo: x d, y d, d with px x, y and camera depth d m
-    faces: Tensor  # [F, 3]
+    faces: Tensor  # [F, 3] int32
     skin: Skin  # of the surface points
     rest: Tensor  # [M, 3] m, the person's own
     joints: Tensor  # [5, 3] m
@@ -121,7 +121,7 @@ def _grid(portrait: Portrait) -> tuple[Tensor, Tensor]:
     # Counter-clockwise seen from the camera, as the head's faces are.
     quads = np.stack([corner, corner + len(xs), corner + len(xs) + 1, corner + 1], 1)
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    return torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).float(), torch.from_numpy(faces)
+    return torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).float(), torch.from_numpy(faces).int().contiguous()
 
 
 def homogeneous_pixels(camera: Cameras, points: Tensor) -> Tensor:
