@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, Head
 from ..flame_motion.tracking.detector import MediaPipeDetector
-from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, landmark_fit, observe
+from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
@@ -60,7 +60,7 @@ def fit_photo(
         )
     height, width = image.shape[:2]
     points = faces[face].points[None].astype(np.float32)
-    problem, pinhole = landmark_fit(head), Pinhole.guess(width, height, focal)
+    problem, pinhole = LandmarkFit(head), Pinhole.guess(width, height, focal)
     data = observe(problem, points, pinhole)
     shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=12)
     pose, offsets, camera, error = _posed(problem, shape, state, points, pinhole)
@@ -104,7 +104,7 @@ def refit(
     intrinsics = camera.intrinsics[0]
     middle = intrinsics[:2, 2]  # of a cropped photo it is not in the middle, where a Pinhole's is
     pinhole = Pinhole(float(intrinsics[0, 0]), *(2 * middle).tolist())
-    problem = landmark_fit(head)
+    problem = LandmarkFit(head)
     data = observe(problem, points, pinhole)
     pose, offsets, moved, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
     return pose, offsets, replace(camera, camera_from_world=moved.camera_from_world), error

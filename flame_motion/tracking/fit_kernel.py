@@ -13,6 +13,7 @@ from ..compiled import compiled
 
 F32, F64, I64 = types.float32, types.float64, types.int64
 NEAREST = np.float32(0.05)  # m: nothing is projected from nearer
+SMALL = np.float32(1e-12)
 POSE = 12  # unknowns of the pose: neck 3, translation 3, jaw 2, eyes 2 x 2
 
 
@@ -108,89 +109,38 @@ def differentiate(
 
 @compiled(
     types.void(
-        F32[:, :, ::1], F32[:, :, :, ::1], F32[:, :, :, ::1], F32[:, :, ::1], F32[:, ::1], F32[:, ::1]
+        F32[:, :, ::1], F32[:, :, :, ::1], F32[:, :, :, ::1], F32[:, :, ::1], F32[:, :, ::1], I64[:, ::1], F32,
+        F32[:, :, ::1],
     ),
     fastmath=True,
 )  # fmt: skip
-def multiply(error, pose, linear, cross, local, gradient):
-    """From `differentiate`'s results, with rows r = (u, v, z): each point's factors of the basis in normal equations.
+def fill_rows(error, pose, linear, weight, basis, pairs, aperture, rows):
+    """All rows [T, 3 P + 2 K, D + 1] of the least-squares problem: the derivatives by D unknowns, then the error.
 
-    cross [T, 12, 3 P] pose' linear, local [T, 6 P] the upper triangles of linear' linear, gradient [T, 3 P] linear'
-    error.
+    From `differentiate`'s results and the basis [P, 3, C] of the linear unknowns. The last 2 K rows are the openings
+    of eyes and mouth: of each of the pairs [K, 2] of points one less the other is seen surer, by the factor
+    `aperture`, than either alone.
     """
+    count, size = error.shape[1], POSE + basis.shape[2]
     for t in range(error.shape[0]):
-        for p in range(error.shape[1]):
-            u, v, z = pose[t, p, 0], pose[t, p, 1], pose[t, p, 2]
-            k, m, n = linear[t, p, 0], linear[t, p, 1], linear[t, p, 2]
-            e, f, g = error[t, p, 0], error[t, p, 1], error[t, p, 2]
-            at = 6 * p
-            for b in range(3):
-                to = 3 * p + b
-                kb, mb, nb = k[b], m[b], n[b]
+        for p in range(count):
+            for r in range(3):
+                row, turns, moves = rows[t, 3 * p + r], pose[t, p, r], linear[t, p, r]
                 for a in range(POSE):
-                    cross[t, a, to] = u[a] * kb + v[a] * mb + z[a] * nb
-                gradient[t, to] = kb * e + mb * f + nb * g
-                for a in range(b, 3):
-                    local[t, at] = kb * k[a] + mb * m[a] + nb * n[a]
-                    at += 1
-
-
-@compiled(
-    types.void(
-        F32[:, :, ::1], F32[:, ::1], F32[:, :, ::1], F32[:, ::1], F32[:, ::1],
-        F32[:, :, ::1], F32[:, :, :, ::1], F32[:, :, :, ::1], F32[:, :, ::1],
-        F32[:, :, ::1], I64[:, ::1], F32, F64[:, :, ::1], F64[:, ::1],
-    ),
-    fastmath=True,
-)  # fmt: skip
-def assemble(
-    h_pose, g_pose, cross, gram, g_linear, error, pose, linear, weight, basis, pairs, aperture, h, g
-):  # fmt: skip
-    """H [T, D, D] and g [T, D] from their parts, and with what the openings of eyes and mouth add.
-
-    cross [T, 12, C], gram [T, C (C + 1) / 2] the upper triangle, g_linear [T, C]; basis [P, 3, C]. Of each of K pairs
-    [K, 2] of points one less the other is seen surer, by the factor `aperture`, than either alone.
-    """
-    size = g.shape[1]
-    row = np.empty(size)
-    moving = row[POSE:]
-    for t in range(h.shape[0]):
-        full, right = h[t], g[t]
-        for a in range(POSE):
-            right[a] = g_pose[t, a]
-            for b in range(a, POSE):
-                full[a, b] = h_pose[t, a, b]
-            for b in range(size - POSE):
-                full[a, POSE + b] = cross[t, a, b]
-        at = 0
-        for a in range(POSE, size):
-            right[a] = g_linear[t, a - POSE]
-            for b in range(a, size):
-                full[a, b] = gram[t, at + b - a]
-            at += size - a
-        for k in range(pairs.shape[0]):
+                    row[a] = turns[a]
+                x, y, z, by_x, by_y, by_z = moves[0], moves[1], moves[2], basis[p, 0], basis[p, 1], basis[p, 2]
+                rest = row[POSE:]
+                for c in range(len(by_x)):
+                    rest[c] = x * by_x[c] + y * by_y[c] + z * by_z[c]
+                row[size] = error[t, p, r]
+        for k in range(len(pairs)):
             p, q = pairs[k, 0], pairs[k, 1]
             for r in range(2):
                 # Each end without its own weight, the difference with the first one's.
-                one = aperture
-                other = aperture * max(weight[t, p, r], np.float32(1e-12)) / max(weight[t, q, r], np.float32(1e-12))
-                gap = one * error[t, p, r] - other * error[t, q, r]
-                for a in range(POSE):
-                    row[a] = one * pose[t, p, r, a] - other * pose[t, q, r, a]
-                moving[:] = 0
-                for b in range(3):
-                    ahead, behind = one * linear[t, p, r, b], other * linear[t, q, r, b]
-                    moves, opposite = basis[p, b], basis[q, b]
-                    for c in range(size - POSE):
-                        moving[c] += ahead * moves[c] - behind * opposite[c]
-                for a in range(size):
-                    right[a] += row[a] * gap
-                    target, rest, factor = full[a, a:], row[a:], row[a]
-                    for b in range(len(target)):
-                        target[b] += factor * rest[b]
-        for a in range(size):
-            for b in range(a):
-                full[a, b] = full[b, a]
+                row, first, second = rows[t, 3 * count + 2 * k + r], rows[t, 3 * p + r], rows[t, 3 * q + r]
+                share = max(weight[t, p, r], SMALL) / max(weight[t, q, r], SMALL)
+                for a in range(len(row)):
+                    row[a] = aperture * (first[a] - share * second[a])
 
 
 @compiled(types.void(F64[:, :, ::1], F64[::1], F64[:, ::1]), fastmath={"contract", "reassoc", "nsz"})

@@ -7,7 +7,7 @@ Lengths m, angles rad, image coordinates px.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ APERTURES = [
     (159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373), (13, 14), (82, 87), (312, 317)
 ]  # fmt: skip
 APERTURE = 3.0
+TOGETHER = 8  # frames whose derivatives are written down at once, so that they stay near the core
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
@@ -97,12 +98,6 @@ class Frames:
         return Frames(*(torch.cat([getattr(p, f) for p in parts]) for f in Frames.__dataclass_fields__))
 
 
-@lru_cache(maxsize=4)
-def landmark_fit(head: Head, thin: bool = False) -> LandmarkFit:
-    """The fit of a head, made once: the products of its axes take longer than a second of video."""
-    return LandmarkFit(head, thin)
-
-
 class LandmarkFit:
     """A head reduced to the vertices that MediaPipe sees, and the least-squares problem over them."""
 
@@ -120,7 +115,6 @@ class LandmarkFit:
             skin, identity=skin.identity[..., :IDENTITIES], joints_identity=skin.joints_identity[..., :IDENTITIES]
         )
         self.basis = torch.cat([self.skin.eyelids, self.skin.expression], -1)  # [P, 3, 2 + E]
-        self.axes = Axes.of(self.basis)
         place = {int(landmark): k for k, landmark in enumerate(self.seen)}
         self.pairs = torch.tensor([[place[a], place[b]] for a, b in APERTURES if a in place and b in place])
         self.weight = landmark_weights()[self.seen]  # [P]
@@ -133,9 +127,9 @@ class LandmarkFit:
         return POSE + self.basis.shape[-1]
 
     @cached_property
-    def identity_axes(self) -> Axes:
-        """The linear unknowns of an identity fit: eyelids, expression, identity."""
-        return Axes.of(self.basis, self.skin.identity)
+    def identity_basis(self) -> Tensor:
+        """The linear unknowns [P, 3, 2 + E + S] of an identity fit: eyelids, expression, identity."""
+        return torch.cat([self.basis, self.skin.identity], -1)
 
     @cached_property
     def identity_prior(self) -> Tensor:
@@ -194,29 +188,24 @@ class LandmarkFit:
         return error, pose, linear
 
     def normal_equations(
-        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, axes: Axes
+        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, basis: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Gauss-Newton H [T, D, D] and g [T, D], float64, of the landmarks alone.
 
-        axes: the linear unknowns, `self.axes` or those with further ones (identity) behind them. The derivatives by
-        them are too many to write down; wanted of them are sums over points of small matrices times the basis, or
-        times products of it that do not change.
+        basis [P, 3, C]: the linear unknowns, `self.basis` or that with further ones (identity) behind it.
         """
-        from .fit_kernel import assemble, multiply
+        from .fit_kernel import fill_rows
 
         error, pose, linear = self.rows(state, rest, joints, data)
-        frames, points = error.shape[:2]
-        cross, local = torch.empty(frames, POSE, 3 * points), torch.empty(frames, 6 * points)
-        gradient = torch.empty(frames, 3 * points)
-        multiply(*_arrays(error, pose, linear, cross, local, gradient))
-        rows = pose.flatten(1, 2).transpose(1, 2)  # [T, 12, 3 P]
-        h_pose, g_pose = rows @ pose.flatten(1, 2), rows @ error.flatten(1)[..., None]
-        flat = axes.basis.flatten(0, 1)  # [3 P, C]
-        size = POSE + flat.shape[1]
-        h, g = torch.empty(frames, size, size).double(), torch.empty(frames, size).double()
-        parts = h_pose, g_pose[..., 0], cross @ flat, local @ axes.products, gradient @ flat
-        assemble(*_arrays(*parts, error, pose, linear, data.weight, axes.basis, self.pairs), APERTURE, *_arrays(h, g))
-        return h, g
+        count, size = 3 * error.shape[1] + 2 * len(self.pairs), POSE + basis.shape[-1]
+        sums = torch.empty(len(state), size + 1, size + 1)
+        for start in range(0, len(state), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            parts = error[part], pose[part], linear[part], data.weight[part]
+            rows = torch.empty(len(parts[0]), count, size + 1)
+            fill_rows(*_arrays(*parts, basis, self.pairs), APERTURE, *_arrays(rows))
+            torch.bmm(rows.transpose(1, 2), rows, out=sums[part])
+        return sums[:, :size, :size].double(), sums[:, :size, size].double()
 
     def prior(self) -> Tensor:
         """Precision [D, D] of one frame's unknowns about zero: the face at rest, both eyes looking the same way."""
@@ -244,25 +233,6 @@ class LandmarkFit:
             ]
         )
         return fps / per_second**2
-
-
-@dataclass(frozen=True)
-class Axes:
-    """C linear unknowns of P points, and the products of their entries that normal equations are sums of."""
-
-    basis: Tensor  # [P, 3, C]
-    products: Tensor  # [6 P, C (C + 1) / 2]: for the upper triangles of a 3 x 3 matrix and of H
-
-    @staticmethod
-    def of(*bases: Tensor) -> Axes:
-        """The bases side by side."""
-        basis = torch.cat(bases, -1)
-        rows, columns = torch.triu_indices(basis.shape[-1], basis.shape[-1])
-        both = [
-            basis[:, a, rows] * basis[:, b, columns] + (a != b) * basis[:, b, rows] * basis[:, a, columns]
-            for a, b in torch.triu_indices(3, 3).T.tolist()
-        ]
-        return Axes(basis, torch.stack(both, 1).flatten(0, 1))
 
 
 @dataclass(frozen=True)

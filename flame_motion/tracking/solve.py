@@ -78,7 +78,7 @@ class Identity:
         """After one step, with the covariances [S, S] of the identity and [T, D, D] of each frame's unknowns."""
         precision, size = problem.identity_prior.double(), problem.size
         rest, joints = self.at_rest(problem)
-        h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_axes)
+        h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_basis)
         damping = 1e-3 * torch.eye(len(precision)).double()
         flat = torch.cat([self.state.flat(), self.wobble], 1).double()
         inverse = torch.linalg.inv(h + precision + damping)  # of each frame's own unknowns
@@ -134,7 +134,7 @@ def fit_frames(
     # Where no face was seen the neighbours decide, not the expectation that a face is at rest.
     known = (data.weight[:, :1, :1] > 0).float().clamp_min(1e-4)
     for _ in range(iterations):
-        h, g = problem.normal_equations(state, rest, joints, data, problem.axes)
+        h, g = problem.normal_equations(state, rest, joints, data, problem.basis)
         if rigid is not None:
             more_h, more_g = rigid.normal_equations(state, joints[1], data.camera)
             h[:, :6, :6] += more_h

@@ -18,7 +18,7 @@ from ..transfer import drive, rest_of
 from ..windows import windows
 from .anchors import Anchors
 from .focal import estimate_focal
-from .landmark_fit import Frames, LandmarkFit, Observation, Pinhole, landmark_fit, observe
+from .landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from .landmarks import FACE_OUTLINE, OUTER_EYE_CORNERS
 from .shots import Shot
 from .solve import RigidPoints, fit_frames, fit_identity, initial
@@ -67,7 +67,7 @@ def track_landmarks(
         raise BadInput(
             f"No face was found in any of the {len(points)} frames; use a video that shows one face clearly."
         )
-    problem = landmark_fit(head, thin=True)
+    problem = LandmarkFit(head, thin=True)
     pieces = list(shots) or [Shot(0, len(points), 0)]
     main = max(pieces, key=lambda shot: int(found[shot.start : shot.stop].sum()))
     if focal == "estimate":

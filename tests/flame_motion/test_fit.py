@@ -156,7 +156,7 @@ def test_normal_equations_are_sums_over_rows_and_openings(problem):
     sure = APERTURE * weight[:, upper, :2]
     rows = torch.cat([rows.flatten(1, 2), (apart * sure[..., None]).flatten(1, 2)], 1)
     error = torch.cat([error.flatten(1), (gap * sure).flatten(1)], 1)
-    h, g = problem.normal_equations(state, rest, joints, data, problem.axes)
+    h, g = problem.normal_equations(state, rest, joints, data, problem.basis)
     for made, expected in ((h, rows.mT @ rows), (g, (rows.mT @ error[..., None])[..., 0])):
         assert (made - expected).abs().max() < 1e-5 * expected.abs().max()
 
