@@ -15,6 +15,7 @@ from ..flame_motion import BadInput, FlameSequence, Head
 from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
+from ..flame_motion.tracking.mediapipe_models import solutions
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
@@ -187,9 +188,8 @@ def person_matte(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     The face itself always counts: on paintings and statues the segmentation may miss it.
     """
     import cv2
-    import mediapipe
 
-    with mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
+    with solutions().selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
         matte = segmenter.process(np.ascontiguousarray(image)).segmentation_mask.astype(np.float32)
     hull = cv2.convexHull(points[:468, :2].astype(np.float32)).round().astype(np.int32)
     matte = np.maximum(matte, cv2.fillConvexPoly(np.zeros(image.shape[:2], np.float32), hull, 1.0))

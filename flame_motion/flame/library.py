@@ -17,7 +17,6 @@ from ..files import existing_file
 from ..head_file import WHOLE, load_open_head
 from ..heads import DEFAULT_HEAD, Head
 from ..npz import load_arrays, save_arrays
-from .complete import completed
 from .flame_file import GIVEN, LICENCE_PAGE, convert, model_name
 
 FORMAT_VERSION = 2
@@ -73,6 +72,8 @@ def _converted(path: Path) -> Path:
         target = heads_folder() / f"{name}.npz"
         known = _cached(target)
         if known is None or (str(known["source_sha256"]) == source and _outdated(known)):
+            from .complete import completed
+
             _keep(target, completed(load_open_head(), convert(path)), source)
             return target
         if str(known["source_sha256"]) == source:
@@ -128,6 +129,8 @@ def read_converted(path: Path) -> Head:
     source = str(arrays.get("source_sha256", ""))
     _check_head_arrays(path, arrays)
     if source and _outdated(arrays):
+        from .complete import completed
+
         arrays = completed(load_open_head(), {name: arrays[name] for name in GIVEN})
         with suppress(BadInput):  # a folder that may only be read: complete it at every start
             _keep(path, arrays, source)

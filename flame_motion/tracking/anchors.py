@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .landmarks import Face
+from .mediapipe_models import solutions
 
 SIDE = 320  # px: the head's window is followed at this size
 WINDOW = 2.4  # side of the window, in sizes of the face
@@ -132,9 +133,7 @@ class AnchorTracker:
 
     @cached_property
     def _segmenter(self) -> Any:
-        import mediapipe
-
-        return mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
+        return solutions().selfie_segmentation.SelfieSegmentation(model_selection=0)
 
 
 def _crop(image: np.ndarray, box: tuple[float, float, float]) -> np.ndarray:

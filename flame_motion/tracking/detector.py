@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from .follow import Follower
 from .landmarks import Face
+from .mediapipe_models import solutions
 from .shots import CutDetector
 
 WORKING_SIZE = 384  # px: side a face crop is scaled down to before detection, if it is larger
@@ -28,10 +28,7 @@ class MediaPipeDetector:
     """MediaPipe Face Mesh with attention (478 points). The full-range detector finds small faces."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("GLOG_minloglevel", "2")  # the C++ side otherwise reports every start on stderr
-        import mediapipe
-
-        self._solutions: Any = mediapipe.solutions
+        self._solutions = solutions()
         self._looking = (
             threading.Lock()
         )  # a photo and a clip may be searched at once; a graph takes one picture at a time

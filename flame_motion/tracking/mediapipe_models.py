@@ -1,0 +1,14 @@
+"""MediaPipe's models: Face Mesh, face detection, selfie segmentation; imported where used."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def solutions() -> Any:
+    """`mediapipe.solutions`, quiet. Half of the second that it takes to import is matplotlib, for its drawing helpers."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # the C++ side otherwise reports every start on stderr
+    import mediapipe
+
+    return mediapipe.solutions
