@@ -7,7 +7,7 @@ from typing import Any
 
 
 def solutions() -> Any:
-    """`mediapipe.solutions`, quiet. Half of the second that it takes to import is matplotlib, for its drawing helpers."""
+    """`mediapipe.solutions`, quiet. Half of its second of importing is matplotlib, for drawing helpers unused here."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # the C++ side otherwise reports every start on stderr
     import mediapipe
 
