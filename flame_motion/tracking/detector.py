@@ -168,14 +168,13 @@ def _mesh_in(mesh: Any, image: np.ndarray, box: np.ndarray) -> Face | None:
     if side < 256:
         scale = 256 / side
     size = max(2, round(side * scale))
-    height, width = image.shape[:2]
-    crop = image[max(y, 0) : max(y + side, 0), max(x, 0) : max(x + side, 0)]
-    if crop.size == 0:  # the square lies beside the picture
-        return None
-    over = [max(0, -y), max(0, y + side - height), max(0, -x), max(0, x + side - width)]  # px: top, bottom, left, right
-    if any(over):
-        crop = cv2.copyMakeBorder(crop, *over, cv2.BORDER_REPLICATE)
-    crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    to_crop = np.array([[size / side, 0, -x * size / side], [0, size / side, -y * size / side]])
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    inside = x >= 0 and y >= 0 and x + side <= image.shape[1] and y + side <= image.shape[0]
+    if inside:
+        crop = cv2.resize(image[y : y + side, x : x + side], (size, size), interpolation=flags)
+    else:
+        crop = cv2.warpAffine(image, to_crop, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     result = mesh.process(crop)
     if not result.multi_face_landmarks:
         return None

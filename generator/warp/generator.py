@@ -114,11 +114,12 @@ class WarpGenerator:
         face_seen = rasterize(face, scene.faces, 2 * rows, 2 * columns, self.rasterizer)
         face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
         still = _same(camera, scene.portrait.camera)
+        wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         out = np.empty((height, width, 3), np.uint8)
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
-            mouth_light, wall_homography(scene.portrait.camera, camera), still, out, pieces=min(height, 32),
+            mouth_light, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
         return out
 
