@@ -40,9 +40,8 @@ def write_motion(
     head: a motion of another head is retargeted to it; when None a motion keeps its own. Then the mix, then the edit.
     """
     check_file(output, ".npz")
-    AnimateOptions(
-        edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed
-    )  # refuses what `animate` would refuse
+    # Refuses what `animate` would refuse.
+    AnimateOptions(edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed)
     report = output.with_suffix(".json")
     check_writable(report)
     refuse_overwriting([video, speech, motion, signal, *edit_files(edit), *mix_files(mix)], [output, report])
@@ -60,16 +59,7 @@ def write_motion(
         driven = retimed(mixed(retargeted(driven, load_head(wanted)), others), edit)
         made = driven.motion if edit is None else apply_edit(driven.motion, edit)
     made.save(output)
-    facts = {
-        "driver": driven.facts,
-        "head": made.head,
-        "frames": len(made),
-        "fps": made.fps,
-        "edit": edit,
-        "mix": mix,
-        "problems": driven.problems,
-        "frame_problems": driven.frame_problems,
-        "timings": clock.table(len(made)),
-    }
-    write_report(report, facts)
+    facts = {"driver": driven.facts, "head": made.head, "frames": len(made), "fps": made.fps, "edit": edit, "mix": mix}
+    told = {"problems": driven.problems, "frame_problems": driven.frame_problems, "timings": clock.table(len(made))}
+    write_report(report, facts | told)
     return Done([output, report], driven.problems)

@@ -7,14 +7,44 @@ start: an index that numba cannot tell to be positive keeps them from taking sev
 from __future__ import annotations
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from ..compiled import compiled
 
 F32, F64, I64 = types.float32, types.float64, types.int64
 NEAREST = np.float32(0.05)  # m: nothing is projected from nearer
 SMALL = np.float32(1e-12)
+_helper = njit(nogil=True, fastmath=True)
 POSE = 12  # unknowns of the pose: neck 3, translation 3, jaw 2, eyes 2 x 2
+
+
+@_helper
+def _place(shaped, joints, rotations, pivot, weights, world, local, arm):
+    """Puts one point, shaped [3] m at rest, into the world [3], the translation aside.
+
+    local [3, 3] becomes its derivative by the point at rest, arm [4, 3] the weighted levers from its joints.
+    """
+    for a in range(3):
+        world[a] = weights[0] * shaped[a]
+        for b in range(3):
+            local[a, b] = weights[0] if a == b else np.float32(0)
+    for j in range(4):
+        share = weights[j + 1]
+        if share == 0:  # most points hang on one joint
+            continue
+        for a in range(3):
+            reach = np.float32(0)
+            for b in range(3):
+                reach += rotations[j, a, b] * (shaped[b] - joints[j + 1, b])
+                local[a, b] += share * rotations[j, a, b]
+            arm[j, a] = share * reach
+            world[a] += share * (reach + pivot[j, a])
+
+
+@_helper
+def _cross(x, y, z, arm):
+    """(x, y, z) x arm."""
+    return y * arm[2] - z * arm[1], z * arm[0] - x * arm[2], x * arm[1] - y * arm[0]
 
 
 @compiled(
@@ -49,22 +79,7 @@ def differentiate(
         mean = np.float32(0)
         for p in range(count):
             root = weights[p, 0]
-            for a in range(3):
-                world[a] = root * shaped[t, p, a]
-                for b in range(3):
-                    local[a, b] = root if a == b else np.float32(0)
-            for j in range(4):
-                share = weights[p, j + 1]
-                if share == 0:  # most points hang on one joint
-                    continue
-                for a in range(3):
-                    reach = np.float32(0)
-                    for b in range(3):
-                        turn = rotations[t, j, a, b]
-                        reach += turn * (shaped[t, p, b] - joints[t, j + 1, b])
-                        local[a, b] += share * turn
-                    arm[j, a] = share * reach
-                    world[a] += share * (reach + pivot[j, a])
+            _place(shaped[t, p], joints[t], rotations[t], pivot, weights[p], world, local, arm)
             for a in range(3):
                 # What hangs on the root does not turn with the neck.
                 column[a] = (np.float32(1) - root) * (world[a] - neck[a])
@@ -91,17 +106,13 @@ def differentiate(
             u[3], u[4], u[5] = u0, np.float32(0), u2
             v[3], v[4], v[5] = np.float32(0), v1, v2
             z[3], z[4], z[5] = np.float32(0), np.float32(0), wz
-            for j in range(1, 4):
-                for c in range(2):
-                    at = 4 + 2 * j + c
-                    if weights[p, j + 1] == 0:
-                        u[at], v[at], z[at] = np.float32(0), np.float32(0), np.float32(0)
-                        continue
-                    ax, ay, az = axes[t, j - 1, 0, c], axes[t, j - 1, 1, c], axes[t, j - 1, 2, c]
-                    dx = ay * arm[j, 2] - az * arm[j, 1]
-                    dy = az * arm[j, 0] - ax * arm[j, 2]
-                    dz = ax * arm[j, 1] - ay * arm[j, 0]
-                    u[at], v[at], z[at] = u0 * dx + u2 * dz, v1 * dy + v2 * dz, wz * dz
+            for k in range(6):  # pitch and yaw of jaw, left and right eye
+                j, c, at = 1 + k // 2, k % 2, 6 + k
+                if weights[p, j + 1] == 0:
+                    u[at], v[at], z[at] = np.float32(0), np.float32(0), np.float32(0)
+                    continue
+                dx, dy, dz = _cross(axes[t, j - 1, 0, c], axes[t, j - 1, 1, c], axes[t, j - 1, 2, c], arm[j])
+                u[at], v[at], z[at] = u0 * dx + u2 * dz, v1 * dy + v2 * dz, wz * dz
         mean /= np.float32(count)
         for p in range(count):
             error[t, p, 2] = (error[t, p, 2] + mean) * weight[t, p, 2]
