@@ -229,7 +229,7 @@ def test_a_clip_is_shown_as_players_show_it(tmp_path, name):
 
 @needs_inputs
 @pytest.mark.parametrize(("name", "filters"), [("mir_h", [("hflip", "")]), ("mir_t", [("transpose", "cclock_flip")])])
-def test_mirrored_recordings_are_upright(name, filters):
+def test_mirrored_recordings_are_shown_as_players_show_them(name, filters):
     path = INPUTS / f"{name}.mp4"
     with av.open(str(path)) as container:
         stored = next(container.decode(video=0)).to_ndarray(format="rgb24")
