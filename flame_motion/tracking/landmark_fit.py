@@ -199,10 +199,11 @@ class LandmarkFit:
         error, pose, linear = self.rows(state, rest, joints, data)
         count, size = 3 * error.shape[1] + 2 * len(self.pairs), POSE + basis.shape[-1]
         sums = torch.empty(len(state), size + 1, size + 1)
+        room = torch.empty(TOGETHER, count, size + 1)
         for start in range(0, len(state), TOGETHER):
             part = slice(start, start + TOGETHER)
             parts = error[part], pose[part], linear[part], data.weight[part]
-            rows = torch.empty(len(parts[0]), count, size + 1)
+            rows = room[: len(parts[0])]
             fill_rows(*_arrays(*parts, basis, self.pairs), APERTURE, *_arrays(rows))
             torch.bmm(rows.transpose(1, 2), rows, out=sums[part])
         return sums[:, :size, :size].double(), sums[:, :size, size].double()

@@ -94,13 +94,15 @@ class WarpGenerator:
     def _views(
         self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, light: float, views: list[Cameras]
     ) -> np.ndarray:
-        each = zip(face_clip, shell_clip, views)
-        return np.stack([self._draw(scene, face, sheet, light, view) for face, sheet, view in each])
+        frame = np.empty((len(views), views[0].height, views[0].width, 3), np.uint8)
+        for face, sheet, view, out in zip(face_clip, shell_clip, views, frame):
+            self._draw(scene, face, sheet, light, view, out)
+        return frame
 
     def _draw(
-        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras
-    ) -> np.ndarray:
-        """One frame of one view [H, W, 3] uint8. The head is drawn with four samples a pixel."""
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras, out: np.ndarray
+    ) -> None:
+        """One frame of one view, into out [H, W, 3] uint8. The head is drawn with four samples a pixel."""
         from .composite_kernel import composite_rows, triangle_homographies
 
         height, width = camera.height, camera.width
@@ -115,13 +117,11 @@ class WarpGenerator:
         face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
-        out = np.empty((height, width, 3), np.uint8)
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
             mouth_light, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
-        return out
 
 
 def mouth_light(head: Head, vertices: Tensor) -> Tensor:
