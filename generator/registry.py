@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..flame_motion import FlameSequence, Progress
+from ..flame_motion import BadInput, FlameSequence, MissingAsset, Progress
 from ..flame_motion.plugins import make_plugin
-from ..renderer import Cameras
+from ..renderer import Cameras, load_rasterizer
+from ..renderer.rasterizers.rasterize import require_package
 from .portrait import Portrait
 
 GROUP = "flamecast.generators"
@@ -37,3 +38,14 @@ def load_generator(name: str = DEFAULT_GENERATOR, **options: Any) -> Generator:
     Raises BadInput with the known names for any other generator or option, and for one that cannot be loaded.
     """
     return make_plugin(GROUP, name, options)
+
+
+def check_rasterizer(name: str) -> None:
+    """BadInput for an unknown rasterizer, MissingAsset for one whose package is not installed."""
+    try:
+        load_rasterizer(name)
+        require_package(name)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    except ImportError as error:
+        raise MissingAsset(str(error)) from error

@@ -13,25 +13,25 @@ import torch
 from torch import Tensor
 
 from ..drivers import load_driver
-from ..flame_motion import BadInput, FlameSequence, Head, MissingAsset, Progress, load_head
+from ..flame_motion import BadInput, FlameSequence, Head, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
 from ..flame_motion.transfer import drive
 from ..generator import Portrait
+from ..generator.registry import check_rasterizer
 from ..renderer import (
     PLAIN_MAPS,
     SOURCE_MAPS,
     Cameras,
     GeometryMaps,
-    load_rasterizer,
     pinhole,
     place_cameras,
     save_maps,
     stream_maps,
 )
-from ..renderer.rasterizers.rasterize import require_package, resolved
+from ..renderer.rasterizers.rasterize import resolved
 from .driving import check_edit, driven_by, open_signal, retargeted, retimed
 from .fit import fit_photo
 from .framing import framed
@@ -144,17 +144,6 @@ def write_render(
     }
     write_report(report, facts)
     return Done([output, report], driven.problems)
-
-
-def check_rasterizer(name: str) -> None:
-    """BadInput for an unknown rasterizer, MissingAsset for one whose package is not installed."""
-    try:
-        load_rasterizer(name)
-        require_package(name)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
-    except ImportError as error:
-        raise MissingAsset(str(error)) from error
 
 
 def _wanted(maps: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ...renderer.compiled import empty
 from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
+from ..registry import check_rasterizer
 from .fill import backdrop
 from .shell import Shell, build_shell, homogeneous_pixels
 from .texture import bake_texture, uv_vertices
@@ -55,6 +56,7 @@ class WarpGenerator:
     """Animates a portrait by geometry alone."""
 
     def __init__(self, rasterizer: str = DEFAULT_RASTERIZER) -> None:
+        check_rasterizer(rasterizer)
         self.rasterizer = rasterizer
 
     def __call__(

@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 import numpy as np
 import pytest
 
+from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.transfer import drive
 from flamecast.generator import Portrait, load_generator
@@ -47,3 +48,8 @@ def test_what_is_not_taken_is_not_made_and_leaves_no_thread(name, small):
     stream.close()
     alive = [thread.name for thread in threading.enumerate() if "ahead" in thread.name]
     assert not alive, (before, alive)
+
+
+def test_a_rasterizer_that_is_none_is_refused_when_the_generator_is_made():
+    with pytest.raises(BadInput, match="rasterizer 'bad' is unknown; known are auto, numba"):
+        load_generator("warp", rasterizer="bad")
