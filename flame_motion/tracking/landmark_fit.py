@@ -280,7 +280,7 @@ def _eye_distance(problem: LandmarkFit) -> float:
 
 
 def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
-    """Image points [T, P, 2] px and the rows d(u, v, z) / d world [T, P, 3, 3]."""
+    """Image points [T, P, 2] px and their derivatives by the world's [T, P, 2, 3]."""
     depth = (-world[..., 2]).clamp_min(0.05)
     scale = camera.focal / depth
     zero = torch.zeros_like(scale)
@@ -288,10 +288,9 @@ def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
         [
             scale, zero, scale * world[..., 0] / depth,
             zero, -scale, -scale * world[..., 1] / depth,
-            zero, zero, torch.ones_like(scale),
         ],
         -1,
-    ).unflatten(-1, (3, 3))  # fmt: skip
+    ).unflatten(-1, (2, 3))  # fmt: skip
     return camera.project(world), rows
 
 

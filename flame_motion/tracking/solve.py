@@ -107,7 +107,7 @@ class RigidPoints:
         arm = self.head @ state.neck.transpose(1, 2)
         world = arm + neck_joint + state.translation[:, None]
         image, rows = project_rows(camera, world)
-        jacobian = torch.cat([rows[:, :, :2] @ -skew(arm), rows[:, :, :2]], -1)  # [T, K, 2, 6]
+        jacobian = torch.cat([rows @ -skew(arm), rows], -1)  # [T, K, 2, 6]
         error = self.image - image
         trust = 1 / (1 + error.square().sum(-1) / self.tolerance[:, None] ** 2)
         weight = (self.weight**2 * trust)[..., None, None]
