@@ -26,12 +26,10 @@ class TextPrompt:
     duration: float = 4.0  # s
 
     def __post_init__(self) -> None:
-        """BadInput unless there are words and a length above 0."""
+        """BadInput unless both are texts and the length is above 0. Without any words the head idles."""
         for name in ("motion", "emotion"):
             if not isinstance(getattr(self, name), str):
                 raise BadInput(f"TextPrompt.{name}: expected text, got {type(getattr(self, name)).__name__}")
-        if not (self.motion.strip() or self.emotion.strip()):
-            raise BadInput("TextPrompt: expected words in motion or emotion, got none")
         _check_number("TextPrompt.duration", self.duration, "a number of seconds above 0")
 
 

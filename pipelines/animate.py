@@ -89,6 +89,9 @@ class AnimatePipeline:
         video: PathLike | VideoClip | None = None,
         motion: PathLike | FlameSequence | None = None,
         text: str | None = None,
+        emotion: str | None = None,
+        keep: str | None = None,
+        keyframes: PathLike | None = None,
         speech: PathLike | None = None,
         driver: str | None = None,
         signal: Any = None,
@@ -96,7 +99,7 @@ class AnimatePipeline:
         output: PathLike | None = None,
         **options: Any,
     ) -> Animation:
-        """Animates `photo` by one of video, motion, text, speech, or the signal of any registered driver.
+        """Animates `photo` by one of video, motion, text (with emotion), speech, or any driver's signal.
 
         photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz); `options` are those of
         `AnimateOptions`. With `output` the video is streamed to it, one file a view; without, the frames are returned
@@ -106,10 +109,11 @@ class AnimatePipeline:
         targets = self._check(asked, output)
         if output is not None:
             files = [*edit_files(asked.edit), *mix_files(asked.mix)]
-            inputs = [photo, video, motion, speech, signal, asked.camera, *files]
+            inputs = [photo, video, motion, keyframes, speech, signal, asked.camera, *files]
             refuse_overwriting(inputs, [*targets, _report_path(output)])
         opened = open_signal(
-            video=video, motion=motion, text=text, speech=speech, driver=driver, signal=signal, fps=asked.fps,
+            video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
+            keyframes=keyframes, mix=asked.mix, speech=speech, driver=driver, signal=signal, fps=asked.fps,
             motion_fps=asked.motion_fps, head=self.head,
         )  # fmt: skip
         others = open_mix(asked.mix, self.head)
@@ -248,7 +252,9 @@ def _report_path(output: PathLike) -> Path:
 
 def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
-    motion = drive(portrait.pose, driven.motion, asked.mode)  # type: ignore[arg-type]
+    motion = driven.motion
+    rest = FlameSequence.neutral(1, motion.fps, motion.head) if driven.from_neutral else None
+    motion = drive(portrait.pose, motion, asked.mode, rest)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from ..drivers.mix import MixDriver, Mixed, Source
 from ..drivers.registry import GROUP, Driver
-from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip
+from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt, VideoClip, load_head
 from ..flame_motion.edit import apply_edit, changes_time, demo_motion
 from ..flame_motion.edit.regions import find_region, mix
 from ..flame_motion.files import PathLike
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from ..flame_motion import Head
 
 DEMO = "demo"  # the motion that is built in
+TEXT = "text"  # in a mix, instead of a file: the words
+TEXT_SECONDS = 4.0  # s, of what words drive when no length is given
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ def open_signal(
     video: PathLike | VideoClip | None = None,
     motion: PathLike | FlameSequence | None = None,
     text: str | None = None,
+    emotion: str | None = None,
+    seconds: float | None = None,
+    keep: str | None = None,
+    keyframes: PathLike | None = None,
+    mix: str | None = None,
     speech: PathLike | None = None,
     driver: str | None = None,
     signal: Any = None,
@@ -50,17 +60,35 @@ def open_signal(
     """Checks what was given, so that bad input is refused before any work.
 
     driver, signal: the name of any registered driver, and what it is driven by (a text is opened as the driver says).
+    text, emotion: what to do and how it feels, for `seconds` (4 when not given). Beside a video or a motion they move
+    the regions that `mix` gives to `text`; with `keep` (of a motion) or `keyframes` (a file) they fill in the rest.
     fps: the rate wanted; motion_fps: that of a motion file which does not say; head: whose motion it is where a file
     does not say. Raises BadInput.
     """
-    given = {"video": video, "motion": motion, "text": text, "speech": speech, "driver": driver}
+    told = text is not None or emotion is not None
+    words = TextPrompt(text or "", emotion or "", TEXT_SECONDS if seconds is None else seconds) if told else None
+    if words is None:
+        _need_words(keep=keep, keyframes=keyframes, mix=text_regions(mix) or None)
+    elif keep is not None or keyframes is not None:
+        return _fill(
+            words, motion, keep, keyframes, motion_fps, head, [video, speech, driver, text_regions(mix) or None]
+        )
+    elif any(other is not None for other in (video, motion, driver)):
+        base = open_signal(
+            video=video, motion=motion, speech=speech, driver=driver, signal=signal, fps=fps, motion_fps=motion_fps,
+            head=head,
+        )  # fmt: skip
+        return _with_words(base, words, text_regions(mix), head)
+    given = {"video": video, "motion": motion, "text": words, "speech": speech, "driver": driver}
     named = [name for name, value in given.items() if value is not None]
     for name in ("text", "speech"):
         if name in named and name not in registered(GROUP):
             raise BadInput(f"driving by {name} is not built yet: drive with a video or a motion file")
     if len(named) != 1:
         got = " and ".join(named) or "none"
-        raise BadInput(f"expected one of video or motion (or a driver's name with its signal) to drive with, got {got}")
+        raise BadInput(
+            f"expected one of video, motion or text (or a driver's name with its signal) to drive with, got {got}"
+        )
     if (signal is None) != (driver is None):
         raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if motion is not None:
@@ -69,6 +97,55 @@ def open_signal(
     if isinstance(opened.value, VideoClip):
         _check_rate("the video", opened.value.fps, fps)
     return opened
+
+
+def _need_words(**given: Any) -> None:
+    """BadInput for options that only say what words are to do."""
+    for name, value in given.items():
+        if value is not None:
+            raise BadInput(f"{name} goes with text or emotion: words say what fills in, or moves the named regions")
+
+
+def _fill(
+    words: TextPrompt, motion: Any, keep: str | None, keyframes: PathLike | None, motion_fps: float | None, head: str,
+    others: list[Any],
+) -> Signal:  # fmt: skip
+    """Words that fill in what is not kept of a motion, or lies between keyframes. BadInput."""
+    from ..drivers.text import Fill, kept_by, keyframed
+
+    if any(other is not None for other in others) or (motion is None) == (keyframes is None):
+        raise BadInput("expected, beside the words, a motion with keep (keep=head or keep=0s,2s), or keyframes alone")
+    if keyframes is not None:
+        if keep is not None:
+            raise BadInput("keyframes keep their own frames: keep goes with a motion")
+        still, kept = keyframed(str(keyframes), words.duration, load_head())
+        return Signal("text", Fill(words, still, kept), {"kind": "text", "keyframes": str(keyframes)})
+    opened = _open_motion(motion, None, motion_fps, head)
+    whole = _as_motion(opened, head).resample(25.0)
+    own = whole if whole.head == load_head().id else retarget(whole, load_head())
+    facts = {**opened.facts, "kind": "text", "keep": keep}
+    return Signal("text", Fill(words, own, kept_by(keep or "", own)), facts, opened.problems)
+
+
+def _with_words(base: Signal, words: TextPrompt, regions: list[str], head: str) -> Signal:
+    """A signal of which words move some regions: the head and gaze by what is done, the face by what is felt."""
+    source = Source("text", words)
+    if not regions:
+        regions = [name for name, said in (("head+gaze", words.motion), ("face", words.emotion)) if said.strip()]
+    below = _as_motion(base, head) if base.driver is None else Source(base.driver, base.value)
+    facts = {**base.facts, "text": words.motion, "emotion": words.emotion, "text_moves": regions}
+    return Signal("mix", Mixed(below, dict.fromkeys(regions, source)), facts, base.problems)
+
+
+def _as_motion(signal: Signal, head: str) -> FlameSequence:
+    """The motion of a signal that is one."""
+    return demo_motion(head) if isinstance(signal.value, str) else signal.value
+
+
+def text_regions(mix: str | None) -> list[str]:
+    """The regions that a mix gives to the words: `head=text`."""
+    parts = [part.partition("=") for part in ([] if mix is None else mix.split(","))]
+    return [name.strip() for name, _, value in parts if value.strip() == TEXT]
 
 
 def _open_for(driver: str, given: Any) -> Signal:
@@ -118,28 +195,42 @@ def driven_by(
 ) -> Driven:
     """The motion of a signal, at most `seconds` long, at `fps` when given. `driver` gives one by name. BadInput."""
     if signal.driver is None:
-        motion = demo_motion(head) if isinstance(signal.value, str) else signal.value
-        driven = Driven(motion, problems=list(signal.problems))
+        driven = Driven(_as_motion(signal, head), problems=list(signal.problems))
     else:
         value = signal.value
-        if isinstance(value, VideoClip) and seconds is not None:  # what is not wanted need not be tracked
-            value = value.first(seconds)
-        driven = driver(signal.driver)(value, seed=seed, progress=progress)
-        if not isinstance(made := driven, Driven):  # another project's driver may return anything
+        if seconds is not None:  # what is not wanted need not be tracked
+            value = _first(value, seconds)
+        made = driver(signal.driver)
+        if isinstance(made, MixDriver):
+            made.load = driver
+        driven = made(value, seed=seed, progress=progress)
+        if not isinstance(result := driven, Driven):  # another project's driver may return anything
             raise TypeError(
-                f"the driver {signal.driver!r} must return a flame_motion.Driven, it returned {type(made).__name__}"
+                f"the driver {signal.driver!r} must return a flame_motion.Driven, it returned {type(result).__name__}"
             )
     motion, problems = driven.motion, [*driven.problems, *_too_short(driven.motion, seconds)]
     if seconds is not None:
         motion = motion[: max(1, round(seconds * motion.fps))]
     facts = {**signal.facts, "fps": motion.fps, "frames": len(motion), **driven.facts}
     frames = _cut(driven.frame_problems, len(motion))
-    driven = Driven(motion, facts, driven.sound, list(dict.fromkeys(problems)), frames)
+    problems = list(dict.fromkeys(problems))
+    driven = replace(driven, motion=motion, facts=facts, problems=problems, frame_problems=frames)
     if fps is not None:
-        return _resampled(driven, fps)
+        return _resampled(
+            driven, fps, signal.value.duration if isinstance(signal.value, TextPrompt) else motion.duration
+        )
     if signal.driver is not None:
         _check_rate(f"the motion of driver {signal.driver!r}", motion.fps, fps)
     return driven
+
+
+def _first(value: Any, seconds: float) -> Any:
+    """The first seconds of a video, alone or below a mix; anything else as it is."""
+    if isinstance(value, VideoClip):
+        return value.first(seconds)
+    if isinstance(value, Mixed) and isinstance(value.base, Source):
+        return Mixed(Source(value.base.driver, _first(value.base.signal, seconds)), value.parts)
+    return value
 
 
 def _cut(entries: list[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
@@ -148,16 +239,17 @@ def _cut(entries: list[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
     return [{**entry, "frames": [entry["frames"][0], min(entry["frames"][1], frames - 1)]} for entry in kept]
 
 
-def _resampled(driven: Driven, fps: float) -> Driven:
-    """At another rate; the frames that problems speak of move along."""
+def _resampled(driven: Driven, fps: float, seconds: float) -> Driven:
+    """At another rate, exactly round(seconds * fps) frames; the frames that problems speak of move along."""
     ratio = fps / driven.motion.fps
-    motion = driven.motion.resample(fps)
+    times = torch.arange(max(1, round(seconds * fps)), dtype=torch.float64) / ratio
+    motion = driven.motion.sample(times, fps) if ratio != 1 else driven.motion
     moved = []
     for entry in driven.frame_problems:
         first, last = entry["frames"]
         frames = [min(int(first * ratio), len(motion) - 1), min(int((last + 1) * ratio), len(motion) - 1)]
         moved.append({**entry, "frames": frames})
-    return Driven(motion, driven.facts, driven.sound, driven.problems, moved)
+    return replace(driven, motion=motion, frame_problems=moved)
 
 
 def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
@@ -165,6 +257,8 @@ def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
     clips: dict[str, FlameSequence] = {}
     for part in [] if text is None else text.split(","):
         name, equals, path = (piece.strip() for piece in part.partition("="))
+        if path == TEXT:
+            continue
         if not name or not equals or not path:
             raise BadInput(f"mix {part.strip()!r}: expected region=motion.npz, such as mouth=b.npz")
         find_region(name)
@@ -176,7 +270,8 @@ def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
 
 def mix_files(text: str | None) -> list[str]:
     """The files that a mix names."""
-    return [] if text is None else [part.partition("=")[2].strip() for part in text.split(",")]
+    files = [] if text is None else [part.partition("=")[2].strip() for part in text.split(",")]
+    return [file for file in files if file != TEXT]
 
 
 def mixed(driven: Driven, clips: dict[str, FlameSequence]) -> Driven:

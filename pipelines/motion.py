@@ -22,6 +22,9 @@ def write_motion(
     video: PathLike | None = None,
     motion: PathLike | None = None,
     text: str | None = None,
+    emotion: str | None = None,
+    keep: str | None = None,
+    keyframes: PathLike | None = None,
     speech: PathLike | None = None,
     driver: str | None = None,
     driver_options: dict[str, dict[str, Any]] | None = None,
@@ -44,12 +47,12 @@ def write_motion(
     AnimateOptions(edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed)
     report = output.with_suffix(".json")
     check_writable(report)
-    refuse_overwriting([video, speech, motion, signal, *edit_files(edit), *mix_files(mix)], [output, report])
+    refuse_overwriting([video, speech, motion, keyframes, signal, *edit_files(edit), *mix_files(mix)], [output, report])
     clock = Clock()
     load = AnimatePipeline(head=head or HEAD, driver_options=driver_options or {}).driver
     opened = open_signal(
-        video=video, motion=motion, text=text, speech=speech, driver=driver, signal=signal, fps=fps,
-        motion_fps=motion_fps, head=head or HEAD,
+        video=video, motion=motion, text=text, emotion=emotion, seconds=seconds, keep=keep, keyframes=keyframes,
+        mix=mix, speech=speech, driver=driver, signal=signal, fps=fps, motion_fps=motion_fps, head=head or HEAD,
     )  # fmt: skip
     wanted = head or (opened.value.head if isinstance(opened.value, FlameSequence) else HEAD)
     check_edit(edit, wanted)

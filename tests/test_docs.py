@@ -41,6 +41,8 @@ def desk(tmp_path, monkeypatch) -> Path:
     with VideoWriter(tmp_path / "driver.mp4", 25) as writer:
         for frame in range(6):
             writer.write(np.ascontiguousarray(astronaut()[:320, 60 + 2 * frame : 380 + 2 * frame]))
+    keys = [{"time": 0, "edits": {"yaw": 0}}, {"time": 2, "edits": {"yaw": "15deg", "smile": 0.5}}]
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

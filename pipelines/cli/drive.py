@@ -14,11 +14,14 @@ from .options import (
     DriverName,
     DriverOption,
     Edit,
+    Emotion,
     Face,
     Fps,
     Framing,
     GeneratorOption,
     HeadName,
+    Keep,
+    Keyframes,
     Mix,
     Mode,
     Motion,
@@ -46,6 +49,9 @@ def animate(
     video: Video = None,
     motion: Motion = None,
     text: Text = None,
+    emotion: Emotion = None,
+    keep: Keep = None,
+    keyframes: Keyframes = None,
     speech: Speech = None,
     driver: DriverName = None,
     signal: SignalText = None,
@@ -67,7 +73,7 @@ def animate(
     seed: Seed = AnimateOptions.seed,
     config: Config = None,
 ) -> None:
-    """Animate PHOTO (or a portrait.npz) by a video or a motion file. Writes the video, and a JSON report beside it."""
+    """Animate PHOTO (or a portrait.npz) by words, a video or a motion file. Writes the video, and a JSON report."""
     options = {key: value for key, value in locals().items() if key not in PIPELINES}
     options["edit"] = one_edit(edit)
     from ..animate import AnimatePipeline
@@ -89,6 +95,9 @@ def motion(
     video: Video = None,
     motion: Motion = None,
     text: Text = None,
+    emotion: Emotion = None,
+    keep: Keep = None,
+    keyframes: Keyframes = None,
     speech: Speech = None,
     driver: DriverName = None,
     signal: SignalText = None,

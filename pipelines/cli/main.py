@@ -14,19 +14,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .drive import animate, motion
-from .measure import bench, doctor
+from .learn import train
+from .measure import bench, doctor, evaluate
+from .memory import give_memory_back
 from .show import export, fit, head_sheet, render
 
 app = typer.Typer(
     name="flamecast",
-    help="Animate a portrait photo by a video or a parameter sequence.",
+    help="Animate a portrait photo by words, a video or a parameter sequence.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, bench, doctor):
+for _command in (animate, motion, fit, export, render, train, evaluate, bench, doctor):
     app.command()(_command)
 app.command(name="head")(head_sheet)
 
@@ -53,7 +55,7 @@ def main() -> NoReturn:
     # An exception instead of sudden death lets every open output be dropped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     _quiet_native_logs()
-    _keep_memory_flat()
+    give_memory_back()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may be no text, a terminal no UTF-8
     try:
@@ -78,23 +80,6 @@ def _quiet_native_logs() -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     os.close(silence)
-
-
-def _keep_memory_flat() -> None:
-    """Tells glibc to give large freed blocks back at once, and to keep few pools.
-
-    Left alone it raises its threshold for that as it goes, and a long video takes a quarter more memory than a short
-    one. Elsewhere than on Linux there is nothing to tell.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # the numbers of mallopt's parameters in malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if mallopt is not None:
-        for parameter, value in ((mmap_threshold, 512 << 10), (trim_threshold, 4 << 20), (arena_max, 2)):
-            mallopt(parameter, value)
 
 
 def _explain(error: Exception) -> int:

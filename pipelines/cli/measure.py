@@ -1,4 +1,4 @@
-"""`bench` and `doctor`: what this machine can do."""
+"""`bench`, `doctor` and `evaluate`: what this machine can do, and how good the models are."""
 
 from __future__ import annotations
 
@@ -54,3 +54,25 @@ def doctor() -> None:
     from ..doctor import print_report
 
     raise typer.Exit(print_report())
+
+
+class Evaluation(str, Enum):
+    """What to evaluate."""
+
+    text = "text"
+
+
+def evaluate(
+    what: Annotated[Evaluation, typer.Argument(help="text: the text driver, on wordings that no training saw.")],
+    samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64.", min=64)] = 512,
+    seed: Annotated[int, typer.Option(help="Of prompts and motions.", min=0)] = 0,
+) -> None:
+    """Measure a model against held-out truth; prints one JSON object, the real row first."""
+    from json import dumps
+
+    from ..console import watched
+    from ..evaluate import evaluate_text
+
+    with watched() as progress:
+        found = evaluate_text(samples, seed, progress=progress)
+    typer.echo(dumps(found, indent=1))

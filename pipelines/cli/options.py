@@ -12,7 +12,17 @@ Video = Annotated[Path | None, typer.Option(help="Driving video: the face in it 
 Motion = Annotated[
     str | None, typer.Option(help="A motion.npz, an ARKit .csv, a VHAP or CAP4D .npz, or `demo`.", show_default=False)
 ]
-Text = Annotated[str | None, typer.Option(help="What to do, in words (not built yet).")]
+Text = Annotated[
+    str | None, typer.Option(help='What to do, in words: "she nods twice"; with times: "0s: nods; 3s: looks left".')
+]
+Emotion = Annotated[str | None, typer.Option(help="How it feels, in words; what --text says when not given.")]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        help="What of --motion stays while the words fill in the rest: head, gaze, lids, face; 0s,1.5s,2s-3s."
+    ),
+]
+Keyframes = Annotated[Path | None, typer.Option(help="Keyframes (.json, as for --edit) that the words join.")]
 Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
@@ -23,7 +33,9 @@ Edit = Annotated[
         "only=mouth confines it. Or a keyframe file (.json). Give it again for one edit after another."
     ),
 ]
-Mix = Annotated[str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz.")]
+Mix = Annotated[
+    str | None, typer.Option(help="Regions from other clips: mouth=b.npz,head=c.npz; or from the words: head=text.")
+]
 HeadName = Annotated[str, typer.Option(help="Built-in head's name, or a FLAME file.")]
 Camera = Annotated[
     str | None,

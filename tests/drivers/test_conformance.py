@@ -13,7 +13,8 @@ import torch
 from skimage.data import astronaut
 
 from flamecast.drivers import load_driver
-from flamecast.flame_motion import BadInput, Driven, VideoClip, load_head
+from flamecast.drivers.mix import Mixed, Source
+from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, load_head
 from flamecast.flame_motion.sequence import CHANNELS
 
 DRIVERS = sorted(entry_points(group="flamecast.drivers"), key=lambda entry: entry.name)
@@ -25,7 +26,11 @@ def _clip(frames: int, fps: float) -> VideoClip:
 
 
 # By driver: makes a signal of that many frames at a rate. A driver of ours that is missing here fails.
-SIGNALS: dict[str, Callable[[int, float], Any]] = {"video": _clip}
+SIGNALS: dict[str, Callable[[int, float], Any]] = {
+    "video": _clip,
+    "text": lambda frames, fps: TextPrompt(motion="nods", emotion="happy", duration=frames / fps),
+    "mix": lambda frames, fps: Mixed(Source("video", _clip(frames, fps)), {"head": Source("text", TextPrompt("nods"))}),
+}
 
 
 def _signal(entry: EntryPoint, frames: int, fps: float) -> Any:

@@ -19,11 +19,14 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.drivers import load_driver
+from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, load_head
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.retarget import retarget
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
+from flamecast.pipelines.animate import _posed
+from flamecast.pipelines.driving import driven_by, open_signal
 from flamecast.pipelines.fit import fit_photo, write_fit
 from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter
 from flamecast.pipelines.motion import write_motion
@@ -303,3 +306,19 @@ def test_two_pipelines_in_two_threads_give_what_they_give_alone(portrait):
         together = [future.result().frames for future in [pool.submit(AnimatePipeline(), portrait, **j) for j in jobs]]
     assert all(np.array_equal(a, b) for a, b in zip(alone, together))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 60])
+def test_a_prompt_has_exactly_as_many_frames_as_its_seconds_say(fps):
+    asked = open_signal(text="nods", seconds=1.33)
+    assert len(driven_by(asked, load_driver, head="open", seconds=1.33, fps=fps).motion) == round(1.33 * fps)
+
+
+def test_words_are_counted_from_the_neutral_face_and_not_from_what_they_mostly_ask_for():
+    """A turn or a smile that lasts is no rest of a driver: taken away, the head would begin turned the other way."""
+    portrait = FlameSequence.neutral(1, 25.0, load_head())
+    asked = SimpleNamespace(mode="relative", edit=None)
+    driven = load_driver("text")(TextPrompt("turns her head to the left", "happy", 3.0), seed=0)
+    posed = _posed(SimpleNamespace(pose=portrait), driven, asked)
+    assert driven.from_neutral and torch.allclose(posed.neck, driven.motion.neck, atol=1e-5)
+    assert torch.allclose(posed.expression, driven.motion.expression, atol=1e-5)

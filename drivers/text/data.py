@@ -1,0 +1,144 @@
+"""The corpus as tensors: texts encoded once, motions performed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...flame_motion.heads import Head
+from ...flame_motion.packing import Layout
+from .corpus.compose import LONGEST, Pair, emotion_pair, motion_pair
+from .corpus.script import FPS, Performance, perform, sequence_of
+from .corpus.take import LIDS
+from .encoder import TextEncoder
+
+if TYPE_CHECKING:  # Lightning is not needed to be driven by words
+    from ...flame_motion.diffusion.module import Batch
+
+Part = Literal["motion", "emotion"]
+CHANNELS: dict[Part, tuple[str, ...]] = {
+    "motion": ("neck", "translation", "eyes", "eyelids"),
+    "emotion": ("expression", "jaw", "eyelids"),
+}
+WHOLE = ("neck", "translation", "eyes", "eyelids", "expression", "jaw")  # of both: what the evaluator sees
+FRAMES = round(LONGEST * FPS)
+SHARE = 500  # pairs drawn from one seed
+
+
+class TextCorpus:
+    """`size` pairs of words and motion, drawn by seed; the same seed gives the same pairs."""
+
+    def __init__(
+        self, part: Part | Literal["both"], size: int, seed: int, encoder: TextEncoder, head: Head, *,
+        held_out: bool = False, workers: int = 0,
+    ) -> None:  # fmt: skip
+        """part: whose channels and whose mixture of texts; "both": all channels, and texts for either.
+
+        workers: processes that perform it; the corpus is the same for any number of them.
+        """
+        self.layout = Layout.of(head, WHOLE if part == "both" else CHANNELS[part])
+        shares = [(part, min(SHARE, size - start), (seed, start, held_out)) for start in range(0, size, SHARE)]
+        self.pairs: list[Pair] = []
+        self.motions: list[Tensor] = []
+        for pairs, motion in _each(partial(_share, head=head, layout=self.layout), shares, workers):
+            self.pairs += pairs
+            self.motions += torch.from_numpy(motion).split([pair.script.frames for pair in pairs])
+        self.tokens = _encoded([pair.text for pair in self.pairs], encoder)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+class LengthBatches:
+    """Batches of clips of like length, which need little padding; in another order every epoch, by seed.
+
+    The corpus stays whole in one memory, a GPU's where there is one: loading by processes takes longer than a step.
+    """
+
+    def __init__(self, whole: Batch, batch: int, seed: int, padded: bool = False) -> None:
+        """padded: all batches of one shape, as a compiled model wants them."""
+        self.whole, self.batch, self.seed, self.padded, self.epoch = whole, batch, seed, padded, 0
+        self.lengths = whole.frames.sum(1).tolist()
+
+    def __len__(self) -> int:
+        return len(self.lengths) // self.batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        for rows in self.rows():
+            yield self.whole.rows(rows, self.padded)
+
+    def rows(self) -> Iterator[list[int]]:
+        """Which clips come together, for one epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        order = rng.permutation(len(self.lengths))
+        blocks = [order[start : start + 16 * self.batch] for start in range(0, len(order), 16 * self.batch)]
+        batches = []
+        for block in blocks:
+            alike = sorted(block.tolist(), key=lambda index: self.lengths[index])
+            batches += [alike[start : start + self.batch] for start in range(0, len(alike), self.batch)]
+        whole = [batch for batch in batches if len(batch) == self.batch]
+        yield from (whole[k] for k in rng.permutation(len(whole)))
+
+
+def _each(work: Callable[..., Any], shares: list[tuple[Any, ...]], workers: int) -> Iterator[Any]:
+    """work(*share) of every share, in order."""
+    if workers < 2:
+        yield from (work(*share) for share in shares)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(work, *zip(*shares))
+
+
+def _share(
+    part: str, count: int, seed: tuple[int, int, bool], head: Head, layout: Layout
+) -> tuple[list[Pair], np.ndarray]:
+    """Some pairs and their motions [sum of T, D] in half precision, in one piece: posing by names costs by the call."""
+    rng = np.random.default_rng(seed)
+    draws = [motion_pair, emotion_pair] if part == "both" else [motion_pair if part == "motion" else emotion_pair]
+    pairs = [draws[k % len(draws)](rng, seed[-1]) for k in range(count)]
+    played = [_played(perform(pair.script, rng), part) for pair in pairs]
+    frames = [pair.script.frames for pair in pairs]
+    names = sorted({name for tracks in played for name in tracks} | {"yaw"})
+    joined = {
+        name: np.concatenate([tracks.get(name, np.zeros(count)) for tracks, count in zip(played, frames)])
+        for name in names
+    }
+    if part == "emotion":
+        joined["yaw"] = np.zeros(sum(frames))
+    return pairs, layout.pack(sequence_of(joined, head)).half().numpy()
+
+
+def _played(done: Performance, part: str) -> dict[str, np.ndarray]:
+    """The tracks of one part, or of both, lids as far shut as both say."""
+    if part != "both":
+        return done.head if part == "motion" else done.face
+    lids = {
+        name: 1 - (1 - np.clip(done.head[name], 0, 1)) * (1 - np.clip(done.face[name], 0, 1))
+        for name in LIDS
+        if name in done.head and name in done.face
+    }
+    return done.head | done.face | lids
+
+
+def _encoded(texts: list[str], encoder: TextEncoder) -> list[Tensor]:
+    """Token embeddings [S, C] in half precision, texts of like length together, on the fastest device there is."""
+    order = sorted(range(len(texts)), key=lambda k: len(texts[k]))
+    found: dict[int, Tensor] = {}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    encoder.model.to(device)
+    for start in range(0, len(order), 256):
+        batch = order[start : start + 256]
+        with torch.autocast(device, dtype=torch.bfloat16):
+            tokens, mask = encoder([texts[k] for k in batch])
+        tokens = tokens.half().cpu()
+        found |= {k: tokens[row, mask[row]] for row, k in enumerate(batch)}
+    encoder.model.to("cpu")
+    return [found[k] for k in range(len(texts))]

@@ -1,0 +1,91 @@
+"""Editing by diffusion: what of a motion stays as it is while the models fill in the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...flame_motion import BadInput, FlameSequence, TextPrompt
+from ...flame_motion.edit import apply_edit
+from ...flame_motion.edit.keyframes import read_json
+from ...flame_motion.heads import Head
+
+# What can be kept by name, and the channels it stands for.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "head": ("neck", "translation"),
+    "gaze": ("eyes",),
+    "lids": ("eyelids",),
+    "face": ("expression", "jaw"),
+    "mouth": ("jaw",),
+}
+FILLED = ("neck", "translation", "eyes", "eyelids", "expression", "jaw")  # what the two models make
+TIME = re.compile(r"(\d+(?:\.\d+)?)\s*s?(?:\s*-\s*(\d+(?:\.\d+)?)\s*s?)?")
+
+
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """A prompt, and a motion of which some values stay: frames, channels, or both."""
+
+    prompt: TextPrompt
+    motion: FlameSequence  # round(prompt.duration * fps) frames
+    keep: Mapping[str, Tensor]  # channel -> [T] bool, True where it stays
+
+    def __post_init__(self) -> None:
+        """BadInput unless `keep` names channels that can be filled, frame by frame, of a motion at 25 a second."""
+        if self.motion.fps != 25.0:
+            raise BadInput(f"Fill.motion: expected 25 frames a second, got {self.motion.fps:g}: motion.resample(25)")
+        for name, mask in self.keep.items():
+            if name not in FILLED:
+                raise BadInput(f"Fill.keep: no channel {name!r} is filled in; known are {', '.join(FILLED)}")
+            if mask.dtype != torch.bool or tuple(mask.shape) != (len(self.motion),):
+                raise BadInput(f"Fill.keep {name}: expected bool [{len(self.motion)}], got {list(mask.shape)}")
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.motion) / self.motion.fps
+
+
+def kept_by(spec: str, motion: FlameSequence) -> dict[str, Tensor]:
+    """What "head", "0s,1.5s,2s-3s" or "gaze,0s" keeps: named channels all along, and everything at the named times.
+
+    Raises BadInput for other words, and for times outside the motion.
+    """
+    frames = torch.zeros(len(motion), dtype=torch.bool)
+    named: set[str] = set()
+    for part in (piece.strip() for piece in spec.split(",")):
+        if part in GROUPS:
+            named |= set(GROUPS[part])
+        elif match := TIME.fullmatch(part):
+            first = float(match.group(1))
+            last = first if match.group(2) is None else float(match.group(2))
+            if not first <= last <= motion.duration:
+                raise BadInput(
+                    f"keep {part!r}: expected times from 0 to {motion.duration:g} s, the first not the later"
+                )
+            start, stop = (min(round(time * motion.fps), len(motion) - 1) for time in (first, last))
+            frames[start : stop + 1] = True
+        else:
+            raise BadInput(f"keep {part!r}: expected {', '.join(GROUPS)}, a time (1.5s) or a range (1s-2s)")
+    return {name: torch.ones_like(frames) if name in named else frames for name in FILLED}
+
+
+def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, dict[str, Tensor]]:
+    """A keyframe file (as `--edit` takes it) as a motion of `duration` s, and what it keeps: its own frames.
+
+    Kept are the channels that its keyframes move, at the times of the keyframes and nowhere else. Raises BadInput.
+    """
+    still = FlameSequence.neutral(max(1, round(duration * 25.0)), 25.0, head)
+    motion = apply_edit(still, path)
+    content = read_json(path)
+    times = [key["time"] for key in (content if isinstance(content, list) else content.get("keyframes", []))]
+    if not times or max(times) > duration:
+        raise BadInput(f"{path}: expected keyframes within the {duration:g} s of the clip, got times {times}")
+    frames = torch.zeros(len(still), dtype=torch.bool)
+    frames[[min(round(time * 25.0), len(still) - 1) for time in times]] = True
+    moved = [name for name in FILLED if not torch.equal(getattr(motion, name), getattr(still, name))]
+    return motion, dict.fromkeys(moved or FILLED, frames)

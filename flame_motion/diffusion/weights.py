@@ -1,0 +1,68 @@
+"""Trained denoisers as files: safetensors, and a card in JSON beside them that says what they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import BadInput
+from ..files import atomic_path, existing_file
+from .denoiser import DenoiserConfig, MotionDenoiser
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A denoiser, the mean and spread [D] of what it was trained on, and its card."""
+
+    denoiser: MotionDenoiser
+    mean: Tensor  # [D]
+    spread: Tensor  # [D], above 0
+    card: dict[str, Any]
+
+    def normal(self, motion: Tensor) -> Tensor:
+        """Packed motion [..., T, D] as the denoiser knows it."""
+        return (motion - self.mean) / self.spread
+
+    def motion(self, normal: Tensor) -> Tensor:
+        """The way back."""
+        return normal * self.spread + self.mean
+
+
+def save_weights(path: Path, trained: Trained) -> None:
+    """Writes PATH.safetensors in half precision and PATH.json, its card, with the sizes needed to load it."""
+    from safetensors.torch import save
+
+    arrays = {name: value.half().contiguous() for name, value in trained.denoiser.state_dict().items()}
+    arrays |= {"normal.mean": trained.mean.float(), "normal.spread": trained.spread.float()}
+    with atomic_path(path.with_suffix(".safetensors")) as file:
+        Path(file).write_bytes(save(arrays))
+    card = trained.card | {"denoiser": asdict(trained.denoiser.config)}
+    with atomic_path(path.with_suffix(".json")) as file:
+        Path(file).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def load_weights(path: Path) -> Trained:
+    """Reads what `save_weights` wrote. Raises BadInput for files that do not belong together."""
+    from safetensors.torch import load_file
+
+    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
+    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
+    try:
+        denoiser = MotionDenoiser(DenoiserConfig(**card["denoiser"]))
+        mean, spread = arrays.pop("normal.mean"), arrays.pop("normal.spread")
+        denoiser.load_state_dict({name: value.float() for name, value in arrays.items()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
+    return Trained(denoiser.eval().requires_grad_(False), mean, spread, card)
+
+
+def spread_of(motions: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean and spread [D] of motions [T, D]; what hardly moves is not blown up."""
+    whole = torch.cat([motion.float() for motion in motions])
+    spread = whole.std(0)
+    return whole.mean(0), spread.clamp(min=max(float(spread.max()) * 1e-2, 1e-4))
