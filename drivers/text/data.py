@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ...flame_motion.heads import Head
 from ...flame_motion.packing import Layout
-from .corpus.compose import LONGEST, Pair, emotion_pair, motion_pair
-from .corpus.script import FPS, Performance, perform, sequence_of
+from .corpus.compose import emotion_pair, motion_pair
+from .corpus.script import FPS, LONGEST, Pair, Performance, perform, sequence_of
 from .corpus.take import LIDS
 from .encoder import TextEncoder
 

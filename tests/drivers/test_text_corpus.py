@@ -9,12 +9,12 @@ import pytest
 import torch
 from scipy.signal import find_peaks
 
-from flamecast.drivers.text.corpus.compose import LONGEST, emotion_pair, motion_pair
+from flamecast.drivers.text.corpus.compose import emotion_pair, motion_pair
 from flamecast.drivers.text.corpus.expressions import LOOKS, Face
 from flamecast.drivers.text.corpus.idle import idle_statistics
 from flamecast.drivers.text.corpus.kinematics import drift, lid_closure, minimum_jerk, reaches
 from flamecast.drivers.text.corpus.motions import COUNTED, LEFT, MOTIONS, RIGHT, SIDED, Beat
-from flamecast.drivers.text.corpus.script import FPS, Script, perform, sequence_of
+from flamecast.drivers.text.corpus.script import FPS, LONGEST, Script, perform, sequence_of
 from flamecast.drivers.text.corpus.words import inflect, lexicon
 from flamecast.flame_motion import load_head
 

@@ -17,6 +17,7 @@ from .motions import LIDDED, MOTIONS, Beat
 from .take import ANGLES, SHIFTS, Take
 
 FPS = 25.0
+LONGEST = 6.4  # s, of a clip of the corpus
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class Script:
     def frames(self) -> int:
         """round(duration * FPS)."""
         return round(self.duration * FPS)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is said, and what is done: what a model learns from."""
+
+    text: str
+    script: Script
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -294,3 +294,13 @@ def _counted(noun: str, manner: Manner, rng: Generator) -> str:
     many = head + ("es" if re.search(r"(ch|sh|s|x)$", head) else "s")
     rest = (f" with {tail3}" if tail3 else "") + (f" to {tail2}" if tail2 else "") + (f" of {tail}" if tail else "")
     return f"{number} {adjective}{many}{rest}"
+
+
+def a_speaker(rng: Generator) -> tuple[Subject, str]:
+    """Who does it and in which form it is said: "she nods", "nods", "nod", "nodding"."""
+    who = a_subject(rng)
+    kind = rng.random()
+    if kind < 0.6:
+        return who, who.form
+    form = ("s", "base", "ing")[int(rng.integers(3))]
+    return replace(who, text="", pos=pick(rng, (who.pos, "the", "your")) if form == "base" else who.pos), form
