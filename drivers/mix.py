@@ -9,6 +9,7 @@ from typing import Any
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt
 from ..flame_motion.edit import mix
 from ..flame_motion.edit.regions import find_region
+from ..flame_motion.transfer import rest_of
 from .registry import Driver, load_driver
 
 
@@ -63,12 +64,20 @@ class MixDriver:
         problems = [*base.problems, *(sentence for driven in found.values() for sentence in driven.problems)]
         sounds = [driven.sound for driven in (base, *found.values()) if driven.sound is not None]
         facts = base.facts | {"parts": {name: driven.facts for name, driven in parts.items()}}
-        return Driven(motion, facts, sounds[0] if sounds else None, problems, base.frame_problems)
+        rest = None
+        if any(driven.rest is not None for driven in (base, *found.values())):
+            rest = mix(_rest(base), {name: _rest(driven) for name, driven in parts.items()})
+        return Driven(motion, facts, sounds[0] if sounds else None, problems, base.frame_problems, rest)
 
     def _drive(self, source: Source | FlameSequence, seed: int, progress: Progress | None) -> Driven:
         if isinstance(source, FlameSequence):
             return Driven(source)
         return self.load(source.driver)(source.signal, seed=seed, progress=progress)
+
+
+def _rest(driven: Driven) -> FlameSequence:
+    """The frame that a motion is counted from."""
+    return rest_of(driven.motion) if driven.rest is None else driven.rest
 
 
 def _lasting(part: Source | FlameSequence, seconds: float) -> Source | FlameSequence:

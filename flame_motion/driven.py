@@ -31,7 +31,7 @@ class Driven:
     sound: PathLike | Waveform | None = None  # goes with the motion: a media file, or samples
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
-    from_neutral: bool = False  # counted from a neutral face that looks ahead, as words are, not from a rest of its own
+    rest: FlameSequence | None = None  # the frame that the motion is counted from; None: its own (`transfer.rest_of`)
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):

@@ -252,9 +252,7 @@ def _report_path(output: PathLike) -> Path:
 
 def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
-    motion = driven.motion
-    rest = FlameSequence.neutral(1, motion.fps, motion.head) if driven.from_neutral else None
-    motion = drive(portrait.pose, motion, asked.mode, rest)  # type: ignore[arg-type]
+    motion = drive(portrait.pose, driven.motion, asked.mode, driven.rest)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 

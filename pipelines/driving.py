@@ -18,6 +18,7 @@ from ..flame_motion.files import PathLike
 from ..flame_motion.formats import load_motion
 from ..flame_motion.plugins import load_plugin, registered
 from ..flame_motion.retarget import head_of, retarget
+from ..flame_motion.transfer import rest_of
 from .options import FASTEST, HEAD, SLOWEST
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 DEMO = "demo"  # the motion that is built in
 TEXT = "text"  # in a mix, instead of a file: the words
-TEXT_SECONDS = 4.0  # s, of what words drive when no length is given
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def open_signal(
     does not say. Raises BadInput.
     """
     told = text is not None or emotion is not None
-    words = TextPrompt(text or "", emotion or "", TEXT_SECONDS if seconds is None else seconds) if told else None
+    lasting = {} if seconds is None else {"duration": seconds}
+    words = TextPrompt(text or "", emotion or "", **lasting) if told else None
     if words is None:
         _need_words(keep=keep, keyframes=keyframes, mix=text_regions(mix) or None)
     elif keep is not None or keyframes is not None:
@@ -119,7 +120,8 @@ def _fill(
         if keep is not None:
             raise BadInput("keyframes keep their own frames: keep goes with a motion")
         still, kept = keyframed(str(keyframes), words.duration, load_head())
-        return Signal("text", Fill(words, still, kept), {"kind": "text", "keyframes": str(keyframes)})
+        rest = FlameSequence.neutral(1, still.fps, still.head)
+        return Signal("text", Fill(words, still, kept, rest), {"kind": "text", "keyframes": str(keyframes)})
     opened = _open_motion(motion, None, motion_fps, head)
     whole = _as_motion(opened, head).resample(25.0)
     own = whole if whole.head == load_head().id else retarget(whole, load_head())
@@ -216,9 +218,8 @@ def driven_by(
     problems = list(dict.fromkeys(problems))
     driven = replace(driven, motion=motion, facts=facts, problems=problems, frame_problems=frames)
     if fps is not None:
-        return _resampled(
-            driven, fps, signal.value.duration if isinstance(signal.value, TextPrompt) else motion.duration
-        )
+        asked = signal.value.duration if isinstance(signal.value, TextPrompt) else motion.duration
+        return _resampled(driven, fps, asked if seconds is None else min(asked, seconds))
     if signal.driver is not None:
         _check_rate(f"the motion of driver {signal.driver!r}", motion.fps, fps)
     return driven
@@ -286,7 +287,8 @@ def mixed(driven: Driven, clips: dict[str, FlameSequence]) -> Driven:
         if len(clip.resample(motion.fps)) == len(motion) < len(driven.motion)
     ]
     facts = {**driven.facts, "mixed_from": {name: clip.head for name, clip in clips.items()}}
-    return replace(driven, motion=motion, facts=facts, problems=[*driven.problems, *problems])
+    rest = None if driven.rest is None else mix(driven.rest, {name: rest_of(clip) for name, clip in clips.items()})
+    return replace(driven, motion=motion, rest=rest, facts=facts, problems=[*driven.problems, *problems])
 
 
 def retargeted(driven: Driven, head: Head, shape: Tensor | None = None) -> Driven:
@@ -295,7 +297,8 @@ def retargeted(driven: Driven, head: Head, shape: Tensor | None = None) -> Drive
         head.check(driven.motion)
         return driven
     facts = {**driven.facts, "retargeted_from": driven.motion.head}
-    return replace(driven, motion=retarget(driven.motion, head, shape), facts=facts)
+    rest = None if driven.rest is None else retarget(driven.rest, head, shape)
+    return replace(driven, motion=retarget(driven.motion, head, shape), rest=rest, facts=facts)
 
 
 def retimed(driven: Driven, edit: str | None) -> Driven:

@@ -27,7 +27,7 @@ CHANNELS: dict[Part, tuple[str, ...]] = {
     "motion": ("neck", "translation", "eyes", "eyelids"),
     "emotion": ("expression", "jaw", "eyelids"),
 }
-WHOLE = ("neck", "translation", "eyes", "eyelids", "expression", "jaw")  # of both: what the evaluator sees
+WHOLE = tuple(dict.fromkeys(CHANNELS["motion"] + CHANNELS["emotion"]))  # what both models make
 FRAMES = round(LONGEST * FPS)
 SHARE = 500  # pairs drawn from one seed
 
@@ -121,11 +121,14 @@ def _played(done: Performance, part: str) -> dict[str, np.ndarray]:
     if part != "both":
         return done.head if part == "motion" else done.face
     lids = {
-        name: 1 - (1 - np.clip(done.head[name], 0, 1)) * (1 - np.clip(done.face[name], 0, 1))
-        for name in LIDS
-        if name in done.head and name in done.face
+        name: shut_by_both(done.head[name], done.face[name]) for name in LIDS if name in done.head and name in done.face
     }
     return done.head | done.face | lids
+
+
+def shut_by_both(one: Any, other: Any) -> Any:
+    """How far lids are shut (arrays or tensors, 0..1) that two things shut."""
+    return 1 - (1 - one.clip(0, 1)) * (1 - other.clip(0, 1))
 
 
 def _encoded(texts: list[str], encoder: TextEncoder) -> list[Tensor]:

@@ -17,14 +17,14 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, TextPromp
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.packing import Layout
+from ...flame_motion.transfer import rest_of
 from ...flame_motion.windows import windows
-from .data import CHANNELS, FRAMES, Part
+from .data import CHANNELS, FPS, FRAMES, Part, shut_by_both
 from .encoder import TextEncoder
 from .keep import Fill
 from .prompt import IDLE, Clause, clauses, says_nothing, unknown_words
 
 WEIGHTS = Path(__file__).parent / "weights"
-FPS = 25.0
 LONGEST_CLIP = 3600.0  # s
 CARRIED = 12  # frames of what came before, given to the next window
 EASED = 20  # frames after those, until guidance is whole
@@ -87,7 +87,7 @@ class TextDriver:
             part: torch.cat(list(self._play(part, plan, frames, fill, seed, progress))) for part, plan in plans.items()
         }
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(plans["motion"])}
-        return Driven(self._joined(packed, frames, fill), facts, problems=_unused(prompt), from_neutral=fill is None)
+        return Driven(self._joined(packed, frames, fill), facts, problems=_unused(prompt), rest=self._rest(fill))
 
     def _play(
         self, part: Part, plan: list[Clause], frames: int, fill: Fill | None, seed: int, progress: Progress | None
@@ -146,10 +146,18 @@ class TextDriver:
         layout = Layout.of(self.head, CHANNELS[part])
         return model.normal(layout.pack(channels)), layout.pack(masks).bool()
 
+    def _rest(self, fill: Fill | None) -> FlameSequence:
+        """What the motion is counted from: what words make, from the neutral face; what is kept, from its own rest."""
+        neutral = FlameSequence.neutral(1, FPS, self.head)
+        if fill is None:
+            return neutral
+        own = rest_of(fill.motion) if fill.rest is None else fill.rest
+        return replace(neutral, **{name: getattr(own, name) for name, kept in fill.keep.items() if bool(kept.any())})
+
     def _joined(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
         """One motion of both; lids close as far as both models together say."""
         made = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
-        lids = 1 - (1 - made["motion"]["eyelids"].clamp(0, 1)) * (1 - made["emotion"]["eyelids"].clamp(0, 1))
+        lids = shut_by_both(made["motion"]["eyelids"], made["emotion"]["eyelids"])
         values: dict[str, Any] = made["motion"] | made["emotion"] | {"eyelids": lids}
         for name in (
             "neck",

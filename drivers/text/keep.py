@@ -13,6 +13,7 @@ from ...flame_motion import BadInput, FlameSequence, TextPrompt
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.edit.keyframes import read_json
 from ...flame_motion.heads import Head
+from .data import FPS, WHOLE
 
 # What can be kept by name, and the channels it stands for.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -22,7 +23,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "face": ("expression", "jaw"),
     "mouth": ("jaw",),
 }
-FILLED = ("neck", "translation", "eyes", "eyelids", "expression", "jaw")  # what the two models make
 TIME = re.compile(r"(\d+(?:\.\d+)?)\s*s?(?:\s*-\s*(\d+(?:\.\d+)?)\s*s?)?")
 
 
@@ -33,14 +33,17 @@ class Fill:
     prompt: TextPrompt
     motion: FlameSequence  # round(prompt.duration * fps) frames
     keep: Mapping[str, Tensor]  # channel -> [T] bool, True where it stays
+    rest: FlameSequence | None = None  # the frame that `motion` is counted from; None: its own (`transfer.rest_of`)
 
     def __post_init__(self) -> None:
         """BadInput unless `keep` names channels that can be filled, frame by frame, of a motion at 25 a second."""
-        if self.motion.fps != 25.0:
-            raise BadInput(f"Fill.motion: expected 25 frames a second, got {self.motion.fps:g}: motion.resample(25)")
+        if self.motion.fps != FPS:
+            raise BadInput(
+                f"Fill.motion: expected {FPS:g} frames a second, got {self.motion.fps:g}: motion.resample({FPS:g})"
+            )
         for name, mask in self.keep.items():
-            if name not in FILLED:
-                raise BadInput(f"Fill.keep: no channel {name!r} is filled in; known are {', '.join(FILLED)}")
+            if name not in WHOLE:
+                raise BadInput(f"Fill.keep: no channel {name!r} is filled in; known are {', '.join(WHOLE)}")
             if mask.dtype != torch.bool or tuple(mask.shape) != (len(self.motion),):
                 raise BadInput(f"Fill.keep {name}: expected bool [{len(self.motion)}], got {list(mask.shape)}")
 
@@ -71,7 +74,7 @@ def kept_by(spec: str, motion: FlameSequence) -> dict[str, Tensor]:
             frames[start : stop + 1] = True
         else:
             raise BadInput(f"keep {part!r}: expected {', '.join(GROUPS)}, a time (1.5s) or a range (1s-2s)")
-    return {name: torch.ones_like(frames) if name in named else frames for name in FILLED}
+    return {name: torch.ones_like(frames) if name in named else frames for name in WHOLE}
 
 
 def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, dict[str, Tensor]]:
@@ -79,13 +82,13 @@ def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, di
 
     Kept are the channels that its keyframes move, at the times of the keyframes and nowhere else. Raises BadInput.
     """
-    still = FlameSequence.neutral(max(1, round(duration * 25.0)), 25.0, head)
+    still = FlameSequence.neutral(max(1, round(duration * FPS)), FPS, head)
     motion = apply_edit(still, path)
     content = read_json(path)
     times = [key["time"] for key in (content if isinstance(content, list) else content.get("keyframes", []))]
     if not times or max(times) > duration:
         raise BadInput(f"{path}: expected keyframes within the {duration:g} s of the clip, got times {times}")
     frames = torch.zeros(len(still), dtype=torch.bool)
-    frames[[min(round(time * 25.0), len(still) - 1) for time in times]] = True
-    moved = [name for name in FILLED if not torch.equal(getattr(motion, name), getattr(still, name))]
-    return motion, dict.fromkeys(moved or FILLED, frames)
+    frames[[min(round(time * FPS), len(still) - 1) for time in times]] = True
+    moved = [name for name in WHOLE if not torch.equal(getattr(motion, name), getattr(still, name))]
+    return motion, dict.fromkeys(moved or WHOLE, frames)

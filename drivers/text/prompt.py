@@ -100,28 +100,26 @@ def _timed(text: str, duration: float) -> list[Clause]:
 @cache
 def known_verbs() -> frozenset[str]:
     """Every verb of the corpus, in each of its forms."""
-    return frozenset(
-        inflect(verb, form)  # type: ignore[arg-type]
-        for book in ("motions", "expressions")
-        for entry in lexicon(book).values()  # type: ignore[arg-type]
-        for phrase in entry.verbs
-        for verb in re.findall(r"\[([^\]]+)\]", phrase)
-        for form in ("s", "base", "ing")
+    verbs = {verb for phrase in _phrases() for verb in re.findall(r"\[([^\]]+)\]", phrase)}
+    return frozenset(inflect(verb, form) for verb in verbs for form in ("s", "base", "ing"))  # type: ignore[arg-type]
+
+
+@cache
+def _phrases() -> tuple[str, ...]:
+    """All that the corpus says, as its lexicons have it, but for what it does not understand."""
+    entries = [*lexicon("motions").items(), *lexicon("expressions").items()]
+    return tuple(
+        phrase
+        for name, entry in entries
+        if name != "unknown"
+        for phrase in (*entry.verbs, *entry.nouns, *entry.adjectives, *entry.adverbs, *entry.held_out)
     )
 
 
 @cache
 def known_words() -> frozenset[str]:
     """Every word that means something in the corpus, in each of its forms."""
-    found: set[str] = set()
-    for book in ("motions", "expressions"):
-        for name, entry in lexicon(book).items():  # type: ignore[arg-type]
-            if name == "unknown":
-                continue
-            for phrase in (*entry.verbs, *entry.nouns, *entry.adjectives, *entry.adverbs, *entry.held_out):
-                verbs = re.findall(r"\[([^\]]+)\]", phrase)
-                found |= {inflect(verb, form) for verb in verbs for form in ("s", "base", "ing")}  # type: ignore[attr-defined]
-                found |= set(words_of(re.sub(r"\{n:", " ", phrase)))
+    found = set(known_verbs()) | {word for phrase in _phrases() for word in words_of(phrase.replace("{n:", " "))}
     tables = [*ADVERBS.values(), *COUNTS.values(), *NUMBERS.values(), VAGUE, WOMEN, MEN]
     for table in tables:
         found |= {word for phrase in table for word in words_of(phrase)}

@@ -9,7 +9,7 @@ import typer
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="text-motion or text-emotion.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="text-motion, text-emotion or text-evaluator.", show_default=False)],
     changes: Annotated[list[str] | None, typer.Argument(help="Changes of its preset, key=value.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file instead of the preset.")] = None,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.diffusion import Condition, DenoiserConfig, MotionDenoiser, diffusion_loss, sample
 from flamecast.flame_motion.diffusion.module import random_kept
-from flamecast.flame_motion.diffusion.sampler import make_scheduler
+from flamecast.flame_motion.diffusion.sampler import make_scheduler, with_given
 from flamecast.flame_motion.diffusion.weights import Trained, load_weights, save_weights
 
 SIGNAL = make_scheduler().alphas_cumprod
@@ -70,6 +71,35 @@ def test_given_values_come_out_bit_for_bit():
     cond = Condition(cond.tokens, cond.token_mask, cond.frames, given, kept)
     found = sample(_mixture, torch.randn(4, 6, 1, generator=torch.Generator().manual_seed(4)), cond, guidance=2.0)
     assert torch.equal(found[kept], given[kept]) and not torch.equal(found[~kept], given[~kept])
+
+
+def test_made_values_go_over_to_given_ones_without_a_jump():
+    """A straight course that agrees stays as it is; a key 10 beside it, or a start 10 beside it, bends it smoothly."""
+    course = 0.5 * torch.arange(60.0)[None, :, None]
+    for given_at in (torch.tensor([30]), torch.arange(12)):
+        kept = torch.zeros(1, 60, 1, dtype=torch.bool)
+        kept[:, given_at] = True
+        cond = replace(_nothing(1, 60), given=course, kept=kept)
+        assert torch.allclose(with_given(course, cond), course, atol=1e-5)
+        beside = with_given(course, replace(cond, given=course + 10))[0, :, 0]
+        assert torch.equal(beside[given_at], (course + 10)[0, given_at, 0])
+        assert float(beside.diff().sub(0.5).abs().max()) < 10 / 6  # the steepest of a bell of 6 frames is 10 / 6 / 1.65
+        assert float((beside - course[0, :, 0])[-10:].abs().max()) < 0.1
+
+
+def test_guidance_may_differ_from_frame_to_frame():
+    def says(x: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        return torch.where(cond.token_mask.any(1)[:, None, None], 1.0, 0.0).expand_as(x)
+
+    told = Condition(torch.zeros(1, 1, 4), torch.ones(1, 1, dtype=torch.bool), torch.ones(1, 3, dtype=torch.bool))
+    guidance = torch.tensor([1.0, 2.0, 4.0])[None, :, None]
+    assert torch.allclose(sample(says, torch.zeros(1, 3, 1), told, guidance=guidance), guidance, atol=1e-5)
+
+
+def test_half_the_schedule_is_so_noisy_that_only_the_whole_of_a_nod_is_seen():
+    noise = ((1 - SIGNAL) / SIGNAL).sqrt()  # times the signal
+    assert (noise.diff() > 0).all() and float(noise[0]) < 0.05 and 25 < float(noise[-1]) < 40
+    assert float(noise[500]) > 3
 
 
 def test_the_loss_recovers_a_set_of_two_points():

@@ -81,6 +81,19 @@ def test_a_training_writes_weights_and_a_card_and_goes_on_where_it_stopped(tmp_p
     assert weights.stat().st_size > 0 and any(not torch.equal(before[key], after[key]) for key in before)
 
 
+@pytest.mark.slow  # compiling takes half a minute
+def test_a_compiled_training_is_the_same_training(tmp_path):
+    made = []
+    for compiled in ("true", "false"):
+        folder = tmp_path / compiled
+        where = [f"run={folder}", f"output={folder / 'made'}", *SMALL, "heads=2", "steps=10", f"compiled={compiled}"]
+        train("text-motion", where)
+        made.append(load_weights(folder / "made"))
+    assert torch.equal(made[0].mean, made[1].mean) and made[0].card["loss"] == pytest.approx(
+        made[1].card["loss"], rel=0.3
+    )
+
+
 def test_the_judge_trains(tmp_path):
     train("text-evaluator", [f"run={tmp_path / 'run'}", f"output={tmp_path / 'judge'}", *SMALL, "heads=2", "steps=2"])
     assert (tmp_path / "run" / "last.ckpt").exists()
