@@ -73,9 +73,9 @@ class TextDriver:
         """
         fill = signal if isinstance(signal, Fill) else None
         prompt = signal.prompt if isinstance(signal, Fill) else signal
-        if prompt.duration > LONGEST_CLIP:
+        if signal.duration > LONGEST_CLIP:
             raise BadInput(
-                f"text: expected at most {LONGEST_CLIP:g} s, got {prompt.duration:g}; make several clips of it"
+                f"text: expected at most {LONGEST_CLIP:g} s, got {signal.duration:g}; make several clips of it"
             )
         texts: dict[Part, str] = {
             "motion": prompt.motion if prompt.motion.strip() else prompt.emotion,
@@ -101,6 +101,7 @@ class TextDriver:
             first, end = (min(round(time * FPS), frames) for time in (clause.start, clause.stop))
             text = IDLE if says_nothing(clause.text) else clause.text
             for window in windows(end - first, FRAMES - CARRIED, 0 if fill is None else AHEAD):
+                # What is counted is done once: "nods twice" over a minute is no nodding all along.
                 goes_on = window.start == 0 or part == "emotion" or not COUNTED.search(text)
                 span = slice(first + window.start, first + window.stop)
                 made = self._window(model, text if goes_on else IDLE, span, done, held, rng)
