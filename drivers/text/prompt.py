@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ...flame_motion import BadInput
-from .corpus.words import ADVERBS, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
+from .corpus.words import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
 
 IDLE = "sits quietly and does nothing in particular"
 LONGEST_TEXT = 2000  # characters
@@ -17,10 +17,13 @@ SHORTEST = 0.6  # s that one thing needs
 TIMED = re.compile(r"(?:^|[;\n|,])\s*(?:at\s+)?(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?)?\s*:\s*", re.I)
 ORDER = r"(?:then|after that|afterwards|next|finally|lastly)\b"
 BREAKS = re.compile(rf"\s*[;\n]\s*|\.(?:\s+|$)|,?\s+(?:and\s+)?(?={ORDER})", re.I)
-BEFORE = re.compile(r"(?P<first>.+?),?\s+(?:right\s+)?before\s+(?P<next>\w+ing\b.*)", re.I)
-AFTER = re.compile(r"(?P<next>.+?),?\s+(?:right\s+)?after\s+(?P<first>\w+ing\b.*)", re.I)
+BEFORE = re.compile(r"(?P<first>.+?),?\s+before\s+(?P<next>\w+ing\b.*)", re.I)
+AFTER = re.compile(r"(?P<next>.+?),?\s+after\s+(?P<first>\w+ing\b.*)", re.I)
 AFTER_ALL = re.compile(r"(?:right\s+)?after\s+(?P<first>\w+ing\b[^,]*),\s*(?P<next>.+)", re.I)
 BEFORE_ALL = re.compile(r"(?:right\s+)?before\s+(?P<next>\w+ing\b[^,]*),\s*(?P<first>.+)", re.I)
+AIMED = re.compile(
+    r"the|her|his|their|its|my|your|head|face|eyes?|gaze|(?:turn|look|tilt|glanc|lean|gaz|peer|fac)(?:e?s|ing|e)?", re.I
+)
 LEADS = re.compile(rf"^(?:and\s+)?{ORDER}[\s,]*", re.I)
 SMALL = frozenset(
     "a an the and or but of to in on at by for with from as is are am be being been was it its this that these those "
@@ -69,13 +72,28 @@ def _in_order(piece: str) -> list[str]:
     """ "nods before blinking" and "after nodding, she blinks" as what comes first and what comes next."""
     for form in (AFTER_ALL, BEFORE_ALL, BEFORE, AFTER):
         if match := form.fullmatch(piece):
-            return [match["first"], match["next"]]
+            return [_without_right(match["first"]), _without_right(match["next"])]
     return [piece]
 
 
+def _without_right(part: str) -> str:
+    """ "he blinks right" (before nodding) without what was no direction; "he turns right" and "to the right" as is."""
+    words = part.split()
+    ends = len(words) > 1 and words[-1].lower() == "right"
+    return " ".join(words[:-1]) if ends and not AIMED.fullmatch(words[-2]) else part
+
+
 def _does(part: str) -> bool:
-    """Whether a part has a verb: it can be told alone."""
-    return not known_verbs().isdisjoint(words_of(part))
+    """Whether a part has a verb or names a motion ("a headshake"): it can be told alone."""
+    return not (known_verbs() | _motion_nouns()).isdisjoint(words_of(part))
+
+
+@cache
+def _motion_nouns() -> frozenset[str]:
+    """nod, nods, headshake, …: the heads of the corpus's noun phrases."""
+    phrases = [noun for entry in lexicon("motions").values() for noun in entry.nouns]
+    nouns = {found[1] for noun in phrases if (found := re.fullmatch(r"([a-z]+)(?: of .*)?", noun))}
+    return frozenset(nouns | {f"{noun}s" for noun in nouns})
 
 
 def _timed(text: str, duration: float) -> list[Clause]:
@@ -120,7 +138,7 @@ def _phrases() -> tuple[str, ...]:
 def known_words() -> frozenset[str]:
     """Every word that means something in the corpus, in each of its forms."""
     found = set(known_verbs()) | {word for phrase in _phrases() for word in words_of(phrase.replace("{n:", " "))}
-    tables = [*ADVERBS.values(), *COUNTS.values(), *NUMBERS.values(), VAGUE, WOMEN, MEN]
+    tables = [*ADVERBS.values(), *COUNTS.values(), *NUMBERS.values(), VAGUE, WOMEN, MEN, ANYONE]
     for table in tables:
         found |= {word for phrase in table for word in words_of(phrase)}
     return frozenset(found)

@@ -11,7 +11,7 @@ from .expressions import Face
 from .face_texts import with_face
 from .motions import COUNTED, LEFT, LIDDED, POSES, RIGHT, SIDED, Beat
 from .script import LONGEST, Pair, Script
-from .words import Manner, Subject, a_speaker, lexicon, noun_phrase, pick, predicate
+from .words import Manner, Subject, a_speaker, a_subject, lexicon, noun_phrase, pick, predicate
 
 SIZES = {"small": (0.45, 0.65), "big": (1.3, 1.6)}
 TEMPI = {"slow": (1.7, 2.3), "fast": (0.5, 0.62)}
@@ -127,9 +127,10 @@ def _single(rng: Generator, act: _Act, who: Subject, form: str, duration: float,
     part: tuple[Face, ...] = ()
     if faces:
         text, part = with_face(rng, text, who, duration, held_out)
-    elif rng.random() < 0.06:
-        noun = _noun(act, rng, who)
-        text = noun or text
+    elif rng.random() < 0.1 and (noun := _noun(act, rng, who)):
+        giver = a_subject(rng)
+        by = f" {pick(rng, ('from', 'by'))} {giver.text if ' ' in giver.text else giver.obj}"
+        text = noun + by * (rng.random() < 0.4)
     return Pair(text, Script(duration, (beat,), part, blinking=blinking))
 
 
@@ -211,7 +212,7 @@ def _said_in_order(acts: list[_Act], who: Subject, form: str, rng: Generator, he
             ),
         )
     (a, b), doing = clauses, [_clause(act, who, "ing", rng, held_out) for act in acts]
-    noun = _noun(acts[1], rng, who)
+    nouns = [_noun(act, rng, who) for act in acts]
     options = [
         f"{subject}{a} and then {b}", f"{subject}{a}, then {b}", f"{subject}{a} then {b}", f"{subject}{a} and {b}",
         f"{subject}{a} before {doing[1]}", f"after {doing[0]}, {subject}{b}", f"first {subject}{a}, then {b}",
@@ -220,8 +221,11 @@ def _said_in_order(acts: list[_Act], who: Subject, form: str, rng: Generator, he
         f"{subject}{a}, next {b}", f"{subject}{a}; {b}", f"{subject}{a} and finally {b}",
         f"{subject}{inflected('start', form)} by {doing[0]} and {inflected('end', form)} by {doing[1]}",
     ]  # fmt: skip
-    if noun is not None:
-        options += [f"{subject}{a}, followed by {noun}", f"{subject}{a}, then {noun}"]
+    if nouns[1] is not None:
+        options += [f"{subject}{a}, followed by {nouns[1]}", f"{subject}{a}, then {nouns[1]}"]
+        if nouns[0] is not None:
+            first, last = nouns
+            options += [f"{first}, then {last}", f"first {first}, then {last}", f"{first} and afterwards {last}"]
     return pick(rng, options)
 
 

@@ -20,89 +20,63 @@ IRREGULAR = {
 }
 DOUBLED = re.compile(r"^[^aeiou]*[aeiou][bdgklmnprt]$|^(begin|eavesdrop|quiz)$")  # nod, nodding
 COUNTS = {
-    1: ("once", "one time", "a single time", "just once"),
-    2: ("twice", "two times", "a couple of times", "2 times", "2x", "twice in a row", "two times in a row"),
-    3: ("three times", "thrice", "3 times", "3x", "three times in a row"),
-    4: ("four times", "4 times", "4x"),
-    5: ("five times", "5 times"),
-}
+    1: (
+        "once", "once", "one time", "a single time", "just once", "only once", "exactly once", "just one time",
+        "one time only",
+    ),
+    2: (
+        "twice", "twice", "two times", "a couple of times", "2 times", "2x", "twice in a row", "two times in a row",
+        "exactly twice", "two times over", "just twice", "and then once more",
+    ),
+    3: (
+        "three times", "three times", "thrice", "3 times", "3x", "three times in a row", "exactly three times",
+        "three times over",
+    ),
+    4: ("four times", "4 times", "4x", "four times in a row"),
+    5: ("five times", "5 times", "5x", "five times in a row"),
+}  # fmt: skip
 NUMBERS = {
-    1: ("a", "one", "a single"),
-    2: ("two", "a couple of", "2"),
-    3: ("three", "3"),
+    1: ("a", "one", "a single", "just one", "only one", "one lone", "a solitary"),
+    2: ("two", "two", "a couple of", "2", "a pair of", "exactly two"),
+    3: ("three", "3", "exactly three", "a trio of", "a set of three"),
     4: ("four", "4"),
     5: ("five", "5"),
-}
+}  # fmt: skip
 VAGUE = (
-    "several times",
-    "a few times",
-    "again and again",
-    "repeatedly",
-    "over and over",
-    "multiple times",
-    "some more times",
-)
+    "several times", "a few times", "again and again", "repeatedly", "over and over", "multiple times",
+    "some more times", "many times", "time after time", "more than once", "a number of times", "time and again",
+)  # fmt: skip
 ADVERBS = {
     "slow": (
-        "slowly",
-        "slowly",
-        "very slowly",
-        "in slow motion",
-        "unhurriedly",
-        "at a slow pace",
-        "in a slow way",
-        "leisurely",
-        "taking {pos} time",
-        "gradually",
+        "slowly", "slowly", "very slowly", "in slow motion", "unhurriedly", "at a slow pace", "in a slow way",
+        "leisurely", "taking {pos} time", "gradually", "sluggishly", "lazily", "languidly", "without haste",
+        "at a snail's pace", "ponderously", "with great slowness", "at half speed", "little by little", "in no hurry",
+        "bit by bit",
     ),
     "fast": (
-        "quickly",
-        "quickly",
-        "fast",
-        "rapidly",
-        "briskly",
-        "swiftly",
-        "hastily",
-        "in a hurry",
-        "very quickly",
-        "at high speed",
-        "speedily",
-        "hurriedly",
+        "quickly", "quickly", "fast", "rapidly", "briskly", "swiftly", "hastily", "in a hurry", "very quickly",
+        "at high speed", "speedily", "hurriedly", "in a flash", "at lightning speed", "at double speed", "nimbly",
+        "promptly", "smartly", "with haste", "in quick motion", "as fast as possible", "in a rush",
     ),
     "small": (
-        "slightly",
-        "slightly",
-        "a little",
-        "a bit",
-        "subtly",
-        "a tiny bit",
-        "ever so slightly",
-        "faintly",
-        "a touch",
-        "just barely",
-        "gently",
-        "only a little",
+        "slightly", "slightly", "a little", "a bit", "subtly", "a tiny bit", "ever so slightly", "faintly", "a touch",
+        "just barely", "gently", "only a little", "almost imperceptibly", "minimally", "by a hair", "softly",
+        "lightly", "a smidgen",
     ),
     "big": (
-        "a lot",
-        "dramatically",
-        "strongly",
-        "vigorously",
-        "emphatically",
-        "very much",
-        "in an exaggerated way",
-        "widely",
-        "hard",
-        "as far as possible",
-        "energetically",
+        "a lot", "dramatically", "strongly", "vigorously", "emphatically", "very much", "in an exaggerated way",
+        "widely", "hard", "as far as possible", "energetically", "forcefully", "with great force", "in a big way",
+        "markedly", "heavily", "wildly", "theatrically",
     ),
-}
+}  # fmt: skip
 ADJECTIVES = {
-    "slow": ("slow", "unhurried", "leisurely"),
-    "fast": ("quick", "rapid", "brisk", "fast", "swift"),
-    "small": ("small", "slight", "tiny", "subtle", "little", "faint"),
-    "big": ("big", "strong", "large", "emphatic", "vigorous", "dramatic"),
-}
+    "slow": ("slow", "unhurried", "leisurely", "sluggish", "lazy", "drawn-out", "slow-motion", "languid"),
+    "fast": ("quick", "rapid", "brisk", "fast", "swift", "hasty", "speedy", "hurried", "snappy"),
+    "small": ("small", "slight", "tiny", "subtle", "little", "faint", "barely visible", "minimal", "light", "gentle"),
+    "big": (
+        "big", "strong", "large", "emphatic", "vigorous", "dramatic", "huge", "forceful", "deep", "energetic", "firm",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,36 +103,35 @@ class Subject:
 
 SHE, HE = ("her", "her", "herself"), ("his", "him", "himself")
 THEY, YOU, ME = ("their", "them", "themselves"), ("your", "you", "yourself"), ("my", "me", "myself")
-WOMEN = ("woman", "girl", "lady", "mother", "actress", "queen", "grandmother", "waitress", "bride", "nun")
-MEN = ("man", "boy", "gentleman", "father", "actor", "king", "grandfather", "waiter", "guy", "monk")
-ANYONE = (
-    "person",
-    "teacher",
-    "speaker",
-    "portrait",
-    "singer",
-    "character",
-    "doctor",
-    "host",
-    "model",
-    "subject",
-    "child",
-    "student",
-    "astronaut",
-    "presenter",
-    "face",
-    "politician",
-    "newsreader",
-    "lawyer",
-    "customer",
-    "friend",
-    "avatar",
-    "patient",
-    "nurse",
-    "soldier",
-    "baby",
+WOMEN = tuple(
+    "woman girl lady mother actress queen grandmother waitress bride nun princess duchess aunt niece daughter "
+    "sister wife heroine hostess ballerina goddess widow witch empress granny mum mom schoolgirl saleswoman "
+    "businesswoman policewoman".split()
 )
-TRAITS = ("", "", "", "old ", "young ", "tall ", "elegant ", "bearded ", "blonde ", "middle-aged ", "kind ")
+MEN = tuple(
+    "man boy gentleman father actor king grandfather waiter guy monk prince duke uncle nephew son brother husband "
+    "hero butler wizard emperor groom widower grandpa dad schoolboy salesman businessman policeman fisherman "
+    "bloke lad fellow".split()
+)
+ANYONE = tuple(
+    "person teacher speaker portrait singer character doctor host model subject child student astronaut presenter "
+    "face politician newsreader lawyer customer friend avatar patient nurse soldier baby author painter sculptor "
+    "pilot driver cook chef baker butcher farmer gardener plumber electrician carpenter engineer architect "
+    "scientist chemist biologist mathematician philosopher historian librarian journalist reporter editor "
+    "photographer director producer dancer drummer pianist violinist guitarist composer poet novelist critic "
+    "judge juror witness detective sheriff firefighter paramedic dentist surgeon pharmacist psychologist "
+    "therapist coach athlete swimmer runner boxer goalkeeper champion spectator tourist passenger conductor "
+    "sailor captain officer general guard spy thief pirate knight clown magician acrobat puppet robot hologram "
+    "statue ghost elf toddler teenager pensioner neighbour colleague boss secretary clerk cashier shopkeeper "
+    "barber tailor hairdresser stranger guest visitor candidate mayor president minister ambassador professor "
+    "tutor pupil apprentice musician comedian newcomer volunteer nanny housekeeper receptionist manager "
+    "programmer designer analyst accountant banker broker influencer streamer youngster senior villager citizen".split()
+)
+TRAITS = tuple(
+    "old young tall elegant bearded blonde middle-aged kind short thin elderly grey-haired dark-haired red-haired "
+    "bald clever polite wise famous retired well-dressed freckled muscular slender skilled experienced French "
+    "Italian Japanese Brazilian Indian African busy".split()
+)  # a noun has one half the time
 
 
 @cache
@@ -193,9 +166,9 @@ def a_subject(rng: Generator, trait: str = "") -> Subject:
             ),
         )
     nouns, pronouns = [(WOMEN, SHE), (MEN, HE), (ANYONE, (SHE, HE, THEY)[int(rng.integers(3))])][int(rng.integers(3))]
-    words = f"{trait} " if trait else pick(rng, TRAITS)
+    words = trait or (pick(rng, TRAITS) if rng.random() < 0.5 else "")
     article = pick(rng, ("the", "the", "a", "a", "our", "this"))
-    noun = f"{words}{pick(rng, nouns)}"
+    noun = f"{words} {pick(rng, nouns)}".strip()
     return Subject(f"{an(noun) if article == 'a' else article} {noun}", *pronouns)
 
 
@@ -254,6 +227,8 @@ def predicate(phrase: str, subject: Subject, form: Form, rng: Generator, manner:
         and form != "ing"
     ):
         phrase = f"{said.pop(0)} {phrase}"  # slowly nods
+    elif said and noun is None and manner.count and form != "ing" and rng.random() < 0.1:
+        phrase = f"{said.pop(0)} {phrase}"  # twice nods
     words = " ".join([phrase, *said]) if rng.random() < 0.85 or not said else " ".join([phrase, *said[::-1]])
     words = re.sub(r"\[([^\]]+)\]", lambda verb: inflect(verb.group(1), form), words)
     other = {"left": "right", "right": "left"}.get(side, "")
@@ -286,7 +261,7 @@ def _counted(noun: str, manner: Manner, rng: Generator) -> str:
         number = pick(rng, ("several", "a few", "many", "some"))
     else:
         number = pick(rng, NUMBERS[manner.count or 1]) if manner.count else "a"
-    if number in ("a", "one", "a single"):
+    if number in NUMBERS[1]:
         return f"{an(adjective + noun) if number == 'a' else number} {adjective}{noun}"
     head, _, tail = noun.partition(" of ") if " of " in noun else (noun, "", "")
     head, tail2 = (head.split(" to ", 1) + [""])[:2] if " to " in head else (head, "")
