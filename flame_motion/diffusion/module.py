@@ -103,10 +103,7 @@ class DiffusionModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW; the rate rises over 300 steps and falls along a cosine."""
-        fused = True if self.device.type == "cuda" else None
-        optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(), lr=self.rate, weight_decay=0.01, betas=(0.9, 0.98), fused=fused
-        )
+        optimizer = torch.optim.AdamW(self.denoiser.parameters(), lr=self.rate, weight_decay=0.01, betas=(0.9, 0.98))
         falls = lambda step: min(step / 300, 0.5 + 0.5 * math.cos(math.pi * min(step / self.steps, 1.0)))  # noqa: E731
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falls)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
