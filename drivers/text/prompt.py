@@ -12,7 +12,6 @@ from .corpus.words import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, i
 IDLE = "sits quietly and does nothing in particular"
 LONGEST_TEXT = 2000  # characters
 MOST_TOGETHER = 3  # things to do in one breath: what the corpus composes
-ALONE = 1.6  # s that one thing takes in the corpus at the least; shorter ones are told together
 SHORTEST = 0.6  # s that one thing needs
 TIMED = re.compile(r"(?:^|[;\n|,])\s*(?:at\s+)?(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?)?\s*:\s*", re.I)
 ORDER = r"(?:then|after that|afterwards|next|finally|lastly)\b"
@@ -46,9 +45,9 @@ class Clause:
 def clauses(text: str, duration: float, longest: float) -> list[Clause]:
     """A prompt laid out over a clip: "0s: nods; 3s: looks left" as it says, else whole where it fits into one window.
 
-    longest: seconds of one window. What asks for several things, one after the other, is cut into equal shares at
-    "then", "before", "after", ";" and full stops, unless these are too short, or one says nothing alone ("left, then
-    right"), and all can be told together. Raises BadInput for what no clip can hold.
+    longest: seconds of one window. The models were taught up to three things in order within one; what asks for more,
+    or for longer, is cut into equal shares at "then", "before", "after", ";" and full stops. Raises BadInput for what
+    no clip can hold.
     """
     if len(text) > LONGEST_TEXT:
         raise BadInput(f"text: expected at most {LONGEST_TEXT} characters, got {len(text)}; make several clips of it")
@@ -56,8 +55,7 @@ def clauses(text: str, duration: float, longest: float) -> list[Clause]:
         return _timed(text, duration)
     pieces = [part for piece in BREAKS.split(text) if (part := LEADS.sub("", piece.strip(" ,")))]
     parts = [part for piece in pieces for part in _in_order(piece)]
-    alone = duration >= ALONE * len(parts) and all(_does(part) for part in parts)
-    if len(parts) < 2 or (len(parts) <= MOST_TOGETHER and duration <= longest and not alone):
+    if len(parts) < 2 or (len(parts) <= MOST_TOGETHER and duration <= longest):
         return [Clause(text.strip(), 0.0, duration)]
     if duration / len(parts) < SHORTEST:
         raise BadInput(
@@ -81,19 +79,6 @@ def _without_right(part: str) -> str:
     words = part.split()
     ends = len(words) > 1 and words[-1].lower() == "right"
     return " ".join(words[:-1]) if ends and not AIMED.fullmatch(words[-2]) else part
-
-
-def _does(part: str) -> bool:
-    """Whether a part has a verb or names a motion ("a headshake"): it can be told alone."""
-    return not (known_verbs() | _motion_nouns()).isdisjoint(words_of(part))
-
-
-@cache
-def _motion_nouns() -> frozenset[str]:
-    """nod, nods, headshake, …: the heads of the corpus's noun phrases."""
-    phrases = [noun for entry in lexicon("motions").values() for noun in entry.nouns]
-    nouns = {found[1] for noun in phrases if (found := re.fullmatch(r"([a-z]+)(?: of .*)?", noun))}
-    return frozenset(nouns | {f"{noun}s" for noun in nouns})
 
 
 def _timed(text: str, duration: float) -> list[Clause]:

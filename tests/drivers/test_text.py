@@ -42,14 +42,16 @@ def _degrees(motion: FlameSequence, axis: int) -> np.ndarray:
         ("after nodding, he turns left", ["nodding", "he turns left"]),
         ("before blinking, she smiles", ["she smiles", "blinking"]),
         ("he frowns after shaking his head", ["shaking his head", "he frowns"]),
-        ("turns left and then right", ["turns left and then right"]),  # "right" says nothing alone
+        ("looks to the right before nodding", ["looks to the right", "nodding"]),
+        ("he blinks right after nodding", ["nodding", "he blinks"]),
         ("nods and smiles", ["nods and smiles"]),
         ("looks up before the show", ["looks up before the show"]),
     ],
 )
 def test_what_comes_one_after_the_other_is_cut_into_shares(text, parts):
-    found = clauses(text, 4, 6.4)
+    found = clauses(text, 8, 6.4)
     assert [clause.text for clause in found] == parts
+    assert [clause.text for clause in clauses(text, 6, 6.4)] == [text]  # within one window, told together
     assert found[0].start == 0 and found[-1].stop == 4
 
 
