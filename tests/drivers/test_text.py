@@ -52,7 +52,7 @@ def test_what_comes_one_after_the_other_is_cut_into_shares(text, parts):
     found = clauses(text, 8, 6.4)
     assert [clause.text for clause in found] == parts
     assert [clause.text for clause in clauses(text, 6, 6.4)] == [text]  # within one window, told together
-    assert found[0].start == 0 and found[-1].stop == 4
+    assert found[0].start == 0 and found[-1].stop == 8
 
 
 def test_a_short_clip_is_one_clause_and_a_long_one_is_spread():
@@ -97,18 +97,17 @@ def test_a_folder_that_is_no_encoder_is_refused(tmp_path):
 # -- what is made ------------------------------------------------------------------------------------------------------
 
 
-def test_the_more_nods_are_asked_for_the_more_are_made(driver):
-    """Counts are not exact yet (README): "twice" mostly is."""
-    made = {
-        word: [
-            len(find_peaks(_degrees(driver(TextPrompt(f"a person nods {word}", duration=3.0), seed=seed).motion, 0),
-                           prominence=3)[0])
-            for seed in range(8)
-        ]
-        for word in ("once", "twice", "three times")
-    }  # fmt: skip
-    assert np.mean(made["once"]) < np.mean(made["twice"]) < np.mean(made["three times"])
-    assert made["twice"].count(2) >= 6
+@pytest.mark.parametrize(("word", "count"), [("once", 1), ("twice", 2), ("three times", 3)])
+@pytest.mark.parametrize("verb", ["nods", "blinks"])
+def test_what_is_counted_is_done_so_often(driver, verb, word, count):
+    """Of four seeds, three at least; the fourth may be one off."""
+    made = []
+    for seed in range(4):
+        motion = driver(TextPrompt(f"a person {verb} {word}", duration=4.0), seed=seed).motion
+        lids = np.pad(motion.eyelids.mean(-1).numpy(), 1)
+        peaks = find_peaks(_degrees(motion, 0), prominence=3) if verb == "nods" else find_peaks(lids, height=0.5)
+        made.append(len(peaks[0]))
+    assert made.count(count) >= 3 and max(abs(one - count) for one in made) <= 1, made
 
 
 @pytest.mark.parametrize("seed", range(3))
