@@ -101,7 +101,7 @@ def _timed(text: str, duration: float) -> list[Clause]:
 
 
 @cache
-def known_verbs() -> frozenset[str]:
+def _verbs() -> frozenset[str]:
     """Every verb of the corpus, in each of its forms."""
     verbs = {verb for phrase in _phrases() for verb in re.findall(r"\[([^\]]+)\]", phrase)}
     return frozenset(inflect(verb, form) for verb in verbs for form in ("s", "base", "ing"))  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def _phrases() -> tuple[str, ...]:
 @cache
 def known_words() -> frozenset[str]:
     """Every word that means something in the corpus, in each of its forms."""
-    found = set(known_verbs()) | {word for phrase in _phrases() for word in words_of(phrase.replace("{n:", " "))}
+    found = set(_verbs()) | {word for phrase in _phrases() for word in words_of(phrase.replace("{n:", " "))}
     tables = [*ADVERBS.values(), *COUNTS.values(), *NUMBERS.values(), VAGUE, WOMEN, MEN, ANYONE]
     for table in tables:
         found |= {word for phrase in table for word in words_of(phrase)}
