@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from .corpus.compose import emotion_pair, motion_pair
 from .corpus.script import FPS, LONGEST, Pair, Performance, perform, sequence_of
 from .corpus.take import LIDS
 from .encoder import TextEncoder
-
-if TYPE_CHECKING:  # Lightning is not needed to be driven by words
-    from ...flame_motion.diffusion.module import Batch
 
 Part = Literal["motion", "emotion"]
 CHANNELS: dict[Part, tuple[str, ...]] = {
@@ -54,38 +51,6 @@ class TextCorpus:
 
     def __len__(self) -> int:
         return len(self.pairs)
-
-
-class LengthBatches:
-    """Batches of clips of like length, which need little padding; in another order every epoch, by seed.
-
-    The corpus stays whole in one memory, a GPU's where there is one: loading by processes takes longer than a step.
-    """
-
-    def __init__(self, whole: Batch, batch: int, seed: int, padded: bool = False) -> None:
-        """padded: all batches of one shape, as a compiled model wants them."""
-        self.whole, self.batch, self.seed, self.padded, self.epoch = whole, batch, seed, padded, 0
-        self.lengths = whole.frames.sum(1).tolist()
-
-    def __len__(self) -> int:
-        return len(self.lengths) // self.batch
-
-    def __iter__(self) -> Iterator[Batch]:
-        for rows in self.rows():
-            yield self.whole.rows(rows, self.padded)
-
-    def rows(self) -> Iterator[list[int]]:
-        """Which clips come together, for one epoch."""
-        rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
-        order = rng.permutation(len(self.lengths))
-        blocks = [order[start : start + 16 * self.batch] for start in range(0, len(order), 16 * self.batch)]
-        batches = []
-        for block in blocks:
-            alike = sorted(block.tolist(), key=lambda index: self.lengths[index])
-            batches += [alike[start : start + self.batch] for start in range(0, len(alike), self.batch)]
-        whole = [batch for batch in batches if len(batch) == self.batch]
-        yield from (whole[k] for k in rng.permutation(len(whole)))
 
 
 def _each(work: Callable[..., Any], shares: list[tuple[Any, ...]], workers: int) -> Iterator[Any]:

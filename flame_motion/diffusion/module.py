@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
@@ -58,6 +59,38 @@ def collate(tokens: Sequence[Tensor], motions: Sequence[Tensor], mean: Tensor, s
         frames[row, : len(one)] = True
         words[row, : len(token)], mask[row, : len(token)] = token, True
     return Batch(motion, frames, words, mask, torch.arange(count))
+
+
+class LengthBatches:
+    """Batches of clips of like length, which need little padding; in another order every epoch, by seed.
+
+    The corpus stays whole in one memory, a GPU's where there is one: loading by processes takes longer than a step.
+    """
+
+    def __init__(self, whole: Batch, batch: int, seed: int, padded: bool = False) -> None:
+        """padded: all batches of one shape, as a compiled model wants them."""
+        self.whole, self.batch, self.seed, self.padded, self.epoch = whole, batch, seed, padded, 0
+        self.lengths = whole.frames.sum(1).tolist()
+
+    def __len__(self) -> int:
+        return len(self.lengths) // self.batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        for rows in self.rows():
+            yield self.whole.rows(rows, self.padded)
+
+    def rows(self) -> Iterator[list[int]]:
+        """Which clips come together, for one epoch."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        order = rng.permutation(len(self.lengths))
+        blocks = [order[start : start + 16 * self.batch] for start in range(0, len(order), 16 * self.batch)]
+        batches = []
+        for block in blocks:
+            alike = sorted(block.tolist(), key=lambda index: self.lengths[index])
+            batches += [alike[start : start + self.batch] for start in range(0, len(alike), self.batch)]
+        whole = [batch for batch in batches if len(batch) == self.batch]
+        yield from (whole[k] for k in rng.permutation(len(whole)))
 
 
 class DiffusionModule(LightningModule):

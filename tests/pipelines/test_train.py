@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from flamecast.drivers.text import data
-from flamecast.drivers.text.data import LengthBatches
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.text.evaluator import load_evaluator
 from flamecast.flame_motion import BadInput, load_head

@@ -1,0 +1,233 @@
+"""Sound as features [T, C] at 50 Hz: the first blocks of Whisper's encoder, log-mel, or any encoder of transformers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...flame_motion import BadInput
+from ...flame_motion.files import existing_file
+
+SAMPLE_RATE = 16000  # Hz
+RATE = 50  # features a second; the k-th is centred at k / RATE seconds
+STEP = SAMPLE_RATE // RATE  # samples
+WEIGHTS = Path(__file__).parent / "weights" / "whisper_base"
+FLOOR = -6.0  # log10 of mel power; Whisper's own floor hangs on the loudest moment of the clip, which a stream waits for
+HELD = 75.0  # where slow waves of the positions stand: near a sound's beginning
+CHUNK = 1500  # features computed at once: 30 s
+
+
+class AudioFeatures(Protocol):
+    """Features of sound: each hangs on at most `before` and `after` seconds around it."""
+
+    name: str
+    width: int
+    before: float
+    after: float
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """samples [N] at SAMPLE_RATE, -1..1 -> [ceil(N / STEP), width]."""
+
+
+def log_mel(samples: Tensor, bank: Tensor, floor: float | None = FLOOR) -> Tensor:
+    """Whisper's log-mel spectrogram (Radford et al. 2022) [bands, N // 160] of samples [N], 100 Hz.
+
+    bank: [bands, 201] of a 400-sample transform. floor: log10 of power; None: 8 below the loudest, as Whisper does.
+    """
+    window = torch.hann_window(400, dtype=samples.dtype, device=samples.device)
+    spectrum = torch.stft(samples, 400, 160, window=window, return_complex=True, pad_mode="reflect")[..., :-1]
+    power = (bank @ spectrum.abs().square()).clamp_min(1e-10).log10()
+    return (power.clamp_min(float(power.max()) - 8 if floor is None else floor) + 4) / 4
+
+
+class MelFeatures:
+    """Log-mel at 50 Hz, two frames a feature: what needs no weights, and a baseline."""
+
+    name, before, after = "log-mel", 0.03, 0.03
+
+    def __init__(self) -> None:
+        from safetensors import safe_open
+
+        with safe_open(existing_file(WEIGHTS.with_suffix(".safetensors"), "the speech features"), "pt") as file:
+            self.bank = file.get_tensor("mel").float()
+        self.width = 2 * len(self.bank)
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """samples [N] -> [ceil(N / STEP), 160]."""
+        mel = log_mel(_padded(samples), self.bank).T
+        return mel.reshape(-1, self.width)[: _count(samples)]
+
+
+@dataclass(frozen=True)
+class WhisperConfig:
+    """Sizes of Whisper's encoder, and how far a block may look."""
+
+    bands: int = 80
+    width: int = 512
+    heads: int = 8
+    blocks: int = 3
+    back: int | None = 150  # features before; None, with `ahead`: everything, as in Whisper
+    ahead: int | None = 50  # features after
+
+
+class WhisperFeatures(nn.Module):
+    """Convolutions and the first blocks of Whisper's encoder, in chunks of any length.
+
+    Whisper looks at 30 s at once; here a block looks `back` and `ahead` from where it is, so that sound may be endless
+    and what comes out does not hang on how it is cut. Positions go on beyond Whisper's table: of its waves, those that
+    tell neighbours apart go on, those that tell where in the 30 s one is stand still.
+    """
+
+    def __init__(self, config: WhisperConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or WhisperConfig()
+        self.name, self.width = f"whisper-base-{config.blocks}", config.width
+        back, ahead = (0 if value is None else value for value in (config.back, config.ahead))
+        self.before, self.after = (config.blocks * span / RATE + 0.05 for span in (back, ahead))
+        self.conv1 = nn.Conv1d(config.bands, config.width, 3, padding=1)
+        self.conv2 = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(_Block(config.width, config.heads) for _ in range(config.blocks))
+        self.register_buffer("mel", torch.zeros(config.bands, 201))
+        self.mel: Tensor
+
+    @classmethod
+    def load(cls, path: Path = WEIGHTS) -> WhisperFeatures:
+        """The packaged weights (`weights/whisper_base.json` says whose they are), or others of that form."""
+        from safetensors.torch import load_file
+
+        card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
+        model = cls(WhisperConfig(**card["config"]))
+        arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the speech features")))
+        model.load_state_dict({name: value.float() for name, value in arrays.items()})
+        return model.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, samples: Tensor) -> Tensor:
+        """samples [N] at SAMPLE_RATE, -1..1 -> [ceil(N / STEP), width]."""
+        count = _count(samples)
+        if self.config.back is None:
+            return self.hidden(log_mel(_padded(samples), self.mel, None))[:count]
+        return torch.cat([part for part in self._chunks(samples, count)])
+
+    def _chunks(self, samples: Tensor, count: int) -> Iterator[Tensor]:
+        """Features of CHUNK after CHUNK, each computed with as much around it as it hangs on."""
+        before, after = (math.ceil(span * RATE) + 1 for span in (self.before, self.after))
+        for start in range(0, count, CHUNK):
+            stop = min(start + CHUNK, count)
+            first, last = max(start - before, 0), min(stop + after, count)
+            mel = log_mel(_padded(samples[first * STEP : last * STEP]), self.mel)
+            yield self.hidden(mel, first)[start - first : stop - first]
+
+    def hidden(self, mel: Tensor, first: int = 0) -> Tensor:
+        """Log-mel [bands, 2 T] -> [T, width], the first of which is the `first` of the whole sound."""
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel[None]))))[0].T
+        x = x + self._positions(torch.arange(first, first + len(x)))
+        for block in self.blocks:
+            x = block(x, self.config.back, self.config.ahead)
+        return x
+
+    def _positions(self, index: Tensor) -> Tensor:
+        """Whisper's sinusoids [T, width] at any index; banded, those slower than its 30 s stand still at `HELD`."""
+        half = self.config.width // 2
+        rates = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+        angle = index[:, None] * rates
+        if self.config.back is not None:
+            angle = torch.where(rates * 1500 < 2 * math.pi, HELD * rates, angle)
+        return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+class _Block(nn.Module):
+    """One block of Whisper's encoder."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attend_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query_key_value, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed_in, self.feed_out = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, back: int | None, ahead: int | None) -> Tensor:
+        """x [T, width] -> [T, width]."""
+        mixed = self.query_key_value(self.attend_norm(x)).unflatten(1, (3, self.heads, -1))
+        query, key, value = mixed.permute(1, 2, 0, 3)
+        mask = None
+        if back is not None and ahead is not None:
+            apart = torch.arange(len(x)) - torch.arange(len(x))[:, None]
+            mask = (apart >= -back) & (apart <= ahead)
+        heard = F.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=mask)[0]
+        x = x + self.out(heard.transpose(0, 1).flatten(1))
+        return x + self.feed_out(F.gelu(self.feed_in(self.feed_norm(x))))
+
+
+def _count(samples: Tensor) -> int:
+    return -(-len(samples) // STEP)
+
+
+def _padded(samples: Tensor) -> Tensor:
+    """Whole features, and enough to mirror at the ends."""
+    return F.pad(samples, (0, max(_count(samples), 2) * STEP - len(samples)))
+
+
+def load_features(folder: str | None = None) -> AudioFeatures:
+    """The packaged features; `mel`; or those of a transformers folder, `folder` or `folder@layer`. BadInput."""
+    if folder is None:
+        return WhisperFeatures.load()
+    if folder == "mel":
+        return MelFeatures()
+    name, _, layer = folder.partition("@")
+    return EncoderFeatures(name, int(layer) if layer else None)
+
+
+class EncoderFeatures:
+    """A hidden layer of any speech encoder of transformers (wav2vec 2, HuBERT, WavLM, Whisper, …), in windows."""
+
+    WINDOW, MARGIN = 20.0, 2.0  # s heard at once, and how much of that on either side is not used
+
+    def __init__(self, folder: str, layer: int | None = None) -> None:
+        """layer: of its hidden states, 0 below the first block; None: the middle one. BadInput for other folders."""
+        from transformers import AutoFeatureExtractor, AutoModel
+
+        try:
+            extract = AutoFeatureExtractor.from_pretrained(folder)
+            model = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
+        except (OSError, ValueError, KeyError) as error:
+            raise BadInput(f"speech features {folder}: no speech encoder of transformers ({str(error)[:90]})") from None
+        self.model = model.get_encoder() if model.config.is_encoder_decoder else model
+        self.extract, self.config = extract, model.config
+        blocks = getattr(model.config, "encoder_layers", None) or model.config.num_hidden_layers
+        self.layer = blocks // 2 if layer is None else layer
+        if not 0 <= self.layer <= blocks:
+            raise BadInput(f"speech features {folder}: expected a layer from 0 to {blocks}, got {layer}")
+        self.name, self.width = f"{Path(folder).name}@{self.layer}", int(model.config.hidden_size)
+        self.before = self.after = self.MARGIN
+
+    @torch.no_grad()
+    def __call__(self, samples: Tensor) -> Tensor:
+        """samples [N] -> [ceil(N / STEP), width]."""
+        count, parts = _count(samples), []
+        window, margin = (round(seconds * RATE) for seconds in (self.WINDOW, self.MARGIN))
+        for start in range(0, count, window - 2 * margin):
+            first, stop = max(start - margin, 0), min(start + window - 2 * margin, count)
+            last = min(stop + margin, count)
+            parts.append(self._window(samples[first * STEP : last * STEP], last - first)[start - first : stop - first])
+        return torch.cat(parts)
+
+    def _window(self, samples: Tensor, count: int) -> Tensor:
+        """Features [count, width] of one window, whatever rate and padding the encoder has."""
+        seconds = len(samples) / SAMPLE_RATE
+        given = self.extract(samples.numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        hidden = self.model(**given, output_hidden_states=True).hidden_states[self.layer][0]
+        spectral = "input_features" in given and hasattr(self.extract, "chunk_length")
+        length = self.extract.chunk_length if spectral else seconds  # Whisper's windows are padded to 30 s
+        times = (torch.arange(count) / RATE * (len(hidden) / length)).clamp(max=len(hidden) - 1)
+        low = times.floor().long()
+        return torch.lerp(hidden[low], hidden[(low + 1).clamp(max=len(hidden) - 1)], (times - low)[:, None])

@@ -1,0 +1,198 @@
+"""Footage of people who talk: sound, the tracked face counted from its rest, and the mouth as the picture shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...flame_motion import BadInput, FlameSequence, load_head, rotations
+from ...flame_motion.edit.regions import find_region, split_axes
+from ...flame_motion.files import PathLike
+from ...flame_motion.heads import Head
+from ...flame_motion.npz import load_arrays, save_arrays
+from ...flame_motion.packing import Layout
+from ...flame_motion.transfer import rest_of
+from .audio_features import SAMPLE_RATE
+
+FPS = 25.0
+# MediaPipe's landmarks: pairs of the inner lips (middle, left, right), the corners, the outer corners of the eyes.
+GAPS, CORNERS, EYES = ((13, 14), (82, 87), (312, 317)), (61, 291), (33, 263)
+MARKS = ((62, 66), (61, 67), (63, 65))  # the same three pairs in the 68 landmarks
+MARK_CORNERS, MARK_EYES = (48, 54), (36, 45)
+SHUT = 0.02  # of the eyes' distance: lips that close nearer than so touch
+WHOLE = ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """One clip of one person. Frame k lies at k / FPS seconds of the sound."""
+
+    name: str
+    speaker: str
+    samples: Tensor  # [N] at SAMPLE_RATE, -1..1
+    motion: FlameSequence  # at FPS, counted from the person's rest
+    mouth: Tensor  # [T, 4] by the eyes' distance: three gaps between the lips, and how much wider than at rest
+    seen: Tensor  # [T] bool: the picture shows the face there
+    offset: float = 0.0  # s that the sound was moved by to fit the picture
+
+    def save(self, path: PathLike) -> None:
+        """One .npz, arrays only. BadInput where it cannot be written."""
+        layout = Layout.of(load_head(self.motion.head), WHOLE)
+        save_arrays(path, {
+            "name": np.array(self.name), "speaker": np.array(self.speaker), "head": np.array(self.motion.head),
+            "samples": (self.samples * 32767).round().to(torch.int16).numpy(),
+            "motion": layout.pack(self.motion).numpy(), "mouth": self.mouth.numpy(), "seen": self.seen.numpy(),
+            "offset": np.array(self.offset),
+        })  # fmt: skip
+
+    @classmethod
+    def load(cls, path: PathLike) -> Footage:
+        """Reads what `save` wrote. BadInput for anything else."""
+        arrays = load_arrays(path)
+        try:
+            head = load_head(str(arrays["head"]))
+            motion = Layout.of(head, WHOLE).unpack(
+                torch.from_numpy(arrays["motion"]), FlameSequence.neutral(1, FPS, head)
+            )
+            return cls(
+                str(arrays["name"]), str(arrays["speaker"]), torch.from_numpy(arrays["samples"]).float() / 32767,
+                motion, torch.from_numpy(arrays["mouth"]), torch.from_numpy(arrays["seen"]), float(arrays["offset"]),
+            )  # fmt: skip
+        except KeyError as missing:
+            raise BadInput(f"{path} is no footage of `flamecast prepare speech`: it has no {missing}") from None
+
+    def moved(self, seconds: float) -> Footage:
+        """The same with the picture that many seconds later on the sound's clock; what it loses there is not seen."""
+        times = (torch.arange(len(self.mouth)) - seconds * FPS).clamp(0, len(self.mouth) - 1)
+        inside = (torch.arange(len(self.mouth)) - seconds * FPS - times).abs() < 0.5
+        near = times.round().long()
+        return replace(
+            self, motion=self.motion.sample(times.double(), FPS), mouth=between(self.mouth, times),
+            seen=self.seen[near] & inside, offset=self.offset + seconds,
+        )  # fmt: skip
+
+
+def load_footage(folder: PathLike) -> list[Footage]:
+    """All clips that `flamecast prepare speech` left in a folder, in order of name. BadInput when there is none."""
+    paths = sorted(Path(folder).glob("*.npz"))
+    if not paths:
+        raise BadInput(f"{folder}: expected a folder with footage; make one: flamecast prepare speech VIDEOS -o {folder}")
+    return [Footage.load(path) for path in paths]
+
+
+def footage_of(name: str, speaker: str, samples: Tensor, motion: FlameSequence, points: np.ndarray) -> Footage:
+    """A tracked clip as footage.
+
+    samples [N] at SAMPLE_RATE, the first at the first frame; motion: T frames of the built-in head; points
+    [T, 478, 3] px, NaN where no face was seen. BadInput for a clip of fewer than 25 frames with a face.
+    """
+    seen = torch.from_numpy(np.isfinite(points).all((1, 2)))
+    if int(seen.sum()) < FPS:
+        raise BadInput(f"{name}: expected a second with a face, got {int(seen.sum())} frames")
+    mouth = torch.from_numpy(filled(measured_mouth(points))).float()
+    rest, width = shut_rest(motion, mouth, seen)
+    mouth = torch.cat([mouth[:, :3], mouth[:, 3:] - width], 1)
+    counted = counted_from(motion, rest)
+    frames = min(int(len(motion) / motion.fps * FPS), len(samples) * int(FPS) // SAMPLE_RATE)
+    times = torch.arange(frames) * (motion.fps / FPS)
+    return Footage(
+        name, speaker, samples, counted.sample(times.double(), FPS), between(mouth, times),
+        seen[times.round().long().clamp(max=len(seen) - 1)],
+    )  # fmt: skip
+
+
+def measured_mouth(points: np.ndarray) -> np.ndarray:
+    """MediaPipe's landmarks [T, 478, 3] px -> [T, 4]: three gaps and the width, by the eyes' distance."""
+    eyes = np.linalg.norm(points[:, EYES[0], :2] - points[:, EYES[1], :2], axis=-1)
+    pairs = np.array([*GAPS, CORNERS])
+    return np.linalg.norm(points[:, pairs[:, 0], :2] - points[:, pairs[:, 1], :2], axis=-1) / eyes[:, None]
+
+
+def shut_rest(motion: FlameSequence, mouth: Tensor, seen: Tensor) -> tuple[FlameSequence, Tensor]:
+    """The frame that a talking clip is counted from, and the mouth's width [1] there: lips together, where they are."""
+    rest = rest_of(motion)
+    shut = seen & (mouth[:, 0] < SHUT)
+    if int(shut.sum()) < 3:
+        calm = seen & (mouth[:, 0] <= mouth[seen, 0].quantile(0.1))
+        return rest, mouth[calm, 3:].median(0).values
+    face = {name: getattr(motion, name)[shut].mean(0, keepdim=True) for name in ("expression", "jaw")}
+    return replace(rest, **face), mouth[shut, 3:].median(0).values
+
+
+def counted_from(motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
+    """A motion from its rest (one frame) as a motion from the neutral face, of nobody's shape."""
+    opened = ((motion.eyelids - rest.eyelids) / (1 - rest.eyelids).clamp_min(0.2)).clamp(0, 1)
+    neutral = FlameSequence.neutral(len(motion), motion.fps, motion.head)
+    return replace(
+        neutral,
+        expression=motion.expression - rest.expression,
+        jaw=motion.jaw - rest.jaw,
+        eyes=motion.eyes - rest.eyes,
+        eyelids=opened,
+        rotation=rotations.compose(motion.rotation, -rest.rotation.expand_as(motion.rotation)),
+        neck=rotations.compose(motion.neck, -rest.neck.expand_as(motion.neck)),
+        translation=motion.translation - motion.translation.median(0, keepdim=True).values,
+    )
+
+
+def between(values: Tensor, times: Tensor) -> Tensor:
+    """Values [T, C] at frames [t] that need not be whole, on a line between neighbours."""
+    times = times.clamp(0, len(values) - 1).to(values.dtype)
+    low = times.floor().long().clamp(max=max(len(values) - 2, 0))
+    return torch.lerp(values[low], values[(low + 1).clamp(max=len(values) - 1)], (times - low)[:, None])
+
+
+def filled(values: np.ndarray) -> np.ndarray:
+    """Columns [T, C] with what is not finite bridged in time."""
+    known, at = np.isfinite(values).all(1), np.arange(len(values))
+    return np.stack([np.interp(at, at[known], column[known]) for column in values.T], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mouth:
+    """How jaw and expression [3 + E] move the mouth of a head at rest, to first order: what losses go through."""
+
+    points: Tensor  # [3 + E, 29 * 3] m a unit: 20 landmarks of the mouth and 9 of the chin
+    gaps: Tensor  # [3 + E, 4] by the eyes' distance: the three gaps and the width
+    lower: Tensor  # [E, E] expression to the part of it that moves the lower face alone
+
+    def face(self, motion: FlameSequence) -> Tensor:
+        """Jaw and lower face [T, 3 + E] of a motion counted from its rest."""
+        return torch.cat([motion.jaw, motion.expression @ self.lower.T], 1)
+
+
+@lru_cache(maxsize=4)
+def mouth_of(head: Head) -> Mouth:
+    """The first-order mouth of a head."""
+    unit, turn = 1.0, 0.1  # of an expression; rad
+    size = head.expression.shape[-1]
+    moves = torch.cat([torch.eye(3) * turn, torch.zeros(size, 3)]), torch.cat([torch.zeros(3, size), torch.eye(size)])
+    still = FlameSequence.neutral(3 + size, FPS, head)
+    posed = head.landmarks(replace(still, jaw=moves[0], expression=moves[1] * unit))
+    rest = head.landmarks(still)
+    steps = torch.cat([torch.full((3,), turn), torch.full((size,), unit)])[:, None]
+    eyes = (rest[0, MARK_EYES[0]] - rest[0, MARK_EYES[1]]).norm()
+    pairs = torch.tensor([*MARKS, MARK_CORNERS])
+    apart, before = (at[:, pairs[:, 0]] - at[:, pairs[:, 1]] for at in (posed, rest))
+    # Gaps open along y, and may be below 0 where lips press; the width is along x.
+    gaps = torch.cat([(apart - before)[:, :3, 1], (apart - before)[:, 3:, 0].abs() * _sign(apart, before)], 1) / eyes
+    some = [*range(48, 68), *range(4, 13)]
+    moved = (posed[:, some] - rest[:, some]).flatten(1)
+    region = find_region("lower")
+    return Mouth(moved / steps, gaps / steps, split_axes(head, region.areas))
+
+
+def _sign(apart: Tensor, before: Tensor) -> Tensor:
+    """Whether the corners went apart [N, 1]."""
+    return (apart[:, 3:, 0].abs() - before[:, 3:, 0].abs()).sign()
+
+
+def speakers(clips: Sequence[Footage]) -> list[str]:
+    """Whose clips they are, each once, in order of name."""
+    return sorted({clip.speaker for clip in clips})

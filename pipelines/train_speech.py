@@ -1,0 +1,121 @@
+"""Trainings of the speech driver: the mouth, and what the head does beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..flame_motion import BadInput, load_head
+from .fitting import command_of, fit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..drivers.speech.data import Footage
+
+
+def train_speech_lips() -> list[Path]:
+    raise NotImplementedError
+
+
+def train_speech_head(
+    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
+    *,
+    data: str = "footage",  # folder that `flamecast prepare speech` made
+    run: str = "runs/speech_head",  # folder of checkpoints and logs; a run that stopped goes on from there
+    copies: int = 6,  # of each clip, in other voices and rooms
+    most: int = 20,  # clips of one person
+    hop: int = 25,  # frames between windows of a clip
+    steps: int = 6000,
+    batch: int = 64,
+    rate: float = 5e-4,
+    seed: int = 0,
+    without: str = "",  # people left out, for tests: names, separated by commas
+    features: str | None = None,  # folder of another speech encoder, of transformers
+    width: int = 128,
+    layers: int = 4,
+    heads: int = 4,
+    blur: float = 0.5,  # noise on the sound's tokens, of their size
+    minutes: float | None = None,
+    precision: str = "auto",
+    accelerator: str = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
+) -> list[Path]:
+    """Trains the diffusion model of head, gaze, blinks and brows, and writes its weights and card."""
+    command = command_of("speech-head", train_speech_head, locals())
+    import torch
+    from lightning.pytorch import seed_everything
+
+    from ..drivers.speech.audio_features import load_features
+    from ..drivers.speech.data import mouth_of
+    from ..drivers.speech.head_motion import CHANNELS, PATCH, training_windows
+    from ..flame_motion.diffusion import DenoiserConfig, MotionDenoiser
+    from ..flame_motion.diffusion.module import DiffusionModule, LengthBatches, collate
+    from ..flame_motion.diffusion.weights import Trained, save_weights, spread_of
+    from ..flame_motion.packing import Layout
+
+    began = time.time()
+    seed_everything(seed, verbose=False)
+    head, hears = load_head(), load_features(features)
+    layout, mouth = Layout.of(head, CHANNELS), mouth_of(head)
+    clips = _clips(data, without, most)
+    windows: list[tuple[Tensor, Tensor]] = []
+    for clip, heard in _heard(clips, hears, copies, seed):
+        windows += training_windows(clip.motion, heard, mouth, layout, hop)
+    tokens, motions = [pair[0] for pair in windows], [pair[1] for pair in windows]
+    mean, spread = spread_of(motions)
+    denoiser = MotionDenoiser(
+        DenoiserConfig(layout.size, hears.width, width=width, layers=layers, heads=heads, patch=PATCH)
+    )
+    module = DiffusionModule(denoiser, steps, rate, kept=0.5, blur=blur, seed=seed)
+    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
+    whole = collate(tokens, motions, mean, spread)
+    torch.manual_seed(seed)
+    fitted = fit(module, whole, partial(LengthBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
+    card = {
+        "what": "speech driver: head, gaze, blinks and brows", "head": head.id, "features": hears.name,
+        "data": _told(clips, without), "windows": len(windows), "command": command, "seed": seed,
+        "minutes": round((time.time() - began) / 60, 1), **fitted,
+    }  # fmt: skip
+    save_weights(Path(output), Trained(denoiser, mean, spread, card))
+    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
+
+
+def _clips(folder: str, without: str, most: int) -> list[Footage]:
+    """The clips of a folder but for some people, at most so many of each. BadInput when nothing is left."""
+    from ..drivers.speech.data import load_footage
+
+    left_out = {name.strip() for name in without.split(",") if name.strip()}
+    found: list[Footage] = []
+    for clip in load_footage(folder):
+        if clip.speaker not in left_out and sum(other.speaker == clip.speaker for other in found) < most:
+            found.append(clip)
+    if not found:
+        raise BadInput(f"{folder}: nothing is left to train on without {without}")
+    return found
+
+
+def _heard(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator[tuple[Footage, Tensor]]:
+    """Each clip with the features of its sound, as it is and in so many other voices and rooms."""
+    import numpy as np
+    import torch
+
+    from ..drivers.speech.augment import faster, perturbed
+
+    for index, clip in enumerate(clips):
+        yield clip, hears(clip.samples)
+        for copy in range(copies):
+            rng = np.random.default_rng([seed, index, copy])
+            said = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
+            yield said, hears(torch.from_numpy(perturbed(said.samples.numpy(), rng)))
+
+
+def _told(clips: list[Footage], without: str) -> str:
+    """What a card says of the data."""
+    people = {clip.speaker for clip in clips}
+    seconds = sum(len(clip.mouth) for clip in clips) / 25
+    return f"{len(clips)} clips ({seconds / 60:.1f} min) of {len(people)} people, without {without or 'nobody'}"
