@@ -104,14 +104,15 @@ def _heard(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator
     import numpy as np
     import torch
 
+    from ..drivers.speech.audio_features import Heard
     from ..drivers.speech.augment import faster, perturbed
 
     for index, clip in enumerate(clips):
-        yield clip, hears(clip.samples)
+        yield clip, hears(Heard(clip.samples))
         for copy in range(copies):
             rng = np.random.default_rng([seed, index, copy])
             said = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
-            yield said, hears(torch.from_numpy(perturbed(said.samples.numpy(), rng)))
+            yield said, hears(Heard(torch.from_numpy(perturbed(said.samples.numpy(), rng))))
 
 
 def _told(clips: list[Footage], without: str) -> str:

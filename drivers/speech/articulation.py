@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ...flame_motion import BadInput, load_head
+from ...flame_motion.files import atomic_path, existing_file
+from .data import Mouth, mouth_of
+
+TOUCH = 0.012  # of the eyes' distance: what is predicted nearer than so is a touch
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class ArticulationConfig:
     features: int  # C of the audio features
     out: int  # 3 + E: jaw, and expression of the lower face
     width: int = 192
-    dilations: tuple[int, ...] = (1, 2, 1, 3)
+    dilations: tuple[int, ...] = (1, 1, 2)
     kernel: int = 5
     hidden: int = 24  # numbers that the mouth is made of
     dropout: float = 0.3
@@ -29,36 +38,95 @@ class Articulation(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.enter = nn.Sequential(nn.LayerNorm(config.features), nn.Dropout(config.dropout), nn.Linear(config.features, width))
+        self.norm, self.enter = nn.LayerNorm(config.features), nn.Linear(config.features, width)
+        self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.style = nn.Linear(1, width)
         self.blocks = nn.ModuleList(_Block(width, config.kernel, step, config.dropout) for step in config.dilations)
-        self.down = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(config.dropout), nn.Linear(width, config.hidden))
+        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.hidden))
         self.mouth = nn.Linear(config.hidden, config.out)
+        self.drop = nn.Dropout1d(config.dropout)  # whole channels: neighbours in time would tell what was dropped
 
     @property
-    def ahead(self) -> int:
-        """Features after a frame's own that it hangs on."""
+    def reach(self) -> int:
+        """Frames on either side that a frame hangs on."""
         return 1 + sum(self.config.dilations) * (self.config.kernel // 2)
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """style [B]: log of how far the person opens the mouth, over the usual."""
-        x = self.enter(features) + self.style(style[:, None])[:, None]
-        x = x.transpose(1, 2)
+        x = self.enter(self.norm(features)) + self.style(style[:, None])[:, None]
+        x = self.down(self.drop(x.transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
-        return self.mouth(self.leave(F.silu(self.down(x)).transpose(1, 2)))
+        return self.mouth(self.leave(self.drop(x).transpose(1, 2)))
 
 
 class _Block(nn.Module):
+    """A dilated convolution in time, added to what comes in."""
+
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(1, width) if False else nn.LayerNorm(width)
         self.spread = nn.Conv1d(width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation)
         self.mix = nn.Conv1d(width, width, 1)
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout1d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, width, T]."""
-        y = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        return x + self.drop(self.mix(F.silu(self.spread(y))))
+        normal = F.layer_norm(x.transpose(1, 2), (x.shape[1],)).transpose(1, 2)
+        return x + self.drop(self.mix(F.silu(self.spread(normal))))
+
+
+@dataclass(frozen=True, eq=False)
+class Speaking:
+    """A trained mouth and its card."""
+
+    network: Articulation
+    card: dict[str, Any]
+
+    @torch.no_grad()
+    def __call__(self, features: Tensor, gain: float = 1.0) -> Tensor:
+        """Features [2 T, C] -> jaw and lower face [T, 3 + E], `gain` times as strong; lips that nearly meet, meet."""
+        made = self.network(features[None], torch.zeros(1))[0] * gain
+        return touching(made, mouth_of(load_head()), TOUCH * gain)
+
+
+def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:
+    """Jaw and lower face [T, 3 + E] whose lips meet where they would be no farther apart than `touch`.
+
+    The gap g becomes 0 up to `touch`, and all of itself from three times as much on; the lips alone are moved, by the
+    axis that shuts them without the jaw. Lips that would go through each other only meet.
+    """
+    gap = (face @ mouth.gaps)[:, :3].mean(1)
+    wanted = ((gap - touch) * 1.5).clamp(min=0).minimum(gap.clamp(min=0))
+    close = mouth.closing
+    closed = face.clone()
+    closed[:, 0] = closed[:, 0].clamp(min=0)
+    gap = (closed @ mouth.gaps)[:, :3].mean(1)
+    return closed + ((wanted - gap) / (close @ mouth.gaps)[:3].mean())[:, None] * close
+
+
+def save_articulation(path: Path, network: Articulation, card: dict[str, Any]) -> None:
+    """Writes PATH.safetensors in half precision and PATH.json, its card."""
+    from safetensors.torch import save
+
+    arrays = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    with atomic_path(path.with_suffix(".safetensors")) as file:
+        Path(file).write_bytes(save(arrays))
+    with atomic_path(path.with_suffix(".json")) as file:
+        Path(file).write_text(json.dumps(card | {"network": asdict(network.config)}, indent=1) + "\n", encoding="utf-8")
+
+
+def load_articulation(path: Path, features: str) -> Speaking:
+    """Reads what `save_articulation` wrote. BadInput for files that do not fit each other, or other features."""
+    from safetensors.torch import load_file
+
+    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
+    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
+    if card.get("features") != features:
+        raise BadInput(f"{path} was trained on the features {card.get('features')}, not on {features}")
+    try:
+        config = card["network"] | {"dilations": tuple(card["network"]["dilations"])}
+        network = Articulation(ArticulationConfig(**config))
+        network.load_state_dict({name: value.float() for name, value in arrays.items()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
+    return Speaking(network.eval().requires_grad_(False), card)

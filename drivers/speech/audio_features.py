@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,22 +19,39 @@ from ...flame_motion.files import existing_file
 SAMPLE_RATE = 16000  # Hz
 RATE = 50  # features a second; the k-th is centred at k / RATE seconds
 STEP = SAMPLE_RATE // RATE  # samples
+PER_FRAME = 2  # features a frame of motion
 WEIGHTS = Path(__file__).parent / "weights" / "whisper_base"
 FLOOR = -6.0  # log10 of mel power; Whisper's own floor hangs on the loudest moment of the clip, which a stream waits for
 HELD = 75.0  # where slow waves of the positions stand: near a sound's beginning
 CHUNK = 1500  # features computed at once: 30 s
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Sound as far as it was heard, perhaps without its beginning, of which nothing is needed any more."""
+
+    samples: Tensor  # [N] at SAMPLE_RATE, -1..1
+    origin: int = 0  # features before the first sample
+
+    @property
+    def stop(self) -> int:
+        """Features in all, those before the first sample included."""
+        return self.origin - (-len(self.samples) // STEP)
+
+    def slice(self, first: int, last: int) -> Tensor:
+        """The samples of features first..last, with silence for what there is too little of to take a spectrum of."""
+        found = self.samples[(first - self.origin) * STEP : (last - self.origin) * STEP]
+        return F.pad(found, (0, max(last - first, 2) * STEP - len(found)))
+
+
 class AudioFeatures(Protocol):
-    """Features of sound: each hangs on at most `before` and `after` seconds around it."""
+    """Features of sound of any length: each hangs on a few seconds around it, whatever the whole is."""
 
     name: str
     width: int
-    before: float
-    after: float
 
-    def __call__(self, samples: Tensor) -> Tensor:
-        """samples [N] at SAMPLE_RATE, -1..1 -> [ceil(N / STEP), width]."""
+    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+        """Features start..stop [stop - start, width] of the sound; all of them by default."""
 
 
 def log_mel(samples: Tensor, bank: Tensor, floor: float | None = FLOOR) -> Tensor:
@@ -52,7 +68,7 @@ def log_mel(samples: Tensor, bank: Tensor, floor: float | None = FLOOR) -> Tenso
 class MelFeatures:
     """Log-mel at 50 Hz, two frames a feature: what needs no weights, and a baseline."""
 
-    name, before, after = "log-mel", 0.03, 0.03
+    name = "log-mel"
 
     def __init__(self) -> None:
         from safetensors import safe_open
@@ -61,10 +77,12 @@ class MelFeatures:
             self.bank = file.get_tensor("mel").float()
         self.width = 2 * len(self.bank)
 
-    def __call__(self, samples: Tensor) -> Tensor:
-        """samples [N] -> [ceil(N / STEP), 160]."""
-        mel = log_mel(_padded(samples), self.bank).T
-        return mel.reshape(-1, self.width)[: _count(samples)]
+    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+        """See `AudioFeatures`; 160 wide."""
+        stop = sound.stop if stop is None else stop
+        first, last = max(start - 1, sound.origin), min(stop + 1, sound.stop)
+        mel = log_mel(sound.slice(first, last), self.bank).T
+        return mel.reshape(-1, self.width)[start - first : stop - first]
 
 
 @dataclass(frozen=True)
@@ -91,8 +109,6 @@ class WhisperFeatures(nn.Module):
         super().__init__()
         self.config = config = config or WhisperConfig()
         self.name, self.width = f"whisper-base-{config.blocks}", config.width
-        back, ahead = (0 if value is None else value for value in (config.back, config.ahead))
-        self.before, self.after = (config.blocks * span / RATE + 0.05 for span in (back, ahead))
         self.conv1 = nn.Conv1d(config.bands, config.width, 3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(_Block(config.width, config.heads) for _ in range(config.blocks))
@@ -111,21 +127,19 @@ class WhisperFeatures(nn.Module):
         return model.eval().requires_grad_(False)
 
     @torch.no_grad()
-    def forward(self, samples: Tensor) -> Tensor:
-        """samples [N] at SAMPLE_RATE, -1..1 -> [ceil(N / STEP), width]."""
-        count = _count(samples)
-        if self.config.back is None:
-            return self.hidden(log_mel(_padded(samples), self.mel, None))[:count]
-        return torch.cat([part for part in self._chunks(samples, count)])
-
-    def _chunks(self, samples: Tensor, count: int) -> Iterator[Tensor]:
-        """Features of CHUNK after CHUNK, each computed with as much around it as it hangs on."""
-        before, after = (math.ceil(span * RATE) + 1 for span in (self.before, self.after))
-        for start in range(0, count, CHUNK):
-            stop = min(start + CHUNK, count)
-            first, last = max(start - before, 0), min(stop + after, count)
-            mel = log_mel(_padded(samples[first * STEP : last * STEP]), self.mel)
-            yield self.hidden(mel, first)[start - first : stop - first]
+    def forward(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+        """See `AudioFeatures`. Chunk by chunk, each computed with as much around it as it hangs on."""
+        stop = sound.stop if stop is None else stop
+        if self.config.back is None or self.config.ahead is None:
+            return self.hidden(log_mel(sound.slice(0, sound.stop), self.mel, None))[start:stop]
+        before, after = (self.config.blocks * span + 3 for span in (self.config.back, self.config.ahead))
+        parts = [torch.zeros(0, self.width)]
+        for begin in range(start, stop, CHUNK):
+            end = min(begin + CHUNK, stop)
+            first, last = max(begin - before, sound.origin), min(end + after, sound.stop)
+            mel = log_mel(sound.slice(first, last), self.mel)
+            parts.append(self.hidden(mel, first)[begin - first : end - first])
+        return torch.cat(parts)
 
     def hidden(self, mel: Tensor, first: int = 0) -> Tensor:
         """Log-mel [bands, 2 T] -> [T, width], the first of which is the `first` of the whole sound."""
@@ -168,15 +182,6 @@ class _Block(nn.Module):
         return x + self.feed_out(F.gelu(self.feed_in(self.feed_norm(x))))
 
 
-def _count(samples: Tensor) -> int:
-    return -(-len(samples) // STEP)
-
-
-def _padded(samples: Tensor) -> Tensor:
-    """Whole features, and enough to mirror at the ends."""
-    return F.pad(samples, (0, max(_count(samples), 2) * STEP - len(samples)))
-
-
 def load_features(folder: str | None = None) -> AudioFeatures:
     """The packaged features; `mel`; or those of a transformers folder, `folder` or `folder@layer`. BadInput."""
     if folder is None:
@@ -208,17 +213,16 @@ class EncoderFeatures:
         if not 0 <= self.layer <= blocks:
             raise BadInput(f"speech features {folder}: expected a layer from 0 to {blocks}, got {layer}")
         self.name, self.width = f"{Path(folder).name}@{self.layer}", int(model.config.hidden_size)
-        self.before = self.after = self.MARGIN
 
     @torch.no_grad()
-    def __call__(self, samples: Tensor) -> Tensor:
-        """samples [N] -> [ceil(N / STEP), width]."""
-        count, parts = _count(samples), []
+    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+        """See `AudioFeatures`."""
+        stop, parts = sound.stop if stop is None else stop, [torch.zeros(0, self.width)]
         window, margin = (round(seconds * RATE) for seconds in (self.WINDOW, self.MARGIN))
-        for start in range(0, count, window - 2 * margin):
-            first, stop = max(start - margin, 0), min(start + window - 2 * margin, count)
-            last = min(stop + margin, count)
-            parts.append(self._window(samples[first * STEP : last * STEP], last - first)[start - first : stop - first])
+        for begin in range(start, stop, window - 2 * margin):
+            end = min(begin + window - 2 * margin, stop)
+            first, last = max(begin - margin, sound.origin), min(end + margin, sound.stop)
+            parts.append(self._window(sound.slice(first, last), last - first)[begin - first : end - first])
         return torch.cat(parts)
 
     def _window(self, samples: Tensor, count: int) -> Tensor:

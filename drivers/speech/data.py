@@ -18,9 +18,9 @@ from ...flame_motion.heads import Head
 from ...flame_motion.npz import load_arrays, save_arrays
 from ...flame_motion.packing import Layout
 from ...flame_motion.transfer import rest_of
-from .audio_features import SAMPLE_RATE
+from .audio_features import PER_FRAME, RATE, SAMPLE_RATE
 
-FPS = 25.0
+FPS = RATE / PER_FRAME
 # MediaPipe's landmarks: pairs of the inner lips (middle, left, right), the corners, the outer corners of the eyes.
 GAPS, CORNERS, EYES = ((13, 14), (82, 87), (312, 317)), (61, 291), (33, 263)
 MARKS = ((62, 66), (61, 67), (63, 65))  # the same three pairs in the 68 landmarks
@@ -161,6 +161,7 @@ class Mouth:
     points: Tensor  # [3 + E, 29 * 3] m a unit: 20 landmarks of the mouth and 9 of the chin
     gaps: Tensor  # [3 + E, 4] by the eyes' distance: the three gaps and the width
     lower: Tensor  # [E, E] expression to the part of it that moves the lower face alone
+    closing: Tensor  # [3 + E] what brings the lips together without the jaw
 
     def face(self, motion: FlameSequence) -> Tensor:
         """Jaw and lower face [T, 3 + E] of a motion counted from its rest."""
@@ -184,8 +185,9 @@ def mouth_of(head: Head) -> Mouth:
     gaps = torch.cat([(apart - before)[:, :3, 1], (apart - before)[:, 3:, 0].abs() * _sign(apart, before)], 1) / eyes
     some = [*range(48, 68), *range(4, 13)]
     moved = (posed[:, some] - rest[:, some]).flatten(1)
-    region = find_region("lower")
-    return Mouth(moved / steps, gaps / steps, split_axes(head, region.areas))
+    closing = torch.zeros(3 + size)
+    closing[3 + head.expression_names.index("mouthClose")] = 1.0
+    return Mouth(moved / steps, gaps / steps, split_axes(head, find_region("lower").areas), closing)
 
 
 def _sign(apart: Tensor, before: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained
 from ...flame_motion.mirror import mirrored
 from ...flame_motion.packing import Layout
-from ...flame_motion.windows import windows
+from .audio_features import PER_FRAME, AudioFeatures, Heard
 from .data import Mouth
 
 CHANNELS = ("neck", "translation", "eyes", "eyelids", "expression")
@@ -37,23 +37,37 @@ def upper_face(motion: FlameSequence, mouth: Mouth) -> FlameSequence:
     )
 
 
-def play(model: Trained, features: Tensor, frames: int, *, seed: int, steps: int, guidance: float) -> Iterator[Tensor]:
-    """Packed motion [t, D] of one window after another, each going on from the last; `frames` in all."""
-    rng = torch.Generator().manual_seed(seed)
-    before = torch.zeros(0, len(model.mean))
-    for window in windows(frames, FRAMES - CARRIED, 0):
-        start = window.start - len(before)
-        tokens = sound_tokens(features[2 * start : 2 * window.stop])[None]
-        count = window.stop - start
-        given = torch.cat([before, torch.zeros(count - len(before), len(model.mean))])[None]
-        kept = torch.zeros_like(given, dtype=torch.bool)
-        kept[:, : len(before)] = True
+class Player:
+    """The head's motion, window after window, each going on from the last."""
+
+    def __init__(self, model: Trained, hears: AudioFeatures, *, seed: int, steps: int, guidance: float) -> None:
+        """steps, guidance: of the sampler."""
+        self.model, self.hears, self.steps, self.guidance = model, hears, steps, guidance
+        self.done = 0  # frames
+        self._before = torch.zeros(0, len(model.mean))
+        self._rng = torch.Generator().manual_seed(seed)
+
+    def window(self, sound: Heard, frames: int, keep: int) -> Tensor:
+        """The next `keep` frames of packed motion [keep, D], made as part of a window of so many frames.
+
+        What lies beyond the end of the sound, it does not know yet.
+        """
+        start, stop = self.done - len(self._before), self.done + frames
+        told = sound_tokens(self.hears(sound, PER_FRAME * start, min(PER_FRAME * stop, sound.stop)))
+        given, kept = torch.zeros(1, stop - start, len(self.model.mean)), torch.zeros(stop - start, 1)
+        given[0, : len(self._before)], kept[: len(self._before)] = self._before, 1
+        tokens = torch.zeros(1, -(-(stop - start) // PATCH), self.hears.width)
+        tokens[0, : len(told)] = told
         cond = Condition(
-            tokens, torch.ones(tokens.shape[:2], dtype=torch.bool), torch.ones(1, count, dtype=torch.bool), given, kept
-        )
-        made = sample(model.denoiser, torch.randn(given.shape, generator=rng), cond, steps=steps, guidance=guidance)[0]
-        before = made[-CARRIED:]
-        yield model.motion(made[window.start - start :])
+            tokens, torch.arange(tokens.shape[1])[None] < len(told), torch.ones(1, stop - start, dtype=torch.bool),
+            given, kept.bool().expand_as(given[0])[None],
+        )  # fmt: skip
+        noise = torch.randn(given.shape, generator=self._rng)
+        made = sample(self.model.denoiser, noise, cond, steps=self.steps, guidance=self.guidance)[0]
+        made = made[len(self._before) :][:keep]
+        self._before = torch.cat([self._before, made])[-CARRIED:]
+        self.done += keep
+        return self.model.motion(made)
 
 
 def training_windows(
@@ -63,6 +77,9 @@ def training_windows(
     for shown in (motion, mirrored(motion)):
         packed = layout.pack(upper_face(shown, mouth))
         frames = min(len(packed), len(features) // 2)
-        for start in range(0, max(frames - FRAMES // 2, 1), hop):
+        for index, start in enumerate(range(0, max(frames - FRAMES // 2, 1), hop)):
             stop = min(start + FRAMES, frames)
-            yield sound_tokens(features[2 * start : 2 * stop]).half(), packed[start:stop].half()
+            tokens = sound_tokens(features[PER_FRAME * start : PER_FRAME * stop])
+            # Of every third, the end is not heard yet: so it is in a stream.
+            known = len(tokens) if index % 3 else max(len(tokens) * (1 + index % 4) // 4, 1)
+            yield tokens[:known].half(), packed[start:stop].half()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -69,10 +69,10 @@ class SoundTrack:
             if dropped < block.shape[1]:
                 yield block[:, dropped:]
 
-    def mono(self, start: float | None = None) -> np.ndarray | None:
-        """The whole track, [N] float32 -1..1 at its own rate, channels averaged; None when nothing is left of it."""
+    def mono(self, start: float | None = None, rate: int | None = None) -> np.ndarray | None:
+        """The whole track, [N] float32 -1..1 at `rate` (its own), channels averaged; None when nothing is left of it."""
         # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
-        parts = [block.mean(0) for block in self.blocks(start=start)]
+        parts = [block.mean(0) for block in self.blocks(rate=rate, start=start)]
         return np.concatenate(parts).clip(-1, 1) if parts else None
 
 
@@ -107,11 +107,21 @@ class Sound:
             if track is None:
                 return None
             channels = 1 if track.channels == 1 else 2
-            start = _first_picture(track.path)
+            start = first_picture(track.path)
             return cls(channels, track.blocks(rate=SAMPLE_RATE, channels=channels, start=start))
         samples = np.asarray(source.samples, np.float32).reshape(1, -1)
         frames = _waveform_frames(samples, int(source.sample_rate))
         return cls(1, (block for _, block in _resampled(frames, SAMPLE_RATE, 1)))
+
+
+def mono_at(rate: int, chunks: Iterable[Waveform]) -> Iterator[np.ndarray]:
+    """Sound that comes in chunks, one after the other, as [n] float32 at `rate`, as soon as there is any."""
+    frames = (
+        frame
+        for chunk in chunks
+        for frame in _waveform_frames(np.asarray(chunk.samples, np.float32)[None], int(chunk.sample_rate))
+    )
+    return (block[0].clip(-1, 1) for _, block in _resampled(frames, rate, 1))
 
 
 def _waveform_frames(samples: np.ndarray, rate: int) -> Iterator[Any]:
@@ -191,7 +201,7 @@ def _resampled(frames: Iterator[Any], rate: int, channels: int | None) -> Iterat
     yield from convert(None)
 
 
-def _first_picture(path: Path) -> float | None:
+def first_picture(path: Path) -> float | None:
     """When the first picture shows, s on the file's clock; None for a file of sound only."""
     with opened(path) as container:
         stream = video_stream(container)

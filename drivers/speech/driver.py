@@ -1,0 +1,152 @@
+"""The speech driver: the mouth follows the sound, and head, gaze, blinks and brows are alive beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform, load_head
+from ...flame_motion.diffusion.weights import Trained, load_weights
+from ...flame_motion.media.sound import mono_at
+from ...flame_motion.packing import Layout
+from ...flame_motion.windows import windows
+from .articulation import Speaking, load_articulation
+from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, load_features
+from .data import FPS
+from .head_motion import CARRIED, CHANNELS, FRAMES, Player
+from .spoken import Spoken, heard
+
+WEIGHTS = Path(__file__).parent / "weights"
+LONGEST = 4 * 3600.0  # s
+SPAN = 750  # frames whose mouth is made at once: 30 s
+AHEAD = 8  # frames of sound after its own that a streamed frame has heard at least
+EVERY = 4  # frames that a stream makes at once
+LATENCY = (AHEAD + EVERY) / FPS  # s that a stream lies behind its sound, computing not counted
+LOOKED_BACK = round(12 * FPS)  # frames of sound that a stream keeps
+BESIDE = 25  # frames of head motion that a stream makes at once: it goes on from what was said until then
+
+
+class SpeechDriver:
+    """Speech in any language becomes motion at 25 frames a second. Made on the built-in head; retarget for others."""
+
+    def __init__(
+        self, features: str | None = None, weights: str | None = None, steps: int = 20, guidance: float = 1.5
+    ) -> None:
+        """features: a transformers folder (`folder@layer`) or `mel`, together with weights trained on it.
+
+        weights: a folder with lips and head (.safetensors, .json); steps, guidance: of the sampler of the head.
+        """
+        if steps < 1 or guidance < 0:
+            raise BadInput(f"speech driver: expected steps >= 1 and guidance >= 0, got {steps} and {guidance:g}")
+        self.steps, self.guidance = steps, guidance
+        self._features, self._weights = features, WEIGHTS if weights is None else Path(weights)
+        self.head = load_head("open")
+
+    open = staticmethod(Spoken.open)  # what the command line's text stands for
+
+    @cached_property
+    def hears(self) -> AudioFeatures:
+        """The frozen speech encoder, loaded when first needed."""
+        return load_features(self._features)
+
+    @cached_property
+    def lips(self) -> Speaking:
+        """The mouth's network, loaded when first needed. BadInput where it was trained on other features."""
+        return load_articulation(self._weights / "lips", self.hears.name)
+
+    @cached_property
+    def beside(self) -> Trained:
+        """The head's denoiser, loaded when first needed. BadInput where it was trained on other features."""
+        model = load_weights(self._weights / "head")
+        if (known := model.card.get("features")) != self.hears.name:
+            raise BadInput(f"{self._weights / 'head'} was trained on the features {known}, not on {self.hears.name}")
+        return model
+
+    def __call__(self, signal: Spoken | Waveform, *, seed: int = 0, progress: Progress | None = None) -> Driven:
+        """The sound's motion, exactly round(duration * 25) frames (at least one), and the sound."""
+        spoken = signal if isinstance(signal, Spoken) else Spoken(signal)
+        if spoken.duration > LONGEST:
+            raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
+        sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
+        mouth = [
+            self._mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)
+        ]
+        player, beside = self._player(seed), []
+        for window in windows(frames, FRAMES - CARRIED, 0):
+            beside.append(player.window(sound, window.stop - window.start, window.keep - window.start))
+            if progress is not None:
+                progress("speech", window.keep, frames)
+        return Driven(
+            self._joined(torch.cat(mouth), torch.cat(beside), spoken),
+            {"seconds": round(spoken.duration, 3), **spoken.controls},
+            spoken.sound if spoken.path is None else spoken.path,
+            list(spoken.problems),
+            rest=FlameSequence.neutral(1, FPS, self.head),
+        )
+
+    def stream(self, chunks: Iterable[Waveform], *, seed: int = 0, like: Spoken | None = None) -> Iterator[FlameSequence]:
+        """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
+
+        A frame has heard at least `AHEAD` frames of sound after its own, the head at most so much: but for what they
+        have not heard, what comes out is what the whole sound would give. like: whose strengths are used.
+        """
+        spoken = Spoken(Waveform(np.zeros(1, np.float32), SAMPLE_RATE)) if like is None else like
+        player, sound, beside, done = self._player(seed), Heard(torch.zeros(0)), torch.zeros(0, 0), 0
+        for block in _then_none(mono_at(SAMPLE_RATE, chunks)):
+            if block is not None:
+                sound = _longer(sound, block, done)
+            seconds = sound.origin / (FPS * PER_FRAME) + len(sound.samples) / SAMPLE_RATE
+            ready = int(seconds * FPS) - AHEAD if block is not None else round(seconds * FPS)
+            if ready - done < (EVERY if block is not None else 1):
+                continue
+            while player.done < ready:
+                more = player.window(sound, FRAMES - CARRIED, BESIDE)
+                beside = more if len(beside) == 0 else torch.cat([beside, more])
+            yield self._joined(self._mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
+            beside, done = beside[ready - done :], ready
+
+    def _player(self, seed: int) -> Player:
+        return Player(self.beside, self.hears, seed=seed, steps=self.steps, guidance=self.guidance)
+
+    def _mouth(self, sound: Heard, start: int, stop: int, gain: float) -> Tensor:
+        """Jaw and lower face [stop - start, 3 + E] of those frames."""
+        first = max(start - self.lips.network.reach, -(-sound.origin // PER_FRAME))
+        last = stop + self.lips.network.reach
+        features = self.hears(sound, PER_FRAME * first, min(PER_FRAME * last, sound.stop))
+        if len(features) % PER_FRAME:
+            features = torch.cat([features, features[-1:]])
+        if len(features) < PER_FRAME * (stop - first):  # the last frame may begin where the sound ends
+            features = torch.cat([features, features[-1:].expand(PER_FRAME * (stop - first) - len(features), -1)])
+        return self.lips(features, gain)[start - first : stop - first]
+
+    def _joined(self, mouth: Tensor, beside: Tensor, spoken: Spoken) -> FlameSequence:
+        """One motion of both, each part as strong as asked for."""
+        lively = Layout.of(self.head, CHANNELS).channels(beside)
+        return replace(
+            FlameSequence.neutral(len(mouth), FPS, self.head),
+            jaw=mouth[:, :3],
+            expression=mouth[:, 3:] + lively["expression"] * spoken.style_strength,
+            neck=lively["neck"] * spoken.head_motion,
+            translation=lively["translation"] * spoken.head_motion,
+            eyes=lively["eyes"] * spoken.style_strength,
+            eyelids=(lively["eyelids"] * spoken.blinks).clamp(0, 1),
+        )
+
+
+def _longer(sound: Heard, block: np.ndarray, done: int) -> Heard:
+    """The sound with what came, less what no frame from `done` on hangs on."""
+    samples = torch.cat([sound.samples, torch.from_numpy(np.ascontiguousarray(block))])
+    gone = max(PER_FRAME * (done - LOOKED_BACK) - sound.origin, 0)
+    return Heard(samples[gone * STEP :].clone() if gone else samples, sound.origin + gone)
+
+
+def _then_none(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
+    """The blocks, then None: the end is known only once it came."""
+    yield from blocks
+    yield None
