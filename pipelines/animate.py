@@ -15,7 +15,7 @@ import numpy as np
 
 from ..drivers.registry import GROUP as DRIVERS
 from ..drivers.registry import Driver, load_driver
-from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, load_head
+from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.plugins import load_plugin, option_names
@@ -92,14 +92,15 @@ class AnimatePipeline:
         emotion: str | None = None,
         keep: str | None = None,
         keyframes: PathLike | None = None,
-        speech: PathLike | None = None,
+        speech: PathLike | Waveform | None = None,
+        say: str | None = None,
         driver: str | None = None,
         signal: Any = None,
         progress: Progress | None = None,
         output: PathLike | None = None,
         **options: Any,
     ) -> Animation:
-        """Animates `photo` by one of video, motion, text (with emotion), speech, or any driver's signal.
+        """Animates `photo` by one of video, motion, text (with emotion), speech, words to say, or any driver's signal.
 
         photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz); `options` are those of
         `AnimateOptions`. With `output` the video is streamed to it, one file a view; without, the frames are returned
@@ -113,8 +114,8 @@ class AnimatePipeline:
             refuse_overwriting(inputs, [*targets, _report_path(output)])
         opened = open_signal(
             video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
-            keyframes=keyframes, mix=asked.mix, speech=speech, driver=driver, signal=signal, fps=asked.fps,
-            motion_fps=asked.motion_fps, head=self.head,
+            keyframes=keyframes, mix=asked.mix, speech=speech, say=say, speaking=asked.speaking, driver=driver,
+            signal=signal, fps=asked.fps, motion_fps=asked.motion_fps, head=self.head,
         )  # fmt: skip
         others = open_mix(asked.mix, self.head)
         with self._parts.lock:

@@ -11,12 +11,12 @@ import torch
 
 from ..drivers.mix import MixDriver, Mixed, Source
 from ..drivers.registry import GROUP, Driver
-from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt, VideoClip, load_head
+from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, changes_time, demo_motion
 from ..flame_motion.edit.regions import find_region, mix
 from ..flame_motion.files import PathLike
 from ..flame_motion.formats import load_motion
-from ..flame_motion.plugins import load_plugin, registered
+from ..flame_motion.plugins import load_plugin
 from ..flame_motion.retarget import head_of, retarget
 from ..flame_motion.transfer import rest_of
 from .options import FASTEST, HEAD, SLOWEST
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..flame_motion import Head
 
 DEMO = "demo"  # the motion that is built in
+LASTING = ("text", "speech")  # drivers of what lasts just so long, whatever the frame rate
 TEXT = "text"  # in a mix, instead of a file: the words
 
 
@@ -50,7 +51,9 @@ def open_signal(
     keep: str | None = None,
     keyframes: PathLike | None = None,
     mix: str | None = None,
-    speech: PathLike | None = None,
+    speech: PathLike | Waveform | None = None,
+    say: str | None = None,
+    speaking: dict[str, float] | None = None,
     driver: str | None = None,
     signal: Any = None,
     fps: float | None = None,
@@ -60,40 +63,43 @@ def open_signal(
     """Checks what was given, so that bad input is refused before any work.
 
     driver, signal: the name of any registered driver, and what it is driven by (a text is opened as the driver says).
-    text, emotion: what to do and how it feels, for `seconds` (4 when not given). Beside a video or a motion they move
-    the regions that `mix` gives to `text`; with `keep` (of a motion) or `keyframes` (a file) they fill in the rest.
+    speech, say: a recording, or words that a voice of this machine says; speaking: strengths of the speech driver.
+    text, emotion: what to do and how it feels, for `seconds` (4 when not given). Beside another signal they move the
+    regions that `mix` gives to `text`; with `keep` (of a motion) or `keyframes` (a file) they fill in the rest.
     fps: the rate wanted; motion_fps: that of a motion file which does not say; head: whose motion it is where a file
     does not say. Raises BadInput.
     """
     told = text is not None or emotion is not None
+    strengths = {name: value for name, value in (speaking or {}).items() if value != 1}
+    if strengths and speech is None and say is None:
+        raise BadInput(f"{', '.join(strengths)} goes with speech: a recording, or words to say")
     lasting = {} if seconds is None else {"duration": seconds}
     words = TextPrompt(text or "", emotion or "", **lasting) if told else None
     if words is None:
         _need_words(keep=keep, keyframes=keyframes, mix=text_regions(mix) or None)
     elif keep is not None or keyframes is not None:
         return _fill(
-            words, motion, keep, keyframes, motion_fps, head, [video, speech, driver, text_regions(mix) or None]
+            words, motion, keep, keyframes, motion_fps, head, [video, speech, say, driver, text_regions(mix) or None]
         )
-    elif any(other is not None for other in (video, motion, driver)):
+    elif any(other is not None for other in (video, motion, speech, say, driver)):
         base = open_signal(
-            video=video, motion=motion, speech=speech, driver=driver, signal=signal, fps=fps, motion_fps=motion_fps,
-            head=head,
+            video=video, motion=motion, speech=speech, say=say, speaking=speaking, driver=driver, signal=signal,
+            fps=fps, motion_fps=motion_fps, head=head,
         )  # fmt: skip
         return _with_words(base, words, text_regions(mix), head)
-    given = {"video": video, "motion": motion, "text": words, "speech": speech, "driver": driver}
+    given = {"video": video, "motion": motion, "text": words, "speech": speech, "say": say, "driver": driver}
     named = [name for name, value in given.items() if value is not None]
-    for name in ("text", "speech"):
-        if name in named and name not in registered(GROUP):
-            raise BadInput(f"driving by {name} is not built yet: drive with a video or a motion file")
     if len(named) != 1:
         got = " and ".join(named) or "none"
         raise BadInput(
-            f"expected one of video, motion or text (or a driver's name with its signal) to drive with, got {got}"
+            f"expected one of video, motion, text, speech or say (or a driver's name with its signal) to drive with, got {got}"
         )
     if (signal is None) != (driver is None):
         raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if motion is not None:
         return _open_motion(motion, fps, motion_fps, head)
+    if speech is not None or say is not None:
+        return _open_speech(speech, say, speaking or {})
     opened = _open_for(driver or named[0], signal if driver is not None else given[named[0]])
     if isinstance(opened.value, VideoClip):
         _check_rate("the video", opened.value.fps, fps)
@@ -163,6 +169,20 @@ def _open_for(driver: str, given: Any) -> Signal:
     return Signal(driver, value, facts)
 
 
+def _open_speech(speech: PathLike | Waveform | None, say: str | None, strengths: dict[str, float]) -> Signal:
+    """A recording, or words as the voice of this machine says them. BadInput."""
+    from ..drivers.speech import Spoken
+    from ..drivers.speech.voice import speak
+
+    if say is not None:
+        sound, voice = speak(say)
+        return Signal("speech", Spoken(sound, **strengths), {"kind": "speech", "say": say, "voice": voice})
+    if isinstance(speech, Waveform):
+        return Signal("speech", Spoken(speech, **strengths), {"kind": "speech"})
+    spoken = Spoken.open(speech, **strengths)  # type: ignore[arg-type]
+    return Signal("speech", spoken, {"kind": "speech", "file": str(speech)})
+
+
 def _open_motion(motion: PathLike | FlameSequence, fps: float | None, motion_fps: float | None, head: str) -> Signal:
     if isinstance(motion, FlameSequence):
         _check_rate("the motion", motion.fps, fps)
@@ -218,7 +238,7 @@ def driven_by(
     problems = list(dict.fromkeys(problems))
     driven = replace(driven, motion=motion, facts=facts, problems=problems, frame_problems=frames)
     if fps is not None:
-        asked = signal.value.duration if isinstance(signal.value, TextPrompt) else motion.duration
+        asked = motion.duration if signal.driver not in LASTING else signal.value.duration
         return _resampled(driven, fps, asked if seconds is None else min(asked, seconds))
     if signal.driver is not None:
         _check_rate(f"the motion of driver {signal.driver!r}", motion.fps, fps)
@@ -226,8 +246,8 @@ def driven_by(
 
 
 def _first(value: Any, seconds: float) -> Any:
-    """The first seconds of a video, alone or below a mix; anything else as it is."""
-    if isinstance(value, VideoClip):
+    """The first seconds of a video or of speech, alone or below a mix; anything else as it is."""
+    if hasattr(value, "first"):
         return value.first(seconds)
     if isinstance(value, Mixed) and isinstance(value.base, Source):
         return Mixed(Source(value.base.driver, _first(value.base.signal, seconds)), value.parts)

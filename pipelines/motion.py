@@ -26,6 +26,11 @@ def write_motion(
     keep: str | None = None,
     keyframes: PathLike | None = None,
     speech: PathLike | None = None,
+    say: str | None = None,
+    lips: float = 1.0,
+    head_motion: float = 1.0,
+    blinks: float = 1.0,
+    style_strength: float = 1.0,
     driver: str | None = None,
     driver_options: dict[str, dict[str, Any]] | None = None,
     signal: Any = None,
@@ -44,7 +49,10 @@ def write_motion(
     """
     check_file(output, ".npz")
     # Refuses what `animate` would refuse.
-    AnimateOptions(edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed)
+    asked = AnimateOptions(
+        edit=edit, mix=mix, seconds=seconds, fps=fps, motion_fps=motion_fps, seed=seed, lips=lips,
+        head_motion=head_motion, blinks=blinks, style_strength=style_strength,
+    )  # fmt: skip
     report = output.with_suffix(".json")
     check_writable(report)
     refuse_overwriting([video, speech, motion, keyframes, signal, *edit_files(edit), *mix_files(mix)], [output, report])
@@ -52,7 +60,8 @@ def write_motion(
     load = AnimatePipeline(head=head or HEAD, driver_options=driver_options or {}).driver
     opened = open_signal(
         video=video, motion=motion, text=text, emotion=emotion, seconds=seconds, keep=keep, keyframes=keyframes,
-        mix=mix, speech=speech, driver=driver, signal=signal, fps=fps, motion_fps=motion_fps, head=head or HEAD,
+        mix=mix, speech=speech, say=say, speaking=asked.speaking, driver=driver, signal=signal, fps=fps,
+        motion_fps=motion_fps, head=head or HEAD,
     )  # fmt: skip
     wanted = head or (opened.value.head if isinstance(opened.value, FlameSequence) else HEAD)
     check_edit(edit, wanted)

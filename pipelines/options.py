@@ -12,6 +12,7 @@ from typing import Any
 HEAD, GENERATOR, RASTERIZER = "open", "warp", "auto"
 MAPS = "depth,normal,flow"  # what `flamecast render` draws
 MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
+SPEAKING = ("lips", "head_motion", "blinks", "style_strength")  # strengths of the speech driver
 SMALLEST, LARGEST = 64, 4096  # px
 SLOWEST, FASTEST = 1, 240  # Hz, of a video
 
@@ -32,6 +33,10 @@ class AnimateOptions:
     seed: int = 0  # of everything random
     face: int = 0  # which face of the photo, counted from the largest
     motion_fps: float | None = None  # Hz, of a motion file that does not say its own
+    lips: float = 1.0  # of speech, 0 to 2: how far the mouth opens
+    head_motion: float = 1.0  # how far the head moves
+    blinks: float = 1.0  # how far blinks shut the lids
+    style_strength: float = 1.0  # brows, cheeks and gaze
 
     def __post_init__(self) -> None:
         from ..flame_motion.errors import BadInput
@@ -46,8 +51,16 @@ class AnimateOptions:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
         if self.seed < 0:
             raise BadInput(f"seed must be 0 or more, got {self.seed}")
+        for name, value in self.speaking.items():
+            if not 0 <= value <= 2:
+                raise BadInput(f"{name} must be 0 to 2, got {value:g}")
         _check_length(self.seconds, self.fps)
         _check_length(None, self.motion_fps, "motion_fps")
+
+    @property
+    def speaking(self) -> dict[str, float]:
+        """What is asked of the speech driver, by name."""
+        return {name: getattr(self, name) for name in SPEAKING}
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> AnimateOptions:

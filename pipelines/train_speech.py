@@ -17,8 +17,54 @@ if TYPE_CHECKING:
     from ..drivers.speech.data import Footage
 
 
-def train_speech_lips() -> list[Path]:
-    raise NotImplementedError
+def train_speech_lips(
+    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
+    *,
+    data: str = "footage",  # folder that `flamecast prepare speech` made
+    run: str = "runs/speech_lips",  # folder of checkpoints and logs; a run that stopped goes on from there
+    copies: int = 8,  # of each clip, in other voices and rooms
+    most: int = 10000,  # clips of one person
+    still: int = 400,  # sounds that nobody speaks in
+    steps: int = 2000,
+    batch: int = 32,
+    rate: float = 1e-3,
+    seed: int = 0,
+    without: str = "",  # people left out, for tests: names, separated by commas
+    features: str | None = None,  # folder of another speech encoder, of transformers; mel: log-mel
+    width: int = 192,
+    hidden: int = 24,
+    dropout: float = 0.3,
+    minutes: float | None = None,
+    precision: str = "auto",
+    accelerator: str = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
+) -> list[Path]:
+    """Trains the network of the mouth and writes its weights and card."""
+    command = command_of("speech-lips", train_speech_lips, locals())
+    from lightning.pytorch import seed_everything
+
+    from ..drivers.speech.articulation import Articulation, ArticulationConfig, save_articulation
+    from ..drivers.speech.audio_features import load_features
+    from ..drivers.speech.data import mouth_of
+    from ..drivers.speech.lips_module import LipsModule, WindowBatches, still_sounds, windows_of
+
+    began = time.time()
+    head, hears = load_head(), load_features(features)
+    mouth, clips = mouth_of(head), _clips(data, without, most)
+    whole = windows_of(_heard(clips, hears, copies, seed), mouth, still_sounds(hears, still, seed))
+    seed_everything(seed, verbose=False)
+    config = ArticulationConfig(hears.width, whole.face.shape[-1], width=width, hidden=hidden, dropout=dropout)
+    module = LipsModule(Articulation(config), mouth, steps, rate, seed)
+    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
+    fitted = fit(module, whole, partial(WindowBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
+    card = {
+        "what": "speech driver: the mouth", "head": head.id, "features": hears.name, "data": _told(clips, without),
+        "windows": len(whole.style), "command": command, "seed": seed,
+        "minutes": round((time.time() - began) / 60, 1), **fitted,
+    }  # fmt: skip
+    save_articulation(Path(output), module.network, card)
+    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
 
 
 def train_speech_head(

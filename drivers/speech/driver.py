@@ -75,7 +75,7 @@ class SpeechDriver:
             raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
         sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
         mouth = [
-            self._mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)
+            self.mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)
         ]
         player, beside = self._player(seed), []
         for window in windows(frames, FRAMES - CARRIED, 0):
@@ -108,13 +108,13 @@ class SpeechDriver:
             while player.done < ready:
                 more = player.window(sound, FRAMES - CARRIED, BESIDE)
                 beside = more if len(beside) == 0 else torch.cat([beside, more])
-            yield self._joined(self._mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
+            yield self._joined(self.mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
             beside, done = beside[ready - done :], ready
 
     def _player(self, seed: int) -> Player:
         return Player(self.beside, self.hears, seed=seed, steps=self.steps, guidance=self.guidance)
 
-    def _mouth(self, sound: Heard, start: int, stop: int, gain: float) -> Tensor:
+    def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [stop - start, 3 + E] of those frames."""
         first = max(start - self.lips.network.reach, -(-sound.origin // PER_FRAME))
         last = stop + self.lips.network.reach

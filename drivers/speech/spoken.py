@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,13 @@ class Spoken:
     def duration(self) -> float:
         """Seconds."""
         return self.sound.duration
+
+    def first(self, seconds: float) -> Spoken:
+        """What is said in the first seconds; the file's own sound ends with the picture."""
+        if seconds >= self.duration:
+            return self
+        count = max(round(seconds * self.sound.sample_rate), 1)
+        return replace(self, sound=Waveform(self.sound.samples[:count], self.sound.sample_rate))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], **controls: float) -> Spoken:

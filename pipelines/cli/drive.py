@@ -9,6 +9,7 @@ import typer
 
 from ..options import GENERATOR, HEAD, AnimateOptions
 from .options import (
+    Blinks,
     Camera,
     Config,
     DriverName,
@@ -19,19 +20,23 @@ from .options import (
     Fps,
     Framing,
     GeneratorOption,
+    HeadMotion,
     HeadName,
     Keep,
     Keyframes,
+    Lips,
     Mix,
     Mode,
     Motion,
     MotionFps,
     Photo,
+    Say,
     Seconds,
     Seed,
     SignalText,
     Size,
     Speech,
+    StyleStrength,
     Text,
     Video,
     Views,
@@ -53,6 +58,11 @@ def animate(
     keep: Keep = None,
     keyframes: Keyframes = None,
     speech: Speech = None,
+    say: Say = None,
+    lips: Lips = AnimateOptions.lips,
+    head_motion: HeadMotion = AnimateOptions.head_motion,
+    blinks: Blinks = AnimateOptions.blinks,
+    style_strength: StyleStrength = AnimateOptions.style_strength,
     driver: DriverName = None,
     signal: SignalText = None,
     driver_option: DriverOption = None,
@@ -73,7 +83,7 @@ def animate(
     seed: Seed = AnimateOptions.seed,
     config: Config = None,
 ) -> None:
-    """Animate PHOTO (or a portrait.npz) by words, a video or a motion file. Writes the video, and a JSON report."""
+    """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video, and a JSON report."""
     options = {key: value for key, value in locals().items() if key not in PIPELINES}
     options["edit"] = one_edit(edit)
     from ..animate import AnimatePipeline
@@ -84,7 +94,7 @@ def animate(
             head=head,
             generator=generator,
             generator_options=plugin_options("flamecast.generators", generator, generator_option),
-            driver_options=options_of_driver(driver, video, driver_option),
+            driver_options=options_of_driver(driver, video, speech, driver_option),
         )
         done = pipeline(photo, **options, progress=progress)
     tell(done)
@@ -99,6 +109,11 @@ def motion(
     keep: Keep = None,
     keyframes: Keyframes = None,
     speech: Speech = None,
+    say: Say = None,
+    lips: Lips = AnimateOptions.lips,
+    head_motion: HeadMotion = AnimateOptions.head_motion,
+    blinks: Blinks = AnimateOptions.blinks,
+    style_strength: StyleStrength = AnimateOptions.style_strength,
     driver: DriverName = None,
     signal: SignalText = None,
     driver_option: DriverOption = None,
@@ -120,6 +135,6 @@ def motion(
 
     with watched() as progress:
         done = write_motion(
-            output, **options, driver_options=options_of_driver(driver, video, driver_option), progress=progress
+            output, **options, driver_options=options_of_driver(driver, video, speech, driver_option), progress=progress
         )
     tell(done)

@@ -1,15 +1,44 @@
-"""`train`: making the models that come with flamecast, or others."""
+"""`prepare` and `train`: making the models that come with flamecast, or others."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Material(str, Enum):
+    """What to prepare."""
+
+    speech = "speech"
+
+
+def prepare(
+    what: Annotated[Material, typer.Argument(help="speech: sound and tracked faces of people who talk.")],
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
+) -> None:
+    """Make footage ready to train on: tracked, sound and picture aligned, checked. Run again, it goes on."""
+    from ..console import tell, watched
+    from ..prepare import prepare_speech
+    from .memory import keep_memory
+
+    keep_memory()
+    with watched() as progress:
+        done = prepare_speech(videos, output, progress)
+    tell(done)
+
+
 def train(
-    name: Annotated[str, typer.Argument(help="text-motion, text-emotion or text-evaluator.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="speech-lips, speech-head, speech-judge, text-motion, text-emotion or text-evaluator.",
+            show_default=False,
+        ),
+    ],
     changes: Annotated[list[str] | None, typer.Argument(help="Changes of its preset, key=value.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file instead of the preset.")] = None,
 ) -> None:

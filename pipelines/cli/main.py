@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .drive import animate, motion
-from .learn import train
+from .learn import prepare, train
 from .measure import bench, doctor, evaluate
 from .memory import give_memory_back
 from .show import export, fit, head_sheet, render
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, train, evaluate, bench, doctor):
+for _command in (animate, motion, fit, export, render, prepare, train, evaluate, bench, doctor):
     app.command()(_command)
 app.command(name="head")(head_sheet)
 

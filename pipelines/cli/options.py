@@ -23,7 +23,12 @@ Keep = Annotated[
     ),
 ]
 Keyframes = Annotated[Path | None, typer.Option(help="Keyframes (.json, as for --edit) that the words join.")]
-Speech = Annotated[Path | None, typer.Option(help="A recording of speech (not built yet).")]
+Speech = Annotated[Path | None, typer.Option(help="A recording of speech, any language: the mouth follows it.")]
+Say = Annotated[str | None, typer.Option(help="Words that a voice of this machine says (extra voice, or espeak-ng).")]
+Lips = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far the mouth opens.")]
+HeadMotion = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far the head moves.")]
+Blinks = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far blinks shut the lids.")]
+StyleStrength = Annotated[float, typer.Option(help="Of speech, 0 to 2: how much brows, cheeks and gaze do.")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
 Edit = Annotated[
@@ -103,11 +108,13 @@ def plugin_options(group: str, name: str, texts: list[str] | None) -> dict[str, 
     return options_from_text(load_plugin(group, name), texts, f"{group.rpartition('.')[2].removesuffix('s')} {name}")
 
 
-def options_of_driver(driver: str | None, video: Path | None, texts: list[str] | None) -> dict[str, dict[str, Any]]:
+def options_of_driver(
+    driver: str | None, video: Path | None, speech: Path | None, texts: list[str] | None
+) -> dict[str, dict[str, Any]]:
     """The options of the driver that is used, by its name."""
-    name = driver or ("video" if video is not None else None)
+    name = driver or ("video" if video is not None else "speech" if speech is not None else None)
     if not texts:
         return {}
     if name is None:
-        raise typer.BadParameter("--driver-option goes with --driver or --video")
+        raise typer.BadParameter("--driver-option goes with --driver, --video or --speech")
     return {name: plugin_options("flamecast.drivers", name, texts)}
