@@ -8,12 +8,12 @@ from pathlib import Path
 from ..configs.load import load_config
 from ..flame_motion import BadInput
 from ..flame_motion.files import PathLike
-from .train_speech import train_speech_head, train_speech_lips
+from .train_speech import train_speech_head, train_speech_judge, train_speech_lips
 from .train_text import train_evaluator, train_text
 
 TRAININGS: dict[str, Callable[..., list[Path]]] = {
     "text_motion": train_text, "text_emotion": train_text, "text_evaluator": train_evaluator,
-    "speech_lips": train_speech_lips, "speech_head": train_speech_head,
+    "speech_lips": train_speech_lips, "speech_head": train_speech_head, "speech_judge": train_speech_judge,
 }  # fmt: skip
 
 

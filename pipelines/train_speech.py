@@ -44,15 +44,16 @@ def train_speech_lips(
     command = command_of("speech-lips", train_speech_lips, locals())
     from lightning.pytorch import seed_everything
 
-    from ..drivers.speech.articulation import Articulation, ArticulationConfig, save_articulation
+    from ..drivers.speech.articulation import Articulation, ArticulationConfig
     from ..drivers.speech.audio_features import load_features
     from ..drivers.speech.data import mouth_of
     from ..drivers.speech.lips_module import LipsModule, WindowBatches, still_sounds, windows_of
+    from ..flame_motion.networks import save_network
 
     began = time.time()
     head, hears = load_head(), load_features(features)
     mouth, clips = mouth_of(head), _clips(data, without, most)
-    whole = windows_of(_heard(clips, hears, copies, seed), mouth, still_sounds(hears, still, seed))
+    whole = windows_of(heard_copies(clips, hears, copies, seed), mouth, still_sounds(hears, still, seed))
     seed_everything(seed, verbose=False)
     config = ArticulationConfig(hears.width, whole.face.shape[-1], width=width, hidden=hidden, dropout=dropout)
     module = LipsModule(Articulation(config), mouth, steps, rate, seed)
@@ -63,7 +64,7 @@ def train_speech_lips(
         "windows": len(whole.style), "command": command, "seed": seed,
         "minutes": round((time.time() - began) / 60, 1), **fitted,
     }  # fmt: skip
-    save_articulation(Path(output), module.network, card)
+    save_network(Path(output), module.network, card)
     return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
 
 
@@ -110,7 +111,7 @@ def train_speech_head(
     layout, mouth = Layout.of(head, CHANNELS), mouth_of(head)
     clips = _clips(data, without, most)
     windows: list[tuple[Tensor, Tensor]] = []
-    for clip, heard in _heard(clips, hears, copies, seed):
+    for clip, heard in heard_copies(clips, hears, copies, seed):
         windows += training_windows(clip.motion, heard, mouth, layout, hop)
     tokens, motions = [pair[0] for pair in windows], [pair[1] for pair in windows]
     mean, spread = spread_of(motions)
@@ -131,6 +132,53 @@ def train_speech_head(
     return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
 
 
+def train_speech_judge(
+    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
+    *,
+    data: str = "footage",  # folder that `flamecast prepare speech` made
+    run: str = "runs/speech_judge",
+    copies: int = 2,
+    most: int = 20,  # clips of one person
+    steps: int = 1500,
+    batch: int = 48,
+    rate: float = 1e-3,
+    seed: int = 1,
+    without: str = "",
+    width: int = 96,
+    space: int = 48,
+    minutes: float | None = None,
+    precision: str = "auto",
+    accelerator: str = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
+) -> list[Path]:
+    """Trains the lip-sync judge that `evaluate speech` measures with."""
+    command = command_of("speech-judge", train_speech_judge, locals())
+    from lightning.pytorch import seed_everything
+
+    from ..drivers.speech.audio_features import load_features
+    from ..drivers.speech.data import mouth_of
+    from ..drivers.speech.judge import Judge, JudgeConfig
+    from ..drivers.speech.judge_module import JudgeModule
+    from ..drivers.speech.lips_module import WindowBatches, windows_of
+    from ..flame_motion.networks import save_network
+
+    began = time.time()
+    hears, clips = load_features(), _clips(data, without, most)
+    whole = windows_of(heard_copies(clips, hears, copies, seed), mouth_of(load_head()), [])
+    seed_everything(seed, verbose=False)
+    module = JudgeModule(Judge(JudgeConfig(hears.width, width, space)), steps, rate)
+    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
+    fitted = fit(module, whole, partial(WindowBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
+    card = {
+        "what": "lip-sync judge, for evaluation only", "features": hears.name, "data": _told(clips, without),
+        "windows": len(whole.style), "command": command, "seed": seed,
+        "minutes": round((time.time() - began) / 60, 1), **fitted,
+    }  # fmt: skip
+    save_network(Path(output), module.judge, card)
+    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
+
+
 def _clips(folder: str, without: str, most: int) -> list[Footage]:
     """The clips of a folder but for some people, at most so many of each. BadInput when nothing is left."""
     from ..drivers.speech.data import load_footage
@@ -145,7 +193,7 @@ def _clips(folder: str, without: str, most: int) -> list[Footage]:
     return found
 
 
-def _heard(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator[tuple[Footage, Tensor]]:
+def heard_copies(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator[tuple[Footage, Tensor]]:
     """Each clip with the features of its sound, as it is and in so many other voices and rooms."""
     import numpy as np
     import torch

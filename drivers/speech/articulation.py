@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...flame_motion import BadInput, load_head
-from ...flame_motion.files import atomic_path, existing_file
+from ...flame_motion.networks import load_network
 from .data import Mouth, mouth_of
 
 TOUCH = 0.012  # of the eyes' distance: what is predicted nearer than so is a touch
@@ -104,29 +103,11 @@ def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:
     return closed + ((wanted - gap) / (close @ mouth.gaps)[:3].mean())[:, None] * close
 
 
-def save_articulation(path: Path, network: Articulation, card: dict[str, Any]) -> None:
-    """Writes PATH.safetensors in half precision and PATH.json, its card."""
-    from safetensors.torch import save
-
-    arrays = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(path.with_suffix(".safetensors")) as file:
-        Path(file).write_bytes(save(arrays))
-    with atomic_path(path.with_suffix(".json")) as file:
-        Path(file).write_text(json.dumps(card | {"network": asdict(network.config)}, indent=1) + "\n", encoding="utf-8")
-
-
 def load_articulation(path: Path, features: str) -> Speaking:
-    """Reads what `save_articulation` wrote. BadInput for files that do not fit each other, or other features."""
-    from safetensors.torch import load_file
-
-    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
-    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
+    """A trained mouth. BadInput for files that do not fit each other, or other features."""
+    network, card = load_network(
+        path, lambda sizes: Articulation(ArticulationConfig(**sizes | {"dilations": tuple(sizes["dilations"])}))
+    )
     if card.get("features") != features:
         raise BadInput(f"{path} was trained on the features {card.get('features')}, not on {features}")
-    try:
-        config = card["network"] | {"dilations": tuple(card["network"]["dilations"])}
-        network = Articulation(ArticulationConfig(**config))
-        network.load_state_dict({name: value.float() for name, value in arrays.items()})
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
-    return Speaking(network.eval().requires_grad_(False), card)
+    return Speaking(network, card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,19 +61,37 @@ class Evaluation(str, Enum):
     """What to evaluate."""
 
     text = "text"
+    speech = "speech"
 
 
 def evaluate(
-    what: Annotated[Evaluation, typer.Argument(help="text: the text driver, on wordings that no training saw.")],
-    samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64.", min=64)] = 512,
-    seed: Annotated[int, typer.Option(help="Of prompts and motions.", min=0)] = 0,
+    what: Annotated[
+        Evaluation,
+        typer.Argument(help="text: on wordings that no training saw; speech: on footage of `flamecast prepare speech`."),
+    ],
+    samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64 (text).", min=64)] = 512,
+    seed: Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)] = 0,
+    data: Annotated[Path | None, typer.Option(help="The folder of footage (speech).")] = None,
+    folds: Annotated[
+        int, typer.Option(help="Train so many times anew, each without a share of the people (speech); 0: as shipped.")
+    ] = 0,
+    steps: Annotated[int, typer.Option(help="Of those trainings.", min=1)] = 800,
+    features: Annotated[str | None, typer.Option(help="A speech encoder's folder, or `mel` (speech).")] = None,
+    motions: Annotated[Path | None, typer.Option(help="A folder to write each clip's motion to (speech).")] = None,
 ) -> None:
-    """Measure a model against held-out truth; prints one JSON object, the real row first."""
+    """Measure a model against held-out truth; prints one JSON object."""
     from json import dumps
 
     from ..console import watched
-    from ..evaluate import evaluate_text
+    from ..evaluate import evaluate_speech, evaluate_text
 
+    if what is Evaluation.speech and data is None:
+        raise typer.BadParameter("expected --data: the folder that `flamecast prepare speech` made")
     with watched() as progress:
-        found = evaluate_text(samples, seed, progress=progress)
+        if what is Evaluation.text:
+            found = evaluate_text(samples, seed, progress=progress)
+        else:
+            found = evaluate_speech(
+                str(data), folds=folds, steps=steps, features=features, motions=motions, seed=seed, progress=progress
+            )
     typer.echo(dumps(found, indent=1))
