@@ -11,6 +11,7 @@ from ..flame_motion.edit import mix
 from ..flame_motion.edit.regions import find_region
 from ..flame_motion.transfer import rest_of
 from .registry import Driver, load_driver
+from .speech.articulation import tinted
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +26,14 @@ class Source:
 class Mixed:
     """Signals on one clock: `base` says how long, whose head, and all that no part moves.
 
-    parts: by region of the face (`mouth`, `head+gaze`, …); each replaces what stands before it. A text lasts as long as
-    the base. The same Source under two regions is driven once.
+    parts: by region of the face (`mouth`, `head+gaze`, …); each replaces what stands before it. feeling: its mouth's
+    shape is laid over a base that speaks, whose lips still meet where they met. A text lasts as long as the base. The
+    same Source in two places is driven once.
     """
 
     base: Source | FlameSequence
     parts: Mapping[str, Source | FlameSequence] = field(default_factory=dict)
+    feeling: Source | None = None
 
     def __post_init__(self) -> None:
         """BadInput for an unknown region, or for parts that are none."""
@@ -56,11 +59,15 @@ class MixDriver:
         base = self._drive(signal.base, seed, progress)
         found: dict[int, Driven] = {}
         parts: dict[str, Driven] = {}
-        for name, part in signal.parts.items():
+        felt = {} if signal.feeling is None else {FEELING: signal.feeling}
+        for name, part in {**signal.parts, **felt}.items():
             if id(part) not in found:
                 found[id(part)] = self._drive(_lasting(part, base.motion.duration), seed, progress)
             parts[name] = found[id(part)]
-        motion = mix(base.motion, {name: driven.motion for name, driven in parts.items()})
+        spoken = base.motion
+        if FEELING in parts:
+            spoken = tinted(spoken, parts.pop(FEELING).motion)
+        motion = mix(spoken, {name: driven.motion for name, driven in parts.items()})
         problems = [*base.problems, *(sentence for driven in found.values() for sentence in driven.problems)]
         sounds = [driven.sound for driven in (base, *found.values()) if driven.sound is not None]
         facts = base.facts | {"parts": {name: driven.facts for name, driven in parts.items()}}

@@ -137,12 +137,15 @@ def _fill(
 
 def _with_words(base: Signal, words: TextPrompt, regions: list[str], head: str) -> Signal:
     """A signal of which words move some regions: the head and gaze by what is done, the face by what is felt."""
-    source = Source("text", words)
+    source, feeling = Source("text", words), None
+    if not regions and base.driver == "speech":  # speech has the mouth: a feeling only shapes it
+        regions = [name for name, said in (("head+gaze", words.motion), ("upper", words.emotion)) if said.strip()]
+        feeling = source if words.emotion.strip() else None
     if not regions:
         regions = [name for name, said in (("head+gaze", words.motion), ("face", words.emotion)) if said.strip()]
     below = _as_motion(base, head) if base.driver is None else Source(base.driver, base.value)
     facts = {**base.facts, "text": words.motion, "emotion": words.emotion, "text_moves": regions}
-    return Signal("mix", Mixed(below, dict.fromkeys(regions, source)), facts, base.problems)
+    return Signal("mix", Mixed(below, dict.fromkeys(regions, source), feeling), facts, base.problems)
 
 
 def _as_motion(signal: Signal, head: str) -> FlameSequence:
@@ -238,7 +241,9 @@ def driven_by(
     problems = list(dict.fromkeys(problems))
     driven = replace(driven, motion=motion, facts=facts, problems=problems, frame_problems=frames)
     if fps is not None:
-        asked = motion.duration if signal.driver not in LASTING else signal.value.duration
+        base = signal.value.base if isinstance(signal.value, Mixed) else Source(signal.driver or "", signal.value)
+        lasting = isinstance(base, Source) and base.driver in LASTING
+        asked = signal.value.duration if lasting else motion.duration
         return _resampled(driven, fps, asked if seconds is None else min(asked, seconds))
     if signal.driver is not None:
         _check_rate(f"the motion of driver {signal.driver!r}", motion.fps, fps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...flame_motion import BadInput, load_head
+from ...flame_motion import BadInput, FlameSequence, load_head
 from ...flame_motion.networks import load_network
 from .data import Mouth, mouth_of
 
+WIDE = 0.06  # of the eyes' distance: a mouth as open as that takes all of a feeling's shape
 TOUCH = 0.012  # of the eyes' distance: what is predicted nearer than so is a touch
 
 
@@ -101,6 +102,21 @@ def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:
     closed[:, 0] = closed[:, 0].clamp(min=0)
     gap = (closed @ mouth.gaps)[:, :3].mean(1)
     return closed + ((wanted - gap) / (close @ mouth.gaps)[:3].mean())[:, None] * close
+
+
+def tinted(speech: FlameSequence, feeling: FlameSequence) -> FlameSequence:
+    """Speech with the mouth's shape of a feeling laid over it; two motions of the built-in head, of one length.
+
+    The jaw stays the speech's. The feeling parts the lips as far as the speech has opened them, and not at all where
+    it has them shut: a smile says p, b and m with closed lips.
+    """
+    mouth = mouth_of(load_head())
+    gap = (mouth.face(speech) @ mouth.gaps)[:, :3].mean(1)
+    shape = feeling.expression @ mouth.lower.T
+    parted = (shape @ mouth.gaps[3:])[:, :3].mean(1)
+    too_far = parted * (1 - (gap / WIDE).clamp(0, 1))
+    closing = mouth.closing / (mouth.closing @ mouth.gaps)[:3].mean()
+    return replace(speech, expression=speech.expression + shape - too_far[:, None] * closing[3:])
 
 
 def load_articulation(path: Path, features: str) -> Speaking:
