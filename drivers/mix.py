@@ -74,7 +74,8 @@ class MixDriver:
         rest = None
         if any(driven.rest is not None for driven in (base, *found.values())):
             rest = mix(_rest(base), {name: _rest(driven) for name, driven in parts.items()})
-        return Driven(motion, facts, sounds[0] if sounds else None, problems, base.frame_problems, rest)
+        speaks = any(driven.lips_meet for driven in (base, *parts.values()))
+        return Driven(motion, facts, sounds[0] if sounds else None, problems, base.frame_problems, rest, speaks)
 
     def _drive(self, source: Source | FlameSequence, seed: int, progress: Progress | None) -> Driven:
         if isinstance(source, FlameSequence):

@@ -32,6 +32,7 @@ class Driven:
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
     rest: FlameSequence | None = None  # the frame that the motion is counted from; None: its own (`transfer.rest_of`)
+    lips_meet: bool = False  # it speaks: where its lips are shut, so are a portrait's that smiles with its teeth
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):

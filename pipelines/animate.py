@@ -18,6 +18,7 @@ from ..drivers.registry import Driver, load_driver
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
+from ..flame_motion.mouth import lips_shut
 from ..flame_motion.plugins import load_plugin, option_names
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.transfer import drive, shows_driver
@@ -253,7 +254,8 @@ def _report_path(output: PathLike) -> Path:
 
 def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions) -> FlameSequence:
     """The portrait's own motion: driven, then edited."""
-    motion = drive(portrait.pose, driven.motion, asked.mode, driven.rest)  # type: ignore[arg-type]
+    source = lips_shut(portrait.pose) if driven.lips_meet and asked.mode == "relative" else portrait.pose
+    motion = drive(source, driven.motion, asked.mode, driven.rest)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 

@@ -143,8 +143,9 @@ class _Recorder:
 def _aligned(clips: list[Footage], progress: Progress | None) -> Iterator[tuple[Footage, float, float]]:
     """Each clip with how much later its picture lies on the sound's clock than it says, and how well it then fits."""
     from ..drivers.speech.audio_features import Heard
-    from ..drivers.speech.data import correlation, mouth_of, offset_of
+    from ..drivers.speech.data import correlation, offset_of
     from ..drivers.speech.driver import SpeechDriver
+    from ..flame_motion.mouth import mouth_of
 
     driver, gaps = SpeechDriver(), mouth_of(load_head()).gaps
     made, own = [], []

@@ -46,8 +46,8 @@ def train_speech_lips(
 
     from ..drivers.speech.articulation import Articulation, ArticulationConfig
     from ..drivers.speech.audio_features import load_features
-    from ..drivers.speech.data import mouth_of
     from ..drivers.speech.lips_module import LipsModule, WindowBatches, still_sounds, windows_of
+    from ..flame_motion.mouth import mouth_of
     from ..flame_motion.networks import save_network
 
     began = time.time()
@@ -98,11 +98,11 @@ def train_speech_head(
     from lightning.pytorch import seed_everything
 
     from ..drivers.speech.audio_features import load_features
-    from ..drivers.speech.data import mouth_of
     from ..drivers.speech.head_motion import CHANNELS, PATCH, training_windows
     from ..flame_motion.diffusion import DenoiserConfig, MotionDenoiser
     from ..flame_motion.diffusion.module import DiffusionModule, LengthBatches, collate
     from ..flame_motion.diffusion.weights import Trained, save_weights, spread_of
+    from ..flame_motion.mouth import mouth_of
     from ..flame_motion.packing import Layout
 
     began = time.time()
@@ -157,10 +157,10 @@ def train_speech_judge(
     from lightning.pytorch import seed_everything
 
     from ..drivers.speech.audio_features import load_features
-    from ..drivers.speech.data import mouth_of
     from ..drivers.speech.judge import Judge, JudgeConfig
     from ..drivers.speech.judge_module import JudgeModule
     from ..drivers.speech.lips_module import WindowBatches, windows_of
+    from ..flame_motion.mouth import mouth_of
     from ..flame_motion.networks import save_network
 
     began = time.time()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...flame_motion import BadInput, FlameSequence, load_head
+from ...flame_motion.mouth import Mouth, mouth_of
 from ...flame_motion.networks import load_network
-from .data import Mouth, mouth_of
 
 WIDE = 0.06  # of the eyes' distance: a mouth as open as that takes all of a feeling's shape
 TOUCH = 0.012  # of the eyes' distance: what is predicted nearer than so is a touch
@@ -42,7 +42,9 @@ class Articulation(nn.Module):
         self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.style = nn.Linear(1, width)
         self.blocks = nn.ModuleList(_Block(width, config.kernel, step, config.dropout) for step in config.dilations)
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.hidden))
+        self.leave = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.hidden)
+        )
         self.mouth = nn.Linear(config.hidden, config.out)
         self.drop = nn.Dropout1d(config.dropout)  # whole channels: neighbours in time would tell what was dropped
 
@@ -97,11 +99,10 @@ def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:
     """
     gap = (face @ mouth.gaps)[:, :3].mean(1)
     wanted = ((gap - touch) * 1.5).clamp(min=0).minimum(gap.clamp(min=0))
-    close = mouth.closing
-    closed = face.clone()
-    closed[:, 0] = closed[:, 0].clamp(min=0)
-    gap = (closed @ mouth.gaps)[:, :3].mean(1)
-    return closed + ((wanted - gap) / (close @ mouth.gaps)[:3].mean())[:, None] * close
+    jaw = torch.cat([face[:, :1].clamp(min=0), face[:, 1:3]], 1)
+    closed = torch.cat([jaw, face[:, 3:]], 1)
+    too_far = (closed @ mouth.gaps)[:, :3].mean(1) - wanted
+    return torch.cat([jaw, face[:, 3:] + too_far[:, None] * mouth.closing], 1)
 
 
 def tinted(speech: FlameSequence, feeling: FlameSequence) -> FlameSequence:
@@ -111,12 +112,10 @@ def tinted(speech: FlameSequence, feeling: FlameSequence) -> FlameSequence:
     it has them shut: a smile says p, b and m with closed lips.
     """
     mouth = mouth_of(load_head())
-    gap = (mouth.face(speech) @ mouth.gaps)[:, :3].mean(1)
     shape = feeling.expression @ mouth.lower.T
     parted = (shape @ mouth.gaps[3:])[:, :3].mean(1)
-    too_far = parted * (1 - (gap / WIDE).clamp(0, 1))
-    closing = mouth.closing / (mouth.closing @ mouth.gaps)[:3].mean()
-    return replace(speech, expression=speech.expression + shape - too_far[:, None] * closing[3:])
+    too_far = parted * (1 - (mouth.gap(speech) / WIDE).clamp(0, 1))
+    return replace(speech, expression=speech.expression + shape + too_far[:, None] * mouth.closing)
 
 
 def load_articulation(path: Path, features: str) -> Speaking:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +20,9 @@ RATE = 50  # features a second; the k-th is centred at k / RATE seconds
 STEP = SAMPLE_RATE // RATE  # samples
 PER_FRAME = 2  # features a frame of motion
 WEIGHTS = Path(__file__).parent / "weights" / "whisper_base"
-FLOOR = -6.0  # log10 of mel power; Whisper's own floor hangs on the loudest moment of the clip, which a stream waits for
+FLOOR = (
+    -6.0
+)  # log10 of mel power; Whisper's own floor hangs on the loudest moment of the clip, which a stream waits for
 HELD = 75.0  # where slow waves of the positions stand: near a sound's beginning
 CHUNK = 1500  # features computed at once: 30 s
 

@@ -81,7 +81,9 @@ def _codec(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             stream.bit_rate = bits
         frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32).clip(-1, 1), format="fltp", layout="mono")
         frame.sample_rate = SAMPLE_RATE
-        fifo = av.AudioResampler(stream.codec_context.format, "mono", rate, frame_size=stream.codec_context.frame_size or 1024)
+        fifo = av.AudioResampler(
+            stream.codec_context.format, "mono", rate, frame_size=stream.codec_context.frame_size or 1024
+        )
         for part in [*fifo.resample(frame), *fifo.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))

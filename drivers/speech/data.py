@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +10,7 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import BadInput, FlameSequence, load_head, rotations
-from ...flame_motion.edit.regions import find_region, split_axes
 from ...flame_motion.files import PathLike
-from ...flame_motion.heads import Head
 from ...flame_motion.npz import load_arrays, save_arrays
 from ...flame_motion.packing import Layout
 from ...flame_motion.transfer import rest_of
@@ -23,8 +19,6 @@ from .audio_features import PER_FRAME, RATE, SAMPLE_RATE
 FPS = RATE / PER_FRAME
 # MediaPipe's landmarks: pairs of the inner lips (middle, left, right), the corners, the outer corners of the eyes.
 GAPS, CORNERS, EYES = ((13, 14), (82, 87), (312, 317)), (61, 291), (33, 263)
-MARKS = ((62, 66), (61, 67), (63, 65))  # the same three pairs in the 68 landmarks
-MARK_CORNERS, MARK_EYES = (48, 54), (36, 45)
 SHUT = 0.02  # of the eyes' distance: lips that close nearer than so touch
 WHOLE = ("expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
 
@@ -82,7 +76,9 @@ def load_footage(folder: PathLike) -> list[Footage]:
     """All clips that `flamecast prepare speech` left in a folder, in order of name. BadInput when there is none."""
     paths = sorted(Path(folder).glob("*.npz"))
     if not paths:
-        raise BadInput(f"{folder}: expected a folder with footage; make one: flamecast prepare speech VIDEOS -o {folder}")
+        raise BadInput(
+            f"{folder}: expected a folder with footage; make one: flamecast prepare speech VIDEOS -o {folder}"
+        )
     return [Footage.load(path) for path in paths]
 
 
@@ -152,52 +148,6 @@ def filled(values: np.ndarray) -> np.ndarray:
     """Columns [T, C] with what is not finite bridged in time."""
     known, at = np.isfinite(values).all(1), np.arange(len(values))
     return np.stack([np.interp(at, at[known], column[known]) for column in values.T], 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Mouth:
-    """How jaw and expression [3 + E] move the mouth of a head at rest, to first order: what losses go through."""
-
-    points: Tensor  # [3 + E, 29 * 3] m a unit: 20 landmarks of the mouth and 9 of the chin
-    gaps: Tensor  # [3 + E, 4] by the eyes' distance: the three gaps and the width
-    lower: Tensor  # [E, E] expression to the part of it that moves the lower face alone
-    closing: Tensor  # [3 + E] what brings the lips together without the jaw
-
-    def face(self, motion: FlameSequence) -> Tensor:
-        """Jaw and lower face [T, 3 + E] of a motion counted from its rest."""
-        return torch.cat([motion.jaw, motion.expression @ self.lower.T], 1)
-
-
-@lru_cache(maxsize=4)
-def mouth_of(head: Head) -> Mouth:
-    """The first-order mouth of a head."""
-    unit, turn = 1.0, 0.1  # of an expression; rad
-    size = head.expression.shape[-1]
-    moves = torch.cat([torch.eye(3) * turn, torch.zeros(size, 3)]), torch.cat([torch.zeros(3, size), torch.eye(size)])
-    still = FlameSequence.neutral(3 + size, FPS, head)
-    posed = head.landmarks(replace(still, jaw=moves[0], expression=moves[1] * unit))
-    rest = head.landmarks(still)
-    steps = torch.cat([torch.full((3,), turn), torch.full((size,), unit)])[:, None]
-    eyes = (rest[0, MARK_EYES[0]] - rest[0, MARK_EYES[1]]).norm()
-    pairs = torch.tensor([*MARKS, MARK_CORNERS])
-    apart, before = (at[:, pairs[:, 0]] - at[:, pairs[:, 1]] for at in (posed, rest))
-    # Gaps open along y, and may be below 0 where lips press; the width is along x.
-    gaps = torch.cat([(apart - before)[:, :3, 1], (apart - before)[:, 3:, 0].abs() * _sign(apart, before)], 1) / eyes
-    some = [*range(48, 68), *range(4, 13)]
-    moved = (posed[:, some] - rest[:, some]).flatten(1)
-    closing = torch.zeros(3 + size)
-    closing[3 + head.expression_names.index("mouthClose")] = 1.0
-    return Mouth(moved / steps, gaps / steps, split_axes(head, find_region("lower").areas), closing)
-
-
-def _sign(apart: Tensor, before: Tensor) -> Tensor:
-    """Whether the corners went apart [N, 1]."""
-    return (apart[:, 3:, 0].abs() - before[:, 3:, 0].abs()).sign()
-
-
-def speakers(clips: Sequence[Footage]) -> list[str]:
-    """Whose clips they are, each once, in order of name."""
-    return sorted({clip.speaker for clip in clips})
 
 
 def offset_of(clip: Footage, made: Tensor) -> tuple[float, float]:

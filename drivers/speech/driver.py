@@ -74,9 +74,7 @@ class SpeechDriver:
         if spoken.duration > LONGEST:
             raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
         sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
-        mouth = [
-            self.mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)
-        ]
+        mouth = [self.mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)]
         player, beside = self._player(seed), []
         for window in windows(frames, FRAMES - CARRIED, 0):
             beside.append(player.window(sound, window.stop - window.start, window.keep - window.start))
@@ -88,9 +86,12 @@ class SpeechDriver:
             spoken.sound if spoken.path is None else spoken.path,
             list(spoken.problems),
             rest=FlameSequence.neutral(1, FPS, self.head),
+            lips_meet=True,
         )
 
-    def stream(self, chunks: Iterable[Waveform], *, seed: int = 0, like: Spoken | None = None) -> Iterator[FlameSequence]:
+    def stream(
+        self, chunks: Iterable[Waveform], *, seed: int = 0, like: Spoken | None = None
+    ) -> Iterator[FlameSequence]:
         """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
 
         A frame has heard at least `AHEAD` frames of sound after its own, the head at most so much: but for what they

@@ -8,8 +8,9 @@ import torch
 
 from ...flame_motion import BadInput, FlameSequence, Waveform, load_head
 from ...flame_motion.files import existing_file
+from ...flame_motion.mouth import mouth_of
 from ...flame_motion.npz import load_arrays
-from .data import FPS, Footage, between, mouth_of
+from .data import FPS, Footage, between
 from .spoken import heard
 
 # What each of the rig's shapes means on our head: axis and share. Corrective shapes (…Fix, …Open) and its tongue have
@@ -70,5 +71,3 @@ def facegood_footage(path: Path, speaker: str) -> Footage:
     gaps = torch.cat([motion.jaw, motion.expression], 1) @ mouth.gaps
     gaps[:, :3].clamp_(min=0)
     return Footage(path.stem, speaker, sound, motion, gaps, torch.ones(frames, dtype=torch.bool))
-
-

@@ -13,9 +13,9 @@ from ...flame_motion import FlameSequence
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained
 from ...flame_motion.mirror import mirrored
+from ...flame_motion.mouth import Mouth
 from ...flame_motion.packing import Layout
 from .audio_features import PER_FRAME, AudioFeatures, Heard
-from .data import Mouth
 
 CHANNELS = ("neck", "translation", "eyes", "eyelids", "expression")
 FRAMES = 150  # of a window

@@ -13,11 +13,11 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...flame_motion import FlameSequence
+from ...flame_motion.mouth import Mouth
 from .articulation import Articulation
 from .audio_features import PER_FRAME, SAMPLE_RATE, AudioFeatures, Heard
 from .augment import chords
-from .data import FPS, SHUT, Footage, Mouth
+from .data import FPS, SHUT, Footage
 
 FRAMES = 75  # of a window
 USUAL = 0.06  # spread of the gap between the lips of people who talk, by the eyes' distance

@@ -62,12 +62,12 @@ class Spoken:
         samples = None if track is None else track.mono(first_picture(path), SAMPLE_RATE)
         if samples is None:
             what = "its sound is in a format that cannot be decoded here" if tracks else "there is no sound in it"
-            raise BadInput(f"the recording {path}: {what}; give a WAV, FLAC, MP3, OGG or M4A file, or a video with sound")
+            raise BadInput(
+                f"the recording {path}: {what}; give a WAV, FLAC, MP3, OGG or M4A file, or a video with sound"
+            )
         sound = Waveform(samples, SAMPLE_RATE)
         if sound.duration < SHORTEST:
-            raise BadInput(
-                f"the recording {path} lasts {sound.duration:.2f} s, expected {SHORTEST:g} s or more"
-            )
+            raise BadInput(f"the recording {path} lasts {sound.duration:.2f} s, expected {SHORTEST:g} s or more")
         quiet = float(np.abs(samples).max()) < 1e-3
         notes = [f"the recording {path} is silent: the mouth stays shut"] if quiet else []
         return cls(sound, path=path, problems=notes, **controls)

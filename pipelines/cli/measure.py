@@ -67,7 +67,9 @@ class Evaluation(str, Enum):
 def evaluate(
     what: Annotated[
         Evaluation,
-        typer.Argument(help="text: on wordings that no training saw; speech: on footage of `flamecast prepare speech`."),
+        typer.Argument(
+            help="text: on wordings that no training saw; speech: on footage of `flamecast prepare speech`."
+        ),
     ],
     samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64 (text).", min=64)] = 512,
     seed: Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)] = 0,

@@ -13,11 +13,12 @@ from torch import Tensor
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.articulation import Articulation, ArticulationConfig, Speaking
 from ...drivers.speech.audio_features import SAMPLE_RATE, AudioFeatures, Heard, load_features
-from ...drivers.speech.data import FPS, SHUT, Footage, Mouth, correlation, load_footage, mouth_of
+from ...drivers.speech.data import FPS, SHUT, Footage, correlation, load_footage
 from ...drivers.speech.driver import WEIGHTS
 from ...drivers.speech.judge import Judge, JudgeConfig, load_judge, told_apart
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.files import PathLike
+from ...flame_motion.mouth import Mouth, mouth_of
 
 LAGS = 4  # frames either way that the best correlation is looked for in
 MANY = 100  # clips: a person with more of them is trained on, and never tested
@@ -59,7 +60,13 @@ def evaluate_speech(
     if motions is not None:
         for one in found:
             _motion(one).save(Path(motions) / f"{one.clip.name}.npz")
-    return {"folds": folds, "features": hears.name, "clips": len(rows), "mean": _mean(list(rows.values())), "each": rows}
+    return {
+        "folds": folds,
+        "features": hears.name,
+        "clips": len(rows),
+        "mean": _mean(list(rows.values())),
+        "each": rows,
+    }
 
 
 def people_in_folds(clips: list[Footage], folds: int) -> list[list[str]]:
@@ -88,7 +95,10 @@ def _cross_validated(
     for fold, people in enumerate(people_in_folds(clips, folds)):
         seed_everything(seed, verbose=False)
         others = windows_of([pair for pair in heard if pair[0].speaker not in people], mouth, still)
-        speaking, judge = Articulation(ArticulationConfig(hears.width, others.face.shape[-1])), Judge(JudgeConfig(hears.width))
+        speaking, judge = (
+            Articulation(ArticulationConfig(hears.width, others.face.shape[-1])),
+            Judge(JudgeConfig(hears.width)),
+        )
         _train(LipsModule(speaking, mouth, steps, seed=seed), others, steps, seed)
         _train(JudgeModule(judge, steps), others, steps, seed)
         lips = Speaking(speaking.eval().requires_grad_(False), {})
