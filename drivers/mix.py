@@ -22,6 +22,9 @@ class Source:
     signal: Any
 
 
+FEELING = "feeling"
+
+
 @dataclass(frozen=True, eq=False)
 class Mixed:
     """Signals on one clock: `base` says how long, whose head, and all that no part moves.

@@ -92,7 +92,8 @@ def open_signal(
     if len(named) != 1:
         got = " and ".join(named) or "none"
         raise BadInput(
-            f"expected one of video, motion, text, speech or say (or a driver's name with its signal) to drive with, got {got}"
+            f"expected one of video, motion, text, speech or say (or a driver's name with its signal) to drive with, "
+            f"got {got}"
         )
     if (signal is None) != (driver is None):
         raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
@@ -172,7 +173,7 @@ def _open_for(driver: str, given: Any) -> Signal:
     return Signal(driver, value, facts)
 
 
-def _open_speech(speech: PathLike | Waveform | None, say: str | None, strengths: dict[str, float]) -> Signal:
+def _open_speech(speech: PathLike | Waveform | None, say: str | None, strengths: dict[str, Any]) -> Signal:
     """A recording, or words as the voice of this machine says them. BadInput."""
     from ..drivers.speech import Spoken
     from ..drivers.speech.voice import speak

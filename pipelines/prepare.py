@@ -126,12 +126,13 @@ class _Recorder:
     """A detector that keeps the landmarks [478, 3] px of each frame, NaN without a face."""
 
     def __init__(self, detector: Any) -> None:
-        self.detector, self.seen = detector, []
+        self.detector = detector
+        self.seen: list[np.ndarray] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.detector, name)
 
-    def track(self, frames: Iterable[np.ndarray], fps: float) -> Iterator[Face | None]:
+    def track(self, frames: Iterable[np.ndarray], fps: float = 25.0) -> Iterator[Face | None]:
         """The faces of a clip, as the detector finds them."""
         from ..flame_motion.tracking.landmarks import POINTS
 

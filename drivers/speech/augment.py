@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import signal
 
-from .audio_features import SAMPLE_RATE, STEP
+from .audio_features import SAMPLE_RATE
 from .data import FPS, Footage, between
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -35,7 +35,8 @@ def faster(clip: Footage, rate: float) -> Footage:
     sound = signal.resample(clip.samples.numpy(), round(len(clip.samples) / rate))
     return replace(
         clip, samples=torch.from_numpy(sound.astype(np.float32)).clamp(-1, 1), mouth=between(clip.mouth, times),
-        motion=clip.motion.sample(times.double(), FPS), seen=clip.seen[times.round().long().clamp(max=len(clip.seen) - 1)],
+        motion=clip.motion.sample(times.double(), FPS),
+        seen=clip.seen[times.round().long().clamp(max=len(clip.seen) - 1)],
     )  # fmt: skip
 
 
@@ -94,7 +95,10 @@ def _codec(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _aligned(np.concatenate(parts), samples)
 
 
-CODECS = (("libmp3lame", "mp3", 16000, 24000), ("libopus", "ogg", 16000, 12000), ("pcm_mulaw", "wav", 8000, 0), ("aac", "adts", 16000, 24000))  # fmt: skip
+CODECS = (  # by ffmpeg's names: codec, container, Hz, bits a second
+    ("libmp3lame", "mp3", 16000, 24000), ("libopus", "ogg", 16000, 12000), ("pcm_mulaw", "wav", 8000, 0),
+    ("aac", "adts", 16000, 24000),
+)  # fmt: skip
 
 
 def _aligned(late: np.ndarray, samples: np.ndarray) -> np.ndarray:
@@ -144,4 +148,3 @@ def _mixed(samples: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarra
 CHANGES: tuple[tuple[Change, float], ...] = (
     (_pitch, 1.0), (_room, 1.0), (_noise, 1.2), (_music, 0.5), (_microphone, 1.0), (_codec, 0.7),
 )  # fmt: skip
-assert SAMPLE_RATE % STEP == 0

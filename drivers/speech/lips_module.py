@@ -83,11 +83,12 @@ def windows_of(heard: Iterable[tuple[Footage, Tensor]], mouth: Mouth, still: lis
     names = [part[5] for part in parts]
     pad = lambda value, most: F.pad(value, (0, 0, 0, most - len(value)))  # noqa: E731
     return Windows(
-        torch.stack([pad(part[0].half(), PER_FRAME * FRAMES) for part in parts]),
-        *(torch.stack([pad(part[k], FRAMES) for part in parts]) for k in (1, 2)),
-        torch.stack([F.pad(part[3], (0, FRAMES - len(part[3]))) for part in parts]),
-        torch.tensor([part[4] for part in parts]),
-        torch.tensor([names.count(name) ** -0.5 for name in names]),
+        features=torch.stack([pad(part[0].half(), PER_FRAME * FRAMES) for part in parts]),
+        mouth=torch.stack([pad(part[1], FRAMES) for part in parts]),
+        face=torch.stack([pad(part[2], FRAMES) for part in parts]),
+        seen=torch.stack([F.pad(part[3], (0, FRAMES - len(part[3]))) for part in parts]),
+        style=torch.tensor([part[4] for part in parts]),
+        share=torch.tensor([names.count(name) ** -0.5 for name in names]),
     )
 
 
@@ -125,7 +126,7 @@ class LipsModule(LightningModule):
         return loss
 
     def loss(self, made: Tensor, batch: Windows) -> Tensor:
-        """Where the skin of the mouth is and how fast; gaps and width as the picture shows them; shut lips count double.
+        """Where the skin of the mouth is and how fast, and the gaps as the picture shows them; shut lips count double.
 
         made: jaw and lower face [B, T, 3 + E].
         """

@@ -1,4 +1,4 @@
-"""Words spoken by a voice of this machine: hibari (extra `voice`; English), or else espeak-ng. Nothing is downloaded."""
+"""Words spoken by a voice of this machine: hibari (extra `voice`; English), or espeak-ng. Nothing is downloaded."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class SoundTrack:
                 yield block[:, dropped:]
 
     def mono(self, start: float | None = None, rate: int | None = None) -> np.ndarray | None:
-        """The whole track, [N] float32 -1..1 at `rate` (its own), channels averaged; None when nothing is left of it."""
+        """The whole track, [N] float32 at `rate` (None: its own), channels averaged; None when nothing is left."""
         # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
         parts = [block.mean(0) for block in self.blocks(rate=rate, start=start)]
         return np.concatenate(parts).clip(-1, 1) if parts else None

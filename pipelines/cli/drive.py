@@ -83,7 +83,7 @@ def animate(
     seed: Seed = AnimateOptions.seed,
     config: Config = None,
 ) -> None:
-    """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video, and a JSON report."""
+    """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video and a report."""
     options = {key: value for key, value in locals().items() if key not in PIPELINES}
     options["edit"] = one_edit(edit)
     from ..animate import AnimatePipeline

@@ -1,4 +1,4 @@
-"""`flamecast evaluate speech`: the mouth that sound makes beside the mouth that spoke, on people it was not trained on."""
+"""`flamecast evaluate speech`: the mouth that sound makes beside the mouth that spoke."""
 
 from __future__ import annotations
 
@@ -143,14 +143,15 @@ def _row(one: Mouths, mouth: Mouth) -> dict[str, Any]:
         "speaker": one.clip.speaker, "r_opening": correlation(real[seen, 0], made[seen, 0]),
         "r_width": correlation(real[seen, 3], made[seen, 3]), "r_loudness": _loudness(one.clip, frames),
         "lag": int(np.argmax(lags)) - LAGS, "amplitude": float(made[seen, 0].std() / real[seen, 0].std()),
-        "closed": _share([bool((made[max(k - 1, 0) : k + 2, 0] < SHUT).any()) for k in touches]), "closures": len(touches),
+        "closed": _share([bool((made[max(k - 1, 0) : k + 2, 0] < SHUT).any()) for k in touches]),
+        "closures": len(touches),
         "jitter": float(_jitter(made[:, 0]) / _jitter(real[:, 0])),
         "judge_real": _share_of(true), "judge_ours": _share_of(ours),
     }  # fmt: skip
 
 
 def closures(gap: Tensor, seen: Tensor, samples: Tensor) -> list[int]:
-    """Frames in which lips [T] meet in the midst of speech: shut for at most 0.2 s between open ones, with sound near."""
+    """Frames in which lips [T] meet amid speech: shut for at most 0.2 s between open ones, with sound near."""
     shut = ((gap < SHUT) & seen).tolist()
     found, start = [], None
     for frame, now in enumerate([*shut, False]):

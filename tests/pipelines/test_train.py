@@ -12,7 +12,7 @@ from flamecast.drivers.text import data
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.text.evaluator import load_evaluator
 from flamecast.flame_motion import BadInput, load_head
-from flamecast.flame_motion.diffusion.module import collate
+from flamecast.flame_motion.diffusion.module import LengthBatches, collate
 from flamecast.flame_motion.diffusion.weights import load_weights
 from flamecast.pipelines.train import TRAININGS, train
 
