@@ -82,6 +82,7 @@ def train_speech_head(
     seed: int = 0,
     without: str = "",  # people left out, for tests: names, separated by commas
     features: str | None = None,  # folder of another speech encoder, of transformers
+    start: str | None = "drivers/text/weights/motion",  # weights to go on from; null: from nothing, of these sizes:
     width: int = 128,
     layers: int = 4,
     heads: int = 4,
@@ -98,26 +99,31 @@ def train_speech_head(
     from lightning.pytorch import seed_everything
 
     from ..drivers.speech.audio_features import load_features
-    from ..drivers.speech.head_motion import CHANNELS, PATCH, training_windows
+    from ..drivers.speech.head_motion import PATCH, Liveliness, training_windows
     from ..flame_motion.diffusion import DenoiserConfig, MotionDenoiser
+    from ..flame_motion.diffusion.denoiser import grown
     from ..flame_motion.diffusion.module import DiffusionModule, LengthBatches, collate
-    from ..flame_motion.diffusion.weights import Trained, save_weights, spread_of
-    from ..flame_motion.mouth import mouth_of
-    from ..flame_motion.packing import Layout
+    from ..flame_motion.diffusion.weights import Trained, load_weights, save_weights, spread_of
 
     began = time.time()
     seed_everything(seed, verbose=False)
     head, hears = load_head(), load_features(features)
-    layout, mouth = Layout.of(head, CHANNELS), mouth_of(head)
+    lively = Liveliness(head)
     clips = _clips(data, without, most)
     windows: list[tuple[Tensor, Tensor]] = []
     for clip, heard in heard_copies(clips, hears, copies, seed):
-        windows += training_windows(clip.motion, heard, mouth, layout, hop)
+        windows += training_windows(clip.motion, heard, lively, hop)
     tokens, motions = [pair[0] for pair in windows], [pair[1] for pair in windows]
     mean, spread = spread_of(motions)
-    denoiser = MotionDenoiser(
-        DenoiserConfig(layout.size, hears.width, width=width, layers=layers, heads=heads, patch=PATCH)
-    )
+    if start is None:
+        sizes = DenoiserConfig(lively.size, hears.width, width=width, layers=layers, heads=heads, patch=PATCH)
+        denoiser = MotionDenoiser(sizes)
+    else:
+        before = load_weights(Path(start))
+        denoiser = grown(before.denoiser.requires_grad_(True).train(), lively.size, hears.width)
+        mean, spread = (
+            torch.cat([old, new[len(old) :]]) for old, new in ((before.mean, mean), (before.spread, spread))
+        )
     module = DiffusionModule(denoiser, steps, rate, kept=0.5, blur=blur, seed=seed)
     trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
     whole = collate(tokens, motions, mean, spread)
@@ -125,7 +131,7 @@ def train_speech_head(
     fitted = fit(module, whole, partial(LengthBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
     card = {
         "what": "speech driver: head, gaze, blinks and brows", "head": head.id, "features": hears.name,
-        "data": _told(clips, without), "windows": len(windows), "command": command, "seed": seed,
+        "data": _told(clips, without), "windows": len(windows), "command": command, "start": start, "seed": seed,
         "minutes": round((time.time() - began) / 60, 1), **fitted,
     }  # fmt: skip
     save_weights(Path(output), Trained(denoiser, mean, spread, card))

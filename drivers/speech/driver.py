@@ -14,12 +14,11 @@ from torch import Tensor
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform, load_head
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.media.sound import mono_at
-from ...flame_motion.packing import Layout
 from ...flame_motion.windows import windows
 from .articulation import Speaking, load_articulation
 from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, load_features
 from .data import FPS
-from .head_motion import CARRIED, CHANNELS, FRAMES, Player
+from .head_motion import CARRIED, FRAMES, Liveliness, Player
 from .spoken import Spoken, heard
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -128,7 +127,7 @@ class SpeechDriver:
 
     def _joined(self, mouth: Tensor, beside: Tensor, spoken: Spoken) -> FlameSequence:
         """One motion of both, each part as strong as asked for."""
-        lively = Layout.of(self.head, CHANNELS).channels(beside)
+        lively = Liveliness(self.head).channels(beside)
         return replace(
             FlameSequence.neutral(len(mouth), FPS, self.head),
             jaw=mouth[:, :3],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,12 +13,21 @@ from torch.nn import functional as F
 from ...flame_motion import FlameSequence
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained
+from ...flame_motion.heads import Head
 from ...flame_motion.mirror import mirrored
-from ...flame_motion.mouth import Mouth
 from ...flame_motion.packing import Layout
 from .audio_features import PER_FRAME, AudioFeatures, Heard
 
-CHANNELS = ("neck", "translation", "eyes", "eyelids", "expression")
+CHANNELS = (
+    "neck",
+    "translation",
+    "eyes",
+    "eyelids",
+)  # as of the text driver's motion model, which training starts from
+UPPER = (
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekSquintLeft",
+    "cheekSquintRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight",
+)  # fmt: skip
 FRAMES = 150  # of a window
 CARRIED = 16  # frames of what came before, given to the next window
 PATCH = 4  # frames a token of sound
@@ -30,11 +40,36 @@ def sound_tokens(features: Tensor) -> Tensor:
     return F.layer_norm(padded.unflatten(0, (-1, 2 * PATCH)).sum(1) / counts[:, None], features.shape[1:])
 
 
-def upper_face(motion: FlameSequence, mouth: Mouth) -> FlameSequence:
-    """The motion without what the mouth does."""
-    return replace(
-        motion, jaw=torch.zeros_like(motion.jaw), expression=motion.expression - motion.expression @ mouth.lower.T
-    )
+@dataclass(frozen=True)
+class Liveliness:
+    """What the model makes, as one tensor [..., T, D] and back: head, gaze, lids, and axes of the upper face."""
+
+    head: Head
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Of the channels before the axes."""
+        return Layout.of(self.head, CHANNELS)
+
+    @cached_property
+    def axes(self) -> list[int]:
+        """The upper face in the head's expression."""
+        return [self.head.expression_names.index(name) for name in UPPER]
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return self.layout.size + len(UPPER)
+
+    def pack(self, motion: FlameSequence) -> Tensor:
+        """A motion as [T, D]; what else it does is left out."""
+        return torch.cat([self.layout.pack(motion), motion.expression[:, self.axes]], 1)
+
+    def channels(self, packed: Tensor) -> dict[str, Tensor]:
+        """[T, D] as channels by name, the expression [T, E] with nothing but the upper face."""
+        expression = packed.new_zeros(len(packed), self.head.expression.shape[-1])
+        expression[:, self.axes] = packed[:, self.layout.size :]
+        return self.layout.channels(packed[:, : self.layout.size]) | {"expression": expression}
 
 
 class Player:
@@ -71,11 +106,11 @@ class Player:
 
 
 def training_windows(
-    motion: FlameSequence, features: Tensor, mouth: Mouth, layout: Layout, hop: int
+    motion: FlameSequence, features: Tensor, lively: Liveliness, hop: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Tokens and packed motion of windows of a clip `hop` frames apart, each also as a mirror shows it."""
     for shown in (motion, mirrored(motion)):
-        packed = layout.pack(upper_face(shown, mouth))
+        packed = lively.pack(shown)
         frames = min(len(packed), len(features) // 2)
         for index, start in enumerate(range(0, max(frames - FRAMES // 2, 1), hop)):
             stop = min(start + FRAMES, frames)

@@ -120,6 +120,33 @@ class MotionDenoiser(nn.Module):
         return context, mask, pooled + self.sentence(whole)
 
 
+@torch.no_grad()
+def grown(denoiser: MotionDenoiser, channels: int, context: int) -> MotionDenoiser:
+    """The same denoiser for more channels, after its own, and another context: what to train on from.
+
+    With nothing said, its own channels come out as before, whatever the new ones hold. BadInput for fewer channels.
+    """
+    old = denoiser.config
+    if channels < old.channels:
+        raise BadInput(f"grown: expected at least the {old.channels} channels it has, got {channels}")
+    new = MotionDenoiser(replace(old, channels=channels, context=context))
+    kept = {
+        name: value
+        for name, value in denoiser.state_dict().items()
+        if not name.startswith(("enter.", "leave.1.", "sentence.", "context."))
+    }
+    new.load_state_dict(kept, strict=False)
+    entered = new.enter.weight.zero_().view(-1, old.patch, 3, channels)
+    entered[..., : old.channels] = denoiser.enter.weight.view(-1, old.patch, 3, old.channels)
+    new.enter.bias.copy_(denoiser.enter.bias)
+    left, before = new.leave[1], denoiser.leave[1]
+    left.weight.view(old.patch, channels, -1)[:, : old.channels] = before.weight.view(old.patch, old.channels, -1)
+    left.bias.view(old.patch, channels)[:, : old.channels] = before.bias.view(old.patch, old.channels)
+    # Of the pooled context, what is said when nothing is: the bias alone, for the words' sum is then 0.
+    new.sentence.bias.copy_(denoiser.sentence.bias)
+    return new
+
+
 class TransformerBlock(nn.Module):
     """Self-attention, cross-attention where asked for, and a feed-forward part, each normalised before."""
 

@@ -164,7 +164,9 @@ def test_facegoods_shapes_are_read_by_meaning():
     # The names are one line late: only so do left and right of a pair move alike.
     for left, right in (("mouth_funnel_dl", "mouth_funnel_dr"), ("mouth_pucker_l", "mouth_pucker_r")):
         assert np.corrcoef(weights[:, names.index(left)], weights[:, names.index(right)])[0, 1] > 0.99
-    jaw = np.interp(np.arange(len(clip.mouth)) * 1.2, np.arange(len(weights)), weights[:, names.index("mouth_stretch_c")])
+    jaw = np.interp(
+        np.arange(len(clip.mouth)) * 1.2, np.arange(len(weights)), weights[:, names.index("mouth_stretch_c")]
+    )
     assert np.allclose(clip.motion.jaw[:, 0].numpy(), 0.3 * jaw, atol=1e-4)
     assert clip.mouth[:, 0].min() >= 0 and abs(len(clip.samples) / 16000 - len(clip.mouth) / 25) < 0.5
 
@@ -192,7 +194,7 @@ def test_the_upper_face_leaves_the_mouth_alone():
     rng = torch.Generator().manual_seed(0)
     motion = replace(FlameSequence.neutral(20, FPS, HEAD), expression=0.3 * torch.randn(20, 63, generator=rng))
     upper = upper_face(replace(motion, jaw=torch.full((20, 3), 0.1)), MOUTH)
-    moved = lambda m: (HEAD.landmarks(m) - HEAD.landmarks(FlameSequence.neutral(20, FPS, HEAD)))  # noqa: E731
+    moved = lambda m: HEAD.landmarks(m) - HEAD.landmarks(FlameSequence.neutral(20, FPS, HEAD))  # noqa: E731
     assert moved(upper)[:, 48:].norm(dim=-1).mean() < 0.35 * moved(motion)[:, 48:].norm(dim=-1).mean()
     assert torch.allclose(moved(upper)[:, 17:27], moved(motion)[:, 17:27], atol=2e-3)
     assert not upper.jaw.any() and FRAMES % 2 == 0

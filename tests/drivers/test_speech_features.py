@@ -27,7 +27,9 @@ from flamecast.flame_motion import BadInput
 def _sound(seconds: float) -> torch.Tensor:
     """Something with a tune and a beat."""
     rng = np.random.default_rng(0)
-    return torch.from_numpy(chords(round(seconds * 16000), rng) * 0.5 + rng.normal(0, 0.01, round(seconds * 16000))).float()
+    return torch.from_numpy(
+        chords(round(seconds * 16000), rng) * 0.5 + rng.normal(0, 0.01, round(seconds * 16000))
+    ).float()
 
 
 @pytest.fixture(scope="module")

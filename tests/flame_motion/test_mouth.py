@@ -44,7 +44,9 @@ def test_gaps_are_derivatives(name):
     axis = 0 if name == "jaw" else HEAD.expression_names.index("mouthUpperUpLeft")
     value = torch.zeros(1, 3 if name == "jaw" else 63)
     value[0, axis] = step
-    moved = _gap(replace(FlameSequence.neutral(1, 25.0, HEAD), **{name: value})) - _gap(FlameSequence.neutral(1, 25.0, HEAD))
+    moved = _gap(replace(FlameSequence.neutral(1, 25.0, HEAD), **{name: value})) - _gap(
+        FlameSequence.neutral(1, 25.0, HEAD)
+    )
     row = mouth.gaps[axis if name == "jaw" else 3 + axis]
     assert float(moved) / step == pytest.approx(float(row[:3].mean()), rel=0.05)
 
