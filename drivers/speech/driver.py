@@ -73,14 +73,14 @@ class SpeechDriver:
         if spoken.duration > LONGEST:
             raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
         sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
-        mouth = [self.mouth(sound, start, min(start + SPAN, frames), spoken.lips) for start in range(0, frames, SPAN)]
+        mouth = self.mouth_of_sound(spoken.sound, spoken.lips)
         player, beside = self._player(seed), []
         for window in windows(frames, FRAMES - CARRIED, 0):
             beside.append(player.window(sound, window.stop - window.start, window.keep - window.start))
             if progress is not None:
                 progress("speech", window.keep, frames)
         return Driven(
-            self._joined(torch.cat(mouth), torch.cat(beside), spoken),
+            self._joined(mouth, torch.cat(beside), spoken),
             {"seconds": round(spoken.duration, 3), **spoken.controls},
             spoken.sound if spoken.path is None else spoken.path,
             list(spoken.problems),
@@ -113,6 +113,13 @@ class SpeechDriver:
 
     def _player(self, seed: int) -> Player:
         return Player(self.beside, self.hears, seed=seed, steps=self.steps, guidance=self.guidance)
+
+    def mouth_of_sound(self, sound: Waveform, gain: float = 1.0) -> Tensor:
+        """Jaw and lower face [round(duration * 25), 3 + E] of a whole sound."""
+        known, frames = heard(sound), max(1, round(sound.duration * FPS))
+        return torch.cat(
+            [self.mouth(known, start, min(start + SPAN, frames), gain) for start in range(0, frames, SPAN)]
+        )
 
     def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [stop - start, 3 + E] of those frames."""

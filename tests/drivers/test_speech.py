@@ -1,0 +1,259 @@
+"""The speech driver: from sound of any kind to a face that speaks."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from flamecast.drivers import load_driver
+from flamecast.drivers.mix import Mixed, Source
+from flamecast.drivers.speech import SpeechDriver, Spoken
+from flamecast.drivers.speech.augment import chords
+from flamecast.drivers.speech.driver import EVERY, LATENCY
+from flamecast.drivers.speech.voice import speak
+from flamecast.flame_motion import BadInput, TextPrompt, Waveform, load_head
+from flamecast.flame_motion.mouth import mouth_of
+from flamecast.flame_motion.sequence import CHANNELS
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+MOUTH = mouth_of(load_head())
+SAID = "Papa bought a big blue map. My mother may buy more bananas, but why would we move?"
+
+
+@pytest.fixture(scope="module")
+def driver() -> SpeechDriver:
+    return SpeechDriver(steps=4)
+
+
+@pytest.fixture(scope="module")
+def voice() -> Waveform:
+    """A sentence, 24 kHz, with a second of silence at either end."""
+    pytest.importorskip("hibari", reason="the voice comes with the extra `voice`")
+    sound, _ = speak(SAID)
+    quiet = np.zeros(sound.sample_rate, np.float32)
+    return Waveform(np.concatenate([quiet, sound.samples, quiet]), sound.sample_rate)
+
+
+def _gap(motion) -> torch.Tensor:
+    """How far the lips are apart, by the 68 landmarks, in distances of the eyes."""
+    marks = load_head().landmarks(replace(motion, neck=torch.zeros_like(motion.neck)))
+    return (marks[:, 62] - marks[:, 66]).norm(dim=-1) / (marks[:, 36] - marks[:, 45]).norm(dim=-1)
+
+
+def test_a_mouth_that_speaks_opens_closes_and_is_shut_before_and_after(driver, voice):
+    motion = driver(voice, seed=0).motion
+    gap = _gap(motion)
+    spoken = gap[25:-25]
+    assert spoken.max() > 0.1 and spoken.std() > 0.03
+    assert int(((spoken[1:-1] < 0.02) & (spoken[:-2] > spoken[1:-1])).sum()) >= 5  # p, b and m, of which it says 13
+    assert gap[5:18].max() < 0.02 and gap[-15:-3].max() < 0.02
+    assert motion.neck[:25].std() > 0 and bool((motion.eyelids >= 0).all() & (motion.eyelids <= 1).all())
+
+
+@pytest.mark.parametrize("name", ["silence", "noise", "hum", "music"])
+def test_what_nobody_says_moves_no_lips(driver, name):
+    rng = np.random.default_rng(5)
+    sounds = {
+        "silence": np.zeros(64000), "noise": 0.05 * rng.normal(size=64000),
+        "hum": 0.3 * np.sin(np.arange(64000) * 2 * np.pi * 50 / 16000), "music": 0.5 * chords(64000, rng),
+    }  # fmt: skip
+    motion = driver(Waveform(sounds[name].clip(-1, 1).astype(np.float32), 16000)).motion
+    assert _gap(motion).max() < (0.03 if name == "silence" else 0.06)
+    assert motion.eyes.std() > 0  # but the eyes are alive
+
+
+def test_the_file_and_its_samples_say_the_same(driver, voice, tmp_path):
+    """WAV of 8 to 192 kHz, 16, 24, 32 bit and float, mono to 5.1; FLAC, MP3, OGG, M4A; a video's sound."""
+    plain = driver.mouth_of_sound(voice)
+    forms = [
+        ("a.wav", "pcm_s16le", 8000, "mono"), ("b.wav", "pcm_s24le", 48000, "stereo"),
+        ("c.wav", "pcm_s32le", 44100, "mono"), ("d.wav", "pcm_f32le", 192000, "mono"), ("e.flac", "flac", 44100, "5.1"),
+        ("f.mp3", "libmp3lame", 44100, "stereo"), ("g.ogg", "libopus", 48000, "mono"),
+        ("h.m4a", "aac", 44100, "stereo"), ("i.mp4", "aac", 48000, "mono"),
+    ]  # fmt: skip
+    for name, codec, rate, layout in forms:
+        path = _written(tmp_path / name, voice, codec, rate, layout)
+        spoken = Spoken.open(path)
+        assert spoken.duration == pytest.approx(voice.duration, abs=0.08), name
+        made = driver.mouth_of_sound(spoken.sound)
+        count = min(len(made), len(plain))
+        likeness = np.corrcoef((made @ MOUTH.gaps)[:count, 0], (plain @ MOUTH.gaps)[:count, 0])[0, 1]
+        assert likeness > (0.9 if rate == 8000 else 0.95), (name, likeness)
+
+
+def _written(path: Path, sound: Waveform, codec: str, rate: int, layout: str) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        picture = container.add_stream("mpeg4", rate=25) if path.suffix == ".mp4" else None
+        if picture is not None:
+            picture.width = picture.height = 64
+            for _ in range(round(sound.duration * 25)):
+                container.mux(picture.encode(av.VideoFrame(64, 64, "yuv420p")))
+            container.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(sound.samples[None], format="fltp", layout="mono")
+        frame.sample_rate = sound.sample_rate
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.codec_context.format, layout, rate, frame_size=size)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_level_offset_and_clipping_hardly_matter(driver, voice):
+    plain = driver.mouth_of_sound(voice) @ MOUTH.gaps
+    for change in (lambda x: x * 0.05, lambda x: x * 0.5 + 0.3, lambda x: (x * 4).clip(-1, 1)):
+        made = driver.mouth_of_sound(Waveform(change(voice.samples), voice.sample_rate)) @ MOUTH.gaps
+        assert np.corrcoef(made[:, 0], plain[:, 0])[0, 1] > 0.9
+        assert 0.6 < float(made[:, 0].std() / plain[:, 0].std()) < 1.5
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, 41.3])
+def test_it_lasts_as_long_as_the_sound(driver, seconds):
+    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * 22050)).clip(-1, 1).astype(np.float32)
+    assert len(driver(Waveform(noise, 22050))) == max(1, round(len(noise) / 22050 * 25))
+
+
+@pytest.mark.parametrize("size", [400, 5000, 10**9])
+def test_a_stream_says_what_the_whole_sound_says_but_for_what_it_has_not_heard(driver, voice, size):
+    whole = driver(voice, seed=2).motion
+    rate, told, lateness = voice.sample_rate, 0, []
+
+    def chunks():
+        nonlocal told
+        for start in range(0, len(voice.samples), size):
+            part = voice.samples[start : start + size]
+            told += len(part)
+            yield Waveform(part, rate)
+
+    pieces, frames = [], 0
+    for piece in driver.stream(chunks(), seed=2):
+        pieces.append(piece)
+        frames += len(piece)
+        lateness.append(told / rate - (frames - len(piece)) / 25)  # s of sound that came before a frame came out
+    assert frames == len(whole)
+    if size < 10**6:
+        assert max(lateness[:-1]) <= LATENCY + EVERY / 25 + 0.03 and LATENCY <= 0.5 and len(pieces) > 10
+    joined = {name: torch.cat([getattr(piece, name) for piece in pieces]) for name in ("jaw", "expression")}
+    gaps = [MOUTH.gap(motion) for motion in (whole, replace(whole, **joined))]
+    assert np.corrcoef(*gaps)[0, 1] > 0.95
+    again = torch.cat([piece.neck for piece in driver.stream(chunks(), seed=2)])
+    assert torch.equal(again, torch.cat([piece.neck for piece in pieces]))
+
+
+def test_a_stream_of_all_sound_at_once_ends_as_the_whole_does(driver, voice):
+    """What was heard to its end is what the whole sound gives, exactly."""
+    last = list(driver.stream([voice], seed=0))[-1]
+    whole = driver(voice, seed=0).motion
+    assert torch.allclose(last.jaw, whole.jaw[-len(last) :], atol=1e-4)
+
+
+def test_controls_move_their_own_part_and_no_other(driver, voice):
+    plain = driver(Spoken(voice), seed=1).motion
+    lips = driver(Spoken(voice, lips=1.6), seed=1).motion
+    assert 1.3 < float(lips.jaw.std() / plain.jaw.std()) < 1.8 and torch.equal(lips.neck, plain.neck)
+    shut = _gap(plain) < 0.01
+    assert shut.sum() > 10 and _gap(lips)[shut].max() < 0.03  # lips that meet, meet at any strength
+    dumb = driver(Spoken(voice, lips=0), seed=1).motion
+    assert not dumb.jaw.any() and _gap(dumb).max() < 0.03
+    still = driver(Spoken(voice, head_motion=0), seed=1).motion
+    assert not still.neck.any() and not still.translation.any() and torch.equal(still.jaw, plain.jaw)
+    staring = driver(Spoken(voice, blinks=0), seed=1).motion
+    assert not staring.eyelids.any() and torch.equal(staring.eyes, plain.eyes)
+    plainer = driver(Spoken(voice, style_strength=0), seed=1).motion
+    assert (
+        not plainer.eyes.any() and torch.equal(plainer.jaw, plain.jaw) and torch.equal(plainer.eyelids, plain.eyelids)
+    )
+    assert torch.allclose(MOUTH.gap(plainer), MOUTH.gap(plain), atol=0.01)
+    with pytest.raises(BadInput, match="lips: expected a number from 0 to 2, got 3"):
+        Spoken(voice, lips=3)
+
+
+def test_two_seeds_move_the_head_differently_and_the_lips_alike(driver, voice):
+    one, other = (driver(voice, seed=seed).motion for seed in (0, 1))
+    assert not torch.allclose(one.neck, other.neck, atol=1e-3) and torch.equal(one.jaw, other.jaw)
+    again = driver(voice, seed=0).motion
+    assert all(torch.equal(getattr(one, name), getattr(again, name)) for name in CHANNELS)
+
+
+def test_a_feeling_shapes_a_mouth_that_still_closes(driver, voice):
+    plain = driver(voice, seed=0)
+    words = Source("text", TextPrompt(emotion="very happy, smiling broadly"))
+    mixed = load_driver("mix")(Mixed(Source("speech", Spoken(voice)), {"upper": words}, words), seed=0)
+    assert torch.equal(mixed.motion.jaw, driver(voice, seed=0).motion.jaw) and mixed.lips_meet
+    shut = _gap(plain.motion) < 0.008
+    assert shut.sum() > 10 and float((_gap(mixed.motion)[shut] < 0.03).float().mean()) > 0.9
+    width = lambda motion: (MOUTH.face(motion) @ MOUTH.gaps)[:, 3]  # noqa: E731
+    assert (width(mixed.motion) - width(plain.motion))[40:-40].mean() > 0.02
+
+
+def test_a_voice_of_this_machine_says_words_of_any_length(voice):
+    first, name = speak(SAID)
+    again, _ = speak(SAID)
+    assert name == "hibari" and np.array_equal(first.samples, again.samples) and 3 < first.duration < 10
+    longer, _ = speak(" ".join([SAID] * 5))
+    assert longer.duration > 4 * first.duration
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("", "expected words"), ("  \n", "expected words"), ("…", "nothing to say")]
+)
+def test_words_that_cannot_be_said_are_refused(text, says):
+    pytest.importorskip("hibari", reason="the voice comes with the extra `voice`")
+    with pytest.raises(BadInput, match=says):
+        speak(text)
+
+
+def test_without_a_voice_it_says_how_to_get_one(monkeypatch):
+    from flamecast.drivers.speech import voice as module
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    with pytest.raises(BadInput, match=r'no voice is installed: pip install "flamecast\[voice\]"'):
+        speak("hello")
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
+    with pytest.raises(BadInput, match="speaks English"):
+        speak("你好，世界")
+
+
+def test_what_is_no_recording_is_refused(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("this is a text\n" * 40)
+    with wave.open(str(tmp_path / "short.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(3200))
+    for name, says in (
+        ("empty", "is empty"),
+        ("text", "not a media file|expected a media file"),
+        ("short", "lasts 0.10 s"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            Spoken.open(tmp_path / f"{name}.wav")
+    with pytest.raises(BadInput, match="does not exist"):
+        Spoken.open(tmp_path / "nowhere.wav")
+    silent = _written(tmp_path / "quiet.wav", Waveform(np.zeros(16000, np.float32), 16000), "pcm_s16le", 16000, "mono")
+    assert Spoken.open(silent).problems == [f"the recording {silent} is silent: the mouth stays shut"]
+
+
+def test_weights_of_other_features_are_refused():
+    with pytest.raises(BadInput, match="was trained on the features whisper-base-3, not on log-mel"):
+        SpeechDriver(features="mel")(Waveform(np.zeros(16000, np.float32), 16000))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the recordings of ../shared/data are not here")
+@pytest.mark.parametrize("name", ["sadtalker__driven_audio_chinese_news.wav", "sadtalker__driven_audio_fayu.wav"])
+def test_the_mouth_rests_in_pauses_of_other_languages(driver, name):
+    spoken = Spoken.open(DATA / "speech" / name).first(20)
+    gap = MOUTH.gap(driver(spoken).motion)
+    level = torch.from_numpy(spoken.sound.samples)[: len(gap) * 640].unflatten(0, (-1, 640)).square().mean(1).sqrt()
+    smooth = torch.nn.functional.max_pool1d(level[None, None], 7, 1, 3)[0, 0]  # quiet for 0.28 s
+    quiet, loud = smooth < 0.03 * level.max(), level > 0.3 * level.max()
+    assert loud.sum() > 20 and gap[loud].mean() > 0.05
+    if quiet.sum() > 3:
+        assert gap[quiet].mean() < 0.4 * gap[loud].mean()
