@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
 import shlex
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,15 @@ def blocks(text: str, language: str) -> list[str]:
     return [body for name, body in found if name == language]
 
 
+def wav_bytes(samples: np.ndarray) -> bytes:
+    """Samples -1..1 at 16 kHz as a WAV file."""
+    memory = io.BytesIO()
+    with wave.open(memory, "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return memory.getvalue()
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
     """A folder with the files that the documents speak of."""
@@ -41,6 +52,8 @@ def desk(tmp_path, monkeypatch) -> Path:
     with VideoWriter(tmp_path / "driver.mp4", 25) as writer:
         for frame in range(6):
             writer.write(np.ascontiguousarray(astronaut()[:320, 60 + 2 * frame : 380 + 2 * frame]))
+    beat = np.sin(np.arange(24000) * 0.2) * (np.arange(24000) % 4000 < 2500)
+    (tmp_path / "talk.wav").write_bytes(wav_bytes(beat / 2))
     keys = [{"time": 0, "edits": {"yaw": 0}}, {"time": 2, "edits": {"yaw": "15deg", "smile": 0.5}}]
     (tmp_path / "keys.json").write_text(json.dumps(keys))
     monkeypatch.chdir(tmp_path)

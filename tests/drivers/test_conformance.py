@@ -14,7 +14,7 @@ from skimage.data import astronaut
 
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
-from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, load_head
+from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, Waveform, load_head
 from flamecast.flame_motion.sequence import CHANNELS
 
 DRIVERS = sorted(entry_points(group="flamecast.drivers"), key=lambda entry: entry.name)
@@ -29,6 +29,7 @@ def _clip(frames: int, fps: float) -> VideoClip:
 SIGNALS: dict[str, Callable[[int, float], Any]] = {
     "video": _clip,
     "text": lambda frames, fps: TextPrompt(motion="nods", emotion="happy", duration=frames / fps),
+    "speech": lambda frames, fps: Waveform(np.sin(np.arange(round(16000 * frames / fps)), dtype=np.float32) / 2, 16000),
     "mix": lambda frames, fps: Mixed(Source("video", _clip(frames, fps)), {"head": Source("text", TextPrompt("nods"))}),
 }
 
