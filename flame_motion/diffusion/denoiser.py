@@ -130,6 +130,9 @@ def grown(denoiser: MotionDenoiser, channels: int, context: int) -> MotionDenois
     if channels < old.channels:
         raise BadInput(f"grown: expected at least the {old.channels} channels it has, got {channels}")
     new = MotionDenoiser(replace(old, channels=channels, context=context))
+    if new.config == old:
+        new.load_state_dict(denoiser.state_dict())
+        return new
     kept = {
         name: value
         for name, value in denoiser.state_dict().items()
