@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from ..flame_motion import BadInput, Progress, VideoClip, load_head
-from ..flame_motion.files import PathLike, atomic_path
+from ..flame_motion.files import PathLike, atomic_path, existing_file
 from ..flame_motion.threads import one_torch_thread
 from .report import Done
 
@@ -39,12 +40,15 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     jobs = list(_jobs(paths))
     if not jobs:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
+    names = [path.stem for path, _ in jobs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"several clips are called {twice[0]}: rename all but one, or prepare them into another folder")
     made: list[Footage] = []
     told: dict[str, dict[str, Any]] = {}
     tracker = _Tracker()
     for done, (path, speaker) in enumerate(jobs, 1):
         try:
-            made.append(tracker(path, speaker, folder / ".tracked" / f"{path.stem}.npz"))
+            made.append(tracker(path, speaker, folder / ".tracked" / f"{path.stem}-{_content(path)}.npz"))
         except BadInput as error:
             told[path.stem] = {"left out": str(error)}
         if progress is not None:
@@ -64,6 +68,12 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     if not kept:
         raise BadInput(f"none of {len(jobs)} clips can be used: {out[0]}")
     return Done([folder, index], [f"{len(out)} of {len(jobs)} clips left out: {'; '.join(out)}"] if out else [])
+
+
+def _content(path: Path) -> str:
+    """A file's content, in twelve letters: what was tracked is known by it. BadInput."""
+    with existing_file(path, "the clip").open("rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()[:12]
 
 
 def _jobs(paths: Iterable[PathLike]) -> Iterator[tuple[Path, str]]:

@@ -150,5 +150,9 @@ def test_footage_that_does_not_fit_is_left_out_and_said(tmp_path):
             prepare_speech([tmp_path / "still.mp4", tmp_path / "text.mp4"], tmp_path / "out")
     told = json.loads((tmp_path / "out" / "index.json").read_text())
     assert "do not fit" in told["still"]["left out"] and "text.mp4" in told["text"]["left out"]
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "text.mp4").write_text("another letter")
+    with pytest.raises(BadInput, match="several clips are called text"):
+        prepare_speech([tmp_path / "text.mp4", tmp_path / "again"], tmp_path / "out")
     with pytest.raises(BadInput, match="expected videos"):
         prepare_speech([tmp_path / "out"], tmp_path / "more")
