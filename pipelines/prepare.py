@@ -26,6 +26,7 @@ VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg")
 FITS = 0.3  # r of the gap between the lips with what the sound asks for, that a clip must reach
 SHORT = 4.0  # s: a clip as short as that takes the offset of its speaker's others
 LOUD = 0.01  # of full scale
+STILL = 0.005  # of the eyes' distance: the gap of a mouth that speaks spreads wider
 
 
 @one_torch_thread()
@@ -128,6 +129,8 @@ class _Tracker:
             self.detector.seen.clear()
             motion = self.driver(VideoClip.open(path)).motion
             clip = footage_of(path.stem, speaker, torch.from_numpy(sound), motion, np.stack(self.detector.seen))
+        if float(clip.mouth[clip.seen, 0].std()) < STILL:
+            raise BadInput(f"{path.name}: the mouth does not move")
         clip.save(tracked)
         return clip
 

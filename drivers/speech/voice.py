@@ -21,7 +21,7 @@ def speak(text: str, seed: int = 0) -> tuple[Waveform, str]:
         raise BadInput("say: expected words to speak, got none")
     if len(text) > LONGEST:
         raise BadInput(f"say: expected at most {LONGEST} characters, got {len(text)}; make several clips of it")
-    english = sum(letter.isascii() for letter in text if letter.isalpha()) * 2 > sum(map(str.isalpha, text))
+    english = sum(letter.isascii() for letter in text if letter.isalpha()) * 2 >= sum(map(str.isalpha, text))
     if english and find_spec("hibari") is not None:
         sound, voice = _hibari(text, seed), "hibari"
     elif shutil.which("espeak-ng") is not None:

@@ -138,21 +138,39 @@ def test_lips_that_meet_amid_speech_are_counted():
     assert closures(gap, torch.ones(100, dtype=torch.bool), quiet) == []
 
 
-def test_footage_that_does_not_fit_is_left_out_and_said(tmp_path):
+def test_footage_that_shows_no_speech_is_left_out_and_said(tmp_path):
     rng = np.random.default_rng(0)
     sound = Waveform(rng.normal(0, 0.2, 32000).clip(-1, 1).astype(np.float32), 16000)
     with VideoWriter(tmp_path / "still.mp4", 25, sound=sound) as writer:
         for _ in range(40):
             writer.write(np.ascontiguousarray(astronaut()[:320, 60:380]))
     (tmp_path / "text.mp4").write_text("a letter\n" * 50)
-    for _ in range(2):  # the second time from what was tracked
+    for _ in range(2):
         with pytest.raises(BadInput, match="none of 2 clips can be used"):
             prepare_speech([tmp_path / "still.mp4", tmp_path / "text.mp4"], tmp_path / "out")
     told = json.loads((tmp_path / "out" / "index.json").read_text())
-    assert "do not fit" in told["still"]["left out"] and "text.mp4" in told["text"]["left out"]
+    assert "does not move" in told["still"]["left out"] and "text.mp4" in told["text"]["left out"]
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "text.mp4").write_text("another letter")
     with pytest.raises(BadInput, match="several clips are called text"):
         prepare_speech([tmp_path / "text.mp4", tmp_path / "again"], tmp_path / "out")
     with pytest.raises(BadInput, match="expected videos"):
         prepare_speech([tmp_path / "out"], tmp_path / "more")
+
+
+def test_a_clip_whose_sound_is_another_does_not_fit(tmp_path, monkeypatch):
+    from flamecast.pipelines import prepare
+
+    clip = _clip("talks", "Ann", 200)
+    for name, fit in (("fits", True), ("strange", False)):
+        other = replace(clip, name=name) if fit else replace(_clip(name, "Somebody else", 200), samples=clip.samples)
+        other.save(tmp_path / "out" / ".tracked" / f"{name}-0.npz")
+        (tmp_path / f"{name}.mp4").write_text("never opened")
+    monkeypatch.setattr(prepare, "_content", lambda path: "0")
+    truth = torch.cat([clip.motion.jaw, clip.motion.expression], 1)
+    monkeypatch.setattr(SpeechDriver, "mouth", lambda self, sound, start, stop, gain=1.0: truth[start:stop])
+    done = prepare_speech([tmp_path / "fits.mp4", tmp_path / "strange.mp4"], tmp_path / "out")
+    assert [path.stem for path in (tmp_path / "out").glob("*.npz")] == ["fits"]
+    assert len(done.problems) == 1 and "sound and picture do not fit" in done.problems[0]
+    (kept,) = load_footage(tmp_path / "out")
+    assert kept.offset == 0 and torch.allclose(kept.mouth, clip.mouth)
