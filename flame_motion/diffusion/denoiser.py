@@ -142,9 +142,10 @@ def grown(denoiser: MotionDenoiser, channels: int, context: int) -> MotionDenois
     entered = new.enter.weight.zero_().view(-1, old.patch, 3, channels)
     entered[..., : old.channels] = denoiser.enter.weight.view(-1, old.patch, 3, old.channels)
     new.enter.bias.copy_(denoiser.enter.bias)
-    left, before = new.leave[1], denoiser.leave[1]
-    left.weight.view(old.patch, channels, -1)[:, : old.channels] = before.weight.view(old.patch, old.channels, -1)
-    left.bias.view(old.patch, channels)[:, : old.channels] = before.bias.view(old.patch, old.channels)
+    left, before = new.leave.state_dict(), denoiser.leave.state_dict()  # [patch * channels, width], and the bias
+    for name in ("1.weight", "1.bias"):
+        whole = left[name].view(old.patch, channels, -1)
+        whole[:, : old.channels] = before[name].view(old.patch, old.channels, -1)
     # Of the pooled context, what is said when nothing is: the bias alone, for the words' sum is then 0.
     new.sentence.bias.copy_(denoiser.sentence.bias)
     return new
