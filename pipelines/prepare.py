@@ -62,12 +62,12 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
             continue
         clip.moved(offset).save(folder / f"{clip.name}.npz")
         kept += 1
+    out = [f"{name}: {entry['left out']}" for name, entry in sorted(told.items()) if "left out" in entry]
+    if not kept:
+        raise BadInput(f"none of {len(jobs)} clips can be used: {'; '.join(out[:3])}")
     index = folder / "index.json"
     with atomic_path(index) as file:
         Path(file).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    out = [f"{name}: {entry['left out']}" for name, entry in sorted(told.items()) if "left out" in entry]
-    if not kept:
-        raise BadInput(f"none of {len(jobs)} clips can be used: {out[0]}")
     return Done([folder, index], [f"{len(out)} of {len(jobs)} clips left out: {'; '.join(out)}"] if out else [])
 
 
