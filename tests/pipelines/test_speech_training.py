@@ -154,8 +154,9 @@ def test_footage_that_shows_no_speech_is_left_out_and_said(tmp_path):
     (tmp_path / "again" / "text.mp4").write_text("another letter")
     with pytest.raises(BadInput, match="several clips are called text"):
         prepare_speech([tmp_path / "text.mp4", tmp_path / "again"], tmp_path / "out")
+    (tmp_path / "bare").mkdir()
     with pytest.raises(BadInput, match="expected videos"):
-        prepare_speech([tmp_path / "out"], tmp_path / "more")
+        prepare_speech([tmp_path / "bare"], tmp_path / "more")
 
 
 def test_a_clip_whose_sound_is_another_does_not_fit(tmp_path, monkeypatch):
