@@ -18,7 +18,7 @@ from ...flame_motion.windows import windows
 from .articulation import Speaking, load_articulation
 from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, load_features
 from .data import FPS
-from .head_motion import CARRIED, FRAMES, Liveliness, Player
+from .head_motion import CARRIED, FRAMES, Liveliness, Player, shut_or_open
 from .spoken import Spoken, heard
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -142,7 +142,7 @@ class SpeechDriver:
             neck=lively["neck"] * spoken.head_motion,
             translation=lively["translation"] * spoken.head_motion,
             eyes=lively["eyes"] * spoken.style_strength,
-            eyelids=(lively["eyelids"] * spoken.blinks).clamp(0, 1),
+            eyelids=(shut_or_open(lively["eyelids"]) * spoken.blinks).clamp(0, 1),
         )
 
 

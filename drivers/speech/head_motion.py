@@ -106,6 +106,11 @@ class Player:
         return self.model.motion(made)
 
 
+def shut_or_open(lids: Tensor) -> Tensor:
+    """Sampled lids [T, 2] with blinks that shut: samples of so short a thing are its mean, in part."""
+    return ((lids - 0.1) / 0.45).clamp(0, 1)
+
+
 def whole_blinks(lids: Tensor) -> Tensor:
     """Lids [T, 2] of a tracked clip, whose blinks shut: tracking sees about a third of one, more or less by person.
 
