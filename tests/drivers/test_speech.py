@@ -116,13 +116,13 @@ def test_level_offset_and_clipping_hardly_matter(driver, voice):
         assert 0.6 < float(made[:, 0].std() / plain[:, 0].std()) < 1.5
 
 
-@pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, 41.3])
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, pytest.param(41.3, marks=pytest.mark.slow)])
 def test_it_lasts_as_long_as_the_sound(driver, seconds):
     noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * 22050)).clip(-1, 1).astype(np.float32)
     assert len(driver(Waveform(noise, 22050))) == max(1, round(len(noise) / 22050 * 25))
 
 
-@pytest.mark.parametrize("size", [400, 5000, 10**9])
+@pytest.mark.parametrize("size", [pytest.param(400, marks=pytest.mark.slow), 5000, 10**9])
 def test_a_stream_says_what_the_whole_sound_says_but_for_what_it_has_not_heard(driver, voice, size):
     whole = driver(voice, seed=2).motion
     rate, told, lateness = voice.sample_rate, 0, []

@@ -14,7 +14,7 @@ from flamecast.drivers.speech import augment
 from flamecast.drivers.speech.articulation import Articulation, ArticulationConfig, tinted, touching
 from flamecast.drivers.speech.data import FPS, Footage, footage_of, load_footage, measured_mouth, offset_of
 from flamecast.drivers.speech.facegood import facegood_footage, facegood_takes
-from flamecast.drivers.speech.head_motion import FRAMES, sound_tokens, upper_face
+from flamecast.drivers.speech.head_motion import sound_tokens
 from flamecast.drivers.speech.judge import FRAMES as JUDGED
 from flamecast.drivers.speech.judge import Judge, JudgeConfig, told_apart
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
@@ -188,16 +188,6 @@ def test_tokens_of_sound_are_means_over_four_frames():
     tokens = sound_tokens(features)
     assert tokens.shape == (7, 6)
     assert torch.allclose(tokens[6], torch.nn.functional.layer_norm(features[48:].mean(0), (6,)), atol=1e-5)
-
-
-def test_the_upper_face_leaves_the_mouth_alone():
-    rng = torch.Generator().manual_seed(0)
-    motion = replace(FlameSequence.neutral(20, FPS, HEAD), expression=0.3 * torch.randn(20, 63, generator=rng))
-    upper = upper_face(replace(motion, jaw=torch.full((20, 3), 0.1)), MOUTH)
-    moved = lambda m: HEAD.landmarks(m) - HEAD.landmarks(FlameSequence.neutral(20, FPS, HEAD))  # noqa: E731
-    assert moved(upper)[:, 48:].norm(dim=-1).mean() < 0.35 * moved(motion)[:, 48:].norm(dim=-1).mean()
-    assert torch.allclose(moved(upper)[:, 17:27], moved(motion)[:, 17:27], atol=2e-3)
-    assert not upper.jaw.any() and FRAMES % 2 == 0
 
 
 def test_a_judge_that_knows_nothing_guesses_and_a_perfect_one_is_always_right():
