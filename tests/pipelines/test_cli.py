@@ -152,7 +152,7 @@ def _sound_only(path: Path) -> None:
         ([*DEMO, "--mix", "mouht=other.npz"], "did you mean mouth"),
         ([*DEMO, "--mix", "mouth=other.npz"], "motion file"),
         ([*DEMO, "--mix", "mouth=thief.npz"], "names a file as its head"),
-        (["animate", "demo", "-o", "out.mp4"], "video, motion or text"),
+        (["animate", "demo", "-o", "out.mp4"], "video, motion, text, speech or say"),
         ([*DEMO, "--video", "grey.mp4"], "video and motion"),
         (["animate", "demo", "--text", "nods", "--seconds", "0", "-o", "out.mp4"], "seconds must be a number above 0"),
         (["animate", "demo", "--text", "word " * 2000, "-o", "out.mp4"], "at most 2000 characters, got 10000"),
