@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,17 @@ from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
 from flamecast.drivers.speech import SpeechDriver, Spoken
 from flamecast.drivers.speech.augment import chords
-from flamecast.drivers.speech.driver import EVERY, LATENCY
+from flamecast.drivers.speech.audio_features import SAMPLE_RATE
+from flamecast.drivers.speech.data import correlation
+from flamecast.drivers.speech.driver import EVERY, LATENCY, WEIGHTS
+from flamecast.drivers.speech.facegood import facegood_footage
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, TextPrompt, Waveform, load_head
 from flamecast.flame_motion.mouth import mouth_of
 from flamecast.flame_motion.sequence import CHANNELS
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
+FACEGOOD = DATA / "talk" / "facegood"
 MOUTH = mouth_of(load_head())
 SAID = "Papa bought a big blue map. My mother may buy more bananas, but why would we move?"
 
@@ -260,3 +265,11 @@ def test_the_mouth_rests_in_pauses_of_other_languages(driver, name):
     assert gap.min() < 0.005 and gap.std() > 0.03  # it closes and opens
     if quiet.sum() > 3:
         assert gap[quiet].mean() < 0.4 * gap[loud].mean()
+
+
+@pytest.mark.skipif(not FACEGOOD.is_dir(), reason="the takes of ../shared/data are not here")
+def test_the_jaw_follows_a_take_that_no_training_saw(driver):
+    take = facegood_footage(FACEGOOD / "1114_2_05.npz", "actress")
+    assert json.loads((WEIGHTS / "lips.json").read_text())["held out"] == take.name
+    made = driver.mouth_of_sound(Waveform(take.samples.numpy(), SAMPLE_RATE))[: len(take.mouth)]
+    assert correlation(made[:, 0], take.motion.jaw[: len(made), 0]) > 0.7
