@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,7 @@ def _clips(folder: str, without: str, most: int) -> list[Footage]:
 
 
 def heard_copies(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator[tuple[Footage, Tensor]]:
-    """Each clip with the features of its sound, as it is and in so many other voices and rooms."""
+    """Each clip with the features of its sound; then, as clips of their own, so many in other voices and rooms."""
     import numpy as np
     import torch
 
@@ -212,7 +213,8 @@ def heard_copies(clips: list[Footage], hears: Any, copies: int, seed: int) -> It
         for copy in range(copies):
             rng = np.random.default_rng([seed, index, copy])
             said = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
-            yield said, hears(Heard(torch.from_numpy(perturbed(said.samples.numpy(), rng))))
+            said = replace(said, samples=torch.from_numpy(perturbed(said.samples.numpy(), rng)))
+            yield said, hears(Heard(said.samples))
 
 
 def _told(clips: list[Footage], without: str) -> str:

@@ -45,6 +45,29 @@ class Heard:
         return F.pad(found, (0, max(last - first, 2) * STEP - len(found)))
 
 
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Features of a stretch of a sound, computed once for all that ask for some of them."""
+
+    values: Tensor  # [stop - start, width]
+    start: int = 0
+
+    @property
+    def stop(self) -> int:
+        """The feature after the last."""
+        return self.start + len(self.values)
+
+    def between(self, first: int, last: int) -> Tensor:
+        """Features first..last, or as far as they go."""
+        return self.values[max(first - self.start, 0) : max(last - self.start, 0)]
+
+    @classmethod
+    def of(cls, hears: AudioFeatures, sound: Heard, first: int, last: int) -> Stretch:
+        """Features first..last of a sound, or as far as it goes."""
+        start = min(max(first, sound.origin), sound.stop)
+        return cls(hears(sound, start, max(min(last, sound.stop), start)), start)
+
+
 class AudioFeatures(Protocol):
     """Features of sound of any length: each hangs on a few seconds around it, whatever the whole is."""
 
@@ -189,8 +212,8 @@ def load_features(folder: str | None = None) -> AudioFeatures:
         return WhisperFeatures.load()
     if folder == "mel":
         return MelFeatures()
-    name, _, layer = folder.partition("@")
-    return EncoderFeatures(name, int(layer) if layer else None)
+    name, _, layer = folder.rpartition("@")
+    return EncoderFeatures(name, int(layer)) if name and layer.isdigit() else EncoderFeatures(folder)
 
 
 class EncoderFeatures:

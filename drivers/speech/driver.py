@@ -14,16 +14,15 @@ from torch import Tensor
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform, load_head
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.media.sound import mono_at
-from ...flame_motion.windows import windows
 from .articulation import Speaking, load_articulation
-from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, load_features
+from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
 from .data import FPS
 from .head_motion import CARRIED, FRAMES, Liveliness, Player, shut_or_open
 from .spoken import Spoken, heard
 
 WEIGHTS = Path(__file__).parent / "weights"
 LONGEST = 4 * 3600.0  # s
-SPAN = 750  # frames whose mouth is made at once: 30 s
+SPAN = 5 * (FRAMES - CARRIED)  # frames whose sound is heard at once: whole windows of the head, 27 s
 AHEAD = 8  # frames of sound after its own that a streamed frame has heard at least
 EVERY = 4  # frames that a stream makes at once
 LATENCY = (AHEAD + EVERY) / FPS  # s that a stream lies behind its sound, computing not counted
@@ -35,7 +34,7 @@ class SpeechDriver:
     """Speech in any language becomes motion at 25 frames a second. Made on the built-in head; retarget for others."""
 
     def __init__(
-        self, features: str | None = None, weights: str | None = None, steps: int = 20, guidance: float = 1.5
+        self, features: str | None = None, weights: str | None = None, steps: int = 10, guidance: float = 1.5
     ) -> None:
         """features: a transformers folder (`folder@layer`) or `mel`, together with weights trained on it.
 
@@ -73,14 +72,19 @@ class SpeechDriver:
         if spoken.duration > LONGEST:
             raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
         sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
-        mouth = self.mouth_of_sound(spoken.sound, spoken.lips)
-        player, beside = self._player(seed), []
-        for window in windows(frames, FRAMES - CARRIED, 0):
-            beside.append(player.window(sound, window.stop - window.start, window.keep - window.start))
+        player, made = self._player(seed), []
+        for start in range(0, frames, SPAN):
+            stop = min(start + SPAN, frames)
+            span = self._stretch(sound, start, stop)
+            mouth, beside = self._mouth(span, start, stop, spoken.lips), []
+            while player.done < stop:
+                keep = min(FRAMES - CARRIED, stop - player.done)
+                beside.append(player.window(span, keep, keep))
+            made.append(self._joined(mouth, torch.cat(beside), spoken))
             if progress is not None:
-                progress("speech", window.keep, frames)
+                progress("speech", stop, frames)
         return Driven(
-            self._joined(mouth, torch.cat(beside), spoken),
+            FlameSequence.concatenate(made, fade=0),
             {"seconds": round(spoken.duration, 3), **spoken.controls},
             spoken.sound if spoken.path is None else spoken.path,
             list(spoken.problems),
@@ -106,13 +110,13 @@ class SpeechDriver:
             if ready - done < (EVERY if block is not None else 1):
                 continue
             while player.done < ready:
-                more = player.window(sound, FRAMES - CARRIED, BESIDE)
+                more = player.window(self._stretch(sound, player.done, player.done + FRAMES), FRAMES - CARRIED, BESIDE)
                 beside = more if len(beside) == 0 else torch.cat([beside, more])
             yield self._joined(self.mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
             beside, done = beside[ready - done :], ready
 
     def _player(self, seed: int) -> Player:
-        return Player(self.beside, self.hears, seed=seed, steps=self.steps, guidance=self.guidance)
+        return Player(self.beside, seed=seed, steps=self.steps, guidance=self.guidance)
 
     def mouth_of_sound(self, sound: Waveform, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [round(duration * 25), 3 + E] of a whole sound."""
@@ -123,9 +127,18 @@ class SpeechDriver:
 
     def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [stop - start, 3 + E] of those frames."""
-        first = max(start - self.lips.network.reach, -(-sound.origin // PER_FRAME))
-        last = stop + self.lips.network.reach
-        features = self.hears(sound, PER_FRAME * first, min(PER_FRAME * last, sound.stop))
+        return self._mouth(self._stretch(sound, start, stop), start, stop, gain)
+
+    def _stretch(self, sound: Heard, start: int, stop: int) -> Stretch:
+        """The features that those frames hang on."""
+        reach = max(self.lips.network.reach, CARRIED)
+        return Stretch.of(self.hears, sound, PER_FRAME * (start - reach), PER_FRAME * (stop + reach))
+
+    def _mouth(self, span: Stretch, start: int, stop: int, gain: float) -> Tensor:
+        """See `mouth`."""
+        reach = self.lips.network.reach
+        first = max(start - reach, -(-span.start // PER_FRAME))
+        features = span.between(PER_FRAME * first, PER_FRAME * (stop + reach))
         if len(features) % PER_FRAME:
             features = torch.cat([features, features[-1:]])
         if len(features) < PER_FRAME * (stop - first):  # the last frame may begin where the sound ends

@@ -16,7 +16,7 @@ from ...flame_motion.diffusion.weights import Trained
 from ...flame_motion.heads import Head
 from ...flame_motion.mirror import mirrored
 from ...flame_motion.packing import Layout
-from .audio_features import PER_FRAME, AudioFeatures, Heard
+from .audio_features import PER_FRAME, Stretch
 
 CHANNELS = (
     "neck",
@@ -76,23 +76,23 @@ class Liveliness:
 class Player:
     """The head's motion, window after window, each going on from the last."""
 
-    def __init__(self, model: Trained, hears: AudioFeatures, *, seed: int, steps: int, guidance: float) -> None:
+    def __init__(self, model: Trained, *, seed: int, steps: int, guidance: float) -> None:
         """steps, guidance: of the sampler."""
-        self.model, self.hears, self.steps, self.guidance = model, hears, steps, guidance
+        self.model, self.steps, self.guidance = model, steps, guidance
         self.done = 0  # frames
         self._before = torch.zeros(0, len(model.mean))
         self._rng = torch.Generator().manual_seed(seed)
 
-    def window(self, sound: Heard, frames: int, keep: int) -> Tensor:
+    def window(self, heard: Stretch, frames: int, keep: int) -> Tensor:
         """The next `keep` frames of packed motion [keep, D], made as part of a window of so many frames.
 
-        What lies beyond the end of the sound, it does not know yet.
+        heard: from `CARRIED` frames before on; what lies beyond its end is not known yet.
         """
         start, stop = self.done - len(self._before), self.done + frames
-        told = sound_tokens(self.hears(sound, PER_FRAME * start, min(PER_FRAME * stop, sound.stop)))
+        told = sound_tokens(heard.between(PER_FRAME * start, PER_FRAME * stop))
         given, kept = torch.zeros(1, stop - start, len(self.model.mean)), torch.zeros(stop - start, 1)
         given[0, : len(self._before)], kept[: len(self._before)] = self._before, 1
-        tokens = torch.zeros(1, -(-(stop - start) // PATCH), self.hears.width)
+        tokens = torch.zeros(1, -(-(stop - start) // PATCH), self.model.denoiser.config.context)
         tokens[0, : len(told)] = told
         cond = Condition(
             tokens, torch.arange(tokens.shape[1])[None] < len(told), torch.ones(1, stop - start, dtype=torch.bool),
