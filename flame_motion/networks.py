@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +13,7 @@ from .errors import BadInput
 from .files import atomic_path, existing_file
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Network = TypeVar("Network", bound="nn.Module")
 
@@ -34,13 +35,36 @@ def load_network(path: Path, make: Callable[[dict[str, Any]], Network]) -> tuple
 
     make: from the sizes in the card to a network. Raises BadInput for files that do not fit each other.
     """
-    from safetensors.torch import load_file
-
-    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
-    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
-    try:
+    card, arrays = read_weights(path)
+    with fitting(path):
         network = make(card["network"])
         network.load_state_dict({name: value.float() for name, value in arrays.items()})
+    return network.eval().requires_grad_(False), card
+
+
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The card PATH.json and the arrays PATH.safetensors, as they are. Raises BadInput for what is neither."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    text = existing_file(path.with_suffix(".json"), "the card").read_bytes()
+    weights = existing_file(path.with_suffix(".safetensors"), "the weights")
+    try:
+        card = json.loads(text)
+        if not isinstance(card, dict):
+            raise BadInput("expected an object")
+    except ValueError as error:
+        raise BadInput(f"{path.with_suffix('.json')} is no card of weights ({error})") from None
+    try:
+        return card, load_file(str(weights))
+    except SafetensorError as error:
+        raise BadInput(f"{weights} is no whole safetensors file ({error})") from None
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """BadInput where a network is made from a card and arrays that do not fit each other."""
+    try:
+        yield
     except (KeyError, TypeError, RuntimeError) as error:
         raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
-    return network.eval().requires_grad_(False), card

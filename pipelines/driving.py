@@ -256,7 +256,7 @@ def _first(value: Any, seconds: float) -> Any:
     if hasattr(value, "first"):
         return value.first(seconds)
     if isinstance(value, Mixed) and isinstance(value.base, Source):
-        return Mixed(Source(value.base.driver, _first(value.base.signal, seconds)), value.parts)
+        return replace(value, base=Source(value.base.driver, _first(value.base.signal, seconds)))
     return value
 
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from ..flame_motion import BadInput
+
+
+def check_training() -> None:
+    """BadInput where what training needs is not installed."""
+    if find_spec("lightning") is None or find_spec("librosa") is None:
+        raise BadInput('training needs more: pip install "flamecast[train]"')
 
 
 def fit(
@@ -55,4 +65,4 @@ def command_of(name: str, training: Callable[..., Any], given: dict[str, Any]) -
         for key, known in inspect.signature(training).parameters.items()
         if key not in placed and given[key] != known.default
     }
-    return " ".join([f"flamecast train {name}", *(f"{key}={value}" for key, value in told.items())])
+    return " ".join([f"flamecast train {name}", *(shlex.quote(f"{key}={value}") for key, value in told.items())])

@@ -59,6 +59,7 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
         told[clip.name] = {"speaker": clip.speaker, "offset": offset, "r": round(fit, 3)}
         if fit < FITS:
             told[clip.name]["left out"] = f"sound and picture do not fit: r {fit:.2f} at best, expected {FITS:g}"
+            (folder / f"{clip.name}.npz").unlink(missing_ok=True)  # from when it did
             continue
         clip.moved(offset).save(folder / f"{clip.name}.npz")
         kept += 1

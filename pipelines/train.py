@@ -8,6 +8,7 @@ from pathlib import Path
 from ..configs.load import load_config
 from ..flame_motion import BadInput
 from ..flame_motion.files import PathLike
+from .fitting import check_training
 from .train_speech import train_speech_head, train_speech_judge, train_speech_lips
 from .train_text import train_evaluator, train_text
 
@@ -27,8 +28,5 @@ def train(name: str, overrides: list[str], config: PathLike | None = None) -> li
         options = load_config(config or key, TRAININGS[key], overrides)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    try:
-        import lightning  # noqa: F401
-    except ImportError:
-        raise BadInput('training needs Lightning: pip install "flamecast[train]"') from None
+    check_training()
     return TRAININGS[key](**options)

@@ -131,4 +131,6 @@ def load_articulation(path: Path, features: str) -> Speaking:
     )
     if card.get("features") != features:
         raise BadInput(f"{path} was trained on the features {card.get('features')}, not on {features}")
+    if network.config.out != 3 + load_head().expression.shape[-1]:
+        raise BadInput(f"{path} moves a mouth of another head: {network.config.out} numbers a frame")
     return Speaking(network, card)

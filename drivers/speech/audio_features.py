@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 
 from ...flame_motion import BadInput
 from ...flame_motion.files import existing_file
+from ...flame_motion.networks import fitting, read_weights
 
 SAMPLE_RATE = 16000  # Hz
 RATE = 50  # features a second; the k-th is centred at k / RATE seconds
@@ -142,12 +142,10 @@ class WhisperFeatures(nn.Module):
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> WhisperFeatures:
         """The packaged weights (`weights/whisper_base.json` says whose they are), or others of that form."""
-        from safetensors.torch import load_file
-
-        card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
-        model = cls(WhisperConfig(**card["config"]))
-        arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the speech features")))
-        model.load_state_dict({name: value.float() for name, value in arrays.items()})
+        card, arrays = read_weights(path)
+        with fitting(path):
+            model = cls(WhisperConfig(**card["config"]))
+            model.load_state_dict({name: value.float() for name, value in arrays.items()})
         return model.eval().requires_grad_(False)
 
     @torch.no_grad()

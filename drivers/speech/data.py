@@ -35,6 +35,14 @@ class Footage:
     seen: Tensor  # [T] bool: the picture shows the face there
     offset: float = 0.0  # s that the sound was moved by to fit the picture
 
+    def __post_init__(self) -> None:
+        """BadInput where its parts are not of one length."""
+        frames = len(self.motion)
+        if self.mouth.shape != (frames, 4) or self.seen.shape != (frames,) or self.seen.dtype != torch.bool:
+            raise BadInput(f"footage {self.name}: expected mouth [{frames}, 4] and seen [{frames}], as its motion has")
+        if self.samples.ndim != 1 or not len(self.samples):
+            raise BadInput(f"footage {self.name}: expected samples [N], got {list(self.samples.shape)}")
+
     def save(self, path: PathLike) -> None:
         """One .npz, arrays only. BadInput where it cannot be written."""
         layout = Layout.of(load_head(self.motion.head), WHOLE)

@@ -27,7 +27,7 @@ AHEAD = 8  # frames of sound after its own that a streamed frame has heard at le
 EVERY = 4  # frames that a stream makes at once
 LATENCY = (AHEAD + EVERY) / FPS  # s that a stream lies behind its sound, computing not counted
 LOOKED_BACK = round(12 * FPS)  # frames of sound that a stream keeps
-BESIDE = 25  # frames of head motion that a stream makes at once: it goes on from what was said until then
+BESIDE, LIVE = 25, 59  # frames of head motion that a stream makes at once, of so long a window: it is soon made
 
 
 class SpeechDriver:
@@ -64,6 +64,8 @@ class SpeechDriver:
         model = load_weights(self._weights / "head")
         if (known := model.card.get("features")) != self.hears.name:
             raise BadInput(f"{self._weights / 'head'} was trained on the features {known}, not on {self.hears.name}")
+        if (len(model.mean), model.denoiser.config.context) != (Liveliness(self.head).size, self.hears.width):
+            raise BadInput(f"{self._weights / 'head'} holds a model of something else than a head that hears speech")
         return model
 
     def __call__(self, signal: Spoken | Waveform, *, seed: int = 0, progress: Progress | None = None) -> Driven:
@@ -97,8 +99,9 @@ class SpeechDriver:
     ) -> Iterator[FlameSequence]:
         """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
 
-        A frame has heard at least `AHEAD` frames of sound after its own, the head at most so much: but for what they
-        have not heard, what comes out is what the whole sound would give. like: whose strengths are used.
+        A frame of the mouth has heard at least `AHEAD` frames of sound after its own: but for what it has not heard, it
+        is what the whole sound would give. The head is as lively, but moves in its own way: it is made in shorter
+        pieces, each without the sound after it. like: whose strengths are used.
         """
         spoken = Spoken(Waveform(np.zeros(1, np.float32), SAMPLE_RATE)) if like is None else like
         player, sound, beside, done = self._player(seed), Heard(torch.zeros(0)), torch.zeros(0, 0), 0
@@ -106,11 +109,13 @@ class SpeechDriver:
             if block is not None:
                 sound = _longer(sound, block, done)
             seconds = sound.origin / (FPS * PER_FRAME) + len(sound.samples) / SAMPLE_RATE
-            ready = int(seconds * FPS) - AHEAD if block is not None else round(seconds * FPS)
+            ended = max(round(seconds * FPS), 1) if seconds > 0 else 0
+            ready = int(seconds * FPS) - AHEAD if block is not None else ended
             if ready - done < (EVERY if block is not None else 1):
                 continue
             while player.done < ready:
-                more = player.window(self._stretch(sound, player.done, player.done + FRAMES), FRAMES - CARRIED, BESIDE)
+                span = self._stretch(sound, player.done, player.done + LIVE)
+                more = player.window(span, LIVE, BESIDE)
                 beside = more if len(beside) == 0 else torch.cat([beside, more])
             yield self._joined(self.mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
             beside, done = beside[ready - done :], ready

@@ -15,7 +15,7 @@ from ...flame_motion import BadInput, Waveform
 LONGEST = 100_000  # characters
 
 
-def speak(text: str, seed: int = 0) -> tuple[Waveform, str]:
+def speak(text: str) -> tuple[Waveform, str]:
     """The text as sound, and the name of the voice that says it. BadInput when it is empty, or no voice is here."""
     if not isinstance(text, str) or not any(map(str.isalnum, text)):
         raise BadInput("say: expected words to speak, got none")
@@ -23,7 +23,7 @@ def speak(text: str, seed: int = 0) -> tuple[Waveform, str]:
         raise BadInput(f"say: expected at most {LONGEST} characters, got {len(text)}; make several clips of it")
     english = sum(letter.isascii() for letter in text if letter.isalpha()) * 2 >= sum(map(str.isalpha, text))
     if english and find_spec("hibari") is not None:
-        sound, voice = _hibari(text, seed), "hibari"
+        sound, voice = _hibari(text), "hibari"
     elif shutil.which("espeak-ng") is not None:
         sound, voice = _espeak(text), "espeak-ng"
     elif find_spec("hibari") is not None:
@@ -35,11 +35,11 @@ def speak(text: str, seed: int = 0) -> tuple[Waveform, str]:
     return sound, voice
 
 
-def _hibari(text: str, seed: int) -> Waveform:
+def _hibari(text: str) -> Waveform:
     from hibari import Hibari
 
     voice = Hibari()
-    samples = voice(text, seed=seed)
+    samples = voice(text, seed=0)
     return Waveform(np.append(samples, 0.0).clip(-1, 1).astype(np.float32), voice.sample_rate)
 
 

@@ -69,8 +69,9 @@ class LengthBatches:
 
     def __init__(self, whole: Batch, batch: int, seed: int, padded: bool = False) -> None:
         """padded: all batches of one shape, as a compiled model wants them."""
-        self.whole, self.batch, self.seed, self.padded, self.epoch = whole, batch, seed, padded, 0
+        self.whole, self.seed, self.padded, self.epoch = whole, seed, padded, 0
         self.lengths = whole.frames.sum(1).tolist()
+        self.batch = min(batch, len(self.lengths))
 
     def __len__(self) -> int:
         return len(self.lengths) // self.batch

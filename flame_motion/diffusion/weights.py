@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
-from ..files import atomic_path, existing_file
+from ..files import atomic_path
+from ..networks import fitting, read_weights
 from .denoiser import DenoiserConfig, MotionDenoiser
 
 
@@ -48,16 +48,11 @@ def save_weights(path: Path, trained: Trained) -> None:
 
 def load_weights(path: Path) -> Trained:
     """Reads what `save_weights` wrote. Raises BadInput for files that do not belong together."""
-    from safetensors.torch import load_file
-
-    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
-    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
-    try:
+    card, arrays = read_weights(path)
+    with fitting(path):
         denoiser = MotionDenoiser(DenoiserConfig(**card["denoiser"]))
         mean, spread = arrays.pop("normal.mean"), arrays.pop("normal.spread")
         denoiser.load_state_dict({name: value.float() for name, value in arrays.items()})
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
     return Trained(denoiser.eval().requires_grad_(False), mean, spread, card)
 
 

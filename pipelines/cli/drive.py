@@ -94,7 +94,7 @@ def animate(
             head=head,
             generator=generator,
             generator_options=plugin_options("flamecast.generators", generator, generator_option),
-            driver_options=options_of_driver(driver, video, speech, driver_option),
+            driver_options=options_of_driver(driver, video, speech or say, driver_option),
         )
         done = pipeline(photo, **options, progress=progress)
     tell(done)
@@ -135,6 +135,9 @@ def motion(
 
     with watched() as progress:
         done = write_motion(
-            output, **options, driver_options=options_of_driver(driver, video, speech, driver_option), progress=progress
+            output,
+            **options,
+            driver_options=options_of_driver(driver, video, speech or say, driver_option),
+            progress=progress,
         )
     tell(done)

@@ -109,12 +109,12 @@ def plugin_options(group: str, name: str, texts: list[str] | None) -> dict[str, 
 
 
 def options_of_driver(
-    driver: str | None, video: Path | None, speech: Path | None, texts: list[str] | None
+    driver: str | None, video: Path | None, spoken: Path | str | None, texts: list[str] | None
 ) -> dict[str, dict[str, Any]]:
     """The options of the driver that is used, by its name."""
-    name = driver or ("video" if video is not None else "speech" if speech is not None else None)
+    name = driver or ("video" if video is not None else "speech" if spoken is not None else None)
     if not texts:
         return {}
     if name is None:
-        raise typer.BadParameter("--driver-option goes with --driver, --video or --speech")
+        raise typer.BadParameter("--driver-option goes with --driver, --video, --speech or --say")
     return {name: plugin_options("flamecast.drivers", name, texts)}

@@ -19,6 +19,7 @@ from ...drivers.speech.judge import Judge, JudgeConfig, load_judge, told_apart
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.files import PathLike
 from ...flame_motion.mouth import Mouth, mouth_of
+from ..fitting import check_training
 
 LAGS = 4  # frames either way that the best correlation is looked for in
 MANY = 100  # clips: a person with more of them is trained on, and never tested
@@ -44,6 +45,8 @@ def evaluate_speech(
     times (`steps`, `copies`, `features` as in `train speech-lips`), each without a share of the people, and tested on
     those. motions: a folder to write each clip's motion into. Raises BadInput.
     """
+    if folds:
+        check_training()
     clips, mouth = load_footage(data), mouth_of(load_head())
     hears = load_features(features)
     if folds:
@@ -70,7 +73,7 @@ def evaluate_speech(
 
 
 def people_in_folds(clips: list[Footage], folds: int) -> list[list[str]]:
-    """Whom each fold tests: all people but those with `MANY` clips, dealt out by seed. BadInput for too few people."""
+    """Whom each fold tests: all people but those with `MANY` clips, dealt out by chance, always alike. BadInput for too few."""
     names = [clip.speaker for clip in clips]
     people = [name for name in sorted(set(names)) if names.count(name) < MANY]
     if not 2 <= folds <= len(people):

@@ -171,6 +171,14 @@ def test_facegoods_shapes_are_read_by_meaning():
     assert clip.mouth[:, 0].min() >= 0 and abs(len(clip.samples) / 16000 - len(clip.mouth) / 25) < 0.5
 
 
+def test_footage_of_unequal_parts_is_refused(tmp_path):
+    clip = _footage()
+    with pytest.raises(BadInput, match=r"expected mouth \[200, 4\] and seen \[200\]"):
+        replace(clip, mouth=clip.mouth[:50])
+    with pytest.raises(BadInput, match=r"expected samples \[N\]"):
+        replace(clip, samples=clip.samples[None])
+
+
 def test_the_mouths_network_has_a_limited_reach_and_is_told_how_far_to_open():
     torch.manual_seed(0)
     net = Articulation(ArticulationConfig(12, 66, width=16, hidden=4)).eval()

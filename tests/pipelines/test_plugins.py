@@ -98,7 +98,10 @@ def test_they_animate_end_to_end_with_progress_and_sound(package, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--driver", "shake", "--signal", "1"], "there is no driver 'shake'; known are: mix, nod, speech, text, video"),
+        (
+            ["--driver", "shake", "--signal", "1"],
+            "there is no driver 'shake'; known are: mix, nod, speech, text, video",
+        ),
         (["--driver", "nod"], "driver and signal belong together"),
         (
             ["--driver", "nod", "--signal", "1", "--driver-option", "speed=2"],
