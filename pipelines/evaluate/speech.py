@@ -73,7 +73,7 @@ def evaluate_speech(
 
 
 def people_in_folds(clips: list[Footage], folds: int) -> list[list[str]]:
-    """Whom each fold tests: all people but those with `MANY` clips, dealt out by chance, always alike. BadInput for too few."""
+    """Whom each fold tests: all people but those with `MANY` clips, dealt out always alike. BadInput for too few."""
     names = [clip.speaker for clip in clips]
     people = [name for name in sorted(set(names)) if names.count(name) < MANY]
     if not 2 <= folds <= len(people):
