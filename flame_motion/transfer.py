@@ -16,7 +16,7 @@ from .retarget import retarget
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
-SAME_FACE = 0.001  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
+SAME_FACE = 0.0012  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
 REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
@@ -34,12 +34,13 @@ def drive(
     photo does but for a few degrees, which is what two fits of one pose differ by, the photo's angle is the true one.
     relative: what changes against the driver's own `rest` is added to the portrait's, so that the driver's resting
     face and camera angle are not copied.
-    Either way the portrait keeps its identity and place, and the motion's translation, which drivers count from their
-    first frame, is added to it. A motion of another head than the portrait's is retargeted first.
+    Either way the portrait keeps its identity and place, and how far the motion moves from its `first` frame is added
+    to it. A motion of another head than the portrait's is retargeted first.
 
-    rest, first: one frame each on the motion's head; default: `rest_of` the motion, and its first frame. A driver that
-    comes in chunks gives the same two with each chunk (`RestEstimator`, the first chunk's `[:1]`): frames do not
-    influence each other, so that the chunks are the whole clip's.
+    rest, first: one frame each on the motion's head; default: `rest_of` the motion, and its first frame, with the place
+    that drivers count from. A portrait out of the driver's own footage takes the frame that it is
+    (`driver_frame`). A driver that comes in chunks gives the same two with each chunk (`RestEstimator`, the first
+    chunk's `[:1]`): frames do not influence each other, so that the chunks are the whole clip's.
     """
     if mode not in get_args(Mode):
         raise BadInput(f"Unknown driving mode {mode!r}; use relative or absolute.")
@@ -50,9 +51,12 @@ def drive(
             )
     if mode == "relative":
         rest = _on_head_of(source, rest_of(motion) if rest is None else rest)
-    neck = (motion if first is None else first).neck[:1]  # retargeting copies head angles
+    neck, here = motion.neck[:1], torch.zeros(1, 3)
+    if first is not None:
+        neck, here = first.neck, _on_head_of(source, first).translation  # retargeting copies head angles
     motion = _on_head_of(source, motion)
-    placed = replace(motion, shape=source.shape, translation=source.translation + motion.translation)
+    away = motion.translation - here
+    placed = replace(motion, shape=source.shape, translation=source.translation + away)
     if rest is not None and mode == "relative":
         return _relative(source, placed, rest)
     apart = rotations.compose(source.neck, -neck)
@@ -66,28 +70,36 @@ def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
     return motion if source.head == motion.head else retarget(motion, load_head(source.head), source.shape)
 
 
-def shows_driver(source: FlameSequence, motion: FlameSequence) -> bool:
-    """Whether a portrait of pose `source` (one frame) seems to be a picture out of the driver's own footage.
+def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
+    """Which of the driver's frames a portrait of pose `source` (one frame) seems to be a picture of; None: of none.
 
-    True where the 68 landmarks of one of (at most 64) driver frames, heads straight and of one size, lie within
-    `SAME_FACE` of the portrait's on average, seen from the front. A clip knows its person's face at rest better than
-    one picture does, so such a portrait should be fitted again with the clip's identity.
+    It is one of the driver where the 68 landmarks of one of (at most 64) driver frames, heads straight and of one size,
+    lie within `SAME_FACE` of the portrait's on average, seen from the front. A clip knows its person's face at rest
+    better than one picture does, so such a portrait should be fitted again with the clip's identity. The frame is the
+    one whose head and face are held most like the portrait's.
     """
     if source.head != motion.head:
-        return False
+        return None
     some = motion.frames(torch.arange(0, len(motion), math.ceil(len(motion) / 64)))
-    faces = [_straight_landmarks(clip) for clip in (source, some)]
+    faces = [_placeless_landmarks(clip, straight=True) for clip in (source, some)]
     portrait, driver = (x - x.mean(1, keepdim=True) for x in faces)
     u, sizes, vt = torch.linalg.svd(driver.transpose(1, 2) @ portrait)  # Kabsch; near-identical faces do not mirror
     scale = sizes.sum(1) / driver.square().sum((1, 2))
     apart = scale[:, None, None] * driver @ (u @ vt) - portrait
-    return bool(apart[..., :2].norm(dim=-1).mean(1).min() < SAME_FACE)
+    if not bool(apart[..., :2].norm(dim=-1).mean(1).min() < SAME_FACE):
+        return None
+    # As pictures, at one size: two fits of one picture agree on that better than on how far a head turns.
+    held = [_placeless_landmarks(clip)[..., :2] for clip in (replace(source, shape=motion.shape), motion)]
+    held = [x - x.mean(1, keepdim=True) for x in held]
+    portrait, driver = (x / x.square().sum((1, 2), keepdim=True).sqrt() for x in held)
+    return int((portrait - driver).norm(dim=-1).mean(1).argmin())
 
 
-def _straight_landmarks(motion: FlameSequence) -> Tensor:
-    """The 68 landmarks [T, 68, 3] m of a clip whose head does not move."""
+def _placeless_landmarks(motion: FlameSequence, straight: bool = False) -> Tensor:
+    """The 68 landmarks [T, 68, 3] m of a clip whose head stays at one place, and, `straight`, does not turn."""
     still = torch.zeros_like(motion.neck)
-    return load_head(motion.head).landmarks(replace(motion, neck=still, rotation=still, translation=still))
+    turns = {"neck": still, "rotation": still} if straight else {}
+    return load_head(motion.head).landmarks(replace(motion, translation=still, **turns))
 
 
 def rest_of(motion: FlameSequence) -> FlameSequence:

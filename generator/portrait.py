@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ TURNED = {
     turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
     for turns, how in ((1, "90 degrees to the left"), (2, "180 degrees"), (3, "90 degrees to the right"))
 }
+NESTED = ("pose", "camera", "offsets", "eyelids")  # fields that are no arrays
 POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
 
 
@@ -40,6 +41,7 @@ class Portrait:
     camera: Cameras  # one view
     landmarks: np.ndarray  # [478, 3] px as detected
     error: float  # mean landmark distance without the offsets, % of the inter-ocular distance
+    eyelids: Tensor | None = None  # [N, 3, 2] m, the person's own lid shapes; the head's where None
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -51,8 +53,11 @@ class Portrait:
         _check_array("matte", self.matte, (height, width))
         _check_array("landmarks", self.landmarks, (478, 3))
         _check_array("offsets", self.offsets.numpy(), tuple(self.head.template.shape))
-        if not bool((self.offsets.abs() <= 1).all()):
-            raise BadInput("portrait offsets must be within 1 m")
+        if self.eyelids is not None:
+            _check_array("eyelids", self.eyelids.numpy(), tuple(self.head.eyelids.shape))
+        for name, field in (("offsets", self.offsets), ("eyelids", self.eyelids)):
+            if field is not None and not bool((field.abs() <= 1).all()):
+                raise BadInput(f"portrait {name} must be within 1 m")
         if not 0 <= self.error < float("inf"):
             raise BadInput(f"portrait error must be a number of at least 0, got {self.error}")
         if (self.camera.height, self.camera.width) != (height, width):
@@ -65,10 +70,11 @@ class Portrait:
         """Identity coefficients [S]."""
         return self.pose.shape
 
-    @property
+    @cached_property
     def head(self) -> Head:
-        """The head model of the fit; one without teeth has its mouth closed behind the lips, to be drawn."""
-        return _drawn_head(self.pose.head)
+        """The head model of the fit with the person's lids; one without teeth has its mouth closed, to be drawn."""
+        head = _drawn_head(self.pose.head)
+        return head if self.eyelids is None else replace(head, eyelids=self.eyelids)
 
     def vertices(self, motion: FlameSequence | None = None) -> Tensor:
         """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
@@ -94,13 +100,15 @@ class Portrait:
         model = load_head(head) if isinstance(head, str) else head
         found = fit_photo(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
         upright = np.ascontiguousarray(np.rot90(image, found.turned))
-        portrait = cls(upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error)
+        portrait = cls(
+            upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error, found.eyelids
+        )
         return portrait, [TURNED[found.turned]] if found.turned else []
 
     def with_identity(self, shape: Tensor) -> Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
-        pose, offsets, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
-        return replace(self, pose=pose, offsets=offsets, camera=camera, error=error)
+        pose, offsets, eyelids, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
+        return replace(self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error)
 
     def overlay(self) -> np.ndarray:
         """The photo with the fitted mesh, its landmarks and the detected ones drawn on it, uint8 [H, W, 3]."""
@@ -122,17 +130,19 @@ class Portrait:
         )
 
     def cropped(self, left: int, top: int, height: int, width: int) -> Portrait:
-        """A window of the photo; where it reaches outside, the photo's edge is continued (and is not the person)."""
+        """A window of the photo; where it reaches outside, the photo's edge is continued, and above it nobody is."""
         import cv2
 
         h, w = self.image.shape[:2]
         pad = max(0, -top), max(0, top + height - h), max(0, -left), max(0, left + width - w)
         grow = lambda x, mode, **k: cv2.copyMakeBorder(x, *pad, mode, **k)  # noqa: E731
+        matte = grow(self.matte, cv2.BORDER_REPLICATE)
+        matte[: pad[0]] = 0  # shoulders go on below a photo's edge, hair that it cuts off does not go on for ever
         window = np.s_[top + pad[0] : top + pad[0] + height, left + pad[2] : left + pad[2] + width]
         return replace(
             self,
             image=np.ascontiguousarray(grow(self.image, cv2.BORDER_REPLICATE)[window]),
-            matte=np.ascontiguousarray(grow(self.matte, cv2.BORDER_REPLICATE)[window]),
+            matte=np.ascontiguousarray(matte[window]),
             camera=self.camera.cropped(left, top, height, width),
             landmarks=self.landmarks - [left, top, 0],
         )
@@ -146,14 +156,15 @@ class Portrait:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an `.npz` of arrays."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("pose", "camera", "offsets")}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NESTED}
         pose = {f"pose_{name}": getattr(self.pose, name).numpy() for name in POSE_FIELDS}
         camera = {
             "intrinsics": self.camera.intrinsics.numpy(),
             "camera_from_world": self.camera.camera_from_world.numpy(),
         }
         head = {"head": np.array(self.pose.head), "format": np.array(FORMAT), "offsets": self.offsets.numpy()}
-        save_arrays(path, {k: np.asarray(v) for k, v in {**own, **pose, **camera, **head}.items()})
+        lids = {} if self.eyelids is None else {"eyelids": self.eyelids.numpy()}
+        save_arrays(path, {k: np.asarray(v) for k, v in {**own, **pose, **camera, **head, **lids}.items()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Portrait:
@@ -175,6 +186,7 @@ class Portrait:
                 camera,
                 data["landmarks"],
                 float(data["error"]),
+                tensor("eyelids").float() if "eyelids" in data else None,
             )
         except KeyError as missing:
             raise BadInput(

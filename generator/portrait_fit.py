@@ -19,6 +19,7 @@ from ..flame_motion.tracking.mediapipe_models import solutions
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
+from .eyelids import own_eyelids
 
 if TYPE_CHECKING:
     from .portrait import Portrait
@@ -36,6 +37,7 @@ class FittedPhoto:
     camera: Cameras
     landmarks: np.ndarray  # [478, 3] px
     error: float  # % of the inter-ocular distance
+    eyelids: Tensor  # [N, 3, 2] m
     turned: int = 0  # quarter turns counter-clockwise (as np.rot90) after which the face stands upright; all is of that
 
 
@@ -64,10 +66,11 @@ def fit_photo(
     problem, pinhole = LandmarkFit(head), Pinhole.guess(width, height, focal)
     data = observe(problem, points, pinhole)
     shape, state = fit_identity(problem, data, initial(problem, data, points), iterations=12)
-    pose, offsets, camera, error = _posed(problem, shape, state, points, pinhole)
+    pose, offsets, eyelids, camera, error = _posed(problem, shape, state, points, pinhole)
     if matte is None:
         matte = person_matte(image, points[0])
-    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, points[0].astype(np.float64), error, turned)
+    landmarks = points[0].astype(np.float64)
+    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, landmarks, error, eyelids, turned)
 
 
 def find_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
@@ -99,22 +102,22 @@ def refit(
     camera: Cameras,
     head: Head,
     shape: Tensor,  # [S]
-) -> tuple[FlameSequence, Tensor, Cameras, float]:
-    """Pose, offsets [N, 3] m, camera and error of a photo whose person's identity is known."""
+) -> tuple[FlameSequence, Tensor, Tensor, Cameras, float]:
+    """Pose, offsets [N, 3] m, lids [N, 3, 2] m, camera and error of a photo whose person's identity is known."""
     points = landmarks[None].astype(np.float32)
     intrinsics = camera.intrinsics[0]
     middle = intrinsics[:2, 2]  # of a cropped photo it is not in the middle, where a Pinhole's is
     pinhole = Pinhole(float(intrinsics[0, 0]), *(2 * middle).tolist())
     problem = LandmarkFit(head)
     data = observe(problem, points, pinhole)
-    pose, offsets, moved, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
-    return pose, offsets, replace(camera, camera_from_world=moved.camera_from_world), error
+    pose, offsets, eyelids, moved, error = _posed(problem, shape, initial(problem, data, points), points, pinhole)
+    return pose, offsets, eyelids, replace(camera, camera_from_world=moved.camera_from_world), error
 
 
 def _posed(
     problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, pinhole: Pinhole
-) -> tuple[FlameSequence, Tensor, Cameras, float]:
-    """Pose, offsets [N, 3] m, camera and landmark error of a photo of known identity. points [1, 478, 3] px."""
+) -> tuple[FlameSequence, Tensor, Tensor, Cameras, float]:
+    """Pose, offsets [N, 3] m, lids [N, 3, 2] m, camera and landmark error of a photo of known identity. points [1, 478, 3] px."""
     data = observe(problem, points, pinhole)
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
     state = replace(state, eyes=level_gaze(state.eyes))
@@ -123,7 +126,9 @@ def _posed(
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)
     # The camera takes over where the head stands, so that the pose itself is free of it.
     camera = _camera(pinhole, state.translation[0])
-    return to_motion(state, shape, 25.0, problem.head, state.translation[0]), offsets, camera, error
+    pose = to_motion(state, shape, 25.0, problem.head, state.translation[0])
+    eyelids, offsets = own_eyelids(problem.head, pose, offsets)
+    return pose, offsets, eyelids, camera, error
 
 
 def _camera(pinhole: Pinhole, translation: Tensor) -> Cameras:

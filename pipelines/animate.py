@@ -21,7 +21,7 @@ from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.mouth import lips_shut
 from ..flame_motion.plugins import load_plugin, option_names
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive, shows_driver
+from ..flame_motion.transfer import drive, driver_frame
 from ..generator import Generator, Portrait, load_generator
 from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .fit import fit_photo
@@ -124,11 +124,11 @@ class AnimatePipeline:
             portrait, driven = self._fit_and_drive(photo, opened, asked, clock, progress)
             with clock.stage("transfer"):
                 driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
-                identity = "photo"
-                if asked.mode == "absolute" and shows_driver(portrait.pose, driven.motion):
+                identity, own = "photo", driver_frame(portrait.pose, driven.motion)
+                if asked.mode == "absolute" and own is not None:
                     portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
                 portrait = framed(portrait, asked.framing, asked.size)
-                posed = _posed(portrait, driven, asked)
+                posed = _posed(portrait, driven, asked, own)
                 driven = retimed(driven, asked.edit)
                 cameras = place(portrait, len(posed), asked.camera, asked.views, posed.fps)
             stream = generator(portrait, posed, cameras, seed=asked.seed, progress=progress)
@@ -252,10 +252,11 @@ def _report_path(output: PathLike) -> Path:
     return Path(output).with_suffix(".json")
 
 
-def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions) -> FlameSequence:
-    """The portrait's own motion: driven, then edited."""
+def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int | None) -> FlameSequence:
+    """The portrait's own motion: driven, then edited. own: the driver's frame that the portrait is, if any."""
     source = lips_shut(portrait.pose) if driven.lips_meet and asked.mode == "relative" else portrait.pose
-    motion = drive(source, driven.motion, asked.mode, driven.rest)  # type: ignore[arg-type]
+    first = None if own is None else driven.motion[own : own + 1]
+    motion = drive(source, driven.motion, asked.mode, driven.rest, first)  # type: ignore[arg-type]
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 

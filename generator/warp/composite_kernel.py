@@ -14,6 +14,9 @@ from ...renderer.compiled import compiled
 I64, F32, U8 = types.int64, types.float32, types.uint8
 ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))
 
+# Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
+STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
+
 _helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
 
 
@@ -123,14 +126,14 @@ def _shows(photo_part, i, j, part):
 
 
 @_helper
-def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
+def _surface(person, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
     """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo."""
     size = np.float32(texture.shape[0])
     u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
     sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
-        shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
+        shown = _sharp(person, source_x, source_y) if sharp else _sample(person, source_x, source_y)
         color = _mix(still_color, shown, moved)
     if sure < 1:
         baked = _sample(texture, u, v)
@@ -156,7 +159,7 @@ def _agrees(seen, at, y0, x0, part):
 
 
 @_helper
-def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still):
+def _head(photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still):
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
     Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest.
@@ -170,7 +173,7 @@ def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, 
             if still and _shows(photo_part, 2 * i, 2 * j, part[first]):
                 moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
             dim = mouth_light if part[first] >= mouth_from else ONE
-            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
+            r, g, b = _surface(person, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
     under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
@@ -186,7 +189,7 @@ def _head(photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, 
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
             moved = _ramp(max(abs(gap_x), abs(gap_y)))
         dim = mouth_light if part[t] >= mouth_from else ONE
-        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
+        r, g, b = _surface(person, texture, at, y, x, px, py, False, dim, moved, unmoved)
         if part[t] > 0:
             over_r, over_g, over_b, over = (
                 over_r + opacity * r,
@@ -212,10 +215,22 @@ def _carried(photo_from_target, t, i, j):
 
 
 @_helper
-def _behind(photo, backdrop, shell, x, y, moved, under, under_opacity, i, j, wall, still):
+def _stretched(photo_from_target, t, i, j, x, y):
+    """How far beyond use triangle t, which shows the photo's px (x, y) at pixel (i, j), is stretched: 0 to 1."""
+    m = photo_from_target
+    d = m[t, 2, 0] * (j + 0.5) + m[t, 2, 1] * (i + 0.5) + m[t, 2, 2]
+    by_x = (m[t, 0, 0] - x * m[t, 2, 0]) / d, (m[t, 1, 0] - y * m[t, 2, 0]) / d
+    by_y = (m[t, 0, 1] - x * m[t, 2, 1]) / d, (m[t, 1, 1] - y * m[t, 2, 1]) / d
+    share = np.float32(abs(by_x[0] * by_y[1] - by_x[1] * by_y[0]))  # of a photo's pixel in one of the target
+    return min(max((STRETCHED - share) / (STRETCHED - TORN), ZERO), ONE)
+
+
+@_helper
+def _behind(photo, person, backdrop, shell, x, y, moved, stretched, under, under_opacity, i, j, wall, still):
     """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell.
 
-    Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own.
+    Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own;
+    `stretched`, how far it gives way to a head under it.
     """
     px, py = np.float32(j + 0.5), np.float32(i + 0.5)
     if not shell and still and under_opacity == 0:
@@ -223,7 +238,7 @@ def _behind(photo, backdrop, shell, x, y, moved, under, under_opacity, i, j, wal
     unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
     if moved == 0:
         return unmoved
-    alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
+    alpha = (ONE - stretched * under_opacity) * _channel(person, x, y, 3) / FULL if shell else ZERO
     if still:
         color = _pixel(backdrop, i, j)
     else:
@@ -234,7 +249,7 @@ def _behind(photo, backdrop, shell, x, y, moved, under, under_opacity, i, j, wal
     rest = ONE - under_opacity
     color = (under[0] + rest * color[0], under[1] + rest * color[1], under[2] + rest * color[2])
     if alpha > 0:
-        color = _mix(color, _sharp(photo, x, y), alpha)
+        color = _mix(color, _sharp(person, x, y), alpha)
     return _mix(unmoved, color, moved) if moved < 1 else color
 
 
@@ -269,7 +284,7 @@ def triangle_homographies(clip, faces, source, height, width, out):
 
 @compiled(
     types.void(
-        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
+        I64, I64, _read(U8, 3), _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
         _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
@@ -277,12 +292,12 @@ def triangle_homographies(clip, faces, source, height, width, out):
     counted=False,
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
+    start, stop, photo, person, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
     mouth_from, mouth_light, wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    photo [h, w, 3], and what it shows of the person alone, person [h, w, 4] 0..255 with the matte in alpha; backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
     shell_from [F', 3, 3] of each of its triangles the homography to photo px;
     face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
     opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
@@ -309,12 +324,17 @@ def composite_rows(
             under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
             if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
-                    photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still
+                    photo, person, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still
                 )
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
                 under_color = under_r, under_g, under_b
-                color = _behind(photo, backdrop, shell, x, y, moved, under_color, under, i, j, wall, still)
+                stretched = ZERO
+                if shell and under > 0 and moved > 0:
+                    stretched = _stretched(shell_from, shell_seen[i, j], i, j, x, y)
+                color = _behind(
+                    photo, person, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still
+                )
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
             out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,16 +20,18 @@ from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer
-from .fill import backdrop
+from .fill import backdrop, foreground
+from .hair import SKULL, part_of, with_hair
 from .shell import Shell, build_shell, homogeneous_pixels
 from .texture import bake_texture, uv_vertices
 
 # Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
 MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
 OVER = ("face", "lips", "lids", "eye_left", "eye_right", *MOUTH)
-UNDER = ("neck",)
+UNDER = ("neck", "scalp", "ears")
 SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
 BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
+NAPE = 0.08  # m below the skull over which it does too
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
 WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
@@ -42,7 +44,8 @@ class _Scene:
     portrait: Portrait
     shell: Shell
     drawn: Tensor  # indices of the vertices of `faces`
-    photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
+    photo: np.ndarray  # [H, W, 3] uint8
+    person: np.ndarray  # [H, W, 4] float32 0..255, free of what is behind, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
     faces: Tensor  # [F, 3] int32
@@ -120,7 +123,7 @@ class WarpGenerator:
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         split(
-            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
+            composite_rows, height, scene.photo, scene.person, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
             mouth_light, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
@@ -154,6 +157,8 @@ def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int,
 
 def prepare(portrait: Portrait) -> _Scene:
     """All that does not change from frame to frame."""
+    photo = portrait.image
+    portrait = replace(with_hair(portrait), image=foreground(photo, portrait.matte))
     head = portrait.head
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
@@ -168,8 +173,9 @@ def prepare(portrait: Portrait) -> _Scene:
         portrait,
         build_shell(portrait),
         head.faces[drawn].unique(),
+        photo,
         np.dstack([portrait.image, matte]).astype(np.float32),
-        backdrop(portrait.image, portrait.matte),
+        backdrop(photo, portrait.matte),
         bake_texture(portrait),
         faces,
         head.uv_faces[drawn].int().numpy(),
@@ -198,7 +204,9 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     over = torch.zeros(head.template.shape[0], dtype=torch.bool)
     for name in OVER:
         over[head.faces[head.part == PARTS.index(name)].unique()] = True
-    return torch.where(over, inside, beside * torch.from_numpy(matte.ravel()))
+    skull = part_of(head, SKULL)
+    nape = 1 - smoothstep(torch.cdist(head.template, head.template[skull]).min(1).values / NAPE)
+    return torch.where(over, inside, torch.where(skull, 1.0, nape.maximum(beside) * torch.from_numpy(matte.ravel())))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:

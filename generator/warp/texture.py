@@ -15,6 +15,7 @@ from ...flame_motion.heads import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
 from .fill import fill
+from .hair import covered_ears, hair_alone
 
 SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
@@ -62,6 +63,13 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in opening]), inside, sure)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
+    hair = texel_part == PARTS.index("scalp")
+    for side, covered in zip((1, -1), covered_ears(portrait, shown), strict=True):
+        if covered:
+            hair |= (texel_part == PARTS.index("ears")) & (at[..., 7] * side > 0)
+    through = hair_alone(portrait, shown).astype(np.float32) / 255
+    through = cv2.remap(through, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    out[hair] = (sure[..., None] * color + (1 - sure[..., None]) * through)[hair]
     light, vivid = _light((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))
     eyes = np.isin(texel_part, [PARTS.index(p) for p in EYES])
     table = _eye_colors(
@@ -116,7 +124,7 @@ def uv_vertices(head: Head) -> Tensor:
 
 def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Part of each texel, and where it lies: photo x, y px, camera depth m, cos to the viewer, eye angle, depth in
-    the mouth and height at rest m."""
+    the mouth, height and x at rest m."""
     head = portrait.head
     vertices = portrait.vertices()[0]
     pixels = to_pixels(portrait.camera, vertices[None])[0, 0]
@@ -124,9 +132,9 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     seen_from = vertices @ camera[:3, :3].T + camera[:3, 3]
     normal = vertex_normals(seen_from, head.faces)
     facing = -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
-    height = head.template[:, 1]
+    across, height = head.template[:, 0], head.template[:, 1]
     values = torch.stack(
-        [pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head), height], 1
+        [pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head), height, across], 1
     )
     uv = head.uv
     corner = torch.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], torch.zeros(len(uv)), torch.ones(len(uv))], 1)[None]

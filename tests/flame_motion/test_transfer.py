@@ -11,7 +11,7 @@ import torch
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.rotations import compose
-from flamecast.flame_motion.transfer import RestEstimator, drive, rest_of, shows_driver
+from flamecast.flame_motion.transfer import RestEstimator, drive, driver_frame, rest_of
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:
@@ -98,18 +98,28 @@ def test_a_picture_out_of_the_drivers_footage_is_known_by_its_face():
     clip = pose(3, 40)
     own = clip[17:18]
     other_view = replace(own, neck=-own.neck, translation=own.translation + 0.3)
-    assert shows_driver(own, clip) and shows_driver(other_view, clip)
+    assert driver_frame(own, clip) == 17 and driver_frame(other_view, clip) is not None
     for axis in range(5):  # the widest ways in which people differ
         shape = own.shape.clone()
-        shape[axis] += 3.0
-        assert not shows_driver(replace(own, shape=shape), clip), axis
-    assert not shows_driver(replace(own, jaw=own.jaw + torch.tensor([0.4, 0, 0])), clip)
+        shape[axis] += 4.0
+        assert driver_frame(replace(own, shape=shape), clip) is None, axis
+    assert driver_frame(replace(own, jaw=own.jaw + torch.tensor([0.4, 0, 0])), clip) is None
 
 
 @pytest.mark.parametrize("frames", [64, 65, 200])
 def test_a_long_driver_is_looked_at_too(frames):
     clip = pose(3, frames)
-    assert shows_driver(clip[:1], clip) and not shows_driver(replace(clip[:1], shape=clip.shape + 1), clip)
+    assert driver_frame(clip[:1], clip) == 0
+    assert driver_frame(replace(clip[:1], shape=clip.shape + 1), clip) is None
+
+
+def test_a_picture_out_of_the_footage_stays_where_it_was():
+    clip = pose(3, 40)
+    clip = replace(clip, translation=torch.linspace(0, 0.2, 40)[:, None].expand(-1, 3).contiguous())
+    own = replace(clip[17:18], translation=torch.zeros(1, 3))
+    for mode in ("relative", "absolute"):
+        driven = drive(own, clip, mode, first=clip[17:18])
+        assert torch.allclose(driven.translation, clip.translation - clip.translation[17:18], atol=1e-7)
 
 
 CHUNKS = (1, 1, 7, 31, 60)

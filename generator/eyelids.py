@@ -1,0 +1,58 @@
+"""A person's own way of shutting their eyes: how far each lid has to go is seen in the photo."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import FlameSequence, Head
+
+# MediaPipe's landmarks along the upper and the lower lid from the outer to the inner corner, and the brow's lower edge.
+LEFT = ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (276, 283, 282, 295, 285))
+RIGHT = ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (46, 53, 52, 65, 55))
+OVERLAP = 0.0015  # m that a shut upper lid goes beyond the lower one's edge
+MOST_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
+RATIO = (0.3, 3.0)  # of the head's own lid movement, that a person's may be
+IN_FRONT = 0.0008  # m that a shut upper lid lies in front of the lower one
+BROW = 0.6  # of the way from lid to brow that a shutting lid draws skin from
+
+
+def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Eyelid shapes [N, 3, 2] m by which 1 shuts this person's eyes, and offsets [N, 3] m that go with them.
+
+    pose: the photo's, one frame, with offsets [N, 3] m at rest; both describe the same face as before. The head's own
+    movement is scaled, along the eye, to the gap that the photo shows between the lids, and ends below the brow.
+    """
+    eyelids, fitted = head.eyelids.clone(), offsets.clone()
+    rest, _ = head.skin.shaped(pose.shape, offsets)
+    open_ = rest + head.expression @ pose.expression[0]
+    seen = open_ + head.eyelids @ pose.eyelids[0]  # [N, 3], unposed
+    for side, landmarks in enumerate((LEFT, RIGHT)):
+        shut = float(pose.eyelids[0, side])
+        if shut > MOST_SHUT:
+            continue
+        movement = _scaled(head, seen, head.eyelids[..., side], landmarks, shut)
+        fitted += shut * (head.eyelids[..., side] - movement)
+        eyelids[..., side] = movement
+    return eyelids, fitted
+
+
+def _scaled(head: Head, seen: Tensor, movement: Tensor, landmarks: tuple[tuple[int, ...], ...], shut: float) -> Tensor:
+    """A lid movement [N, 3] m that takes both lids' edges onto each other from where they are seen [N, 3], `shut`."""
+    upper, lower, brow = (head.mediapipe[torch.tensor(points)] for points in landmarks)
+    gap = seen[upper, 1] - seen[lower, 1] + OVERLAP
+    closing = (movement[lower, 1] - movement[upper, 1]).clamp_min(1e-4)
+    ratio = (gap / ((1 - shut) * closing)).clamp(*RATIO)
+    across = (seen[upper, 0] + seen[lower, 0]) / 2
+    order = across.argsort()
+    along = np.interp(seen[:, 0].numpy(), across[order].numpy(), ratio[order].numpy())
+    lid = np.interp(seen[:, 0].numpy(), across[order].numpy(), seen[upper, 1][order].numpy())
+    edge, by_brow = seen[brow, 1].numpy(), seen[brow, 0].argsort().numpy()
+    above_eye = np.interp(seen[:, 0].numpy(), seen[brow, 0].numpy()[by_brow], edge[by_brow])
+    up = torch.from_numpy((seen[:, 1].numpy() - lid) / np.maximum(BROW * (above_eye - lid), 1e-3)).float()
+    kept = 1 - ((up - 0.15) / 0.85).clamp(0, 1)
+    scaled = movement * (torch.from_numpy(along).float() * kept)[:, None]
+    down = (-scaled[:, 1] / -scaled[upper, 1].min()).clamp(0, 1)
+    scaled[:, 2] += IN_FRONT * down
+    return scaled
