@@ -11,11 +11,13 @@ from ..flame_motion import FlameSequence, Head
 # MediaPipe's landmarks along the upper and the lower lid from the outer to the inner corner, and the brow's lower edge.
 LEFT = ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (276, 283, 282, 295, 285))
 RIGHT = ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (46, 53, 52, 65, 55))
-OVERLAP = 0.0015  # m that a shut upper lid goes beyond the lower one's edge
+OVERLAP = 0.0007  # m that a shut upper lid goes beyond the lower one's edge
 MOST_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
 RATIO = (0.3, 3.0)  # of the head's own lid movement, that a person's may be
 IN_FRONT = 0.0008  # m that a shut upper lid lies in front of the lower one
-BROW = 0.6  # of the way from lid to brow that a shutting lid draws skin from
+LASHES = 0.45  # of the open eye's height: the edge of the upper lid, which moves as it is
+BROW = 0.75  # of the way from lid to brow that a shutting lid draws skin from
+MOST_SKIN = 0.011  # m of it, at most
 
 
 def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,18 +43,20 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
 def _scaled(head: Head, seen: Tensor, movement: Tensor, landmarks: tuple[tuple[int, ...], ...], shut: float) -> Tensor:
     """A lid movement [N, 3] m that takes both lids' edges onto each other from where they are seen [N, 3], `shut`."""
     upper, lower, brow = (head.mediapipe[torch.tensor(points)] for points in landmarks)
-    gap = seen[upper, 1] - seen[lower, 1] + OVERLAP
+    gap = (seen[upper, 1] - seen[lower, 1]).clamp_min(0)
     closing = (movement[lower, 1] - movement[upper, 1]).clamp_min(1e-4)
-    ratio = (gap / ((1 - shut) * closing)).clamp(*RATIO)
+    over = OVERLAP * gap / gap.max().clamp_min(1e-4)
+    ratio = ((gap + over) / ((1 - shut) * closing)).clamp(*RATIO)
     across = (seen[upper, 0] + seen[lower, 0]) / 2
     order = across.argsort()
-    along = np.interp(seen[:, 0].numpy(), across[order].numpy(), ratio[order].numpy())
-    lid = np.interp(seen[:, 0].numpy(), across[order].numpy(), seen[upper, 1][order].numpy())
-    edge, by_brow = seen[brow, 1].numpy(), seen[brow, 0].argsort().numpy()
-    above_eye = np.interp(seen[:, 0].numpy(), seen[brow, 0].numpy()[by_brow], edge[by_brow])
-    up = torch.from_numpy((seen[:, 1].numpy() - lid) / np.maximum(BROW * (above_eye - lid), 1e-3)).float()
-    kept = 1 - ((up - 0.15) / 0.85).clamp(0, 1)
-    scaled = movement * (torch.from_numpy(along).float() * kept)[:, None]
+    at = lambda where, values: np.interp(seen[:, 0].numpy(), where.numpy(), values.numpy())  # noqa: E731
+    along, lid = at(across[order], ratio[order]), at(across[order], seen[upper, 1][order])
+    by_x = seen[brow, 0].argsort()
+    room = at(seen[brow, 0][by_x], seen[brow, 1][by_x]) - lid  # m between the lid's edge and the brow
+    lashes = LASHES * float(gap.max())
+    end = np.maximum(np.minimum(BROW * room, lashes + MOST_SKIN), lashes + 1e-3)
+    drawn = 1 - np.clip((seen[:, 1].numpy() - lid - lashes) / (end - lashes), 0, 1)
+    scaled = movement * torch.from_numpy(along * drawn).float()[:, None]
     down = (-scaled[:, 1] / -scaled[upper, 1].min()).clamp(0, 1)
     scaled[:, 2] += IN_FRONT * down
     return scaled
