@@ -142,6 +142,12 @@ class Head:
         self.check(motion)
         return self.pose_landmarks(*self._own_dtype(motion))
 
+    @cached_property
+    def landmark_skin(self) -> Skin:
+        """Skinning data of the 68 landmarks. BadInput where this head does not know them."""
+        self._landmark_skin
+        return self.points(self.landmark_faces, self.landmark_bary)
+
     def pose_landmarks(self, channels: Channels, shape: Tensor) -> Tensor:
         """The 68 iBUG landmarks [..., T, 68, 3] m of what `pose` takes. BadInput where this head does not know them."""
         skin = self._landmark_skin

@@ -34,7 +34,8 @@ class Mouth:
 
     def gap(self, motion: FlameSequence) -> Tensor:
         """How far the lips are apart [T], by the eyes' distance, the mean of three places."""
-        return (torch.cat([motion.jaw, motion.expression], 1) @ self.gaps)[:, :3].mean(1)
+        # Each frame bit for bit as if it were alone, which a matrix product is not.
+        return (torch.cat([motion.jaw, motion.expression], 1) * self.gaps[:, :3].mean(1)).sum(1)
 
 
 @lru_cache(maxsize=4)

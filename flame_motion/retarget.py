@@ -12,6 +12,7 @@ from torch import Tensor
 from .errors import BadInput
 from .head_library import load_head
 from .heads import PARTS, Head, Skin
+from .lids import openings
 from .rotations import matrix_from_axis_angle
 from .sequence import FlameSequence
 
@@ -23,7 +24,6 @@ CHUNK = 256  # frames solved at once: memory stays constant
 MOVING = ("face", "lips", "lids", "teeth_lower", "tongue", "mouth")  # parts whose movement costs
 NO_LIDS = 1e-4  # m that a blink moves lids, at least
 IRISES = 468  # MediaPipe's landmarks from here on follow the gaze, not the face
-LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
 
 
 def retarget(
@@ -153,22 +153,16 @@ def _moved(
     return expression, jaw, lids.clamp(0, 1)
 
 
-def _openings(values: Tensor) -> Tensor:
-    """Height of the left and the right eye's opening [2, ...] in values [P, 3, ...] of points: places or axes."""
-    height = lambda points: values[list(points), 1].mean(0)  # noqa: E731
-    return torch.stack([height(upper) - height(lower) for upper, lower in LIDS])
-
-
 def _blink(skin: Skin, rest: Tensor) -> Tensor:
     """What value of its lid shuts each eye of an identity [2]: 1, or less where the eyes are small."""
-    whole = -_openings(skin.eyelids).diagonal()
-    return torch.where(whole > NO_LIDS, (_openings(rest) / whole.clamp_min(NO_LIDS)).clamp(0.3, 1), 1.0)
+    whole = -openings(skin.eyelids).diagonal()
+    return torch.where(whole > NO_LIDS, (openings(rest) / whole.clamp_min(NO_LIDS)).clamp(0.3, 1), 1.0)
 
 
 def _closing(skin: Skin, expression: Tensor) -> Tensor:
     """How far the expression [T, E] closes each eye, in values of its lid [T, 2]; 0 where a head has no lids."""
-    whole = -_openings(skin.eyelids).diagonal()  # [2] m
-    share = -(_openings(skin.expression) @ expression.T).T
+    whole = -openings(skin.eyelids).diagonal()  # [2] m
+    share = -(openings(skin.expression) @ expression.T).T
     return torch.where(whole > NO_LIDS, share / whole.clamp_min(NO_LIDS), 0.0)
 
 

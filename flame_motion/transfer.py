@@ -12,12 +12,16 @@ from torch import Tensor
 from . import rotations
 from .errors import BadInput
 from .head_library import load_head
-from .retarget import retarget
+from .lids import closed_shares, eye_openings, lids_for
+from .retarget import head_of, retarget
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
 SAME_FACE = 0.0012  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
 REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
+SHUTTEST = 0.12  # of the frames, among which a driver's rest is looked for
+FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
+BEYOND = 0.5  # of what goes farther
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
@@ -54,15 +58,16 @@ def drive(
     neck, here = motion.neck[:1], torch.zeros(1, 3)
     if first is not None:
         neck, here = first.neck, _on_head_of(source, first).translation  # retargeting copies head angles
-    motion = _on_head_of(source, motion)
+    moved = _on_head_of(source, motion)
     away = motion.translation - here
-    placed = replace(motion, shape=source.shape, translation=source.translation + away)
+    placed = replace(moved, shape=source.shape, translation=source.translation + away)
     if rest is not None and mode == "relative":
-        return _relative(source, placed, rest)
+        return _relative(source, placed, rest, closed_shares(moved, eye_openings(rest)))
     apart = rotations.compose(source.neck, -neck)
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
-    return replace(placed, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+    lids = lids_for(source, placed.expression, closed_shares(placed, eye_openings(source)))
+    return replace(placed, eyelids=lids, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
 
 
 def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
@@ -103,9 +108,10 @@ def _placeless_landmarks(motion: FlameSequence, straight: bool = False) -> Tenso
 
 
 def rest_of(motion: FlameSequence) -> FlameSequence:
-    """A driver's rest (one frame): the typical head pose, and the face averaged over the calmest fifth of the frames.
+    """A driver's rest (one frame): the typical head pose, and its face where it is calmest with its mouth most shut.
 
-    So nobody has to start with a closed mouth or a straight head. Eyelids: their median, since eyes mostly are open.
+    So nobody has to start with a closed mouth or a straight head, and who talks all the time still rests with the lips
+    together: the face is averaged over the calmer half of the eighth of the frames whose lips are nearest. Eyelids: their median, since eyes mostly are open.
     Place and identity are the first frame's. A clip of more than `REST_FRAMES` is looked at in evenly spread frames.
     """
     return RestEstimator().update(motion).rest
@@ -147,8 +153,12 @@ class RestEstimator:
 
 def _rest(motion: FlameSequence) -> FlameSequence:
     """What `rest_of` says, of all frames."""
+    from .mouth import mouth_of  # its regions are those of edits, which know rests
+
+    gap = mouth_of(head_of(motion)).gap(motion)
     effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
-    calm = effort <= effort.quantile(0.2)
+    effort = effort.masked_fill(gap > gap.quantile(SHUTTEST), float("inf"))
+    calm = effort <= effort.quantile(SHUTTEST / 2)
     return replace(
         motion[:1],
         expression=motion.expression[calm].mean(0, keepdim=True),
@@ -180,25 +190,30 @@ def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSeq
     )
 
 
-def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
+def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence, closed: Tensor) -> FlameSequence:
+    """closed [T, 2]: how far the driver's eyes have closed since its rest."""
+    full = torch.tensor([FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in load_head(source.head).expression_names])
+    expression = _added(source.expression, motion.expression, rest.expression, full)
     return replace(
         motion,
-        expression=_added(source.expression, motion.expression, rest.expression),
-        jaw=_opened(source.jaw + motion.jaw - rest.jaw),
+        expression=expression,
+        jaw=_opened(source.jaw + motion.jaw - rest.jaw, source.jaw),
         eyes=source.eyes + motion.eyes - rest.eyes,
-        eyelids=_shut(source.eyelids, motion.eyelids, rest.eyelids),
+        eyelids=lids_for(source, expression, closed),
         rotation=_turned(source.rotation, motion.rotation, rest.rotation),
         neck=_turned(source.neck, motion.neck, rest.neck),
     )
 
 
-def _added(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
-    """Expressions add up, but no axis goes farther than the portrait, the driver or a full expression does alone.
+def _added(source: Tensor, motion: Tensor, rest: Tensor, full: Tensor) -> Tensor:
+    """Expressions add up, but beyond what the portrait, the driver or a full one [E] does alone only in part.
 
     A smile driven by a smile is a smile, not two.
     """
-    limit = torch.maximum(source.abs(), motion.abs()).clamp_min(1.0)
-    return torch.minimum(torch.maximum(source + motion - rest, -limit), limit)
+    limit = torch.maximum(torch.maximum(source.abs(), motion.abs()), full)
+    both = source + motion - rest
+    within = torch.minimum(torch.maximum(both, -limit), limit)
+    return within + BEYOND * (both - within)
 
 
 def _turned(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
@@ -207,12 +222,8 @@ def _turned(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
     return rotations.compose(turn, source.expand_as(motion))
 
 
-def _opened(jaw: Tensor) -> Tensor:
-    """A jaw never closes further than shut."""
-    return torch.cat([jaw[:, :1].clamp_min(0), jaw[:, 1:]], 1)
+def _opened(jaw: Tensor, source: Tensor | None = None) -> Tensor:
+    """A jaw never closes further than shut: 0, or where the portrait's (one frame) is beyond that already."""
+    shut = jaw.new_zeros(1, 1) if source is None else source[:, :1].clamp_max(0)
+    return torch.cat([torch.maximum(jaw[:, :1], shut), jaw[:, 1:]], 1)
 
-
-def _shut(source: Tensor, motion: Tensor, rest: Tensor) -> Tensor:
-    """Eyelids in proportion to what was left to close, so that a shut eye of the driver shuts the portrait's."""
-    closing = ((motion - rest) / (1 - rest).clamp_min(0.2)).clamp(-1, 1)
-    return torch.where(closing > 0, source + closing * (1 - source), source + closing * source)

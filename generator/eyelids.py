@@ -7,13 +7,16 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
+from ..flame_motion.retarget import part_vertices
 
 # MediaPipe's landmarks along the upper and the lower lid from the outer to the inner corner, and the brow's lower edge.
 LEFT = ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (276, 283, 282, 295, 285))
 RIGHT = ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (46, 53, 52, 65, 55))
+EYES = ("eye_left", "eye_right")
 OVERLAP = 0.0007  # m that a shut upper lid goes beyond the lower one's edge
 MOST_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
 RATIO = (0.3, 3.0)  # of the head's own lid movement, that a person's may be
+BACK = 0.002  # m by which the eyeball makes room for shut lids
 IN_FRONT = 0.0008  # m that a shut upper lid lies in front of the lower one
 LASHES = 0.45  # of the open eye's height: the edge of the upper lid, which moves as it is
 BROW = 0.75  # of the way from lid to brow that a shutting lid draws skin from
@@ -35,6 +38,7 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
         if shut > MOST_SHUT:
             continue
         movement = _scaled(head, seen, head.eyelids[..., side], landmarks, shut)
+        movement[part_vertices(head, (EYES[side],)), 2] -= BACK
         fitted += shut * (head.eyelids[..., side] - movement)
         eyelids[..., side] = movement
     return eyelids, fitted

@@ -1,0 +1,48 @@
+"""How far a face's eyes are open: what lids and expression make of it together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .head_library import load_head
+from .sequence import FlameSequence
+
+LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
+CORNERS = (36, 45)  # the eyes' outer ones
+SHUT = 0.03  # of the distance between the outer corners: lids so close are shut, as far as a detector can tell
+
+
+def openings(values: Tensor) -> Tensor:
+    """Height of the left and the right eye's opening [2, ...] in values [P, 3, ...] of points: places or axes."""
+    height = lambda points: values[list(points), 1].mean(0)  # noqa: E731
+    return torch.stack([height(upper) - height(lower) for upper, lower in LIDS])
+
+
+def eye_openings(motion: FlameSequence) -> Tensor:
+    """How far each eye is open [T, 2] m, of the face before it is posed (linear in expression and lids)."""
+    skin = load_head(motion.head).landmark_skin
+    rest = openings(skin.shaped(motion.shape)[0])
+    return rest + _sum(motion.expression, openings(skin.expression)) + _sum(motion.eyelids, openings(skin.eyelids))
+
+
+def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
+    """Amounts [T, K] times axes [2, K] -> [T, 2], each frame bit for bit as if it were alone (a matrix product is not)."""
+    return (amounts[:, None] * axes).sum(-1)
+
+
+def closed_shares(motion: FlameSequence, from_: Tensor) -> Tensor:
+    """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 opened wider."""
+    points = load_head(motion.head).landmark_skin.shaped(motion.shape)[0]
+    shut = SHUT * (points[CORNERS[0]] - points[CORNERS[1]]).norm()
+    return ((from_ - eye_openings(motion)) / (from_ - shut).clamp_min(shut)).clamp_max(1)
+
+
+def lids_for(source: FlameSequence, expression: Tensor, closed: Tensor) -> Tensor:
+    """Lids [T, 2] with which a portrait of pose `source` (one frame) closes its eyes by shares `closed` [T, 2].
+
+    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting.
+    """
+    by_face = _sum(expression - source.expression, openings(load_head(source.head).landmark_skin.expression))
+    own = eye_openings(source).clamp_min(1e-3)
+    return (1 - (1 - source.eyelids) * (1 - closed - by_face / own)).clamp(0, 1)
