@@ -17,6 +17,8 @@ ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.2
 # Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
 STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
 
+TEETH = 2  # parts, the first of those inside the mouth
+
 _helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
 
 
@@ -142,6 +144,14 @@ def _surface(person, texture, at, y, x, source_x, source_y, sharp, dim, moved, s
 
 
 @_helper
+def _dim(part, mouth_from, mouth_light):
+    """How lit what the photo does not show of a part is: teeth stand in front of the mouth's dark."""
+    if part < mouth_from:
+        return ONE
+    return HALF + HALF * mouth_light if part < mouth_from + TEETH else mouth_light
+
+
+@_helper
 def _agrees(seen, at, y0, x0, part):
     """Whether the four samples from (y0, x0) on see one surface, and the mean photo px and opacity if so."""
     first = seen[y0, x0]
@@ -159,10 +169,13 @@ def _agrees(seen, at, y0, x0, part):
 
 
 @_helper
-def _head(photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still):
+def _head(
+    photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still, hidden
+):  # fmt: skip
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
-    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest.
+    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest, which
+    is left out where it is hidden.
     """
     unmoved = _pixel(photo, i, j)
     first = seen[y0, x0]
@@ -172,7 +185,7 @@ def _head(photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mout
             moved = ONE
             if still and _shows(photo_part, 2 * i, 2 * j, part[first]):
                 moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
-            dim = mouth_light if part[first] >= mouth_from else ONE
+            dim = _dim(part[first], mouth_from, mouth_light)
             r, g, b = _surface(person, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
@@ -180,7 +193,7 @@ def _head(photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mout
     for corner in range(4):
         y, x = y0 + corner // 2, x0 + corner % 2
         t = seen[y, x]
-        if t < 0:
+        if t < 0 or (hidden and part[t] == 0):
             continue
         px, py, opacity = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2], at[y, x, 5] * QUARTER
         moved = ONE
@@ -188,7 +201,7 @@ def _head(photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mout
             gap_x = px - np.float32(j + 0.25) - HALF * (corner % 2)
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
             moved = _ramp(max(abs(gap_x), abs(gap_y)))
-        dim = mouth_light if part[t] >= mouth_from else ONE
+        dim = _dim(part[t], mouth_from, mouth_light)
         r, g, b = _surface(person, texture, at, y, x, px, py, False, dim, moved, unmoved)
         if part[t] > 0:
             over_r, over_g, over_b, over = (
@@ -320,18 +333,20 @@ def composite_rows(
                 for k in range(3):
                     out[i, j, k] = np.uint8(photo[i, j, k])
                 continue
+            stretched = ZERO
+            if shell and moved > 0 and not beside:
+                stretched = _stretched(shell_from, shell_seen[i, j], i, j, x, y)
+            hidden = shell and stretched == 0 and _channel(person, x, y, 3) >= FULL
             over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
             under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
             if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
-                    photo, person, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still
-                )
+                    photo, person, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light,
+                    still, hidden,
+                )  # fmt: skip
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
                 under_color = under_r, under_g, under_b
-                stretched = ZERO
-                if shell and under > 0 and moved > 0:
-                    stretched = _stretched(shell_from, shell_seen[i, j], i, j, x, y)
                 color = _behind(
                     photo, person, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still
                 )

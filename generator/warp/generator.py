@@ -23,6 +23,7 @@ from ..registry import check_rasterizer
 from .fill import backdrop, foreground
 from .hair import SKULL, part_of, with_hair
 from .shell import Shell, build_shell, homogeneous_pixels
+from .teeth import with_teeth
 from .texture import bake_texture, uv_vertices
 
 # Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
@@ -158,7 +159,7 @@ def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int,
 def prepare(portrait: Portrait) -> _Scene:
     """All that does not change from frame to frame."""
     photo = portrait.image
-    portrait = replace(with_hair(portrait), image=foreground(photo, portrait.matte))
+    portrait = replace(with_teeth(with_hair(portrait)), image=foreground(photo, portrait.matte))
     head = portrait.head
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])

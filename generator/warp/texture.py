@@ -16,6 +16,7 @@ from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
 from .fill import fill
 from .hair import covered_ears, hair_alone
+from .teeth import teeth_shown
 
 SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
@@ -55,12 +56,17 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     visible = visible.astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
-    # Whatever the photo shows between lips or lids is kept: its teeth need not stand where the model's do.
+    teeth_at = teeth_shown(portrait).astype(np.float32)
+    tooth = cv2.remap(teeth_at, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    # What the photo shows between lids is kept; between lips, its teeth on the upper row and all else on the rest.
     for opening in (tuple(MOUTH_COLORS), EYES):
         inside = np.isin(shown, [PARTS.index(p) for p in opening]).astype(np.float32)
         inside = cv2.blur(cv2.erode(inside, np.ones((3, 3), np.uint8)), (3, 3))
         inside = cv2.remap(inside, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in opening]), inside, sure)
+    upper = texel_part == PARTS.index("teeth_upper")
+    mouth = np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS])
+    sure = np.where(mouth, sure * np.where(upper, tooth, 1 - tooth), sure)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
     hair = texel_part == PARTS.index("scalp")
@@ -85,15 +91,21 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
         shade = np.clip(1.5 - at[..., 5] / 0.035, 0.3, 1.0)[inside, None]
         if name.startswith("teeth"):
             shade = shade * _tooth_shade(head, name, inside, at[..., 6])[:, None]
+        own = name.startswith("teeth") and bool(teeth_at.any())
         plain = np.broadcast_to(np.array(tint), (int(inside.sum()), 3))
         if name == "mouth" and not teeth:
             shade = shade * TOOTHLESS
         elif name == "mouth":  # its front is gums, and the backs of the lips
             front = np.clip((0.032 - at[..., 5][inside, None]) / 0.012, 0, 1)
             plain = plain + front * (np.array(GUMS) - plain)
-        plain = _as_vivid(plain, vivid) * light * shade
+        plain = (_own_teeth(portrait, teeth_at) if own else _as_vivid(plain, vivid) * light) * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _own_teeth(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
+    """The color [3] of the teeth that the photo shows at `shown` [H, W]."""
+    return np.quantile(portrait.image[shown > 0] / 255, 0.7, axis=0)
 
 
 def _light(skin: np.ndarray) -> tuple[np.ndarray, float]:

@@ -1,0 +1,76 @@
+"""Teeth: where the photo shows some, the model's upper row is put where they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ...renderer import to_pixels
+from ..portrait import Portrait
+from .hair import part_of
+
+# MediaPipe's landmarks around the opening of the lips.
+INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+TEETH = ("teeth_upper", "teeth_lower")
+BACK = 0.0012  # m that the rows stand farther in than in the head's mean person: lips of others are thinner
+PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be told
+BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
+LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
+MOST = 0.006  # m by which the row moves
+
+
+def with_teeth(portrait: Portrait) -> Portrait:
+    """The portrait whose upper teeth end where those that its photo shows do."""
+    head = portrait.head
+    offsets = portrait.offsets.clone()
+    offsets[part_of(head, TEETH), 2] -= BACK
+    offsets[part_of(head, TEETH[:1]), 1] -= _lower_by(portrait)
+    return replace(portrait, offsets=offsets)
+
+
+def teeth_shown(portrait: Portrait) -> np.ndarray:
+    """Where the photo shows teeth, [H, W] bool: what is bright and pale between the lips."""
+    import cv2
+
+    image, points = portrait.image, portrait.landmarks[:, :2]
+    shown = np.zeros(image.shape[:2], bool)
+    eyes = float(np.linalg.norm(points[33] - points[263]))
+    if np.linalg.norm(points[13] - points[14]) < PARTED * eyes:
+        return shown
+    lips = cv2.fillConvexPoly(np.zeros(shown.shape, np.uint8), points[list(INNER_LIPS)].round().astype(np.int32), 1) > 0
+    value = image.max(2).astype(np.float32)
+    pale = (value - image.min(2)) <= PALE * np.maximum(value, 1)
+    cheeks = [image[int(y), int(x)].max() for x, y in points[[50, 280, 205, 425]] if _inside(shown, x, y)]
+    bright = float(np.quantile(value[lips], 0.9)) if lips.any() else 0.0
+    if not cheeks or bright < LIT * float(np.median(cheeks)):
+        return shown
+    return lips & pale & (value > BRIGHT * bright)
+
+
+def _inside(picture: np.ndarray, x: float, y: float) -> bool:
+    return 0 <= y < picture.shape[0] and 0 <= x < picture.shape[1]
+
+
+def _lower_by(portrait: Portrait) -> float:
+    """How many m farther down the photo's upper teeth end than the head's."""
+    shown, head = teeth_shown(portrait), portrait.head
+    row = part_of(head, TEETH[:1])
+    if shown.sum() < 20 or not bool(row.any()):
+        return 0.0
+    vertices = portrait.vertices()[0]
+    pixels = to_pixels(portrait.camera, vertices[row][None])[0, 0].numpy()
+    left, right = np.quantile(np.nonzero(shown)[1], [0.25, 0.75])
+    near = (pixels[:, 0] >= left) & (pixels[:, 0] <= right)
+    if not near.any():
+        return 0.0
+    columns = range(int(left), int(right) + 1)
+    ends = [np.flatnonzero(shown[:, x])[-1] + 1 for x in columns if shown[:, x].any()]
+    lips = [portrait.landmarks[k, 1] for k in (87, 14, 317)]
+    down = float(np.median(ends)) - float(np.quantile(pixels[near, 1], 0.95))
+    reaches = float(np.median(ends)) > min(lips) - 0.02 * float(np.ptp(portrait.landmarks[:, 1]))
+    if reaches:  # behind the lower lip they may go on
+        down = max(down, 0.0)
+    depth = float(torch.linalg.vector_norm(vertices[row].mean(0) - portrait.camera.centers[0, 0]))
+    return float(np.clip(down * depth / float(portrait.camera.intrinsics[0, 1, 1]), -MOST, MOST))
