@@ -21,7 +21,7 @@ SAME_FACE = 0.0012  # m: the faces of two fits of one picture lie closer to each
 REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
 SHUTTEST = 0.12  # of the frames, among which a driver's rest is looked for
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
-BEYOND = 0.5  # of what goes farther
+BEYOND = 0.3  # of what goes farther
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 

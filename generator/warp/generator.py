@@ -119,13 +119,15 @@ class WarpGenerator:
         triangle_homographies(*corners, height, width, shell_from)
         top, left, rows, columns = _window(face_clip[scene.drawn], height, width)
         face = _windowed(face_clip, top, left, rows, columns, height, width)[None]
-        face_seen = rasterize(face, scene.faces, 2 * rows, 2 * columns, self.rasterizer)
-        face_at = interpolate_fast(face_seen, face, scene.faces, scene.attributes, scene.uv_faces)
+        kept = (scene.part > 0) | _facing(face[0], scene.faces)
+        faces = scene.faces[torch.from_numpy(kept)]
+        face_seen = rasterize(face, faces, 2 * rows, 2 * columns, self.rasterizer)
+        face_at = interpolate_fast(face_seen, face, faces, scene.attributes, scene.uv_faces[kept])
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         split(
             composite_rows, height, scene.photo, scene.person, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
-            face_seen[0].numpy(), face_at[0], top, left, scene.part, scene.photo_part, PARTS.index(MOUTH[0]),
+            face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part, PARTS.index(MOUTH[0]),
             mouth_light, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
 
@@ -147,6 +149,16 @@ def _window(face_clip: Tensor, height: int, width: int) -> tuple[int, int, int, 
     left, right = (int(min(max(v, 0), width - 1)) for v in (x.min(), x.max()))
     top, bottom = (int(min(max(v, 0), height - 1)) for v in (y.min(), y.max()))
     return top, left, bottom - top + 1, right - left + 1
+
+
+def _facing(clip_points: Tensor, faces: Tensor) -> np.ndarray:
+    """Whether each triangle [F] may turn its front to the camera; of a closed surface no other is ever seen."""
+    points = clip_points.numpy()
+    ahead = points[:, 3] > NEAR
+    x, y = np.divide(points[:, :2], points[:, 3:], where=ahead[:, None], out=np.zeros_like(points[:, :2])).T
+    a, b, c = faces.numpy().T
+    front = (x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) > 0
+    return front | ~(ahead[a] & ahead[b] & ahead[c])
 
 
 def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int, height: int, width: int) -> Tensor:

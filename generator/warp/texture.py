@@ -67,12 +67,12 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     upper = texel_part == PARTS.index("teeth_upper")
     mouth = np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS])
     sure = np.where(mouth, sure * np.where(upper, tooth, 1 - tooth), sure)
-    skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN])
-    out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
     hair = texel_part == PARTS.index("scalp")
     for side, covered in zip((1, -1), covered_ears(portrait, shown), strict=True):
         if covered:
             hair |= (texel_part == PARTS.index("ears")) & (at[..., 7] * side > 0)
+    skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN]) & ~hair
+    out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
     through = hair_alone(portrait, shown).astype(np.float32) / 255
     through = cv2.remap(through, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     out[hair] = (sure[..., None] * color + (1 - sure[..., None]) * through)[hair]

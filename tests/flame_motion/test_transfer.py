@@ -11,7 +11,8 @@ import torch
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.rotations import compose
-from flamecast.flame_motion.transfer import RestEstimator, drive, driver_frame, rest_of
+from flamecast.flame_motion.lids import eye_openings
+from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:
@@ -39,8 +40,10 @@ def test_absolute_keeps_the_drivers_pose_and_the_portraits_identity():
     source, motion = pose(0), pose(1, 6)
     driven = drive(source, motion, "absolute")
     assert torch.equal(driven.shape, source.shape) and not torch.equal(driven.shape, motion.shape)
-    for name in ("expression", "jaw", "eyes", "eyelids"):
+    for name in ("expression", "jaw", "eyes"):
         assert torch.equal(getattr(driven, name), getattr(motion, name))
+    again = drive(source, source, "absolute")
+    assert torch.allclose(again.eyelids, source.eyelids, atol=1e-5)
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(2.0, 0.0), (20.0, 20.0)])
@@ -59,11 +62,45 @@ def test_relative_turns_are_the_drivers_turns():
     assert torch.allclose(turn(driven.neck[3:4], driven.neck[1:2]), turn(motion.neck[3:4], motion.neck[1:2]), atol=1e-4)
 
 
-def test_shut_eyes_of_the_driver_shut_the_portraits():
+@pytest.mark.parametrize("half", [0.0, 0.4])
+@pytest.mark.parametrize("squint", [0.0, 0.6])
+def test_shut_eyes_of_the_driver_shut_the_portraits(half, squint):
+    """Whatever the driver's eyes are at rest, and whether lids or a squint shuts them."""
+    still = FlameSequence.neutral(frames=40, fps=25, head="open")
     source = replace(pose(0), eyelids=torch.tensor([[0.1, 0.3]]))
-    lids = torch.tensor([[0.2, 0.2]] * 8 + [[1.0, 1.0]])
-    driven = drive(source, replace(pose(1, 9), eyelids=lids), "relative")
-    assert torch.allclose(driven.eyelids[-1], torch.ones(2)) and torch.allclose(driven.eyelids[0], source.eyelids[0])
+    lids, face = torch.full((40, 2), half), still.expression.clone()
+    lids[36:] = 1.0
+    names = load_head().expression_names
+    face[36:, [names.index("eyeSquintLeft"), names.index("eyeSquintRight")]] = squint
+    driven = drive(source, replace(still, eyelids=lids, expression=face), "relative")
+    assert torch.allclose(driven.eyelids[0], source.eyelids[0], atol=1e-5)
+    shut = eye_openings(replace(driven, shape=source.shape))[-1]
+    assert bool((shut <= 0.02 * eye_openings(source)[0] + 1e-5).all()) or torch.allclose(driven.eyelids[-1], torch.ones(2))
+
+
+def test_a_wink_shuts_one_eye():
+    still = FlameSequence.neutral(frames=40, fps=25, head="open")
+    lids = torch.zeros(40, 2)
+    lids[36:, 1] = 1.0
+    driven = drive(pose(0), replace(still, eyelids=lids), "relative")
+    assert torch.allclose(driven.eyelids[:, 0], pose(0).eyelids[:, 0].expand(40), atol=1e-5)
+    assert float(driven.eyelids[-1, 1]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_who_talks_all_the_time_rests_with_the_lips_together():
+    still = FlameSequence.neutral(frames=100, fps=25, head="open")
+    jaw = torch.zeros(100, 3)
+    jaw[:, 0] = 0.08 + 0.08 * torch.sin(torch.arange(100) * 0.7)
+    assert float(rest_of(replace(still, jaw=jaw)).jaw[0, 0]) < 0.02
+
+
+def test_a_jaw_that_is_beyond_shut_in_the_photo_opens_at_once():
+    still = FlameSequence.neutral(frames=20, fps=25, head="open")
+    jaw = torch.zeros(20, 3)
+    jaw[10:, 0] = 0.1
+    source = replace(pose(0), jaw=torch.tensor([[-0.06, 0.0, 0.0]]))
+    driven = drive(source, replace(still, jaw=jaw), "relative")
+    assert torch.allclose(driven.jaw[10:, 0], torch.tensor(0.04)) and torch.allclose(driven.jaw[:10, 0], torch.tensor(-0.06))
 
 
 def test_rest_does_not_need_a_neutral_start():
@@ -80,7 +117,7 @@ def test_a_smile_driven_by_a_smile_is_not_two():
     grinning = replace(source, expression=source.expression.index_fill(1, torch.tensor([5]), 0.8))
     driven = drive(grinning, replace(motion, expression=smile), "relative")
     assert torch.allclose(driven.expression[:8], grinning.expression.expand(8, -1))
-    assert torch.allclose(driven.expression[8:, 5], torch.ones(2))
+    assert torch.allclose(driven.expression[8:, 5], torch.full((2,), 1.0 + BEYOND * 0.7))
 
 
 def test_an_unknown_mode_and_a_head_that_is_not_here_are_refused():
