@@ -70,6 +70,34 @@ def drive(
     return replace(placed, eyelids=lids, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
 
 
+def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) -> FlameSequence:
+    """What a portrait of pose `source` (one frame) does, `strength` times as far: 0 holds it still, 1 changes nothing.
+
+    Lids stay between open and shut, and jaws do not close farther than without it. BadInput for a strength below 0.
+    """
+    if not strength >= 0:
+        raise BadInput(f"strength must be 0 or more, got {strength:g}")
+    if strength == 1:
+        return driven
+    far = lambda name: getattr(source, name) + strength * (getattr(driven, name) - getattr(source, name))  # noqa: E731
+    turned = lambda name: rotations.compose(  # noqa: E731
+        strength * rotations.compose(getattr(driven, name), -getattr(source, name).expand_as(getattr(driven, name))),
+        getattr(source, name).expand_as(getattr(driven, name)),
+    )
+    lowest = torch.minimum(driven.jaw[:, :1].min(), source.jaw[:, :1])
+    jaw = far("jaw")
+    return replace(
+        driven,
+        expression=far("expression"),
+        jaw=torch.cat([torch.maximum(jaw[:, :1], lowest), jaw[:, 1:]], 1),
+        eyes=far("eyes"),
+        eyelids=far("eyelids").clamp(0, 1),
+        translation=far("translation"),
+        rotation=turned("rotation"),
+        neck=turned("neck"),
+    )
+
+
 def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
     """The motion on the source's head with its identity, where it has another."""
     return motion if source.head == motion.head else retarget(motion, load_head(source.head), source.shape)

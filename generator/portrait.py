@@ -49,12 +49,12 @@ class Portrait:
             raise BadInput(f"portrait image must be uint8 [H, W, 3], got {self.image.dtype} {list(self.image.shape)}")
         if len(self.pose) != 1:
             raise BadInput(f"portrait pose must be one frame, got {len(self.pose)}")
+        if self.eyelids is not None:
+            _check_array("eyelids", self.eyelids.numpy(), tuple(_drawn_head(self.pose.head).eyelids.shape))
         self.head.check(self.pose)
         _check_array("matte", self.matte, (height, width))
         _check_array("landmarks", self.landmarks, (478, 3))
         _check_array("offsets", self.offsets.numpy(), tuple(self.head.template.shape))
-        if self.eyelids is not None:
-            _check_array("eyelids", self.eyelids.numpy(), tuple(self.head.eyelids.shape))
         for name, field in (("offsets", self.offsets), ("eyelids", self.eyelids)):
             if field is not None and not bool((field.abs() <= 1).all()):
                 raise BadInput(f"portrait {name} must be within 1 m")

@@ -21,7 +21,7 @@ from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.mouth import lips_shut
 from ..flame_motion.plugins import load_plugin, option_names
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive, driver_frame
+from ..flame_motion.transfer import drive, driver_frame, strengthened
 from ..generator import Generator, Portrait, load_generator
 from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .fit import fit_photo
@@ -257,6 +257,7 @@ def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int |
     source = lips_shut(portrait.pose) if driven.lips_meet and asked.mode == "relative" else portrait.pose
     first = None if own is None else driven.motion[own : own + 1]
     motion = drive(source, driven.motion, asked.mode, driven.rest, first)  # type: ignore[arg-type]
+    motion = strengthened(source, motion, asked.strength)
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 

@@ -26,6 +26,7 @@ class AnimateOptions:
     camera: str | None = None  # "orbit:40": camera movement; or a file of keyframes or cameras
     views: str | None = None  # "-30,0,30": yaws in degrees, one video each
     mode: str = "relative"  # the driver's changes; absolute: its pose and expression as they are
+    strength: float = 1.0  # 0 to 2: how far the portrait goes with the driver, all in all
     size: int = 512  # px, longest side of the output
     framing: str = "photo"  # the whole photo; face: a square around the head
     seconds: float | None = None  # s, at most; the whole driver when None
@@ -51,7 +52,7 @@ class AnimateOptions:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
         if self.seed < 0:
             raise BadInput(f"seed must be 0 or more, got {self.seed}")
-        for name, value in self.speaking.items():
+        for name, value in (self.speaking | {"strength": self.strength}).items():
             if not 0 <= value <= 2:
                 raise BadInput(f"{name} must be 0 to 2, got {value:g}")
         _check_length(self.seconds, self.fps)

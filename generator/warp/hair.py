@@ -25,8 +25,9 @@ FACE = ("face", "lips", "lids", "eye_left", "eye_right")
 SKULL = ("scalp", "ears")
 HAIRLINE = 0.03  # m from the face over which the hair reaches its thickness
 NAPE = 0.05  # m below the skull over which it ends
-UNLIKE = 2.0  # spreads of the face's color from which on a color is hair's
-BALD = 0.1  # of the skull in sight: a head with less hair has none
+SURE = 0.95  # of the matte: no background shines through
+RIM = 0.2  # of the face's height: so far in from the head's outline the skull shows hair
+BALD = 1.0  # spreads of the face's color: a skull no farther from it is bald
 FEW = 12  # px of an ear that say nothing
 FLAT = 0.85  # of the way that a covered ear stands off, by which it is laid flat
 ENOUGH = 0.05  # of the head's radius: a band of hair so wide can be mirrored
@@ -91,33 +92,39 @@ def shown_parts(portrait: Portrait) -> np.ndarray:
 
 
 def covered_ears(portrait: Portrait, shown: np.ndarray) -> tuple[bool, bool]:
-    """Whether hair covers the left and the right ear: that it shows there what is unlike skin.
+    """Whether hair covers the left and the right ear: that its color is what shows there.
 
     An ear that is out of sight is taken to be as the other; shown [H, W]: `shown_parts`.
     """
-    ear = (shown == PARTS.index("ears")) & (portrait.matte > 0.95)
-    unlike = unlike_skin(portrait, shown) > UNLIKE
+    ear = (shown == PARTS.index("ears")) & (portrait.matte > SURE)
+    hair = hair_like(portrait, shown)
     middle = float(portrait.landmarks[[234, 454], 0].mean())
     left = np.arange(shown.shape[1])[None] > middle  # the person's left is at the picture's right
-    told = []
-    for side in (left, ~left):
-        seen = ear & side
-        told.append(float(unlike[seen].mean()) if seen.sum() > FEW else None)
-    known = [share for share in told if share is not None]
-    usual = max(known, default=0.0)
-    return (told[0] if told[0] is not None else usual) > 0.5, (told[1] if told[1] is not None else usual) > 0.5
+    told = [float(hair[ear & side].mean()) if (ear & side).sum() > FEW else None for side in (left, ~left)]
+    usual = max((share for share in told if share is not None), default=0.0)
+    first, second = (usual if share is None else share for share in told)
+    return first > 0.5, second > 0.5
 
 
-def unlike_skin(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
-    """How far [H, W] each pixel's color is from the face's, in spreads of that. shown [H, W]: `shown_parts`."""
+def hair_like(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
+    """Where [H, W] bool the photo's color is nearer to the hair's than to the face's; nowhere for a bald head.
+
+    Hair is what the skull shows along its outline, skin what the face shows. shown [H, W]: `shown_parts`.
+    """
     import cv2
 
     lab = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2LAB).astype(np.float32)
-    skin = lab[(shown == PARTS.index("face")) & (portrait.matte > 0.95)]
-    if not len(skin):
-        return np.zeros(shown.shape, np.float32)
-    usual = np.median(skin, 0)
-    return np.linalg.norm((lab - usual) / (2 * np.median(np.abs(skin - usual), 0) + 6), axis=-1)
+    sure = portrait.matte > SURE
+    skull, face = ((shown == PARTS.index(name)) & sure for name in ("scalp", "face"))
+    inside = cv2.distanceTransform(np.isin(shown, [PARTS.index(n) for n in FACE + SKULL]).astype(np.uint8), cv2.DIST_L2, 3)
+    rim = skull & (inside < RIM * float(np.ptp(portrait.landmarks[:, 1])))
+    if rim.sum() < FEW or face.sum() < FEW:
+        return np.zeros(shown.shape, bool)
+    hair, skin = ((np.median(x, 0), 2 * np.median(np.abs(x - np.median(x, 0)), 0) + 6) for x in (lab[rim], lab[face]))
+    if np.linalg.norm((hair[0] - skin[0]) / skin[1]) < BALD:
+        return np.zeros(shown.shape, bool)
+    apart = lambda color: np.linalg.norm((lab - color[0]) / color[1], axis=-1)  # noqa: E731
+    return apart(hair) < apart(skin)
 
 
 def _worn(head: Head, skull: Tensor, face: Tensor) -> Tensor:
@@ -216,13 +223,12 @@ def hair_alone(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
 
 
 def _hair_shown(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
-    """Where [H, W] the photo surely shows hair (1): on the skull, and unlike the face's skin unless the head is bald."""
+    """Where [H, W] the photo surely shows hair (1): on the skull, and colored like it unless the head is bald."""
     import cv2
 
-    skull = (shown == PARTS.index("scalp")) & (portrait.matte > 0.95)
-    hair = skull & (unlike_skin(portrait, shown) > UNLIKE)
-    if hair.sum() > BALD * skull.sum():
-        skull = hair
+    skull, hair = (shown == PARTS.index("scalp")) & (portrait.matte > SURE), hair_like(portrait, shown)
+    if hair.any():
+        skull &= hair
     size = max(1, round(0.01 * float(np.ptp(portrait.landmarks[:, 1]))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * size + 1, 2 * size + 1))
     return cv2.erode(cv2.morphologyEx(skull.astype(np.uint8), cv2.MORPH_CLOSE, kernel), kernel).astype(np.float32)

@@ -29,6 +29,7 @@ Lips = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far the mouth 
 HeadMotion = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far the head moves.")]
 Blinks = Annotated[float, typer.Option(help="Of speech, 0 to 2: how far blinks shut the lids.")]
 StyleStrength = Annotated[float, typer.Option(help="Of speech, 0 to 2: how much brows, cheeks and gaze do.")]
+Strength = Annotated[float, typer.Option(help="0 to 2: how far the portrait goes with the driver, all in all.")]
 Seconds = Annotated[float | None, typer.Option(help="At most so long, s; the whole driver when not given.")]
 Fps = Annotated[float | None, typer.Option(help="Frame rate of the output; the driver's when not given.")]
 Edit = Annotated[

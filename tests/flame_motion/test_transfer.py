@@ -12,7 +12,7 @@ from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_h
 from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.rotations import compose
 from flamecast.flame_motion.lids import eye_openings
-from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of
+from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of, strengthened
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:
@@ -157,6 +157,23 @@ def test_a_picture_out_of_the_footage_stays_where_it_was():
     for mode in ("relative", "absolute"):
         driven = drive(own, clip, mode, first=clip[17:18])
         assert torch.allclose(driven.translation, clip.translation - clip.translation[17:18], atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", ["relative", "absolute"])
+def test_strength_goes_from_the_photo_through_the_driver_and_beyond(mode):
+    source, motion = pose(0), pose(1, 9)
+    driven = drive(source, motion, mode)
+    assert strengthened(source, driven, 1.0) is driven
+    for name in ("expression", "eyes", "translation", "neck", "rotation"):
+        held, was = getattr(strengthened(source, driven, 0.0), name), getattr(source, name)
+        assert torch.allclose(held, was.expand_as(held), atol=1e-6), name
+    twice = strengthened(source, driven, 2.0)
+    assert torch.allclose(twice.expression - driven.expression, driven.expression - source.expression, atol=1e-5)
+    turn = compose(driven.neck, -source.neck.expand_as(driven.neck))
+    assert torch.allclose(compose(turn, driven.neck), twice.neck, atol=1e-5)
+    assert bool(((twice.eyelids >= 0) & (twice.eyelids <= 1)).all()) and float(twice.jaw[:, 0].min()) >= float(driven.jaw[:, 0].min())
+    with pytest.raises(BadInput, match="strength must be 0 or more, got -1"):
+        strengthened(source, driven, -1.0)
 
 
 CHUNKS = (1, 1, 7, 31, 60)

@@ -1,0 +1,69 @@
+"""Teeth that the photo shows: found, and the model's row put where they end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+
+from flamecast.generator.warp.hair import part_of
+from flamecast.generator.warp.teeth import BACK, INNER_LIPS, TEETH, teeth_shown, with_teeth
+from flamecast.renderer import to_pixels
+
+
+def smiling(portrait, share: float):
+    """The portrait with white teeth painted over the upper `share` of an opening between its lips, dark below."""
+    points = portrait.landmarks.copy()
+    height = 0.2 * np.linalg.norm(points[33, :2] - points[263, :2])
+    for k in (87, 14, 317, 178, 402, 88, 318, 95, 324):
+        points[k, 1] = points[13, 1] + height
+    for k in (82, 13, 312, 81, 311, 80, 310, 191, 415):
+        points[k, 1] = points[13, 1]
+    image = portrait.image.copy()
+    opening = points[list(INNER_LIPS), :2].round().astype(np.int32)
+    cv2.fillConvexPoly(image, opening, (40, 15, 15))
+    teeth = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillConvexPoly(teeth, opening, 1)
+    end = round(float(points[13, 1] + share * height))
+    teeth[end:] = 0
+    image[teeth > 0] = (235, 228, 215)
+    return replace(portrait, image=image, landmarks=points), teeth > 0, end
+
+
+def test_teeth_are_found_where_they_were_painted(portrait):
+    drawn, teeth, _ = smiling(portrait, 0.6)
+    found = teeth_shown(drawn)
+    assert (found & teeth).sum() / (found | teeth).sum() > 0.9
+
+
+def test_a_shut_or_a_dark_mouth_shows_none(portrait):
+    points = portrait.landmarks.copy()
+    points[14] = points[13]
+    assert not teeth_shown(replace(portrait, landmarks=points)).any()
+    drawn, teeth, _ = smiling(portrait, 0.6)
+    dark = drawn.image.copy()
+    dark[teeth] = (60, 25, 25)
+    assert not teeth_shown(replace(drawn, image=dark)).any()
+
+
+def test_the_upper_row_ends_where_the_photos_does(portrait):
+    row = part_of(portrait.head, TEETH[:1])
+
+    def edge(p):
+        at = to_pixels(p.camera, p.vertices()[0][row][None])[0, 0].numpy()
+        middle = np.abs(at[:, 0] - p.landmarks[13, 0]) < 0.1 * np.linalg.norm(p.landmarks[33] - p.landmarks[263])
+        return float(np.quantile(at[middle, 1], 0.95))
+
+    was = edge(portrait)
+    for share in (0.5, 0.7):
+        drawn, _, end = smiling(portrait, share)
+        moved, before = edge(with_teeth(drawn)), edge(drawn)
+        wanted = end - before
+        limit = 0.006 * float(portrait.camera.intrinsics[0, 1, 1]) / float(portrait.camera.camera_from_world[0, 2, 3])
+        assert abs((moved - before) - np.clip(wanted, -limit, limit)) < 0.25 * abs(wanted) + 1.5
+    plain = with_teeth(replace(portrait, landmarks=np.where(np.arange(478)[:, None] == 14, portrait.landmarks[13], portrait.landmarks)))
+    assert abs(edge(plain) - was) < 1.0
+    moved = (plain.offsets - portrait.offsets)[part_of(portrait.head, TEETH)]
+    assert torch.allclose(moved, torch.tensor([0.0, 0.0, -BACK]).expand_as(moved), atol=1e-7)
