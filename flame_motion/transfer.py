@@ -22,6 +22,7 @@ REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fp
 SHUTTEST = 0.12  # of the frames, among which a driver's rest is looked for
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
 BEYOND = 0.3  # of what goes farther
+FIRST = 2.0  # times as far off as the nearest frame, the first is still taken to be the portrait's (own: up to 1.7)
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
@@ -109,7 +110,8 @@ def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
     It is one of the driver where the 68 landmarks of one of (at most 64) driver frames, heads straight and of one size,
     lie within `SAME_FACE` of the portrait's on average, seen from the front. A clip knows its person's face at rest
     better than one picture does, so such a portrait should be fitted again with the clip's identity. The frame is the
-    one whose head and face are held most like the portrait's.
+    one whose head and face are held most like the portrait's, but the first where that is hardly less like it: of all
+    frames that is most often the portrait.
     """
     if source.head != motion.head:
         return None
@@ -125,7 +127,8 @@ def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
     held = [_placeless_landmarks(clip)[..., :2] for clip in (replace(source, shape=motion.shape), motion)]
     held = [x - x.mean(1, keepdim=True) for x in held]
     portrait, driver = (x / x.square().sum((1, 2), keepdim=True).sqrt() for x in held)
-    return int((portrait - driver).norm(dim=-1).mean(1).argmin())
+    apart = (portrait - driver).norm(dim=-1).mean(1)
+    return 0 if bool(apart[0] < FIRST * apart.min()) else int(apart.argmin())
 
 
 def _placeless_landmarks(motion: FlameSequence, straight: bool = False) -> Tensor:

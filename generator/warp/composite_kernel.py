@@ -91,6 +91,12 @@ def _sharp(image, x, y):
 
 
 @_helper
+def _over(a, b, share):
+    """Numbers a and b, `share` of b."""
+    return a + share * (b - a)
+
+
+@_helper
 def _mix(a, b, share):
     """Colors a and b, `share` of b."""
     return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
@@ -128,14 +134,14 @@ def _shows(photo_part, i, j, part):
 
 
 @_helper
-def _surface(person, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
+def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
     """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo."""
     size = np.float32(texture.shape[0])
     u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
     sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
-        shown = _sharp(person, source_x, source_y) if sharp else _sample(person, source_x, source_y)
+        shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
         color = _mix(still_color, shown, moved)
     if sure < 1:
         baked = _sample(texture, u, v)
@@ -170,7 +176,7 @@ def _agrees(seen, at, y0, x0, part):
 
 @_helper
 def _head(
-    photo, person, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still, hidden
+    photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still, hidden
 ):  # fmt: skip
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
@@ -186,7 +192,7 @@ def _head(
             if still and _shows(photo_part, 2 * i, 2 * j, part[first]):
                 moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
             dim = _dim(part[first], mouth_from, mouth_light)
-            r, g, b = _surface(person, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
+            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
     under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
@@ -202,7 +208,7 @@ def _head(
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
             moved = _ramp(max(abs(gap_x), abs(gap_y)))
         dim = _dim(part[t], mouth_from, mouth_light)
-        r, g, b = _surface(person, texture, at, y, x, px, py, False, dim, moved, unmoved)
+        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
         if part[t] > 0:
             over_r, over_g, over_b, over = (
                 over_r + opacity * r,
@@ -239,7 +245,7 @@ def _stretched(photo_from_target, t, i, j, x, y):
 
 
 @_helper
-def _behind(photo, person, backdrop, shell, x, y, moved, stretched, under, under_opacity, i, j, wall, still):
+def _behind(photo, backdrop, shell, x, y, moved, stretched, under, under_opacity, i, j, wall, still):
     """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell.
 
     Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own;
@@ -251,7 +257,10 @@ def _behind(photo, person, backdrop, shell, x, y, moved, stretched, under, under
     unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
     if moved == 0:
         return unmoved
-    alpha = (ONE - stretched * under_opacity) * _channel(person, x, y, 3) / FULL if shell else ZERO
+    alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
+    if under_opacity > 0:  # over the head the shell ends where what is behind begins to shine through it
+        sure = min(max((alpha - HALF) / HALF, ZERO), ONE)
+        alpha = _over(alpha, sure * (ONE - stretched), under_opacity)
     if still:
         color = _pixel(backdrop, i, j)
     else:
@@ -262,7 +271,7 @@ def _behind(photo, person, backdrop, shell, x, y, moved, stretched, under, under
     rest = ONE - under_opacity
     color = (under[0] + rest * color[0], under[1] + rest * color[1], under[2] + rest * color[2])
     if alpha > 0:
-        color = _mix(color, _sharp(person, x, y), alpha)
+        color = _mix(color, _sharp(photo, x, y), alpha)
     return _mix(unmoved, color, moved) if moved < 1 else color
 
 
@@ -297,7 +306,7 @@ def triangle_homographies(clip, faces, source, height, width, out):
 
 @compiled(
     types.void(
-        I64, I64, _read(U8, 3), _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
         _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
@@ -305,12 +314,12 @@ def triangle_homographies(clip, faces, source, height, width, out):
     counted=False,
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, person, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
+    start, stop, photo, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
     mouth_from, mouth_light, wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 3], and what it shows of the person alone, person [h, w, 4] 0..255 with the matte in alpha; backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
     shell_from [F', 3, 3] of each of its triangles the homography to photo px;
     face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
     opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
@@ -336,19 +345,19 @@ def composite_rows(
             stretched = ZERO
             if shell and moved > 0 and not beside:
                 stretched = _stretched(shell_from, shell_seen[i, j], i, j, x, y)
-            hidden = shell and stretched == 0 and _channel(person, x, y, 3) >= FULL
+            hidden = shell and stretched == 0 and _channel(photo, x, y, 3) >= FULL
             over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
             under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
             if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
-                    photo, person, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light,
+                    photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light,
                     still, hidden,
                 )  # fmt: skip
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
                 under_color = under_r, under_g, under_b
                 color = _behind(
-                    photo, person, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still
+                    photo, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still
                 )
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer
-from .fill import backdrop, foreground
+from .fill import backdrop
 from .hair import SKULL, part_of, with_hair
 from .shell import Shell, build_shell, homogeneous_pixels
 from .teeth import with_teeth
@@ -45,8 +45,7 @@ class _Scene:
     portrait: Portrait
     shell: Shell
     drawn: Tensor  # indices of the vertices of `faces`
-    photo: np.ndarray  # [H, W, 3] uint8
-    person: np.ndarray  # [H, W, 4] float32 0..255, free of what is behind, matte in alpha
+    photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
     faces: Tensor  # [F, 3] int32
@@ -126,7 +125,7 @@ class WarpGenerator:
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         split(
-            composite_rows, height, scene.photo, scene.person, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part, PARTS.index(MOUTH[0]),
             mouth_light, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
@@ -170,8 +169,7 @@ def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int,
 
 def prepare(portrait: Portrait) -> _Scene:
     """All that does not change from frame to frame."""
-    photo = portrait.image
-    portrait = replace(with_teeth(with_hair(portrait)), image=foreground(photo, portrait.matte))
+    portrait = with_teeth(with_hair(portrait))
     head = portrait.head
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
@@ -186,9 +184,8 @@ def prepare(portrait: Portrait) -> _Scene:
         portrait,
         build_shell(portrait),
         head.faces[drawn].unique(),
-        photo,
         np.dstack([portrait.image, matte]).astype(np.float32),
-        backdrop(photo, portrait.matte),
+        backdrop(portrait.image, portrait.matte),
         bake_texture(portrait),
         faces,
         head.uv_faces[drawn].int().numpy(),

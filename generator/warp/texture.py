@@ -6,6 +6,8 @@ a mouth that was shut is given the colors that mouths have, as bright as the fac
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,8 +16,8 @@ from ...flame_motion import Head
 from ...flame_motion.heads import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
-from .fill import fill
-from .hair import covered_ears, hair_alone
+from .fill import fill, foreground
+from .hair import SKULL, covered_ears, hair_alone
 from .teeth import teeth_shown
 
 SIZE = 768  # texels a side
@@ -45,8 +47,14 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     head = portrait.head
     texel_part, at = _texels(portrait, size)
     sx, sy, depth, facing = (np.ascontiguousarray(at[..., k]) for k in range(4))
-    color = cv2.remap(portrait.image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    color = color.astype(np.float32) / 255
+    # Around the face the outline mixes with what is behind: there the person's own colors go on.
+    around = np.isin(texel_part, [PARTS.index(p) for p in (*SKULL, "neck")])
+    clean = replace(portrait, image=foreground(portrait.image, portrait.matte))
+    sources = [
+        cv2.remap(image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for image in (portrait.image, clean.image)
+    ]
+    color = np.where(around[..., None], sources[1], sources[0]).astype(np.float32) / 255
     nearest, shown, angle = _seen_surface(portrait)
     seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     # Beside something nearer (a nose against the cheek behind it) a pixel is a mixture of both.
@@ -56,6 +64,9 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     visible = visible.astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
+    alone = np.clip(4 * portrait.matte - 3, 0, 1)
+    alone = cv2.remap(alone, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sure = np.where(around, sure * alone, sure)
     teeth_at = teeth_shown(portrait).astype(np.float32)
     tooth = cv2.remap(teeth_at, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     # What the photo shows between lids is kept; between lips, its teeth on the upper row and all else on the rest.
@@ -73,7 +84,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
             hair |= (texel_part == PARTS.index("ears")) & (at[..., 7] * side > 0)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN]) & ~hair
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
-    through = hair_alone(portrait, shown).astype(np.float32) / 255
+    through = hair_alone(clean, shown).astype(np.float32) / 255
     through = cv2.remap(through, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     out[hair] = (sure[..., None] * color + (1 - sure[..., None]) * through)[hair]
     light, vivid = _light((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))

@@ -45,7 +45,7 @@ def test_the_heads_outline_becomes_that_of_the_matte(portrait, thicker):
     face = part_of(portrait.head, FACE)
     assert torch.equal(haired.offsets[face], portrait.offsets[face])
     if thicker == 1.0:
-        assert float((haired.offsets - portrait.offsets)[part_of(portrait.head, ("scalp",))].norm(dim=1).max()) < 0.006
+        assert float((haired.offsets - portrait.offsets)[part_of(portrait.head, ("scalp",))].norm(dim=1).mean()) < 0.003
 
 
 def test_a_turned_head_keeps_its_width(portrait):
