@@ -145,7 +145,7 @@ class Head:
     @cached_property
     def landmark_skin(self) -> Skin:
         """Skinning data of the 68 landmarks. BadInput where this head does not know them."""
-        self._landmark_skin
+        self._check_landmarks()
         return self.points(self.landmark_faces, self.landmark_bary)
 
     def pose_landmarks(self, channels: Channels, shape: Tensor) -> Tensor:
@@ -161,13 +161,17 @@ class Head:
 
     @cached_property
     def _landmark_skin(self) -> Skin:
-        """The corners of the landmarks' faces [68 x 3]; tensors without values cannot be looked at."""
+        """The corners of the landmarks' faces [68 x 3]."""
+        self._check_landmarks()
+        return self.subset(self.faces[self.landmark_faces].reshape(-1))
+
+    def _check_landmarks(self) -> None:
+        """BadInput where the landmarks are not known; tensors without values cannot be looked at."""
         if not self.landmark_bary.is_meta and bool(self.landmark_bary.isnan().any()):
             raise BadInput(
                 f"head {self.id}: its file does not say where the 68 landmarks are, and its template is no head that "
                 "they could be found on; use the built-in head 'open' where landmarks are needed"
             )
-        return self.subset(self.faces[self.landmark_faces].reshape(-1))
 
     def check(self, motion: FlameSequence) -> None:
         """Raise BadInput unless the motion was made for this head, and fits it."""

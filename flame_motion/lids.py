@@ -27,12 +27,12 @@ def eye_openings(motion: FlameSequence) -> Tensor:
 
 
 def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
-    """Amounts [T, K] times axes [2, K] -> [T, 2], each frame bit for bit as if it were alone (a matrix product is not)."""
+    """Amounts [T, K] times axes [2, K]: [T, 2], each frame bit for bit as if it were alone, as in no matrix product."""
     return (amounts[:, None] * axes).sum(-1)
 
 
 def closed_shares(motion: FlameSequence, from_: Tensor) -> Tensor:
-    """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 opened wider."""
+    """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 wider open."""
     points = load_head(motion.head).landmark_skin.shaped(motion.shape)[0]
     shut = SHUT * (points[CORNERS[0]] - points[CORNERS[1]]).norm()
     return ((from_ - eye_openings(motion)) / (from_ - shut).clamp_min(shut)).clamp_max(1)

@@ -134,16 +134,18 @@ def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
 def _placeless_landmarks(motion: FlameSequence, straight: bool = False) -> Tensor:
     """The 68 landmarks [T, 68, 3] m of a clip whose head stays at one place, and, `straight`, does not turn."""
     still = torch.zeros_like(motion.neck)
-    turns = {"neck": still, "rotation": still} if straight else {}
-    return load_head(motion.head).landmarks(replace(motion, translation=still, **turns))
+    if straight:
+        motion = replace(motion, neck=still, rotation=still)
+    return load_head(motion.head).landmarks(replace(motion, translation=still))
 
 
 def rest_of(motion: FlameSequence) -> FlameSequence:
     """A driver's rest (one frame): the typical head pose, and its face where it is calmest with its mouth most shut.
 
     So nobody has to start with a closed mouth or a straight head, and who talks all the time still rests with the lips
-    together: the face is averaged over the calmer half of the eighth of the frames whose lips are nearest. Eyelids: their median, since eyes mostly are open.
-    Place and identity are the first frame's. A clip of more than `REST_FRAMES` is looked at in evenly spread frames.
+    together: the face is averaged over the calmer half of the eighth of the frames whose lips are nearest. Eyelids:
+    their median, since eyes mostly are open. Place and identity are the first frame's. A clip of more than
+    `REST_FRAMES` is looked at in evenly spread frames.
     """
     return RestEstimator().update(motion).rest
 
@@ -223,7 +225,9 @@ def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSeq
 
 def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence, closed: Tensor) -> FlameSequence:
     """closed [T, 2]: how far the driver's eyes have closed since its rest."""
-    full = torch.tensor([FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in load_head(source.head).expression_names])
+    full = torch.tensor(
+        [FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in load_head(source.head).expression_names]
+    )
     expression = _added(source.expression, motion.expression, rest.expression, full)
     return replace(
         motion,
@@ -257,4 +261,3 @@ def _opened(jaw: Tensor, source: Tensor | None = None) -> Tensor:
     """A jaw never closes further than shut: 0, or where the portrait's (one frame) is beyond that already."""
     shut = jaw.new_zeros(1, 1) if source is None else source[:, :1].clamp_max(0)
     return torch.cat([torch.maximum(jaw[:, :1], shut), jaw[:, 1:]], 1)
-

@@ -117,7 +117,10 @@ def refit(
 def _posed(
     problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, pinhole: Pinhole
 ) -> tuple[FlameSequence, Tensor, Tensor, Cameras, float]:
-    """Pose, offsets [N, 3] m, lids [N, 3, 2] m, camera and landmark error of a photo of known identity. points [1, 478, 3] px."""
+    """Pose, offsets [N, 3] m, lids [N, 3, 2] m, camera and landmark error of a photo of known identity.
+
+    points [1, 478, 3] px.
+    """
     data = observe(problem, points, pinhole)
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
     state = replace(state, eyes=level_gaze(state.eyes))

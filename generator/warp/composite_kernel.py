@@ -356,9 +356,7 @@ def composite_rows(
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
                 under_color = under_r, under_g, under_b
-                color = _behind(
-                    photo, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still
-                )
+                color = _behind(photo, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still)
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
             out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))

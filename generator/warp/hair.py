@@ -116,7 +116,9 @@ def hair_like(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
     lab = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2LAB).astype(np.float32)
     sure = portrait.matte > SURE
     skull, face = ((shown == PARTS.index(name)) & sure for name in ("scalp", "face"))
-    inside = cv2.distanceTransform(np.isin(shown, [PARTS.index(n) for n in FACE + SKULL]).astype(np.uint8), cv2.DIST_L2, 3)
+    inside = cv2.distanceTransform(
+        np.isin(shown, [PARTS.index(n) for n in FACE + SKULL]).astype(np.uint8), cv2.DIST_L2, 3
+    )
     rim = skull & (inside < RIM * float(np.ptp(portrait.landmarks[:, 1])))
     if rim.sum() < FEW or face.sum() < FEW:
         return np.zeros(shown.shape, bool)
@@ -138,7 +140,8 @@ def _worn(head: Head, skull: Tensor, face: Tensor) -> Tensor:
 def _thickness(portrait: Portrait, points: Tensor, middle: Tensor) -> Tensor:
     """How much farther out [RAYS] than the skull's the person's outline lies, as a share of the skull's radius.
 
-    points [N, 3] m and the rays' middle are in the camera's axes. Rays start at +x of the camera and go clockwise in the picture. 0 below, where hair is no longer the head's.
+    points [N, 3] m and the rays' middle are in the camera's axes. Rays start at +x of the camera and go clockwise in
+    the picture. 0 below, where hair is no longer the head's.
     """
     import cv2
 
@@ -206,17 +209,17 @@ def hair_alone(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
     gap = ~there & (np.arange(steps) <= last[:, None])
     first = np.where(gap.any(1), steps - np.argmax(gap[:, ::-1], 1), 0)  # where the outermost stretch of hair begins
     wide = np.where(there.any(1), last - first, 0)
-    enough = wide > ENOUGH * reach
+    enough = (wide > ENOUGH * reach).astype(np.float32)
     smooth = lambda x: cv2.blur(np.pad(np.float32(x), 9, mode="wrap")[:, None], (1, 9))[9:-9, 0]  # noqa: E731
     first, last = smooth(first), smooth(last)
     r = np.arange(steps)[None].astype(np.float32)
     span = np.maximum(last - first, 1)[:, None]
     fold = np.abs((r - first[:, None] + span) % (2 * span) - span) + first[:, None]
-    strands = cv2.remap(polar(image), fold.astype(np.float32), np.tile(np.arange(rays)[:, None], steps).astype(np.float32),
-                        cv2.INTER_LINEAR)
+    ray = np.tile(np.arange(rays, dtype=np.float32)[:, None], steps)
+    strands = cv2.remap(polar(image), fold.astype(np.float32), ray, cv2.INTER_LINEAR)
     back = flags | cv2.WARP_INVERSE_MAP
     strands = cv2.warpPolar(strands, (width, height), centre, reach, back)
-    known = cv2.warpPolar(np.tile(np.float32(enough)[:, None], steps), (width, height), centre, reach, back)
+    known = cv2.warpPolar(np.tile(enough[:, None], steps), (width, height), centre, reach, back)
     known = np.maximum(cv2.blur(known, (9, 9)) * known, weight)
     mixed = np.where(weight[..., None] > 0.5, image, strands).astype(np.float32)
     return np.clip(fill(mixed, np.clip(known, 0, 1)) + 0.5, 0, 255).astype(np.uint8)

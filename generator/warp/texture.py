@@ -26,6 +26,7 @@ OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be
 GUMS = (0.64, 0.36, 0.35)
 TOOTHLESS = 0.45  # how bright a mouth is that nothing but its lips is known of (FLAME's)
 TEETH = 12  # in a row of the built-in head
+LEAST_WHITE = 0.85  # of the usual white, that an eye's has at least
 EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
@@ -249,6 +250,7 @@ def _eye_colors(image: np.ndarray, eye: np.ndarray, angle: np.ndarray, light: np
         return usual
     white = image[eye & (angle >= 32)]
     bright = white[white.sum(1) >= np.median(white.sum(1))].mean(0) if len(white) >= 8 else usual[45]
+    bright = np.maximum(bright, LEAST_WHITE * usual[45])  # what is seen of it may be lids and lashes
     known += [34.0, 60.0, 90.0]
     colors += [bright, bright * 0.96, bright * 0.85]
     return np.stack([np.interp(np.arange(91), known, np.stack(colors)[:, c]) for c in range(3)], 1)

@@ -10,8 +10,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.rotations import compose
 from flamecast.flame_motion.lids import eye_openings
+from flamecast.flame_motion.rotations import compose
 from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of, strengthened
 
 
@@ -75,7 +75,9 @@ def test_shut_eyes_of_the_driver_shut_the_portraits(half, squint):
     driven = drive(source, replace(still, eyelids=lids, expression=face), "relative")
     assert torch.allclose(driven.eyelids[0], source.eyelids[0], atol=1e-5)
     shut = eye_openings(replace(driven, shape=source.shape))[-1]
-    assert bool((shut <= 0.02 * eye_openings(source)[0] + 1e-5).all()) or torch.allclose(driven.eyelids[-1], torch.ones(2))
+    assert bool((shut <= 0.02 * eye_openings(source)[0] + 1e-5).all()) or torch.allclose(
+        driven.eyelids[-1], torch.ones(2)
+    )
 
 
 def test_a_wink_shuts_one_eye():
@@ -100,7 +102,9 @@ def test_a_jaw_that_is_beyond_shut_in_the_photo_opens_at_once():
     jaw[10:, 0] = 0.1
     source = replace(pose(0), jaw=torch.tensor([[-0.06, 0.0, 0.0]]))
     driven = drive(source, replace(still, jaw=jaw), "relative")
-    assert torch.allclose(driven.jaw[10:, 0], torch.tensor(0.04)) and torch.allclose(driven.jaw[:10, 0], torch.tensor(-0.06))
+    assert torch.allclose(driven.jaw[10:, 0], torch.tensor(0.04)) and torch.allclose(
+        driven.jaw[:10, 0], torch.tensor(-0.06)
+    )
 
 
 def test_rest_does_not_need_a_neutral_start():
@@ -171,7 +175,9 @@ def test_strength_goes_from_the_photo_through_the_driver_and_beyond(mode):
     assert torch.allclose(twice.expression - driven.expression, driven.expression - source.expression, atol=1e-5)
     turn = compose(driven.neck, -source.neck.expand_as(driven.neck))
     assert torch.allclose(compose(turn, driven.neck), twice.neck, atol=1e-5)
-    assert bool(((twice.eyelids >= 0) & (twice.eyelids <= 1)).all()) and float(twice.jaw[:, 0].min()) >= float(driven.jaw[:, 0].min())
+    assert bool(((twice.eyelids >= 0) & (twice.eyelids <= 1)).all()) and float(twice.jaw[:, 0].min()) >= float(
+        driven.jaw[:, 0].min()
+    )
     with pytest.raises(BadInput, match="strength must be 0 or more, got -1"):
         strengthened(source, driven, -1.0)
 

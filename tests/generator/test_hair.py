@@ -52,7 +52,9 @@ def test_a_turned_head_keeps_its_width(portrait):
     """From the side a head is deeper than it is wide; a mask of a face would be a third of it."""
     turn = torch.tensor([[0.0, 1.0, 0.0]])
     motion = replace(portrait.pose, neck=compose(turn, portrait.pose.neck))
-    green = replace(portrait, image=np.where(portrait.matte[..., None] > 0.5, portrait.image, [0, 255, 0]).astype(np.uint8))
+    green = replace(
+        portrait, image=np.where(portrait.matte[..., None] > 0.5, portrait.image, [0, 255, 0]).astype(np.uint8)
+    )
     (frame,) = load_generator("warp")(green, motion)
     person = np.abs(frame[0].astype(int) - [0, 255, 0]).sum(-1) > 120
     brow = int(portrait.landmarks[10, 1])

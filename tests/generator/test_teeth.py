@@ -63,7 +63,9 @@ def test_the_upper_row_ends_where_the_photos_does(portrait):
         wanted = end - before
         limit = 0.006 * float(portrait.camera.intrinsics[0, 1, 1]) / float(portrait.camera.camera_from_world[0, 2, 3])
         assert abs((moved - before) - np.clip(wanted, -limit, limit)) < 0.25 * abs(wanted) + 1.5
-    plain = with_teeth(replace(portrait, landmarks=np.where(np.arange(478)[:, None] == 14, portrait.landmarks[13], portrait.landmarks)))
+    plain = with_teeth(
+        replace(portrait, landmarks=np.where(np.arange(478)[:, None] == 14, portrait.landmarks[13], portrait.landmarks))
+    )
     assert abs(edge(plain) - was) < 1.0
     moved = (plain.offsets - portrait.offsets)[part_of(portrait.head, TEETH)]
     assert torch.allclose(moved, torch.tensor([0.0, 0.0, -BACK]).expand_as(moved), atol=1e-7)
