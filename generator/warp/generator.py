@@ -21,10 +21,11 @@ from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer
 from .fill import backdrop
-from .hair import SKULL, part_of, with_hair
+from .hair import part_of, with_hair
+from .hair_colors import SKULL
 from .shell import Shell, build_shell, homogeneous_pixels
 from .teeth import with_teeth
-from .texture import bake_texture, uv_vertices
+from .texture import bake_texture, facing, uv_vertices
 
 # Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
 MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
@@ -33,6 +34,7 @@ UNDER = ("neck", "scalp", "ears")
 SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
 BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
 NAPE = 0.08  # m below the skull over which it does too
+SEEN = 0.3  # cosine between a surface and the view of it, from which on the photo surely shows it
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
 WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
@@ -198,8 +200,8 @@ def prepare(portrait: Portrait) -> _Scene:
 def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
 
-    Under it, next to the outline only: the matte where the photo has that vertex; one that falls beside the person
-    there can be no part of them.
+    Under it: of what the photo sees, the matte at its place there, since what falls beside the person is no part of
+    them; all of the skull behind; of the neck what is near either.
     """
     import cv2
 
@@ -214,9 +216,10 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     over = torch.zeros(head.template.shape[0], dtype=torch.bool)
     for name in OVER:
         over[head.faces[head.part == PARTS.index(name)].unique()] = True
-    skull = part_of(head, SKULL)
+    matte, skull = torch.from_numpy(matte.ravel()), part_of(head, SKULL)
     nape = 1 - smoothstep(torch.cdist(head.template, head.template[skull]).min(1).values / NAPE)
-    return torch.where(over, inside, torch.where(skull, 1.0, nape.maximum(beside) * torch.from_numpy(matte.ravel())))
+    seen = smoothstep(facing(portrait) / SEEN)
+    return torch.where(over, inside, torch.where(skull, 1 - seen * (1 - matte), nape.maximum(beside) * matte))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:

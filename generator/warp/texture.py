@@ -17,7 +17,7 @@ from ...flame_motion.heads import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
 from .fill import fill, foreground
-from .hair import SKULL, covered_ears, hair_alone
+from .hair_colors import SKULL, covered_ears, hair_alone
 from .teeth import teeth_shown
 
 SIZE = 768  # texels a side
@@ -47,7 +47,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
 
     head = portrait.head
     texel_part, at = _texels(portrait, size)
-    sx, sy, depth, facing = (np.ascontiguousarray(at[..., k]) for k in range(4))
+    sx, sy, depth, towards = (np.ascontiguousarray(at[..., k]) for k in range(4))
     # Around the face the outline mixes with what is behind: there the person's own colors go on.
     around = np.isin(texel_part, [PARTS.index(p) for p in (*SKULL, "neck")])
     clean = replace(portrait, image=foreground(portrait.image, portrait.matte))
@@ -64,7 +64,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     visible = (depth <= seen + OCCLUSION) & (depth <= beside + STEP) & (texel_part > 0)
     visible = visible.astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
-    sure = cv2.blur(visible, (5, 5)) * visible * np.clip((facing - 0.12) / 0.25, 0, 1)
+    sure = cv2.blur(visible, (5, 5)) * visible * np.clip((towards - 0.12) / 0.25, 0, 1)
     alone = np.clip(4 * portrait.matte - 3, 0, 1)
     alone = cv2.remap(alone, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     sure = np.where(around, sure * alone, sure)
@@ -154,11 +154,19 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
     pixels = to_pixels(portrait.camera, vertices[None])[0, 0]
     camera = portrait.camera.camera_from_world[0]
     seen_from = vertices @ camera[:3, :3].T + camera[:3, 3]
-    normal = vertex_normals(seen_from, head.faces)
-    facing = -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
     across, height = head.template[:, 0], head.template[:, 1]
     values = torch.stack(
-        [pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing, _eye_angle(head), _mouth_depth(head), height, across], 1
+        [
+            pixels[:, 0],
+            pixels[:, 1],
+            seen_from[:, 2],
+            facing(portrait),
+            _eye_angle(head),
+            _mouth_depth(head),
+            height,
+            across,
+        ],
+        1,
     )
     uv = head.uv
     corner = torch.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], torch.zeros(len(uv)), torch.ones(len(uv))], 1)[None]
@@ -178,6 +186,14 @@ def _seen_surface(portrait: Portrait) -> tuple[np.ndarray, np.ndarray, np.ndarra
     at = interpolate_fast(triangles, corner, head.faces, values.contiguous())[0]
     part = np.where(triangles[0].numpy() >= 0, head.part.numpy()[triangles[0].numpy()], 0)
     return np.ascontiguousarray(at[..., 0]), part, at[..., 1]
+
+
+def facing(portrait: Portrait) -> Tensor:
+    """Cosine [N] between each vertex's normal and the direction the photo sees it from; below 0 it looks away."""
+    matrix = portrait.camera.camera_from_world[0]
+    seen_from = portrait.vertices()[0] @ matrix[:3, :3].T + matrix[:3, 3]
+    normal = vertex_normals(seen_from, portrait.head.faces)
+    return -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 
 from flamecast.flame_motion.rotations import compose
 from flamecast.generator import load_generator
-from flamecast.generator.warp.hair import FACE, SKULL, covered_ears, hair_alone, part_of, shown_parts, with_hair
+from flamecast.generator.warp.hair import part_of, with_hair
+from flamecast.generator.warp.hair_colors import FACE, SKULL, covered_ears, hair_alone, shown_parts
 from flamecast.renderer import clip, rasterize
 
 
