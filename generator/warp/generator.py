@@ -219,6 +219,7 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     matte, skull = torch.from_numpy(matte.ravel()), part_of(head, SKULL)
     nape = 1 - smoothstep(torch.cdist(head.template, head.template[skull]).min(1).values / NAPE)
     seen = smoothstep(facing(portrait) / SEEN)
+    matte = torch.where(part_of(head, ("ears",)), (2 * matte).clamp_max(1), matte)
     return torch.where(over, inside, torch.where(skull, 1 - seen * (1 - matte), nape.maximum(beside) * matte))
 
 

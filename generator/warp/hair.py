@@ -12,7 +12,7 @@ from torch import Tensor
 from ...flame_motion import Head
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
-from ...renderer import clip, rasterize
+from ...renderer import clip, rasterize, to_pixels
 from ..portrait import Portrait
 from .hair_colors import FACE, SKULL, SURE, covered_ears, shown_parts
 
@@ -24,13 +24,15 @@ WITHIN = 0.015  # of the skull's radius that it stays within the outline, whose 
 ROUNDS = 4
 HAIRLINE = 0.03  # m from the face over which the hair reaches its thickness
 NAPE = 0.05  # m below the skull over which it ends
+EAR_SIZES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # of the model's: the first that the photo has room for is taken
+INSIDE = 0.97  # of an ear's vertices, that lie within the person then
 FLAT = 0.85  # of the way that a covered ear stands off, by which it is laid flat
 
 
 def with_hair(portrait: Portrait) -> Portrait:
     """The portrait whose skull is as thick, all around, as its hair makes it seem from the front."""
     grown = replace(portrait, offsets=portrait.offsets + _hair(portrait))
-    return replace(grown, offsets=grown.offsets + _flat_ears(grown))
+    return replace(grown, offsets=grown.offsets + _fitted_ears(grown))
 
 
 def part_of(head: Head, names: tuple[str, ...]) -> Tensor:
@@ -50,6 +52,7 @@ def _hair(portrait: Portrait) -> Tensor:
     skull = part_of(head, SKULL)
     if not bool(skull.any()):
         return torch.zeros_like(head.template)
+    roots = _ears(head)
     worn = _worn(head, skull, part_of(head, FACE))[:, None]
     middle = (points[skull].max(0).values + points[skull].min(0).values) / 2
     behind = (points[:, 2] > middle[2]) * (points[:, 2] - middle[2])
@@ -61,22 +64,41 @@ def _hair(portrait: Portrait) -> Tensor:
         near, far = thickness[low.long() % RAYS], thickness[(low.long() + 1) % RAYS]
         shift = torch.lerp(near, far, angle - low)[:, None] * from_middle
         shift[:, 2] = thickness.mean() * behind  # the photo says nothing about it
-        points = points + shift * worn
+        shift *= worn
+        for ear, root in roots:
+            shift[ear] = shift[root].mean(0)
+        points = points + shift
     turn = frames.mT @ matrix[:3, :3].T  # the frames' blended rotations are nearly orthonormal
     return (turn @ (points - start)[..., None]).squeeze(-1)
 
 
-def _flat_ears(portrait: Portrait) -> Tensor:
-    """Offsets [N, 3] m at rest that lay the ears which hair covers flat against the head."""
+def _ears(head: Head) -> list[tuple[Tensor, Tensor]]:
+    """Offsets [N, 3] m at rest that lay ears that hair covers flat, and make others as small as the photo has them."""
+    ears, others = part_of(head, ("ears",)), part_of(head, tuple(set(PARTS[1:]) - {"ears"}))
+    sides = [ears & (head.template[:, 0] * side > 0) for side in (1, -1)]
+    return [(ear, ear & others) for ear in sides if bool((ear & others).any())]
+
+
+def _fitted_ears(portrait: Portrait) -> Tensor:
+    """Offsets [N, 3] m at rest that lay ears flat which hair covers, and make others as small as the photo has them."""
+    import cv2
+
     head = portrait.head
     offsets = torch.zeros_like(head.template)
-    ears, others = part_of(head, ("ears",)), part_of(head, tuple(set(PARTS[1:]) - {"ears"}))
     rest = head.skin.shaped(portrait.shape, portrait.offsets)[0]
-    for side, covered in zip((1, -1), covered_ears(portrait, shown_parts(portrait)), strict=True):
-        ear = ears & (head.template[:, 0] * side > 0)
-        if covered and bool((ear & others).any()):
-            out = (rest[:, 0] - rest[ear & others, 0].mean()) * side
-            offsets[ear, 0] = -side * FLAT * out[ear].clamp_min(0)
+    for (ear, root), covered in zip(_ears(head), covered_ears(portrait, shown_parts(portrait)), strict=False):
+        out = rest - rest[root].mean(0)
+        if covered:
+            side = out[ear, 0].sum().sign()
+            offsets[ear, 0] = -FLAT * side * (side * out[ear, 0]).clamp_min(0)
+            continue
+        for size in EAR_SIZES:
+            offsets[ear] = (size - 1) * out[ear]
+            sized = replace(portrait, offsets=portrait.offsets + offsets).vertices()[:, ear]
+            x, y = to_pixels(portrait.camera, sized)[0, 0, :, :2].numpy().T.astype(np.float32)
+            matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            if (matte > 0.5).mean() > INSIDE:
+                break
     return offsets
 
 
@@ -91,13 +113,13 @@ def _worn(head: Head, skull: Tensor, face: Tensor) -> Tensor:
 def _thickness(portrait: Portrait, points: Tensor, middle: Tensor) -> Tensor:
     """How much farther out [RAYS] than the skull's the person's outline lies, as a share of the skull's radius.
 
-    Negative where the head is narrower than the model's. points [N, 3] m and the rays' middle are in the camera's axes. Rays start at +x of the camera and go clockwise in
-    the picture. Never wider below, where hair is no longer the head's.
+    Negative where the head is narrower than the model's. points [N, 3] m and the rays' middle are in the camera's axes.
+    Rays start at +x of the camera and go clockwise in the picture. Never wider below, where hair is the shoulders'.
     """
     import cv2
 
     head, (height, width) = portrait.head, portrait.matte.shape
-    parts = torch.isin(head.part, torch.tensor([PARTS.index(name) for name in FACE + SKULL]))
+    parts = torch.isin(head.part, torch.tensor([PARTS.index(name) for name in (*FACE, "scalp")]))
     seen = rasterize(_clip(portrait, points)[None], head.faces[parts].int(), height, width)[0].numpy() >= 0
     k = portrait.camera.intrinsics[0]
     centre = (k @ (middle / middle[2]))[:2].tolist()
