@@ -17,7 +17,9 @@ ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.2
 # Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
 STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
 
+SLIT = 255  # where the model's lips are apart in the photo and the photo's own are not
 TEETH = 2  # parts, the first of those inside the mouth
+TEETH_LIT = np.float32(0.7)  # of the light outside, that they have when all else is dark
 
 _helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
 
@@ -134,6 +136,20 @@ def _shows(photo_part, i, j, part):
 
 
 @_helper
+def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
+    """How far what half-pixel (i, j) shows of a part is from what the photo shows there, 0 to 1.
+
+    gap: px between its place and that in the photo. Between lips that the model parts and the photo does not, it is how
+    far the lips have moved.
+    """
+    if _shows(photo_part, i, j, part):
+        return _ramp(gap)
+    if part >= mouth_from and _shows(photo_part, i, j, SLIT):
+        return lips_moved
+    return ONE
+
+
+@_helper
 def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
     """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo."""
     size = np.float32(texture.shape[0])
@@ -154,7 +170,7 @@ def _dim(part, mouth_from, mouth_light):
     """How lit what the photo does not show of a part is: teeth stand in front of the mouth's dark."""
     if part < mouth_from:
         return ONE
-    return HALF + HALF * mouth_light if part < mouth_from + TEETH else mouth_light
+    return TEETH_LIT + (ONE - TEETH_LIT) * mouth_light if part < mouth_from + TEETH else mouth_light
 
 
 @_helper
@@ -176,7 +192,7 @@ def _agrees(seen, at, y0, x0, part):
 
 @_helper
 def _head(
-    photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, still, hidden
+    photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, lips_moved, still, hidden
 ):  # fmt: skip
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
@@ -189,8 +205,9 @@ def _head(
         agree, x, y, opacity = _agrees(seen, at, y0, x0, part)
         if agree:  # one sharp sample where all see one surface: the usual case
             moved = ONE
-            if still and _shows(photo_part, 2 * i, 2 * j, part[first]):
-                moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
+            if still:
+                gap = max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5)))
+                moved = _moved(photo_part, 2 * i, 2 * j, part[first], gap, mouth_from, lips_moved)
             dim = _dim(part[first], mouth_from, mouth_light)
             r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
@@ -203,10 +220,11 @@ def _head(
             continue
         px, py, opacity = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2], at[y, x, 5] * QUARTER
         moved = ONE
-        if still and part[t] > 0 and _shows(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t]):
+        if still and part[t] > 0:
             gap_x = px - np.float32(j + 0.25) - HALF * (corner % 2)
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
-            moved = _ramp(max(abs(gap_x), abs(gap_y)))
+            gap = max(abs(gap_x), abs(gap_y))
+            moved = _moved(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t], gap, mouth_from, lips_moved)
         dim = _dim(part[t], mouth_from, mouth_light)
         r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
         if part[t] > 0:
@@ -307,7 +325,7 @@ def triangle_homographies(clip, faces, source, height, width, out):
 @compiled(
     types.void(
         I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
-        _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
+        _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     fastmath=True,
@@ -315,7 +333,7 @@ def triangle_homographies(clip, faces, source, height, width, out):
 )  # fmt: skip
 def composite_rows(
     start, stop, photo, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
-    mouth_from, mouth_light, wall, still, out,
+    mouth_from, mouth_light, lips_moved, wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
@@ -324,8 +342,8 @@ def composite_rows(
     face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
     opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
     drawn over the shell (0: under it), photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
-    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light; wall homography
-    [3, 3] to the backdrop's px;
+    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light, and where it is
+    SLIT replaced as far as lips_moved (0 to 1); wall homography [3, 3] to the backdrop's px;
     still: the target camera is the photo's own.
     """
     for i in range(start, stop):
@@ -351,7 +369,7 @@ def composite_rows(
             if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
                     photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light,
-                    still, hidden,
+                    lips_moved, still, hidden,
                 )  # fmt: skip
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):

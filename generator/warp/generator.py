@@ -14,7 +14,7 @@ from ...flame_motion import FlameSequence, Head, Progress
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
-from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
+from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize, to_pixels
 from ...renderer.compiled import empty
 from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
@@ -24,7 +24,7 @@ from .fill import backdrop
 from .hair import part_of, with_hair
 from .hair_colors import SKULL
 from .shell import Shell, build_shell, homogeneous_pixels
-from .teeth import with_teeth
+from .teeth import INNER_LIPS, lips_parted, with_teeth
 from .texture import bake_texture, facing, uv_vertices
 
 # Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
@@ -55,6 +55,8 @@ class _Scene:
     attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
     part: np.ndarray  # [F] uint8, 0 for what is drawn under the shell
     photo_part: np.ndarray  # [2 H, 2 W] uint8, which of them the photo shows
+    lips: Tensor  # indices of vertices along the inner lips
+    lips_at: np.ndarray  # [L, 2] px, where they are in the photo
 
 
 class WarpGenerator:
@@ -129,7 +131,7 @@ class WarpGenerator:
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part, PARTS.index(MOUTH[0]),
-            mouth_light, wall, still, out, pieces=8 * cores(),
+            mouth_light, lips_moved(scene, face_clip, height, width), wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
 
 
@@ -181,6 +183,7 @@ def prepare(portrait: Portrait) -> _Scene:
     under = torch.isin(head.part[drawn], torch.tensor([PARTS.index(p) for p in UNDER]))
     faces, part = head.faces[drawn].int(), head.part[drawn].masked_fill(under, 0).numpy().astype(np.uint8)
     height, width = portrait.matte.shape
+    lips = head.mediapipe[torch.tensor(INNER_LIPS)]
     seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
     return _Scene(
         portrait,
@@ -193,8 +196,26 @@ def prepare(portrait: Portrait) -> _Scene:
         head.uv_faces[drawn].int().numpy(),
         attributes.contiguous().numpy(),
         part,
-        np.where(seen >= 0, part[seen], 0).astype(np.uint8),
+        _photo_part(portrait, np.where(seen >= 0, part[seen], 0).astype(np.uint8)),
+        lips,
+        to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
     )
+
+
+def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
+    """Which part [2 H, 2 W] the photo shows, of those that the model has there: SLIT between lips that it shows shut."""
+    from .composite_kernel import SLIT
+
+    if lips_parted(portrait):
+        return part
+    return np.where(part >= PARTS.index(MOUTH[0]), np.uint8(SLIT), part)
+
+
+def lips_moved(scene: _Scene, face_clip: Tensor, height: int, width: int) -> float:
+    """How far the lips [N, 4] clip are from where the photo has them, 0 (a twentieth of a px) to 1 (half a px)."""
+    points = face_clip[scene.lips].numpy()
+    at = (points[:, :2] / np.maximum(points[:, 3:], NEAR) + 1) / 2 * [width, height]
+    return float(np.clip((np.abs(at - scene.lips_at).max() - 0.05) / 0.45, 0, 1))
 
 
 def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:

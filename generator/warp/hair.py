@@ -73,7 +73,7 @@ def _hair(portrait: Portrait) -> Tensor:
 
 
 def _ears(head: Head) -> list[tuple[Tensor, Tensor]]:
-    """Each ear's vertices [N], the left one's first, and which of them join it to the head; only ears that a head has."""
+    """Each ear's vertices [N], the left one's first, and which of them join it to the head; [] without ears."""
     ears, others = part_of(head, ("ears",)), part_of(head, tuple(set(PARTS[1:]) - {"ears"}))
     sides = [ears & (head.template[:, 0] * side > 0) for side in (1, -1)]
     return [(ear, ear & others) for ear in sides if bool((ear & others).any())]

@@ -13,8 +13,7 @@ from .hair import part_of
 
 # MediaPipe's landmarks around the opening of the lips.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
-TEETH = ("teeth_upper", "teeth_lower")
-BACK = 0.0012  # m that the rows stand farther in than in the head's mean person: lips of others are thinner
+ROW = ("teeth_upper",)
 PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be told
 BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
 LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
@@ -25,9 +24,14 @@ def with_teeth(portrait: Portrait) -> Portrait:
     """The portrait whose upper teeth end where those that its photo shows do."""
     head = portrait.head
     offsets = portrait.offsets.clone()
-    offsets[part_of(head, TEETH), 2] -= BACK
-    offsets[part_of(head, TEETH[:1]), 1] -= _lower_by(portrait)
+    offsets[part_of(head, ROW), 1] -= _lower_by(portrait)
     return replace(portrait, offsets=offsets)
+
+
+def lips_parted(portrait: Portrait) -> bool:
+    """Whether the photo shows anything between the lips."""
+    upper, lower, right, left = portrait.landmarks[[13, 14, 33, 263], :2]
+    return bool(np.linalg.norm(upper - lower) >= PARTED * np.linalg.norm(right - left))
 
 
 def teeth_shown(portrait: Portrait) -> np.ndarray:
@@ -36,8 +40,7 @@ def teeth_shown(portrait: Portrait) -> np.ndarray:
 
     image, points = portrait.image, portrait.landmarks[:, :2]
     shown = np.zeros(image.shape[:2], bool)
-    eyes = float(np.linalg.norm(points[33] - points[263]))
-    if np.linalg.norm(points[13] - points[14]) < PARTED * eyes:
+    if not lips_parted(portrait):
         return shown
     lips = cv2.fillConvexPoly(np.zeros(shown.shape, np.uint8), points[list(INNER_LIPS)].round().astype(np.int32), 1) > 0
     value = image.max(2).astype(np.float32)
@@ -56,7 +59,7 @@ def _inside(picture: np.ndarray, x: float, y: float) -> bool:
 def _lower_by(portrait: Portrait) -> float:
     """How many m farther down the photo's upper teeth end than the head's."""
     shown, head = teeth_shown(portrait), portrait.head
-    row = part_of(head, TEETH[:1])
+    row = part_of(head, ROW)
     if shown.sum() < 20 or not bool(row.any()):
         return 0.0
     vertices = portrait.vertices()[0]

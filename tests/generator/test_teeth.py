@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from flamecast.generator.warp.hair import part_of
-from flamecast.generator.warp.teeth import BACK, INNER_LIPS, TEETH, teeth_shown, with_teeth
+from flamecast.generator.warp.teeth import INNER_LIPS, ROW, teeth_shown, with_teeth
 from flamecast.renderer import to_pixels
 
 
@@ -49,7 +49,7 @@ def test_a_shut_or_a_dark_mouth_shows_none(portrait):
 
 
 def test_the_upper_row_ends_where_the_photos_does(portrait):
-    row = part_of(portrait.head, TEETH[:1])
+    row = part_of(portrait.head, ROW)
 
     def edge(p):
         at = to_pixels(p.camera, p.vertices()[0][row][None])[0, 0].numpy()
@@ -67,5 +67,4 @@ def test_the_upper_row_ends_where_the_photos_does(portrait):
         replace(portrait, landmarks=np.where(np.arange(478)[:, None] == 14, portrait.landmarks[13], portrait.landmarks))
     )
     assert abs(edge(plain) - was) < 1.0
-    moved = (plain.offsets - portrait.offsets)[part_of(portrait.head, TEETH)]
-    assert torch.allclose(moved, torch.tensor([0.0, 0.0, -BACK]).expand_as(moved), atol=1e-7)
+    assert torch.equal(plain.offsets, portrait.offsets)
