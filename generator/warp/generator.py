@@ -203,7 +203,7 @@ def prepare(portrait: Portrait) -> _Scene:
 
 
 def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
-    """Which part [2 H, 2 W] the photo shows, of those that the model has there: SLIT between lips that it shows shut."""
+    """Which part [2 H, 2 W] the photo shows, of those the model has there: SLIT between lips that it shows shut."""
     from .composite_kernel import SLIT
 
     if lips_parted(portrait):
