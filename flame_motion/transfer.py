@@ -17,7 +17,7 @@ from .retarget import head_of, retarget
 from .sequence import FlameSequence
 
 Mode = Literal["relative", "absolute"]
-SAME_FACE = 0.0012  # m: the faces of two fits of one picture lie closer to each other, those of two people do not
+SAME_FACE = 0.0012  # m: the faces of two fits of two people lie farther apart, those of one person mostly do not
 REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
 SHUTTEST = 0.12  # of the frames, among which a driver's rest is looked for
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
@@ -104,11 +104,11 @@ def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
     return motion if source.head == motion.head else retarget(motion, load_head(source.head), source.shape)
 
 
-def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
+def driver_frame(source: FlameSequence, motion: FlameSequence, within: float = SAME_FACE) -> int | None:
     """Which of the driver's frames a portrait of pose `source` (one frame) seems to be a picture of; None: of none.
 
     It is one of the driver where the 68 landmarks of one of (at most 64) driver frames, heads straight and of one size,
-    lie within `SAME_FACE` of the portrait's on average, seen from the front. A clip knows its person's face at rest
+    lie `within` m of the portrait's on average, seen from the front. A clip knows its person's face at rest
     better than one picture does, so such a portrait should be fitted again with the clip's identity. The frame is the
     one whose head and face are held most like the portrait's, but the first where that is hardly less like it: of all
     frames that is most often the portrait.
@@ -121,7 +121,7 @@ def driver_frame(source: FlameSequence, motion: FlameSequence) -> int | None:
     u, sizes, vt = torch.linalg.svd(driver.transpose(1, 2) @ portrait)  # Kabsch; near-identical faces do not mirror
     scale = sizes.sum(1) / driver.square().sum((1, 2))
     apart = scale[:, None, None] * driver @ (u @ vt) - portrait
-    if not bool(apart[..., :2].norm(dim=-1).mean(1).min() < SAME_FACE):
+    if not bool(apart[..., :2].norm(dim=-1).mean(1).min() < within):
         return None
     # As pictures, at one size: two fits of one picture agree on that better than on how far a head turns.
     held = [_placeless_landmarks(clip)[..., :2] for clip in (replace(source, shape=motion.shape), motion)]

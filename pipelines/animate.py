@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 
+MAYBE_SAME = 0.002  # m between two fits of a face, up to which they may be one person's
+SAME_FIT = 1.25  # times the error of a photo's own fit, up to which another identity is the person's own
+
+
 @dataclass(frozen=True)
 class Animation:
     """What a run made."""
@@ -124,7 +128,7 @@ class AnimatePipeline:
             portrait, driven = self._fit_and_drive(photo, opened, asked, clock, progress)
             with clock.stage("transfer"):
                 driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
-                identity, own = "photo", driver_frame(portrait.pose, driven.motion)
+                identity, own = "photo", _own_frame(portrait, driven.motion)
                 if asked.mode == "absolute" and own is not None:
                     portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
                 portrait = framed(portrait, asked.framing, asked.size)
@@ -250,6 +254,19 @@ class AnimatePipeline:
 
 def _report_path(output: PathLike) -> Path:
     return Path(output).with_suffix(".json")
+
+
+def _own_frame(portrait: Portrait, motion: FlameSequence) -> int | None:
+    """The driver's frame that a portrait is a picture of, if any.
+
+    Where faces alone leave it open, it is the driver's person if the driver's identity explains the photo nearly as
+    well as the photo's own: 1.07 to 1.16 times the error was measured for one person, 1.4 times and more for two.
+    """
+    if (frame := driver_frame(portrait.pose, motion)) is not None:
+        return frame
+    if (frame := driver_frame(portrait.pose, motion, MAYBE_SAME)) is None:
+        return None
+    return frame if portrait.with_identity(motion.shape).error < SAME_FIT * portrait.error else None
 
 
 def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int | None) -> FlameSequence:
