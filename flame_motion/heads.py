@@ -150,7 +150,7 @@ class Head:
 
     def pose_landmarks(self, channels: Channels, shape: Tensor) -> Tensor:
         """The 68 iBUG landmarks [..., T, 68, 3] m of what `pose` takes. BadInput where this head does not know them."""
-        skin = self._landmark_skin
+        skin = self._landmark_corners
         posed = skin.pose(*skin.shaped(shape), channels).unflatten(-2, (68, 3))  # [..., T, 68, 3 corners, 3]
         return (posed * self.landmark_bary[..., None]).sum(-2)
 
@@ -160,7 +160,7 @@ class Head:
         return (motion if dtype == motion.shape.dtype else Pose.of(motion).to(dtype=dtype)), motion.shape.to(dtype)
 
     @cached_property
-    def _landmark_skin(self) -> Skin:
+    def _landmark_corners(self) -> Skin:
         """The corners of the landmarks' faces [68 x 3]."""
         self._check_landmarks()
         return self.subset(self.faces[self.landmark_faces].reshape(-1))

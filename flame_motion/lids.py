@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from .head_library import load_head
+from .heads import Head
 from .sequence import FlameSequence
 
 LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
 CORNERS = (36, 45)  # the eyes' outer ones
 SHUT = 0.03  # of the distance between the outer corners: lids so close are shut, as far as a detector can tell
+SLIT = 1e-3  # m: an eye that would open less with its lids wide open tells nothing of how it closes
 
 
 def openings(values: Tensor) -> Tensor:
@@ -19,9 +22,9 @@ def openings(values: Tensor) -> Tensor:
     return torch.stack([height(upper) - height(lower) for upper, lower in LIDS])
 
 
-def eye_openings(motion: FlameSequence) -> Tensor:
-    """How far each eye is open [T, 2] m, of the face before it is posed (linear in expression and lids)."""
-    skin = load_head(motion.head).landmark_skin
+def eye_openings(head: Head, motion: FlameSequence) -> Tensor:
+    """How far each eye is open [T, 2] m, of the face before it is posed (linear in expression and lids). BadInput."""
+    skin = head.landmark_skin
     rest = openings(skin.shaped(motion.shape)[0])
     return rest + _sum(motion.expression, openings(skin.expression)) + _sum(motion.eyelids, openings(skin.eyelids))
 
@@ -31,18 +34,21 @@ def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
     return (amounts[:, None] * axes).sum(-1)
 
 
-def closed_shares(motion: FlameSequence, from_: Tensor) -> Tensor:
+def closed_shares(head: Head, motion: FlameSequence, from_: Tensor) -> Tensor:
     """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 wider open."""
-    points = load_head(motion.head).landmark_skin.shaped(motion.shape)[0]
+    points = head.landmark_skin.shaped(motion.shape)[0]
     shut = SHUT * (points[CORNERS[0]] - points[CORNERS[1]]).norm()
-    return ((from_ - eye_openings(motion)) / (from_ - shut).clamp_min(shut)).clamp_max(1)
+    return ((from_ - eye_openings(head, motion)) / (from_ - shut).clamp_min(shut)).clamp_max(1)
 
 
-def lids_for(source: FlameSequence, expression: Tensor, closed: Tensor) -> Tensor:
+def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tensor) -> Tensor:
     """Lids [T, 2] with which a portrait of pose `source` (one frame) closes its eyes by shares `closed` [T, 2].
 
-    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting.
+    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting. An eye
+    opens wider, for shares below 0, by giving up that share of its lid.
     """
-    by_face = _sum(expression - source.expression, openings(load_head(source.head).landmark_skin.expression))
-    own = eye_openings(source).clamp_min(1e-3)
-    return (1 - (1 - source.eyelids) * (1 - closed - by_face / own)).clamp(0, 1)
+    own = source.eyelids
+    lids = torch.where(closed > 0, 1 - (1 - own) * (1 - closed), own * (1 + closed).clamp_min(0))
+    wide = eye_openings(head, replace(source, eyelids=torch.zeros_like(own))).clamp_min(SLIT)
+    by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
+    return (lids + by_face / wide).clamp(0, 1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import rotations
-from .errors import BadInput
+from .errors import BadInput, MissingAsset
 from .head_library import load_head
 from .lids import closed_shares, eye_openings, lids_for
 from .retarget import head_of, retarget
@@ -35,8 +35,9 @@ def drive(
 ) -> FlameSequence:
     """The motion that a portrait of pose `source` (one frame) makes when driven by `motion`.
 
-    absolute: the driver's pose and expression as they are; but where the driver's `first` frame holds its head as the
-    photo does but for a few degrees, which is what two fits of one pose differ by, the photo's angle is the true one.
+    absolute: the driver's pose and expression as they are, with the eyes as far open; but where the driver's `first`
+    frame holds its head as the photo does but for a few degrees, which is what two fits of one pose differ by, the
+    photo's angle is the true one.
     relative: what changes against the driver's own `rest` is added to the portrait's, so that the driver's resting
     face and camera angle are not copied.
     Either way the portrait keeps its identity and place, and how far the motion moves from its `first` frame is added
@@ -60,15 +61,29 @@ def drive(
     if first is not None:
         neck, here = first.neck, _on_head_of(source, first).translation  # retargeting copies head angles
     moved = _on_head_of(source, motion)
-    away = motion.translation - here
+    away = moved.translation - here
     placed = replace(moved, shape=source.shape, translation=source.translation + away)
     if rest is not None and mode == "relative":
-        return _relative(source, placed, rest, closed_shares(moved, eye_openings(rest)))
+        driven = _relative(source, placed, rest)
+        return replace(driven, eyelids=_lids(source, driven.expression, moved, rest))
     apart = rotations.compose(source.neck, -neck)
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
-    lids = lids_for(source, placed.expression, closed_shares(placed, eye_openings(source)))
+    lids = _lids(source, placed.expression, placed, source)
     return replace(placed, eyelids=lids, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+
+
+def _lids(source: FlameSequence, expression: Tensor, driver: FlameSequence, from_: FlameSequence) -> Tensor:
+    """The portrait's lids [T, 2], of expression [T, E]: closed as the driver's are, on its head, from a frame of it.
+
+    Where the head's landmarks are not known: the driver's lids.
+    """
+    head = head_of(source)
+    try:
+        closed = closed_shares(head, driver, eye_openings(head, from_))
+        return lids_for(head, source, expression, closed)
+    except BadInput:
+        return driver.eyelids
 
 
 def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) -> FlameSequence:
@@ -85,7 +100,7 @@ def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) 
         strength * rotations.compose(getattr(driven, name), -getattr(source, name).expand_as(getattr(driven, name))),
         getattr(source, name).expand_as(getattr(driven, name)),
     )
-    lowest = torch.minimum(driven.jaw[:, :1].min(), source.jaw[:, :1])
+    lowest = torch.minimum(driven.jaw[:, :1], source.jaw[:, :1])
     jaw = far("jaw")
     return replace(
         driven,
@@ -186,12 +201,10 @@ class RestEstimator:
 
 def _rest(motion: FlameSequence) -> FlameSequence:
     """What `rest_of` says, of all frames."""
-    from .mouth import mouth_of  # its regions are those of edits, which know rests
-
-    gap = mouth_of(head_of(motion)).gap(motion)
     effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
-    effort = effort.masked_fill(gap > gap.quantile(SHUTTEST), float("inf"))
-    calm = effort <= effort.quantile(SHUTTEST / 2)
+    gap = _lip_gap(motion)
+    shut = gap <= gap.quantile(SHUTTEST)
+    calm = shut & (effort <= effort[shut].median())
     return replace(
         motion[:1],
         expression=motion.expression[calm].mean(0, keepdim=True),
@@ -202,6 +215,16 @@ def _rest(motion: FlameSequence) -> FlameSequence:
         neck=rotations.mean(motion.neck)[None],
         translation=motion.translation[:1],
     )
+
+
+def _lip_gap(motion: FlameSequence) -> Tensor:
+    """How far the lips are apart [T], by the eyes' distance; 0 where the motion's head, or its mouth, is not known."""
+    from .mouth import mouth_of  # its regions are those of edits, which know rests
+
+    try:
+        return mouth_of(head_of(motion)).gap(motion)
+    except (BadInput, MissingAsset):
+        return torch.zeros(len(motion))
 
 
 def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSequence | None = None) -> FlameSequence:
@@ -223,18 +246,14 @@ def keep_rest(motion: FlameSequence, share: Tensor | float = 0.0, rest: FlameSeq
     )
 
 
-def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence, closed: Tensor) -> FlameSequence:
-    """closed [T, 2]: how far the driver's eyes have closed since its rest."""
-    full = torch.tensor(
-        [FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in load_head(source.head).expression_names]
-    )
-    expression = _added(source.expression, motion.expression, rest.expression, full)
+def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
+    names = load_head(source.head).expression_names
+    full = torch.tensor([FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in names])
     return replace(
         motion,
-        expression=expression,
+        expression=_added(source.expression, motion.expression, rest.expression, full),
         jaw=_opened(source.jaw + motion.jaw - rest.jaw, source.jaw),
         eyes=source.eyes + motion.eyes - rest.eyes,
-        eyelids=lids_for(source, expression, closed),
         rotation=_turned(source.rotation, motion.rotation, rest.rotation),
         neck=_turned(source.neck, motion.neck, rest.neck),
     )

@@ -35,7 +35,8 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
     seen = open_ + head.eyelids @ pose.eyelids[0]  # [N, 3], unposed
     for side, landmarks in enumerate((LEFT, RIGHT)):
         shut = float(pose.eyelids[0, side])
-        if shut > MOST_SHUT:
+        marks = head.mediapipe[torch.tensor(sum(landmarks, ()))]
+        if shut > MOST_SHUT or not bool((marks >= 0).all()) or not bool(head.eyelids[..., side].any()):
             continue
         movement = _scaled(head, seen, head.eyelids[..., side], landmarks, shut)
         movement[part_vertices(head, (EYES[side],)), 2] -= BACK

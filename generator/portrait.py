@@ -20,7 +20,8 @@ from .portrait_fit import draw_overlay, fit_photo, refit
 if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
 
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, 2)  # that can be read; 1 knew no lids of a person's own
 # What is said of a photo that had to be turned, by quarter turns counter-clockwise.
 TURNED = {
     turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
@@ -53,6 +54,8 @@ class Portrait:
             _check_array("eyelids", self.eyelids.numpy(), tuple(_drawn_head(self.pose.head).eyelids.shape))
         self.head.check(self.pose)
         _check_array("matte", self.matte, (height, width))
+        if not (self.matte > 0.02).any():
+            raise BadInput("portrait matte must show the person somewhere, got nothing above 0.02")
         _check_array("landmarks", self.landmarks, (478, 3))
         _check_array("offsets", self.offsets.numpy(), tuple(self.head.template.shape))
         for name, field in (("offsets", self.offsets), ("eyelids", self.eyelids)):
@@ -171,7 +174,7 @@ class Portrait:
         """Read what `save` wrote; BadInput for anything else."""
         data = load_arrays(path)
         try:
-            if data["format"].tolist() != FORMAT:
+            if data["format"].tolist() not in FORMATS:
                 raise BadInput(f"format {FORMAT} was expected, got {data['format'].tolist()}")
             tensor = lambda key: torch.from_numpy(data[key])  # noqa: E731
             pose = FlameSequence(

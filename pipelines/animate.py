@@ -128,7 +128,8 @@ class AnimatePipeline:
             portrait, driven = self._fit_and_drive(photo, opened, asked, clock, progress)
             with clock.stage("transfer"):
                 driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
-                identity, own = "photo", _own_frame(portrait, driven.motion)
+                identity = "photo"  # a motion of another head has the portrait's identity by now
+                own = None if "retargeted_from" in driven.facts else _own_frame(portrait, driven.motion)
                 if asked.mode == "absolute" and own is not None:
                     portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
                 portrait = framed(portrait, asked.framing, asked.size)

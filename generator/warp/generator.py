@@ -22,7 +22,7 @@ from ..portrait import Portrait
 from ..registry import check_rasterizer
 from .fill import backdrop
 from .hair import part_of, with_hair
-from .hair_colors import SKULL
+from .hair_colors import SKULL, covered_ears, shown_parts
 from .shell import Shell, build_shell, homogeneous_pixels
 from .teeth import INNER_LIPS, lips_parted, with_teeth
 from .texture import bake_texture, facing, uv_vertices
@@ -173,7 +173,8 @@ def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int,
 
 def prepare(portrait: Portrait) -> _Scene:
     """All that does not change from frame to frame."""
-    portrait = with_teeth(with_hair(portrait))
+    covered = covered_ears(portrait, shown_parts(portrait))
+    portrait = with_teeth(with_hair(portrait, covered))
     head = portrait.head
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
@@ -191,7 +192,7 @@ def prepare(portrait: Portrait) -> _Scene:
         head.faces[drawn].unique(),
         np.dstack([portrait.image, matte]).astype(np.float32),
         backdrop(portrait.image, portrait.matte),
-        bake_texture(portrait),
+        bake_texture(portrait, covered=covered),
         faces,
         head.uv_faces[drawn].int().numpy(),
         attributes.contiguous().numpy(),
@@ -238,7 +239,8 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     for name in OVER:
         over[head.faces[head.part == PARTS.index(name)].unique()] = True
     matte, skull = torch.from_numpy(matte.ravel()), part_of(head, SKULL)
-    nape = 1 - smoothstep(torch.cdist(head.template, head.template[skull]).min(1).values / NAPE)
+    below = torch.cdist(head.template, head.template[skull]).min(1).values if bool(skull.any()) else beside + NAPE
+    nape = 1 - smoothstep(below / NAPE)
     seen = smoothstep(facing(portrait) / SEEN)
     matte = torch.where(part_of(head, ("ears",)), (2 * matte).clamp_max(1), matte)
     return torch.where(over, inside, torch.where(skull, 1 - seen * (1 - matte), nape.maximum(beside) * matte))

@@ -14,7 +14,7 @@ from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
 from ...renderer import clip, rasterize, to_pixels
 from ..portrait import Portrait
-from .hair_colors import FACE, SKULL, SURE, covered_ears, shown_parts
+from .hair_colors import FACE, SKULL, SURE
 
 RAYS = 180  # around the head, on each of which its outline is looked for
 LEAST, MOST = 0.85, 1.6  # how far out the outline may lie, of the skull's
@@ -29,10 +29,13 @@ INSIDE = 0.97  # of an ear's vertices, that lie within the person then
 FLAT = 0.85  # of the way that a covered ear stands off, by which it is laid flat
 
 
-def with_hair(portrait: Portrait) -> Portrait:
-    """The portrait whose skull is as thick, all around, as its hair makes it seem from the front."""
+def with_hair(portrait: Portrait, covered: tuple[bool, bool]) -> Portrait:
+    """The portrait whose skull is as thick, all around, as its hair makes it seem from the front.
+
+    covered: whether hair covers the left and the right ear (`covered_ears`): such an ear lies flat.
+    """
     grown = replace(portrait, offsets=portrait.offsets + _hair(portrait))
-    return replace(grown, offsets=grown.offsets + _fitted_ears(grown))
+    return replace(grown, offsets=grown.offsets + _fitted_ears(grown, covered))
 
 
 def part_of(head: Head, names: tuple[str, ...]) -> Tensor:
@@ -50,10 +53,11 @@ def _hair(portrait: Portrait) -> Tensor:
     matrix = portrait.camera.camera_from_world[0]
     points = start = posed @ matrix[:3, :3].T + matrix[:3, 3]
     skull = part_of(head, SKULL)
-    if not bool(skull.any()):
+    face = part_of(head, FACE)
+    if not bool(skull.any() and face.any()):
         return torch.zeros_like(head.template)
     roots = _ears(head)
-    worn = _worn(head, skull, part_of(head, FACE))[:, None]
+    worn = _worn(head, skull, face)[:, None]
     middle = (points[skull].max(0).values + points[skull].min(0).values) / 2
     behind = (points[:, 2] > middle[2]) * (points[:, 2] - middle[2])
     for _ in range(ROUNDS):  # what takes on only a part of the thickness comes nearer each time
@@ -66,29 +70,36 @@ def _hair(portrait: Portrait) -> Tensor:
         shift[:, 2] = thickness.mean() * behind  # the photo says nothing about it
         shift *= worn
         for ear, root in roots:
-            shift[ear] = shift[root].mean(0)
+            if bool(root.any()):
+                shift[ear] = shift[root].mean(0)
         points = points + shift
+    # The rounds are counted from each other: together, too, they stay within the most that hair is thick.
+    room = (MOST - 1) * (start - middle).norm(dim=1, keepdim=True)
+    shift = points - start
+    shift = shift * (room / shift.norm(dim=1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
     turn = frames.mT @ matrix[:3, :3].T  # the frames' blended rotations are nearly orthonormal
-    return (turn @ (points - start)[..., None]).squeeze(-1)
+    return (turn @ shift[..., None]).squeeze(-1)
 
 
 def _ears(head: Head) -> list[tuple[Tensor, Tensor]]:
-    """Each ear's vertices [N], the left one's first, and which of them join it to the head; [] without ears."""
+    """Each ear's vertices [N], the left one's first, and which of them join it to the head."""
     ears, others = part_of(head, ("ears",)), part_of(head, tuple(set(PARTS[1:]) - {"ears"}))
     sides = [ears & (head.template[:, 0] * side > 0) for side in (1, -1)]
-    return [(ear, ear & others) for ear in sides if bool((ear & others).any())]
+    return [(ear, ear & others) for ear in sides]
 
 
-def _fitted_ears(portrait: Portrait) -> Tensor:
+def _fitted_ears(portrait: Portrait, covered: tuple[bool, bool]) -> Tensor:
     """Offsets [N, 3] m at rest that lay ears flat which hair covers, and make others as small as the photo has them."""
     import cv2
 
     head = portrait.head
     offsets = torch.zeros_like(head.template)
     rest = head.skin.shaped(portrait.shape, portrait.offsets)[0]
-    for (ear, root), covered in zip(_ears(head), covered_ears(portrait, shown_parts(portrait)), strict=False):
+    for (ear, root), under_hair in zip(_ears(head), covered, strict=True):
+        if not bool(root.any()):
+            continue
         out = rest - rest[root].mean(0)
-        if covered:
+        if under_hair:
             side = out[ear, 0].sum().sign()
             offsets[ear, 0] = -FLAT * side * (side * out[ear, 0]).clamp_min(0)
             continue
@@ -135,7 +146,7 @@ def _thickness(portrait: Portrait, points: Tensor, middle: Tensor) -> Tensor:
         start = int(LEAST * outer[ray])
         gone = np.flatnonzero(~person[ray, start:])
         stop = start + (int(gone[0]) if len(gone) else steps - start)
-        known[ray] = inside[ray, min(stop, steps - 1)] and outer[ray] > 0
+        known[ray] = len(gone) > 0 and inside[ray, min(stop, steps - 1)] and outer[ray] > 0
         share[ray] = stop / max(outer[ray], 1) - 1
     share = np.interp(np.arange(RAYS), np.flatnonzero(known), share[known], period=RAYS) if known.any() else 0 * share
     share = np.clip(share, LEAST - 1, MOST - 1)

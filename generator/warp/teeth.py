@@ -17,6 +17,7 @@ ROW = ("teeth_upper",)
 PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be told
 BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
 LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
+FEW = 5e-4  # of the face's height squared: fewer px of teeth say nothing
 MOST = 0.006  # m by which the row moves
 
 
@@ -42,7 +43,7 @@ def teeth_shown(portrait: Portrait) -> np.ndarray:
     shown = np.zeros(image.shape[:2], bool)
     if not lips_parted(portrait):
         return shown
-    lips = cv2.fillConvexPoly(np.zeros(shown.shape, np.uint8), points[list(INNER_LIPS)].round().astype(np.int32), 1) > 0
+    lips = cv2.fillPoly(np.zeros(shown.shape, np.uint8), [points[list(INNER_LIPS)].round().astype(np.int32)], 1) > 0
     value = image.max(2).astype(np.float32)
     pale = (value - image.min(2)) <= PALE * np.maximum(value, 1)
     cheeks = [image[int(y), int(x)].max() for x, y in points[[50, 280, 205, 425]] if _inside(shown, x, y)]
@@ -57,23 +58,27 @@ def _inside(picture: np.ndarray, x: float, y: float) -> bool:
 
 
 def _lower_by(portrait: Portrait) -> float:
-    """How many m farther down the photo's upper teeth end than the head's."""
+    """How many m farther down, along the head, the photo's upper teeth end than the model's."""
     shown, head = teeth_shown(portrait), portrait.head
     row = part_of(head, ROW)
-    if shown.sum() < 20 or not bool(row.any()):
+    marks = portrait.landmarks[:, :2]
+    face = float(np.linalg.norm(marks[152] - marks[10]))
+    if shown.sum() < FEW * face**2 or not bool(row.any()):
         return 0.0
+    down = (marks[152] - marks[10]) / face
+    axes = np.stack([[down[1], -down[0]], down], 1)  # across the face and down it
+    teeth = (np.argwhere(shown)[:, ::-1] + 0.5) @ axes
     vertices = portrait.vertices()[0]
-    pixels = to_pixels(portrait.camera, vertices[row][None])[0, 0].numpy()
-    left, right = np.quantile(np.nonzero(shown)[1], [0.25, 0.75])
-    near = (pixels[:, 0] >= left) & (pixels[:, 0] <= right)
-    if not near.any():
+    model = to_pixels(portrait.camera, vertices[row][None])[0, 0, :, :2].numpy() @ axes
+    left, right = np.quantile(teeth[:, 0], [0.25, 0.75])
+    model = model[(model[:, 0] >= left) & (model[:, 0] <= right), 1]
+    columns = np.arange(np.floor(left), right)
+    ends = [teeth[np.abs(teeth[:, 0] - x - 0.5) <= 0.5, 1] for x in columns]
+    ends = [float(end.max()) + 0.5 for end in ends if len(end)]
+    if not len(model) or not ends:
         return 0.0
-    columns = range(int(left), int(right) + 1)
-    ends = [np.flatnonzero(shown[:, x])[-1] + 1 for x in columns if shown[:, x].any()]
-    lips = [portrait.landmarks[k, 1] for k in (87, 14, 317)]
-    down = float(np.median(ends)) - float(np.quantile(pixels[near, 1], 0.95))
-    reaches = float(np.median(ends)) > min(lips) - 0.02 * float(np.ptp(portrait.landmarks[:, 1]))
-    if reaches:  # behind the lower lip they may go on
-        down = max(down, 0.0)
+    lower = float(np.median(ends)) - float(np.quantile(model, 0.95))
+    if float(np.median(ends)) > float((marks[[87, 14, 317]] @ axes)[:, 1].min()) - 0.02 * face:
+        lower = max(lower, 0.0)  # behind the lower lip they may go on
     depth = float(torch.linalg.vector_norm(vertices[row].mean(0) - portrait.camera.centers[0, 0]))
-    return float(np.clip(down * depth / float(portrait.camera.intrinsics[0, 1, 1]), -MOST, MOST))
+    return float(np.clip(lower * depth / float(portrait.camera.intrinsics[0, 1, 1]), -MOST, MOST))

@@ -17,7 +17,7 @@ from ...flame_motion.heads import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
 from .fill import fill, foreground
-from .hair_colors import SKULL, covered_ears, hair_alone
+from .hair_colors import SKULL, hair_alone
 from .teeth import teeth_shown
 
 SIZE = 768  # texels a side
@@ -41,8 +41,11 @@ DEFAULT_EYE = ((0, (0.05, 0.04, 0.04)), (9, (0.05, 0.04, 0.04)), (11, (0.30, 0.2
                (30, (0.80, 0.77, 0.75)), (90, (0.74, 0.68, 0.66)))  # fmt: skip
 
 
-def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
-    """Texture [size, size, 4] uint8: sRGB, and in alpha how surely the photo shows that texel. Row 0 is v = 1."""
+def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool] = (False, False)) -> np.ndarray:
+    """Texture [size, size, 4] uint8: sRGB, and in alpha how surely the photo shows that texel. Row 0 is v = 1.
+
+    covered: whether hair covers the left and the right ear, which is colored like it then.
+    """
     import cv2
 
     head = portrait.head
@@ -80,8 +83,8 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     mouth = np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS])
     sure = np.where(mouth, sure * np.where(upper, tooth, 1 - tooth), sure)
     hair = texel_part == PARTS.index("scalp")
-    for side, covered in zip((1, -1), covered_ears(portrait, shown), strict=True):
-        if covered:
+    for side, under_hair in zip((1, -1), covered, strict=True):
+        if under_hair:
             hair |= (texel_part == PARTS.index("ears")) & (at[..., 7] * side > 0)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN]) & ~hair
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))

@@ -37,7 +37,7 @@ def test_the_heads_outline_becomes_that_of_the_matte(portrait, thicker):
     rows, columns = np.nonzero(own)
     centre = (float(columns.mean()), float(rows.mean()))
     grown = cv2.warpAffine(own.astype(np.float32), cv2.getRotationMatrix2D(centre, 0, thicker), own.shape[::-1])
-    haired = with_hair(replace(portrait, matte=np.ascontiguousarray(grown)))
+    haired = with_hair(replace(portrait, matte=np.ascontiguousarray(grown)), (False, False))
     top = above_ears(portrait)
     now, wanted = outline(haired)[top], grown[top] > 0.5
     assert (now & wanted).sum() / (now | wanted).sum() > 0.93
@@ -88,4 +88,11 @@ def test_an_ear_that_hair_covers_lies_flat(portrait):
     skin[shown == 5] = np.median(portrait.image[shown == 1], 0)
     light = replace(portrait, image=skin)
     assert not any(covered_ears(light, shown))
-    assert float(rest(with_hair(dark))) < float(rest(with_hair(light))) - 0.005
+    assert float(rest(with_hair(dark, (True, True)))) < float(rest(with_hair(light, (False, False)))) - 0.005
+
+
+@pytest.mark.parametrize("matte", [1.0, 0.5])
+def test_a_person_that_fills_the_photo_has_no_endless_hair(portrait, matte):
+    filled = replace(portrait, matte=np.full_like(portrait.matte, matte))
+    grown = (with_hair(filled, (False, False)).offsets - portrait.offsets).norm(dim=1)
+    assert float(grown.max()) < 0.08
