@@ -18,7 +18,7 @@ from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..portrait import Portrait
 from .fill import fill, foreground
 from .hair_colors import SKULL, hair_alone
-from .teeth import teeth_shown
+from .teeth import lips_parted, teeth_shown
 
 SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
@@ -81,7 +81,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
         sure = np.where(np.isin(texel_part, [PARTS.index(p) for p in opening]), inside, sure)
     upper = texel_part == PARTS.index("teeth_upper")
     mouth = np.isin(texel_part, [PARTS.index(p) for p in MOUTH_COLORS])
-    sure = np.where(mouth, sure * np.where(upper, tooth, 1 - tooth), sure)
+    sure = np.where(mouth, sure * lips_parted(portrait) * np.where(upper, tooth, 1 - tooth), sure)
     hair = texel_part == PARTS.index("scalp")
     for side, under_hair in zip((1, -1), covered, strict=True):
         if under_hair:

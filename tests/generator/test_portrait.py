@@ -46,6 +46,8 @@ def test_a_window_beyond_the_photo_continues_its_edge(portrait):
     window = portrait.cropped(-20, -10, height + 30, width + 40)
     assert np.array_equal(window.image[10 : 10 + height, 20 : 20 + width], portrait.image)
     assert np.array_equal(window.image[0, 20 : 20 + width], portrait.image[0])
+    assert not window.matte[:10].any()  # hair that the photo cuts off does not go on for ever
+    assert np.array_equal(window.matte[-1, 20 : 20 + width], portrait.matte[-1])  # shoulders do
 
 
 def test_no_face_and_too_few_faces_are_said(astronaut):

@@ -113,3 +113,40 @@ def test_output_size_follows_the_camera(portrait):
     assert isinstance(small, Cameras)
     (frame,) = load_generator("warp")(portrait, portrait.pose, small)
     assert frame.shape == (1, 120, 160, 3)
+
+
+def test_nothing_of_shut_lips_is_left_between_lips_that_part(portrait):
+    """A line of lips that the photo shows shut is no part of the mouth behind them."""
+    points = portrait.landmarks.copy()
+    points[14] = points[13]
+    image = portrait.image.copy()
+    magenta = [255, 0, 255]
+    lips = portrait.landmarks[
+        [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
+    ]
+    left, top = lips[:, :2].min(0).astype(int)
+    right, bottom = lips[:, :2].max(0).astype(int) + 1
+    image[top:bottom, left:right] = magenta
+    shut = replace(portrait, image=image, landmarks=points)
+    (frame,) = load_generator("warp")(shut, shut.pose)
+    assert np.array_equal(frame[0], image)
+    opened = replace(shut.pose, jaw=shut.pose.jaw + torch.tensor([[0.35, 0.0, 0.0]]))
+    (frame,) = load_generator("warp")(shut, opened)
+    upper, lower = to_pixels(shut.camera, shut.vertices(opened)[:, shut.head.mediapipe[torch.tensor([13, 14])]])[
+        0, 0, :, :2
+    ]
+    x, y = ((upper + lower) / 2).round().int().tolist()
+    middle = frame[0][y - 2 : y + 3, x - 4 : x + 5].reshape(-1, 3).astype(int)
+    assert (np.abs(middle - magenta).sum(1) > 200).all()
+
+
+def test_the_neck_goes_with_the_head_where_a_turn_bares_it(portrait):
+    """Beside a turned jaw there is no hole: what was hidden is skin or hair, not the background."""
+    green = np.where(portrait.matte[..., None] > 0.5, portrait.image, [0, 255, 0]).astype(np.uint8)
+    turned = replace(portrait.pose, neck=portrait.pose.neck + torch.tensor([[0.0, 0.6, 0.0]]))
+    (frame,) = load_generator("warp")(replace(portrait, image=green), turned)
+    mouth = int(portrait.landmarks[13, 1])
+    background = np.abs(frame[0][mouth].astype(int) - [0, 255, 0]).sum(1) < 60
+    inside = np.flatnonzero(~background)
+    holes = background[inside[0] : inside[-1]].sum()
+    assert holes <= 2

@@ -38,6 +38,7 @@ def test_options_may_be_true_or_false():
         ({"face": -1}, "face must be 0"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),
         ({"lips": 2.5}, "lips must be 0 to 2, got 2.5"),
+        ({"strength": -0.5}, "strength must be 0 to 2, got -0.5"),
         ({"head_motion": float("nan")}, "head_motion must be 0 to 2, got nan"),
         ({"fps": "25"}, "fps must be float . None, got '25'"),
         ({"fps": float("nan")}, "fps must be 1 to 240, got nan"),
