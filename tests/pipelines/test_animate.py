@@ -318,8 +318,8 @@ def test_a_prompt_has_exactly_as_many_frames_as_its_seconds_say(fps):
 def test_words_are_counted_from_the_neutral_face_and_not_from_what_they_mostly_ask_for():
     """A turn or a smile that lasts is no rest of a driver: taken away, the head would begin turned the other way."""
     portrait = FlameSequence.neutral(1, 25.0, load_head())
-    asked = SimpleNamespace(mode="relative", edit=None)
+    asked = SimpleNamespace(mode="relative", edit=None, strength=1.0)
     driven = load_driver("text")(TextPrompt("turns her head to the left", "happy", 3.0), seed=0)
-    posed = _posed(SimpleNamespace(pose=portrait), driven, asked)
+    posed = _posed(SimpleNamespace(pose=portrait), driven, asked, None)
     assert torch.allclose(posed.neck, driven.motion.neck, atol=1e-5)
     assert torch.allclose(posed.expression, driven.motion.expression, atol=1e-5)
