@@ -44,11 +44,12 @@ def closed_shares(head: Head, motion: FlameSequence, from_: Tensor) -> Tensor:
 def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tensor) -> Tensor:
     """Lids [T, 2] with which a portrait of pose `source` (one frame) closes its eyes by shares `closed` [T, 2].
 
-    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting. An eye
-    opens wider, for shares below 0, by giving up that share of its lid.
+    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting. For
+    shares below 0 an eye opens as much wider as it is open, or, one that is nearly shut, by that share of its lid.
     """
     own = source.eyelids
-    lids = torch.where(closed > 0, 1 - (1 - own) * (1 - closed), own * (1 + closed).clamp_min(0))
+    lids = 1 - (1 - own) * (1 - closed)
+    lids = torch.where(closed > 0, lids, torch.minimum(lids, own * (1 + closed)))
     wide = eye_openings(head, replace(source, eyelids=torch.zeros_like(own))).clamp_min(SLIT)
     by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
     return (lids + by_face / wide).clamp(0, 1)
