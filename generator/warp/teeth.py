@@ -18,6 +18,7 @@ PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can
 BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
 LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
 FEW = 5e-4  # of the face's height squared: fewer px of teeth say nothing
+TALL = 0.07  # of the face's height: no tooth shows more of itself
 MOST = 0.006  # m by which the row moves
 
 
@@ -57,6 +58,14 @@ def _inside(picture: np.ndarray, x: float, y: float) -> bool:
     return 0 <= y < picture.shape[0] and 0 <= x < picture.shape[1]
 
 
+def _end_of_row(column: np.ndarray, tallest: float) -> float:
+    polygon = points[list(INNER_LIPS)].round().astype(np.int32)
+    lips = cv2.fillPoly(np.zeros(shown.shape, np.uint8), [polygon], 1) > 0
+    gaps = np.flatnonzero(np.diff(column) > 2)
+    last = column[gaps[0]] if len(gaps) else column[-1]
+    return float(min(last + 0.5, column[0] + tallest))
+
+
 def _lower_by(portrait: Portrait) -> float:
     """How many m farther down, along the head, the photo's upper teeth end than the model's."""
     shown, head = teeth_shown(portrait), portrait.head
@@ -73,8 +82,8 @@ def _lower_by(portrait: Portrait) -> float:
     left, right = np.quantile(teeth[:, 0], [0.25, 0.75])
     model = model[(model[:, 0] >= left) & (model[:, 0] <= right), 1]
     columns = np.arange(np.floor(left), right)
-    ends = [teeth[np.abs(teeth[:, 0] - x - 0.5) <= 0.5, 1] for x in columns]
-    ends = [float(end.max()) + 0.5 for end in ends if len(end)]
+    across = [np.sort(teeth[np.abs(teeth[:, 0] - x - 0.5) <= 0.5, 1]) for x in columns]
+    ends = [_end_of_row(column, TALL * face) for column in across if len(column)]
     if not len(model) or not ends:
         return 0.0
     lower = float(np.median(ends)) - float(np.quantile(model, 0.95))
