@@ -59,7 +59,7 @@ def _inside(picture: np.ndarray, x: float, y: float) -> bool:
 
 
 def _end_of_row(column: np.ndarray, tallest: float) -> float:
-    """Where the first row of teeth ends in a column of places [K] px, ascending: at a gap, or where no tooth reaches."""
+    """Where the first row of teeth ends in a column of places [K] px, ascending: at a gap, or as tall as teeth are."""
     gaps = np.flatnonzero(np.diff(column) > 2)
     last = column[gaps[0]] if len(gaps) else column[-1]
     return float(min(last + 0.5, column[0] + tallest))
