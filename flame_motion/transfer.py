@@ -20,6 +20,7 @@ Mode = Literal["relative", "absolute"]
 SAME_FACE = 0.0012  # m: the faces of two fits of two people lie farther apart, those of one person mostly do not
 REST_FRAMES = 16384  # a rest is exact up to so many frames (11 minutes at 25 fps)
 SHUTTEST = 0.12  # of the frames, among which a driver's rest is looked for
+ALIKE = 2e-3  # of lips' gaps and of efforts, that are one and the same: no frame is chosen by its noise
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
 BEYOND = 0.3  # of what goes farther
 FIRST = 2.0  # times as far off as the nearest frame, the first is still taken to be the portrait's (own: up to 1.7)
@@ -203,8 +204,8 @@ def _rest(motion: FlameSequence) -> FlameSequence:
     """What `rest_of` says, of all frames."""
     effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
     gap = _lip_gap(motion)
-    shut = gap <= gap.quantile(SHUTTEST)
-    calm = shut & (effort <= effort[shut].median())
+    shut = gap <= gap.quantile(SHUTTEST) + ALIKE
+    calm = shut & (effort <= effort[shut].median() + ALIKE)
     return replace(
         motion[:1],
         expression=motion.expression[calm].mean(0, keepdim=True),

@@ -118,8 +118,10 @@ def test_to_casts_floats_keeps_whole_numbers_and_comes_back_bit_equal():
     double = head.to(dtype=torch.float64)
     assert double.skin.weights.dtype == torch.float64 and double.faces.dtype == head.faces.dtype
     back = double.to("cpu", torch.float32)
-    assert torch.equal(back.skin.joints_identity, head.skin.joints_identity) and back.id == head.id
-    assert torch.equal(back.template, head.template)
+    for name in ("template", "identity", "expression", "joint_regressor", "weights", "eyelids"):
+        assert torch.equal(getattr(back, name), getattr(head, name)), name
+    # Sums over all vertices depend, in their last bits, on how many threads made them.
+    assert torch.allclose(back.skin.joints_identity, head.skin.joints_identity, atol=1e-10) and back.id == head.id
     with pytest.raises(BadInput, match="expected a float dtype"):
         head.to(dtype=torch.int64)
 
