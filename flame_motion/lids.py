@@ -11,9 +11,9 @@ from .heads import Head
 from .sequence import FlameSequence
 
 LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
-CORNERS = (36, 45)  # the eyes' outer ones
+EYE_CORNERS = (36, 45)  # the outer ones, of the 68 landmarks
 SHUT = 0.03  # of the distance between the outer corners: lids so close are shut, as far as a detector can tell
-SLIT = 1e-3  # m: an eye that would open less with its lids wide open tells nothing of how it closes
+LEAST_OPEN = 1e-3  # m: an eye that would open less with its lids wide open tells nothing of how it closes
 
 
 def openings(values: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
 def closed_shares(head: Head, motion: FlameSequence, from_: Tensor) -> Tensor:
     """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 wider open."""
     points = head.landmark_skin.shaped(motion.shape)[0]
-    shut = SHUT * (points[CORNERS[0]] - points[CORNERS[1]]).norm()
+    shut = SHUT * (points[EYE_CORNERS[0]] - points[EYE_CORNERS[1]]).norm()
     return ((from_ - eye_openings(head, motion)) / (from_ - shut).clamp_min(shut)).clamp_max(1)
 
 
@@ -50,6 +50,6 @@ def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tens
     own = source.eyelids
     lids = 1 - (1 - own) * (1 - closed)
     lids = torch.where(closed > 0, lids, torch.minimum(lids, own * (1 + closed)))
-    wide = eye_openings(head, replace(source, eyelids=torch.zeros_like(own))).clamp_min(SLIT)
+    wide = eye_openings(head, replace(source, eyelids=torch.zeros_like(own))).clamp_min(LEAST_OPEN)
     by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
     return (lids + by_face / wide).clamp(0, 1)

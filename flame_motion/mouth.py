@@ -10,11 +10,12 @@ from torch import Tensor
 
 from .edit.regions import find_region, split_axes
 from .heads import Head
+from .lids import EYE_CORNERS
 from .retarget import head_of
 from .sequence import FlameSequence
 
 MARKS = ((62, 66), (61, 67), (63, 65))  # of the 68 landmarks, the inner lips: middle, left, right
-CORNERS, EYES = (48, 54), (36, 45)
+CORNERS = (48, 54)
 SHUTS = "mouthClose"  # the axis that brings the lips together, where a head has it
 TURN = 0.1  # rad of the jaw that its movement is measured at
 
@@ -52,7 +53,7 @@ def mouth_of(head: Head) -> Mouth:
     # Gaps open along y; the width is along x.
     opened = (apart - before)[:, :3, 1]
     wider = apart[:, 3:, 0].abs() - before[:, 3:, 0].abs()
-    eyes = (rest[0, EYES[0]] - rest[0, EYES[1]]).norm()
+    eyes = (rest[0, EYE_CORNERS[0]] - rest[0, EYE_CORNERS[1]]).norm()
     gaps = torch.cat([opened, wider], 1) / eyes / steps
     some = [*range(48, 68), *range(4, 13)]
     points = (posed[:, some] - rest[:, some]).flatten(1) / steps

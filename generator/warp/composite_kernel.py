@@ -93,12 +93,6 @@ def _sharp(image, x, y):
 
 
 @_helper
-def _over(a, b, share):
-    """Numbers a and b, `share` of b."""
-    return a + share * (b - a)
-
-
-@_helper
 def _mix(a, b, share):
     """Colors a and b, `share` of b."""
     return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
@@ -139,13 +133,13 @@ def _shows(photo_part, i, j, part):
 def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
     """How far what half-pixel (i, j) shows of a part is from what the photo shows there, 0 to 1.
 
-    gap: px between its place and that in the photo. Between lips that the model parts and the photo does not, it is how
-    far the lips have moved.
+    gap: px between its place and that in the photo; between lips that the model parts and the photo does not, what
+    counts is lips_moved, px.
     """
     if _shows(photo_part, i, j, part):
         return _ramp(gap)
     if part >= mouth_from and _shows(photo_part, i, j, SLIT):
-        return lips_moved
+        return _ramp(lips_moved)
     return ONE
 
 
@@ -278,7 +272,7 @@ def _behind(photo, backdrop, shell, x, y, moved, stretched, under, under_opacity
     alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
     if under_opacity > 0:  # over the head the shell ends where what is behind begins to shine through it
         sure = min(max((alpha - HALF) / HALF, ZERO), ONE)
-        alpha = _over(alpha, sure * (ONE - stretched), under_opacity)
+        alpha += under_opacity * (sure * (ONE - stretched) - alpha)
     if still:
         color = _pixel(backdrop, i, j)
     else:
@@ -343,7 +337,7 @@ def composite_rows(
     opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
     drawn over the shell (0: under it), photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
     mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light, and where it is
-    SLIT replaced as far as lips_moved (0 to 1); wall homography [3, 3] to the backdrop's px;
+    SLIT replaced once the lips have moved, by lips_moved px; wall homography [3, 3] to the backdrop's px;
     still: the target camera is the photo's own.
     """
     for i in range(start, stop):

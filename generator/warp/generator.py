@@ -131,7 +131,7 @@ class WarpGenerator:
         split(
             composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
             face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part, PARTS.index(MOUTH[0]),
-            mouth_light, lips_moved(scene, face_clip, height, width), wall, still, out, pieces=8 * cores(),
+            mouth_light, _lips_moved(scene, face_clip, height, width), wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
 
 
@@ -212,11 +212,11 @@ def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
     return np.where(part >= PARTS.index(MOUTH[0]), np.uint8(SLIT), part)
 
 
-def lips_moved(scene: _Scene, face_clip: Tensor, height: int, width: int) -> float:
-    """How far the lips [N, 4] clip are from where the photo has them, 0 (a twentieth of a px) to 1 (half a px)."""
+def _lips_moved(scene: _Scene, face_clip: Tensor, height: int, width: int) -> float:
+    """How far, in px, the lips have moved from where the photo has them. face_clip [N, 4]: the head's vertices."""
     points = face_clip[scene.lips].numpy()
     at = (points[:, :2] / np.maximum(points[:, 3:], NEAR) + 1) / 2 * [width, height]
-    return float(np.clip((np.abs(at - scene.lips_at).max() - 0.05) / 0.45, 0, 1))
+    return float(np.abs(at - scene.lips_at).max())
 
 
 def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
@@ -235,9 +235,7 @@ def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
     beside = (1.8 - distance / BESIDE).clamp(0, 1)
     x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
     matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    over = torch.zeros(head.template.shape[0], dtype=torch.bool)
-    for name in OVER:
-        over[head.faces[head.part == PARTS.index(name)].unique()] = True
+    over = part_of(head, OVER)
     matte, skull = torch.from_numpy(matte.ravel()), part_of(head, SKULL)
     below = torch.cdist(head.template, head.template[skull]).min(1).values if bool(skull.any()) else beside + NAPE
     nape = 1 - smoothstep(below / NAPE)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ...flame_motion import Head
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
+from ...flame_motion.retarget import part_vertices
 from ...renderer import clip, rasterize, to_pixels
 from ..portrait import Portrait
 from .hair_colors import FACE, SKULL, SURE
@@ -41,7 +42,7 @@ def with_hair(portrait: Portrait, covered: tuple[bool, bool]) -> Portrait:
 def part_of(head: Head, names: tuple[str, ...]) -> Tensor:
     """Whether each vertex [N] belongs to one of the parts."""
     inside = torch.zeros(head.template.shape[0], dtype=torch.bool)
-    inside[head.faces[torch.isin(head.part, torch.tensor([PARTS.index(name) for name in names]))].unique()] = True
+    inside[part_vertices(head, names)] = True
     return inside
 
 

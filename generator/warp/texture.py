@@ -15,6 +15,7 @@ from torch import Tensor
 from ...flame_motion import Head
 from ...flame_motion.heads import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
+from ..eyelids import EYES
 from ..portrait import Portrait
 from .fill import fill, foreground
 from .hair_colors import SKULL, hair_alone
@@ -27,7 +28,6 @@ GUMS = (0.64, 0.36, 0.35)
 TOOTHLESS = 0.45  # how bright a mouth is that nothing but its lips is known of (FLAME's)
 TEETH = 12  # in a row of the built-in head
 LEAST_WHITE = 0.85  # of the usual white, that an eye's has at least
-EYES = ("eye_left", "eye_right")
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
@@ -48,17 +48,14 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
     """
     import cv2
 
-    head = portrait.head
     texel_part, at = _texels(portrait, size)
     sx, sy, depth, towards = (np.ascontiguousarray(at[..., k]) for k in range(4))
     # Around the face the outline mixes with what is behind: there the person's own colors go on.
     around = np.isin(texel_part, [PARTS.index(p) for p in (*SKULL, "neck")])
     clean = replace(portrait, image=foreground(portrait.image, portrait.matte))
-    sources = [
-        cv2.remap(image, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for image in (portrait.image, clean.image)
-    ]
-    color = np.where(around[..., None], sources[1], sources[0]).astype(np.float32) / 255
+    edge = cv2.BORDER_REPLICATE
+    seen_in = lambda x: cv2.remap(x, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=edge)  # noqa: E731
+    color = np.where(around[..., None], seen_in(clean.image), seen_in(portrait.image)).astype(np.float32) / 255
     nearest, shown, angle = _seen_surface(portrait)
     seen = cv2.remap(nearest, sx - 0.5, sy - 0.5, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     # Beside something nearer (a nose against the cheek behind it) a pixel is a mixture of both.
@@ -68,9 +65,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
     visible = visible.astype(np.float32)
     visible = cv2.erode(visible, np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((towards - 0.12) / 0.25, 0, 1)
-    alone = np.clip(4 * portrait.matte - 3, 0, 1)
-    alone = cv2.remap(alone, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    sure = np.where(around, sure * alone, sure)
+    sure = np.where(around, sure * seen_in(np.clip(4 * portrait.matte - 3, 0, 1)), sure)
     teeth_at = teeth_shown(portrait).astype(np.float32)
     tooth = cv2.remap(teeth_at, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     # What the photo shows between lids is kept; between lips, its teeth on the upper row and all else on the rest.
@@ -88,8 +83,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
             hair |= (texel_part == PARTS.index("ears")) & (at[..., 7] * side > 0)
     skin = np.isin(texel_part, [PARTS.index(p) for p in SKIN]) & ~hair
     out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
-    through = hair_alone(clean, shown).astype(np.float32) / 255
-    through = cv2.remap(through, sx - 0.5, sy - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    through = seen_in(hair_alone(clean, shown).astype(np.float32) / 255)
     out[hair] = (sure[..., None] * color + (1 - sure[..., None]) * through)[hair]
     light, vivid = _light((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))
     eyes = np.isin(texel_part, [PARTS.index(p) for p in EYES])
@@ -98,6 +92,23 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
     )
     usual = np.stack([np.interp(at[..., 4][eyes], np.arange(len(table)), table[:, c]) for c in range(3)], 1)
     out[eyes] = sure[eyes, None] * color[eyes] + (1 - sure[eyes, None]) * usual
+    _paint_mouth(portrait, out, texel_part, at, teeth_at, color, sure, light, vivid)
+    return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _paint_mouth(
+    portrait: Portrait,
+    out: np.ndarray,
+    texel_part: np.ndarray,
+    at: np.ndarray,
+    teeth_at: np.ndarray,
+    color: np.ndarray,
+    sure: np.ndarray,
+    light: np.ndarray,
+    vivid: float,
+) -> None:
+    """Fills the texels inside the mouth, into out [R, R, 3]: what the photo surely shows, else the usual colors."""
+    head = portrait.head
     teeth = bool(np.isin(head.part.numpy(), [PARTS.index(name) for name in ("teeth_upper", "teeth_lower")]).any())
     for name, tint in MOUTH_COLORS.items():
         inside = texel_part == PARTS.index(name)
@@ -115,7 +126,6 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
             plain = plain + front * (np.array(GUMS) - plain)
         plain = (_own_teeth(portrait, teeth_at) if own else _as_vivid(plain, vivid) * light) * shade
         out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * plain
-    return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _own_teeth(portrait: Portrait, shown: np.ndarray) -> np.ndarray:

@@ -36,11 +36,6 @@ def test_at_one_both_eyes_are_shut_along_their_whole_length(portrait):
     assert float(shut.max()) < 0.0005 and float(shut.min()) > -0.003
 
 
-def test_lids_close_evenly(portrait):
-    steps = torch.stack([gaps(portrait, k / 4) for k in range(5)]).mean(-1)
-    assert torch.allclose(steps.diff(dim=0), (steps[4] - steps[0]) / 4, atol=1e-6)
-
-
 def test_brows_do_not_go_along(portrait):
     brow = portrait.head.mediapipe[torch.tensor([*LEFT[2], *RIGHT[2]])]
     assert float(portrait.head.eyelids[brow].norm(dim=1).max()) < 1e-6

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.flame_motion.heads import PARTS
 from flamecast.flame_motion.rotations import compose
 from flamecast.generator import load_generator
 from flamecast.generator.warp.hair import part_of, with_hair
@@ -66,8 +67,8 @@ def test_a_turned_head_keeps_its_width(portrait):
 def test_the_back_of_the_head_is_hair_and_not_face(portrait):
     shown = shown_parts(portrait)
     hair = hair_alone(portrait, shown)
-    skull = (shown == 4) & (portrait.matte > 0.95)
-    face = shown == 1
+    skull = (shown == PARTS.index("scalp")) & (portrait.matte > 0.95)
+    face = shown == PARTS.index("face")
     lab = lambda image, where: cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[where].astype(float).mean(0)  # noqa: E731
     to_hair = np.linalg.norm(lab(hair, face) - lab(portrait.image, skull))
     to_face = np.linalg.norm(lab(hair, face) - lab(portrait.image, face))
@@ -76,16 +77,15 @@ def test_the_back_of_the_head_is_hair_and_not_face(portrait):
 
 def test_an_ear_that_hair_covers_lies_flat(portrait):
     shown = shown_parts(portrait)
-    ear = (shown == 5) & (portrait.matte > 0.95)
-    if not ear.any():
-        pytest.skip("the photo shows no ear")
+    ear = (shown == PARTS.index("ears")) & (portrait.matte > 0.95)
+    assert ear.any()
     painted = portrait.image.copy()
-    painted[shown == 5] = 20
+    painted[shown == PARTS.index("ears")] = 20
     dark = replace(portrait, image=painted)
     assert any(covered_ears(dark, shown))
     rest = lambda p: (p.head.skin.shaped(p.shape, p.offsets)[0])[part_of(p.head, ("ears",)), 0].abs().max()  # noqa: E731
     skin = portrait.image.copy()
-    skin[shown == 5] = np.median(portrait.image[shown == 1], 0)
+    skin[shown == PARTS.index("ears")] = np.median(portrait.image[shown == PARTS.index("face")], 0)
     light = replace(portrait, image=skin)
     assert not any(covered_ears(light, shown))
     assert float(rest(with_hair(dark, (True, True)))) < float(rest(with_hair(light, (False, False)))) - 0.005
