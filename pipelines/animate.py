@@ -21,7 +21,7 @@ from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ..flame_motion.mouth import lips_shut
 from ..flame_motion.plugins import load_plugin, option_names
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive, driver_frame, strengthened
+from ..flame_motion.transfer import drive, strengthened
 from ..generator import Generator, Portrait, load_generator
 from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .fit import fit_photo
@@ -29,16 +29,13 @@ from .framing import framed
 from .media.encoder_thread import EncoderThread
 from .media.video_writer import VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
+from .own_frame import own_frame
 from .report import Clock, write_report
 from .saved import read_pipeline, write_pipeline
 from .views import check_camera, place, view_targets
 
 if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
-
-
-MAYBE_SAME = 0.002  # m between two fits of a face, up to which they may be one person's
-SAME_FIT = 1.25  # times the error of a photo's own fit, up to which another identity is the person's own
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,8 @@ class AnimatePipeline:
             with clock.stage("transfer"):
                 driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
                 identity = "photo"  # a motion of another head has the portrait's identity by now
-                own = None if "retargeted_from" in driven.facts else _own_frame(portrait, driven.motion)
+                clip = opened.value if isinstance(opened.value, VideoClip) else None
+                own = None if "retargeted_from" in driven.facts else own_frame(portrait, driven.motion, clip)
                 if asked.mode == "absolute" and own is not None:
                     portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
                 portrait = framed(portrait, asked.framing, asked.size)
@@ -255,19 +253,6 @@ class AnimatePipeline:
 
 def _report_path(output: PathLike) -> Path:
     return Path(output).with_suffix(".json")
-
-
-def _own_frame(portrait: Portrait, motion: FlameSequence) -> int | None:
-    """The driver's frame that a portrait is a picture of, if any.
-
-    Where faces alone leave it open, it is the driver's person if the driver's identity explains the photo nearly as
-    well as the photo's own: 1.07 to 1.16 times the error was measured for one person, 1.4 times and more for two.
-    """
-    if (frame := driver_frame(portrait.pose, motion)) is not None:
-        return frame
-    if (frame := driver_frame(portrait.pose, motion, MAYBE_SAME)) is None:
-        return None
-    return frame if portrait.with_identity(motion.shape).error < SAME_FIT * portrait.error else None
 
 
 def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int | None) -> FlameSequence:
