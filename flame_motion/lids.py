@@ -13,6 +13,8 @@ from .sequence import FlameSequence
 LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
 EYE_CORNERS = (36, 45)  # the outer ones, of the 68 landmarks
 SHUT = 0.03  # of the distance between the outer corners: lids so close are shut, as far as a detector can tell
+WIDE = ("eyeWideLeft", "eyeWideRight")
+LEAST_LEFT = 0.2  # of a lid's way, in a photo whose eye tells how wide it opens
 LEAST_OPEN = 1e-3  # m: an eye that would open less with its lids wide open tells nothing of how it closes
 
 
@@ -34,6 +36,18 @@ def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
     return (amounts[:, None] * axes).sum(-1)
 
 
+def without_closing(head: Head, source: FlameSequence, expression: Tensor) -> Tensor:
+    """The expression [T, E] of a portrait of pose `source` (one frame) whose eyes get no less wide than they are in it.
+
+    A tracker may say "less wide" of an eye that closes. Lids do that better: they shut as the person's own, and the
+    eyeball makes room for them. A head that does not name these axes keeps its expression.
+    """
+    axes = [head.expression_names.index(name) for name in WIDE if name in head.expression_names]
+    opened = expression.clone()
+    opened[:, axes] = torch.maximum(expression[:, axes], source.expression[:, axes])
+    return opened
+
+
 def closed_shares(head: Head, motion: FlameSequence, from_: Tensor) -> Tensor:
     """How far each eye has closed [T, 2] from an opening `from_` [1, 2] m: 0 not at all, 1 shut, below 0 wider open."""
     points = head.landmark_skin.shaped(motion.shape)[0]
@@ -50,6 +64,6 @@ def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tens
     own = source.eyelids
     lids = 1 - (1 - own) * (1 - closed)
     lids = torch.where(closed > 0, lids, torch.minimum(lids, own * (1 + closed)))
-    wide = eye_openings(head, replace(source, eyelids=torch.zeros_like(own))).clamp_min(LEAST_OPEN)
+    wide = (eye_openings(head, source) / (1 - own).clamp_min(LEAST_LEFT)).clamp_min(LEAST_OPEN)  # 1 shuts a person's own
     by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
     return (lids + by_face / wide).clamp(0, 1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from . import rotations
 from .errors import BadInput, MissingAsset
 from .head_library import load_head
-from .lids import closed_shares, eye_openings, lids_for
+from .lids import closed_shares, eye_openings, lids_for, without_closing
 from .retarget import head_of, retarget
 from .sequence import FlameSequence
 
@@ -65,26 +65,29 @@ def drive(
     away = moved.translation - here
     placed = replace(moved, shape=source.shape, translation=source.translation + away)
     if rest is not None and mode == "relative":
-        driven = _relative(source, placed, rest)
-        return replace(driven, eyelids=_lids(source, driven.expression, moved, rest))
+        return _with_lids(source, _relative(source, placed, rest), moved, rest)
     apart = rotations.compose(source.neck, -neck)
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
-    lids = _lids(source, placed.expression, placed, source)
-    return replace(placed, eyelids=lids, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+    turned = replace(placed, neck=rotations.compose(correction.expand_as(motion.neck), motion.neck))
+    return _with_lids(source, turned, placed, source)
 
 
-def _lids(source: FlameSequence, expression: Tensor, driver: FlameSequence, from_: FlameSequence) -> Tensor:
-    """The portrait's lids [T, 2], of expression [T, E]: closed as the driver's are, on its head, from a frame of it.
+def _with_lids(
+    source: FlameSequence, driven: FlameSequence, driver: FlameSequence, from_: FlameSequence
+) -> FlameSequence:
+    """The portrait's motion with its eyes closed by its lids as the driver's are, on its head, from a frame of it.
 
     Where the head's landmarks are not known: the driver's lids.
     """
     head = head_of(source)
+    expression = without_closing(head, source, driven.expression)
     try:
         closed = closed_shares(head, driver, eye_openings(head, from_))
-        return lids_for(head, source, expression, closed)
+        lids = lids_for(head, source, expression, closed)
     except BadInput:
-        return driver.eyelids
+        return replace(driven, eyelids=driver.eyelids)
+    return replace(driven, expression=expression, eyelids=lids)
 
 
 def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) -> FlameSequence:
