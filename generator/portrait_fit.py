@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 TILTED = 60.0  # degrees: a head tilted less is a pose, one tilted more a photo that is held wrongly
 
+BESIDE_CORNERS = ((191, 95), (80, 88), (415, 324), (310, 318))  # MediaPipe's inner lips next to a corner of the mouth
+
 
 @dataclass(frozen=True)
 class FittedPhoto:
@@ -148,13 +150,19 @@ def _camera(pinhole: Pinhole, translation: Tensor) -> Cameras:
 def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame: Tensor, camera: Pinhole) -> Tensor:
     """Offsets [N, 3] m at rest that move every landmark onto its detected place, spread smoothly over the mesh.
 
-    They act in the image plane: a photo says nothing about depth beyond the fit. world [P, 3] m, frame [P, 3, 3].
+    They act in the image plane: a photo says nothing about depth beyond the fit. Beside the corners of the mouth they
+    do not part the lips, or it could never shut there. world [P, 3] m, frame [P, 3, 3].
     """
     head = problem.head
     gap = data.image[0] - camera.project(world)  # [P, 2] px
     metres = -world[:, 2:] / camera.focal
     shift = torch.cat([gap * torch.tensor([1.0, -1.0]) * metres, torch.zeros_like(metres)], 1)
     at_rest = torch.linalg.solve(frame, shift[..., None]).squeeze(-1)
+    for upper, lower in BESIDE_CORNERS:
+        pair = torch.stack([problem.seen == upper, problem.seen == lower]).float() @ at_rest
+        opened = (pair[0, 1] - pair[1, 1]).clamp_min(0)
+        at_rest[problem.seen == upper, 1] -= opened / 2
+        at_rest[problem.seen == lower, 1] += opened / 2
     skin_points = problem.seen < 468
     offsets = spread(head, problem.seen[skin_points], at_rest[skin_points].numpy())
     for iris, name in ((468, "eye_right"), (473, "eye_left")):  # as a whole: an eyeball does not change its shape

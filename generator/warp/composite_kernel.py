@@ -20,6 +20,7 @@ STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
 SLIT = 255  # where the model's lips are apart in the photo and the photo's own are not
 TEETH = 2  # parts, the first of those inside the mouth
 TEETH_LIT = np.float32(0.7)  # of the light outside, that they have when all else is dark
+SLIT_LIT = np.float32(8)  # times the squared light of the mouth, which is all there is from .35 on
 
 _helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
 
@@ -144,15 +145,18 @@ def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
 
 
 @_helper
-def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, moved, still_color):
-    """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo."""
+def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, lit, moved, still_color):
+    """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo.
+
+    lit: what is left of the light that the photo shows on it; dim: of what the photo does not show.
+    """
     size = np.float32(texture.shape[0])
     u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
     sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
         shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
-        color = _mix(still_color, shown, moved)
+        color = _mix(still_color, (shown[0] * lit, shown[1] * lit, shown[2] * lit), moved)
     if sure < 1:
         baked = _sample(texture, u, v)
         color = _mix(color, (baked[0] * dim, baked[1] * dim, baked[2] * dim), ONE - sure)
@@ -165,6 +169,12 @@ def _dim(part, mouth_from, mouth_light):
     if part < mouth_from:
         return ONE
     return TEETH_LIT + (ONE - TEETH_LIT) * mouth_light if part < mouth_from + TEETH else mouth_light
+
+
+@_helper
+def _lit(part, mouth_from, mouth_light):
+    """How lit what the photo does show of a part is: what is seen between lips that all but shut is dark."""
+    return ONE if part < mouth_from else min(ONE, SLIT_LIT * mouth_light * mouth_light)
 
 
 @_helper
@@ -203,7 +213,8 @@ def _head(
                 gap = max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5)))
                 moved = _moved(photo_part, 2 * i, 2 * j, part[first], gap, mouth_from, lips_moved)
             dim = _dim(part[first], mouth_from, mouth_light)
-            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, moved, unmoved)
+            lit = _lit(part[first], mouth_from, mouth_light)
+            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, lit, moved, unmoved)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
     under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
@@ -220,7 +231,8 @@ def _head(
             gap = max(abs(gap_x), abs(gap_y))
             moved = _moved(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t], gap, mouth_from, lips_moved)
         dim = _dim(part[t], mouth_from, mouth_light)
-        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, moved, unmoved)
+        lit = _lit(part[t], mouth_from, mouth_light)
+        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, lit, moved, unmoved)
         if part[t] > 0:
             over_r, over_g, over_b, over = (
                 over_r + opacity * r,

@@ -26,7 +26,12 @@ def with_teeth(portrait: Portrait) -> Portrait:
     """The portrait whose upper teeth end where those that its photo shows do."""
     head = portrait.head
     offsets = portrait.offsets.clone()
-    offsets[part_of(head, ROW), 1] -= _lower_by(portrait)
+    row, lower = part_of(head, ROW), _lower_by(portrait)
+    if lower > 0:  # only its edge: the teeth go up as far as before, under a lip that may rise
+        height = (head.template + offsets)[row, 1]
+        offsets[row, 1] -= lower * (height.max() - height) / (height.max() - height.min()).clamp_min(1e-6)
+    else:
+        offsets[row, 1] -= lower
     return replace(portrait, offsets=offsets)
 
 
