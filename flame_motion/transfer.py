@@ -12,7 +12,7 @@ from torch import Tensor
 from . import rotations
 from .errors import BadInput, MissingAsset
 from .head_library import load_head
-from .lids import closed_shares, eye_openings, lids_for, without_closing
+from .lids import EYE_CORNERS, closed_shares, eye_openings, lids_for, without_closing
 from .retarget import head_of, retarget
 from .sequence import FlameSequence
 
@@ -24,6 +24,7 @@ ALIKE = 2e-3  # of lips' gaps and of efforts, that are one and the same: no fram
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
 BEYOND = 0.3  # of what goes farther
 FIRST = 2.0  # times as far off as the nearest frame, the first is still taken to be the portrait's (own: up to 1.7)
+MOST_JAW = 0.15  # rad by which a jaw makes up for what else a face cannot do
 SAME_POSE = (4.0, 8.0)  # degrees apart that are surely, and surely not, two fits of one head pose
 
 
@@ -65,7 +66,7 @@ def drive(
     away = moved.translation - here
     placed = replace(moved, shape=source.shape, translation=source.translation + away)
     if rest is not None and mode == "relative":
-        return _with_lids(source, _relative(source, placed, rest), moved, rest)
+        return _with_lids(source, _opening_as(source, _relative(source, placed, rest), moved, rest), moved, rest)
     apart = rotations.compose(source.neck, -neck)
     doubt = (float(torch.rad2deg(apart.norm())) - SAME_POSE[0]) / (SAME_POSE[1] - SAME_POSE[0])
     correction = apart * min(max(1.0 - doubt, 0.0), 1.0)
@@ -88,6 +89,39 @@ def _with_lids(
     except BadInput:
         return replace(driven, eyelids=driver.eyelids)
     return replace(driven, expression=expression, eyelids=lids)
+
+
+def _opening_as(
+    source: FlameSequence, driven: FlameSequence, driver: FlameSequence, rest: FlameSequence
+) -> FlameSequence:
+    """The portrait's motion with lips that part as far as the driver's do from its rest, by the distance of its eyes.
+
+    Faces of other proportions open less by the same jaw, and what a smile leaves no room for, the jaw can do. Where the
+    head's landmarks are not known: as it is.
+    """
+    from .mouth import mouth_of  # its regions are those of edits, which know rests
+
+    try:
+        parts = mouth_of(head_of(source)).gaps[0, :3].mean()  # a radian of the jaw
+        wanted = lip_gap(source) + lip_gap(driver) - lip_gap(rest)
+    except (BadInput, MissingAsset):
+        return driven
+    jaw = driven.jaw
+    for _ in range(2):  # as good as linear
+        missing = (wanted - lip_gap(replace(driven, jaw=jaw))) / parts
+        turned = (jaw[:, 0] + missing - driven.jaw[:, 0]).clamp(-MOST_JAW, MOST_JAW)
+        jaw = _opened(torch.cat([(driven.jaw[:, 0] + turned)[:, None], jaw[:, 1:]], 1), source.jaw)
+    return replace(driven, jaw=jaw)
+
+
+def lip_gap(motion: FlameSequence) -> Tensor:
+    """How far the inner lips are apart [T], by the outer eye corners' distance; below 0 where they overlap. BadInput."""
+    from .mouth import MARKS
+
+    marks = _placeless_landmarks(motion, straight=True)
+    eyes = (marks[:, EYE_CORNERS[0]] - marks[:, EYE_CORNERS[1]]).norm(dim=-1)
+    upper, lower = torch.tensor(MARKS).T
+    return (marks[:, upper, 1] - marks[:, lower, 1]).mean(1) / eyes
 
 
 def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) -> FlameSequence:

@@ -16,6 +16,7 @@ from ..flame_motion.heads import DEFAULT_HEAD
 from ..flame_motion.npz import load_arrays, save_arrays
 from ..renderer import Cameras
 from .portrait_fit import draw_overlay, fit_photo, refit
+from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
@@ -81,7 +82,12 @@ class Portrait:
 
     def vertices(self, motion: FlameSequence | None = None) -> Tensor:
         """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
-        return self.head(self.pose if motion is None else motion, self.offsets)
+        posed = self.head(self.pose if motion is None else motion, self.offsets)
+        return posed if self._teeth is None else self._teeth.behind_lips(posed)
+
+    @cached_property
+    def _teeth(self) -> TeethRows | None:
+        return TeethRows.of(self.head)
 
     @classmethod
     def fit(

@@ -1,0 +1,58 @@
+"""Where the rows of teeth are as the lips move: a fit tells lips from jaws only so well, and lips cover what they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..flame_motion import Head
+from ..flame_motion.retarget import part_vertices
+
+MIDDLE = 0.008  # m to either side of the face's middle: the front teeth
+GUM_SHOWN = 0.0  # m of the gum that a raised upper lip bares
+LOWER_SHOWN = 0.002  # m of the lower teeth that stand above the lower lip
+LIPS = (13, 14)  # MediaPipe's inner edges of the upper and the lower lip
+
+
+@dataclass(frozen=True)
+class TeethRows:
+    """A head's rows of teeth: what moves with each, and what tells how far."""
+
+    moving: tuple[Tensor, Tensor]  # indices of the upper row with its gums, and of the lower one with the tongue
+    top: Tensor  # where the upper front teeth leave the gum
+    tips: tuple[Tensor, Tensor]  # the biting edges of the front teeth
+    lips: Tensor  # [2]
+
+    @classmethod
+    def of(cls, head: Head) -> TeethRows | None:
+        """None for a head without teeth, or whose lips are not known."""
+        lips = head.mediapipe[torch.tensor(LIPS)] if len(head.mediapipe) else torch.tensor([-1])
+        rows = [part_vertices(head, (name,)) for name in ("teeth_upper", "teeth_lower")]
+        if not all(map(len, rows)) or not bool((lips >= 0).all()):
+            return None
+        front = [row[head.template[row, 0].abs() < MIDDLE] for row in rows]
+        height = [head.template[row, 1] for row in front]
+        moving = [head.faces[torch.isin(head.faces, row).any(1)].unique() for row in rows]
+        moving[1] = torch.cat([moving[1], part_vertices(head, ("tongue",))]).unique()
+        near = lambda row, y, edge: row[(y - edge).abs() < 5e-4]  # noqa: E731
+        tips = near(front[0], height[0], height[0].min()), near(front[1], height[1], height[1].max())
+        return cls((moving[0], moving[1]), near(front[0], height[0], height[0].max()), tips, lips)
+
+    def behind_lips(self, vertices: Tensor) -> Tensor:
+        """The posed head [T, N, 3] m with its upper row as high, and its lower one as low, as the lips ask for.
+
+        A raised upper lip bares `GUM_SHOWN` of gum at most, and lower teeth stand out `LOWER_SHOWN` above the lower
+        lip; rows that are so already stay.
+        """
+        at = lambda which: vertices[:, which].mean(1)  # noqa: E731
+        up = torch.nn.functional.normalize(at(self.top) - at(self.tips[0]), dim=-1)
+        upper, lower = vertices[:, self.lips].unbind(1)
+        along = lambda a, b: ((a - b) * up).sum(-1)  # noqa: E731
+        raised = (along(upper, at(self.top)) - GUM_SHOWN).clamp_min(0)
+        sunk = (along(at(self.tips[1]), lower) - LOWER_SHOWN).clamp_min(0)
+        out = vertices.clone()
+        for row, by in zip(self.moving, (raised, -sunk), strict=True):
+            out[:, row] += (by[:, None] * up)[:, None]
+        return out
