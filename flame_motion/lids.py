@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -64,6 +62,6 @@ def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tens
     own = source.eyelids
     lids = 1 - (1 - own) * (1 - closed)
     lids = torch.where(closed > 0, lids, torch.minimum(lids, own * (1 + closed)))
-    wide = (eye_openings(head, source) / (1 - own).clamp_min(LEAST_LEFT)).clamp_min(LEAST_OPEN)  # 1 shuts a person's own
+    whole = eye_openings(head, source) / (1 - own).clamp_min(LEAST_LEFT)  # what 1, which shuts a person's own, closes
     by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
-    return (lids + by_face / wide).clamp(0, 1)
+    return (lids + by_face / whole.clamp_min(LEAST_OPEN)).clamp(0, 1)

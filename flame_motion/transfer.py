@@ -115,7 +115,7 @@ def _opening_as(
 
 
 def lip_gap(motion: FlameSequence) -> Tensor:
-    """How far the inner lips are apart [T], by the outer eye corners' distance; below 0 where they overlap. BadInput."""
+    """How far the inner lips are apart [T], by the distance of the outer eye corners; 0 is shut. BadInput."""
     from .mouth import MARKS
 
     marks = _placeless_landmarks(motion, straight=True)

@@ -12,6 +12,7 @@ from ..flame_motion.retarget import part_vertices
 # MediaPipe's landmarks along the upper and the lower lid from the outer to the inner corner, and the brow's lower edge.
 LEFT = ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (276, 283, 282, 295, 285))
 RIGHT = ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), (46, 53, 52, 65, 55))
+EDGES = LEFT, RIGHT
 EYES = ("eye_left", "eye_right")
 OVERLAP = 0.0007  # m that a shut upper lid goes beyond the lower one's edge
 MOST_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
@@ -33,7 +34,7 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
     rest, _ = head.skin.shaped(pose.shape, offsets)
     open_ = rest + head.expression @ pose.expression[0]
     seen = open_ + head.eyelids @ pose.eyelids[0]  # [N, 3], unposed
-    for side, landmarks in enumerate((LEFT, RIGHT)):
+    for side, landmarks in enumerate(EDGES):
         shut = float(pose.eyelids[0, side])
         marks = head.mediapipe[torch.tensor(sum(landmarks, ()))]
         if shut > MOST_SHUT or not bool((marks >= 0).all()) or not bool(head.eyelids[..., side].any()):
@@ -45,9 +46,19 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
     return eyelids, fitted
 
 
+def upper_edge(head: Head, seen: Tensor, landmarks: tuple[tuple[int, ...], ...]) -> Tensor:
+    """How high [N] m the edge of the upper lid is above or below each vertex of a face as it is seen [N, 3]."""
+    upper, lower = (head.mediapipe[torch.tensor(points)] for points in landmarks[:2])
+    across = (seen[upper, 0] + seen[lower, 0]) / 2
+    order = across.argsort()
+    height = np.interp(seen[:, 0].numpy(), across[order].numpy(), seen[upper, 1][order].numpy())
+    return torch.from_numpy(height).float()
+
+
 def _scaled(head: Head, seen: Tensor, movement: Tensor, landmarks: tuple[tuple[int, ...], ...], shut: float) -> Tensor:
     """A lid movement [N, 3] m that takes both lids' edges onto each other from where they are seen [N, 3], `shut`."""
     upper, lower, brow = (head.mediapipe[torch.tensor(points)] for points in landmarks)
+    lid = upper_edge(head, seen, landmarks).numpy()
     gap = (seen[upper, 1] - seen[lower, 1]).clamp_min(0)
     closing = (movement[lower, 1] - movement[upper, 1]).clamp_min(1e-4)
     over = OVERLAP * gap / gap.max().clamp_min(1e-4)
@@ -55,7 +66,7 @@ def _scaled(head: Head, seen: Tensor, movement: Tensor, landmarks: tuple[tuple[i
     across = (seen[upper, 0] + seen[lower, 0]) / 2
     order = across.argsort()
     at = lambda where, values: np.interp(seen[:, 0].numpy(), where.numpy(), values.numpy())  # noqa: E731
-    along, lid = at(across[order], ratio[order]), at(across[order], seen[upper, 1][order])
+    along = at(across[order], ratio[order])
     by_x = seen[brow, 0].argsort()
     room = at(seen[brow, 0][by_x], seen[brow, 1][by_x]) - lid  # m between the lid's edge and the brow
     lashes = LASHES * float(gap.max())

@@ -1,4 +1,4 @@
-"""Where the rows of teeth are as the lips move: a fit tells lips from jaws only so well, and lips cover what they do."""
+"""Where the rows of teeth are as lips move: a fit tells lips from jaws only so well, and lips cover what they do."""
 
 from __future__ import annotations
 

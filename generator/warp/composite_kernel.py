@@ -164,6 +164,17 @@ def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, lit, move
 
 
 @_helper
+def _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, color):
+    """The color of the point of a lid at `at[y, x]`, which the photo shows as `color`, when it is shut that far."""
+    size = np.float32(lids.shape[0])
+    shut = shut_left if at[y, x, 3] > HALF else shut_right
+    if shut == 0:
+        return color
+    u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
+    return _mix(color, _sample(lids, u, v), shut * moved * _channel(lids, u, v, 3) / FULL)
+
+
+@_helper
 def _dim(part, mouth_from, mouth_light):
     """How lit what the photo does not show of a part is: teeth stand in front of the mouth's dark."""
     if part < mouth_from:
@@ -196,7 +207,8 @@ def _agrees(seen, at, y0, x0, part):
 
 @_helper
 def _head(
-    photo, texture, seen, at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light, lips_moved, still, hidden
+    photo, texture, lids, seen, at, y0, x0, part, photo_part, i, j, lid, shut_left, shut_right, mouth_from, mouth_light,
+    lips_moved, still, hidden,
 ):  # fmt: skip
     """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
 
@@ -215,6 +227,9 @@ def _head(
             dim = _dim(part[first], mouth_from, mouth_light)
             lit = _lit(part[first], mouth_from, mouth_light)
             r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, lit, moved, unmoved)
+            if part[first] == lid:
+                color = r, g, b
+                r, g, b = _under_shut_lid(lids, at, y0 + 1, x0 + 1, shut_left, shut_right, moved, color)
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
     under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
@@ -233,6 +248,8 @@ def _head(
         dim = _dim(part[t], mouth_from, mouth_light)
         lit = _lit(part[t], mouth_from, mouth_light)
         r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, lit, moved, unmoved)
+        if part[t] == lid:
+            r, g, b = _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, (r, g, b))
         if part[t] > 0:
             over_r, over_g, over_b, over = (
                 over_r + opacity * r,
@@ -330,20 +347,22 @@ def triangle_homographies(clip, faces, source, height, width, out):
 
 @compiled(
     types.void(
-        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2), _read(types.float64, 3),
-        _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32, F32,
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2),
+        _read(types.float64, 3), _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
+        F32, U8, F32, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     fastmath=True,
     counted=False,
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, shell_seen, shell_from, face_seen, face_at, top, left, part, photo_part,
-    mouth_from, mouth_light, lips_moved, wall, still, out,
+    start, stop, photo, backdrop, texture, lids, shell_seen, shell_from, face_seen, face_at, top, left, part,
+    photo_part, lid, shut_left, shut_right, mouth_from, mouth_light, lips_moved, wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha;
+    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha,
+    lids [R, R, 4] what shut lids, of part `lid`, show (with its opacity in alpha) as far as shut_left and shut_right;
     shell_from [F', 3, 3] of each of its triangles the homography to photo px;
     face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
     opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
@@ -374,8 +393,8 @@ def composite_rows(
             under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
             if not beside:
                 over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
-                    photo, texture, face_seen, face_at, y0, x0, part, photo_part, i, j, mouth_from, mouth_light,
-                    lips_moved, still, hidden,
+                    photo, texture, lids, face_seen, face_at, y0, x0, part, photo_part, i, j, lid, shut_left,
+                    shut_right, mouth_from, mouth_light, lips_moved, still, hidden,
                 )  # fmt: skip
             r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):

@@ -23,6 +23,7 @@ from ..registry import check_rasterizer
 from .fill import backdrop
 from .hair import part_of, with_hair
 from .hair_colors import SKULL, covered_ears, shown_parts
+from .lid_colors import lid_colors, lids_shut
 from .shell import Shell, build_shell, homogeneous_pixels
 from .teeth import INNER_LIPS, lips_parted, with_teeth
 from .texture import bake_texture, facing, uv_vertices
@@ -40,6 +41,9 @@ CHUNK = 16  # frames posed together
 WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
 
 
+_Openings = tuple[float, float, float]  # how lit the mouth is, and how far the left and the right lids are shut
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
     """A portrait, made ready for drawing."""
@@ -50,6 +54,7 @@ class _Scene:
     photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
+    lids: np.ndarray  # [R, R, 4] uint8, what shut lids show
     faces: Tensor  # [F, 3] int32
     uv_faces: np.ndarray  # [F, 3] int32
     attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
@@ -96,25 +101,29 @@ class WarpGenerator:
             moving = cameras.frame_range(start, start + len(part))
             face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
             light = mouth_light(scene.portrait.head, vertices)
+            shut = lids_shut(scene.portrait, vertices)
             for t in range(len(part)):
                 views = [_one(moving, v, t) for v in range(cameras.views)]
-                yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], float(light[t]), views)
+                openings = float(light[t]), float(shut[t, 0]), float(shut[t, 1])
+                yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], openings, views)
 
     def _views(
-        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, light: float, views: list[Cameras]
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, views: list[Cameras]
     ) -> np.ndarray:
         frame = np.empty((len(views), views[0].height, views[0].width, 3), np.uint8)
         for face, sheet, view, out in zip(face_clip, shell_clip, views, frame):
-            self._draw(scene, face, sheet, light, view, out)
+            self._draw(scene, face, sheet, openings, view, out)
         return frame
 
     def _draw(
-        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, mouth_light: float, camera: Cameras, out: np.ndarray
-    ) -> None:
+        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, camera: Cameras,
+        out: np.ndarray,
+    ) -> None:  # fmt: skip
         """One frame of one view, into out [H, W, 3] uint8. The head is drawn with four samples a pixel."""
         from .composite_kernel import composite_rows, triangle_homographies
 
         height, width = camera.height, camera.width
+        light, *shut = openings
         sheet, shell = shell_clip[None].contiguous(), scene.shell
         shell_seen = rasterize(sheet, shell.faces, height, width, self.rasterizer)
         shell_from = empty((len(shell.faces), 3, 3), np.float64)
@@ -129,9 +138,10 @@ class WarpGenerator:
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         split(
-            composite_rows, height, scene.photo, scene.backdrop, scene.texture, shell_seen[0].numpy(), shell_from,
-            face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part, PARTS.index(MOUTH[0]),
-            mouth_light, _lips_moved(scene, face_clip, height, width), wall, still, out, pieces=8 * cores(),
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, scene.lids, shell_seen[0].numpy(),
+            shell_from, face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part,
+            PARTS.index("lids"), *shut, PARTS.index(MOUTH[0]), light, _lips_moved(scene, face_clip, height, width),
+            wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
 
 
@@ -186,13 +196,15 @@ def prepare(portrait: Portrait) -> _Scene:
     height, width = portrait.matte.shape
     lips = head.mediapipe[torch.tensor(INNER_LIPS)]
     seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
+    texture = bake_texture(portrait, covered=covered)
     return _Scene(
         portrait,
         build_shell(portrait),
         head.faces[drawn].unique(),
         np.dstack([portrait.image, matte]).astype(np.float32),
         backdrop(portrait.image, portrait.matte),
-        bake_texture(portrait, covered=covered),
+        texture,
+        lid_colors(portrait, texture),
         faces,
         head.uv_faces[drawn].int().numpy(),
         attributes.contiguous().numpy(),

@@ -181,6 +181,11 @@ def _texels(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
         ],
         1,
     )
+    return on_uv_map(head, values, size)
+
+
+def on_uv_map(head: Head, values: Tensor, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Part of each texel [size, size], 0 off the head, and values of the vertices [N, K] there, [size, size, K]."""
     uv = head.uv
     corner = torch.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], torch.zeros(len(uv)), torch.ones(len(uv))], 1)[None]
     triangles = rasterize(corner, head.uv_faces, size, size)
