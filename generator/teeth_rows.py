@@ -12,6 +12,7 @@ from ..flame_motion.retarget import part_vertices
 
 MIDDLE = 0.008  # m to either side of the face's middle: the front teeth
 GUM_SHOWN = 0.0  # m of the gum that a raised upper lip bares
+TIPS_RISE = 0.4  # of that way, that the biting edges go: a lip that bares no gum bares longer teeth
 LOWER_SHOWN = 0.002  # m of the lower teeth that stand above the lower lip
 LIPS = (13, 14)  # MediaPipe's inner edges of the upper and the lower lip
 
@@ -21,6 +22,7 @@ class TeethRows:
     """A head's rows of teeth: what moves with each, and what tells how far."""
 
     moving: tuple[Tensor, Tensor]  # indices of the upper row with its gums, and of the lower one with the tongue
+    share: tuple[Tensor, Tensor]  # how far each vertex of them goes along, 0..1
     top: Tensor  # where the upper front teeth leave the gum
     tips: tuple[Tensor, Tensor]  # the biting edges of the front teeth
     lips: Tensor  # [2]
@@ -38,7 +40,9 @@ class TeethRows:
         moving[1] = torch.cat([moving[1], part_vertices(head, ("tongue",))]).unique()
         near = lambda row, y, edge: row[(y - edge).abs() < 5e-4]  # noqa: E731
         tips = near(front[0], height[0], height[0].min()), near(front[1], height[1], height[1].max())
-        return cls((moving[0], moving[1]), near(front[0], height[0], height[0].max()), tips, lips)
+        tall = (head.template[moving[0], 1] - height[0].min()) / (height[0].max() - height[0].min())
+        share = TIPS_RISE + (1 - TIPS_RISE) * tall.clamp(0, 1), torch.ones(len(moving[1]))
+        return cls((moving[0], moving[1]), share, near(front[0], height[0], height[0].max()), tips, lips)
 
     def behind_lips(self, vertices: Tensor) -> Tensor:
         """The posed head [T, N, 3] m with its upper row as high, and its lower one as low, as the lips ask for.
@@ -53,6 +57,6 @@ class TeethRows:
         raised = (along(upper, at(self.top)) - GUM_SHOWN).clamp_min(0)
         sunk = (along(at(self.tips[1]), lower) - LOWER_SHOWN).clamp_min(0)
         out = vertices.clone()
-        for row, by in zip(self.moving, (raised, -sunk), strict=True):
-            out[:, row] += (by[:, None] * up)[:, None]
+        for row, share, by in zip(self.moving, self.share, (raised, -sunk), strict=True):
+            out[:, row] += share[:, None] * (by[:, None] * up)[:, None]
         return out

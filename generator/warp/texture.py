@@ -32,8 +32,8 @@ SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 # sRGB in the light that shows fair skin as FAIR_SKIN.
 FAIR_SKIN = (0.78, 0.62, 0.54)
 MOUTH_COLORS = {
-    "teeth_upper": (0.93, 0.85, 0.77),
-    "teeth_lower": (0.82, 0.74, 0.66),
+    "teeth_upper": (0.98, 0.92, 0.85),
+    "teeth_lower": (0.90, 0.84, 0.77),
     "tongue": (0.66, 0.36, 0.35),
     "mouth": (0.36, 0.13, 0.12),
 }
