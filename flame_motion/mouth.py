@@ -11,10 +11,10 @@ from torch import Tensor
 from .edit.regions import find_region, split_axes
 from .heads import Head
 from .lids import EYE_CORNERS
+from .lips import MARKS
 from .retarget import head_of
 from .sequence import FlameSequence
 
-MARKS = ((62, 66), (61, 67), (63, 65))  # of the 68 landmarks, the inner lips: middle, left, right
 CORNERS = (48, 54)
 SHUTS = "mouthClose"  # the axis that brings the lips together, where a head has it
 TURN = 0.1  # rad of the jaw that its movement is measured at

@@ -12,7 +12,8 @@ from torch import Tensor
 from . import rotations
 from .errors import BadInput, MissingAsset
 from .head_library import load_head
-from .lids import EYE_CORNERS, closed_shares, eye_openings, lids_for, without_closing
+from .lids import closed_shares, eye_openings, lids_for, without_closing
+from .lips import lip_gap
 from .retarget import head_of, retarget
 from .sequence import FlameSequence
 
@@ -101,27 +102,18 @@ def _opening_as(
     """
     from .mouth import mouth_of  # its regions are those of edits, which know rests
 
+    head = head_of(source)
     try:
-        parts = mouth_of(head_of(source)).gaps[0, :3].mean()  # a radian of the jaw
-        wanted = lip_gap(source) + lip_gap(driver) - lip_gap(rest)
+        parts = mouth_of(head).gaps[0, :3].mean()  # a radian of the jaw
+        wanted = lip_gap(head, source) + lip_gap(head, driver) - lip_gap(head, rest)
     except (BadInput, MissingAsset):
         return driven
     jaw = driven.jaw
-    for _ in range(2):  # as good as linear
-        missing = (wanted - lip_gap(replace(driven, jaw=jaw))) / parts
+    for _ in range(3):  # the gap is nearly linear in the jaw: each leaves a tenth of what is missing
+        missing = (wanted - lip_gap(head, replace(driven, jaw=jaw))) / parts
         turned = (jaw[:, 0] + missing - driven.jaw[:, 0]).clamp(-MOST_JAW, MOST_JAW)
         jaw = _opened(torch.cat([(driven.jaw[:, 0] + turned)[:, None], jaw[:, 1:]], 1), source.jaw)
     return replace(driven, jaw=jaw)
-
-
-def lip_gap(motion: FlameSequence) -> Tensor:
-    """How far the inner lips are apart [T], by the distance of the outer eye corners; 0 is shut. BadInput."""
-    from .mouth import MARKS
-
-    marks = _placeless_landmarks(motion, straight=True)
-    eyes = (marks[:, EYE_CORNERS[0]] - marks[:, EYE_CORNERS[1]]).norm(dim=-1)
-    upper, lower = torch.tensor(MARKS).T
-    return (marks[:, upper, 1] - marks[:, lower, 1]).mean(1) / eyes
 
 
 def strengthened(source: FlameSequence, driven: FlameSequence, strength: float) -> FlameSequence:

@@ -23,6 +23,7 @@ class TeethRows:
 
     moving: tuple[Tensor, Tensor]  # indices of the upper row with its gums, and of the lower one with the tongue
     share: tuple[Tensor, Tensor]  # how far each vertex of them goes along, 0..1
+    up: Tensor  # [K] weights of the upper row's K vertices that sum to the head's up
     top: Tensor  # where the upper front teeth leave the gum
     tips: tuple[Tensor, Tensor]  # the biting edges of the front teeth
     lips: Tensor  # [2]
@@ -42,7 +43,9 @@ class TeethRows:
         tips = near(front[0], height[0], height[0].min()), near(front[1], height[1], height[1].max())
         tall = (head.template[moving[0], 1] - height[0].min()) / (height[0].max() - height[0].min())
         share = TIPS_RISE + (1 - TIPS_RISE) * tall.clamp(0, 1), torch.ones(len(moving[1]))
-        return cls((moving[0], moving[1]), share, near(front[0], height[0], height[0].max()), tips, lips)
+        places = torch.cat([head.template[moving[0]].double(), torch.ones(len(moving[0]), 1).double()], 1)
+        up = torch.linalg.pinv(places.T) @ torch.tensor([0.0, 1.0, 0.0, 0.0]).double()
+        return cls((moving[0], moving[1]), share, up.float(), near(front[0], height[0], height[0].max()), tips, lips)
 
     def behind_lips(self, vertices: Tensor) -> Tensor:
         """The posed head [T, N, 3] m with its upper row as high, and its lower one as low, as the lips ask for.
@@ -51,7 +54,7 @@ class TeethRows:
         lip; rows that are so already stay.
         """
         at = lambda which: vertices[:, which].mean(1)  # noqa: E731
-        up = torch.nn.functional.normalize(at(self.top) - at(self.tips[0]), dim=-1)
+        up = torch.nn.functional.normalize((self.up[:, None] * vertices[:, self.moving[0]]).sum(1), dim=-1)
         upper, lower = vertices[:, self.lips].unbind(1)
         along = lambda a, b: ((a - b) * up).sum(-1)  # noqa: E731
         raised = (along(upper, at(self.top)) - GUM_SHOWN).clamp_min(0)

@@ -10,7 +10,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.lids import eye_openings
+from flamecast.flame_motion.lids import EYE_CORNERS, WIDE, eye_openings
+from flamecast.flame_motion.lips import MARKS, lip_gap
 from flamecast.flame_motion.rotations import compose
 from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of, strengthened
 
@@ -40,8 +41,12 @@ def test_absolute_keeps_the_drivers_pose_and_the_portraits_identity():
     source, motion = pose(0), pose(1, 6)
     driven = drive(source, motion, "absolute")
     assert torch.equal(driven.shape, source.shape) and not torch.equal(driven.shape, motion.shape)
-    for name in ("expression", "jaw", "eyes"):
+    for name in ("jaw", "eyes"):
         assert torch.equal(getattr(driven, name), getattr(motion, name))
+    wide = [load_head().expression_names.index(name) for name in WIDE]  # eyes get no less wide: they have lids
+    assert torch.equal(driven.expression[:, wide], motion.expression[:, wide].maximum(source.expression[:, wide]))
+    others = [k for k in range(driven.expression.shape[1]) if k not in wide]
+    assert torch.equal(driven.expression[:, others], motion.expression[:, others])
     again = drive(source, source, "absolute")
     assert torch.allclose(again.eyelids, source.eyelids, atol=1e-5)
 
@@ -120,9 +125,10 @@ def test_a_jaw_that_is_beyond_shut_in_the_photo_opens_at_once():
     jaw[10:, 0] = 0.1
     source = replace(pose(0), jaw=torch.tensor([[-0.06, 0.0, 0.0]]))
     driven = drive(source, replace(still, jaw=jaw), "relative")
-    assert torch.allclose(driven.jaw[10:, 0], torch.tensor(0.04)) and torch.allclose(
-        driven.jaw[:10, 0], torch.tensor(-0.06)
-    )
+    assert torch.allclose(driven.jaw[:10, 0], torch.tensor(-0.06))
+    moved, head = replace(still, jaw=jaw), load_head()
+    parted, wanted = (lip_gap(head, m)[10:] - lip_gap(head, m)[:10] for m in (driven, moved))
+    assert torch.allclose(parted, wanted, atol=1e-3) and bool((wanted > 0.05).all())
 
 
 def test_rest_does_not_need_a_neutral_start():
@@ -254,3 +260,36 @@ def test_rest_and_first_are_one_frame_on_the_motions_head():
         drive(source, motion, rest=motion)
     with pytest.raises(BadInput, match="first must be one frame .* on flame@1"):
         drive(source, motion, "absolute", first=replace(motion[:1], head="flame@1"))
+
+
+def test_the_gap_between_lips_is_that_of_the_posed_head():
+    clip, head = replace(pose(4, 12), jaw=torch.rand(12, 3) * torch.tensor([0.3, 0.05, 0.0])), load_head()
+    still = torch.zeros_like(clip.neck)
+    marks = head.landmarks(replace(clip, neck=still, rotation=still))
+    rest = head.landmark_skin.shaped(clip.shape)[0]
+    eyes = (rest[EYE_CORNERS[0]] - rest[EYE_CORNERS[1]]).norm()
+    upper, lower = torch.tensor(MARKS).T
+    wanted = (marks[:, upper, 1] - marks[:, lower, 1]).mean(1) / eyes
+    assert torch.allclose(lip_gap(head, clip), wanted, atol=1e-3)  # expressions move the jaw's joint a little
+
+
+def test_lips_part_as_far_as_the_drivers_whatever_the_face_and_its_smile():
+    head, clip = load_head(), FlameSequence.neutral(frames=30, fps=25, head="open")
+    clip = replace(clip, jaw=torch.linspace(0, 0.25, 30)[:, None] * torch.tensor([1.0, 0, 0]))
+    grin = pose(0).expression.index_fill(1, torch.tensor([head.expression_names.index("mouthUpperUpLeft")]), 0.9)
+    for source in (replace(x, jaw=0.2 * x.jaw) for x in (pose(5), replace(pose(6), expression=grin))):
+        driven, rest = drive(source, clip, "relative"), rest_of(clip)
+        opened = lip_gap(head, driven) - lip_gap(head, source)
+        wanted = lip_gap(head, clip) - lip_gap(head, rest)
+        assert torch.allclose(opened[6:], wanted[6:], atol=1e-3)
+
+
+def test_eyes_that_a_driver_shuts_by_unwidening_are_shut_by_their_lids():
+    head, source = load_head(), pose(0)
+    clip = FlameSequence.neutral(frames=9, fps=25, head="open")
+    axes = [head.expression_names.index(name) for name in WIDE]
+    expression = clip.expression.clone()
+    expression[4, axes] = -2.5  # wider than wide, the other way: shut
+    driven = drive(source, replace(clip, expression=expression), "relative")
+    assert bool((driven.expression[:, axes] >= source.expression[:, axes]).all())
+    assert bool((driven.eyelids[4] > 0.95).all()) and torch.allclose(driven.eyelids[0], source.eyelids, atol=1e-4)
