@@ -21,9 +21,12 @@ def check_training() -> None:
 
 def fit(
     module: Any, whole: Any, loader: Callable[[Any], Any], run: Path, steps: int, minutes: float | None,
-    trainer: dict[str, Any],
+    trainer: dict[str, Any], kept: float = 0.99,
 ) -> dict[str, Any]:  # fmt: skip
-    """Lightning's loop, from the last checkpoint in `run` on; what the card says of it."""
+    """Lightning's loop, from the last checkpoint in `run` on; what the card says of it.
+
+    kept: of the average of the weights, at each tenth step; 0: the weights as they are.
+    """
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
     from lightning.pytorch.loggers import CSVLogger
@@ -35,7 +38,7 @@ def fit(
         logger=CSVLogger(run, name="log"), log_every_n_steps=50, enable_model_summary=False,
         callbacks=[
             TQDMProgressBar(refresh_rate=50),
-            EMAWeightAveraging(decay=0.99, update_every_n_steps=10),  # each costs a GPU as much as a step
+            EMAWeightAveraging(decay=kept, update_every_n_steps=10),  # each costs a GPU as much as a step
             ModelCheckpoint(run, save_last=True, train_time_interval=timedelta(minutes=1), save_top_k=0),
         ],
     )  # fmt: skip

@@ -49,7 +49,7 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     tracker = _Tracker()
     for done, (path, speaker) in enumerate(jobs, 1):
         try:
-            made.append(tracker(path, speaker, folder / ".tracked" / f"{path.stem}-{_content(path)}.npz"))
+            made.append(tracker(path, speaker, folder / ".tracked" / f"{path.stem}-{content(path)}.npz"))
         except BadInput as error:
             told[path.stem] = {"left out": str(error)}
         if progress is not None:
@@ -72,8 +72,8 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     return Done([folder, index], [f"{len(out)} of {len(jobs)} clips left out: {'; '.join(out)}"] if out else [])
 
 
-def _content(path: Path) -> str:
-    """A file's content, in twelve letters: what was tracked is known by it. BadInput."""
+def content(path: Path) -> str:
+    """A file's content, in twelve letters: what was made of it is known by that. BadInput."""
     with existing_file(path, "the clip").open("rb") as file:
         return hashlib.sha256(file.read()).hexdigest()[:12]
 
@@ -83,6 +83,14 @@ def _jobs(paths: Iterable[PathLike]) -> Iterator[tuple[Path, str]]:
     from ..drivers.speech.facegood import facegood_takes
 
     for path in map(Path, paths):
+        yield from footage_files([path])
+        if path.is_dir():
+            yield from ((take, path.name) for take in facegood_takes(path))
+
+
+def footage_files(paths: Iterable[PathLike]) -> Iterator[tuple[Path, str]]:
+    """The videos among paths and in folders, and who is in them: `speaker` of the folder's INDEX.tsv, or the name."""
+    for path in map(Path, paths):
         if not path.is_dir():
             yield path, path.stem
             continue
@@ -90,8 +98,6 @@ def _jobs(paths: Iterable[PathLike]) -> Iterator[tuple[Path, str]]:
         for file in sorted(path.iterdir()):
             if file.suffix.lower() in VIDEOS:
                 yield file, names.get(file.name, file.stem)
-        for take in facegood_takes(path):
-            yield take, path.name
 
 
 def _speakers(table: Path) -> dict[str, str]:

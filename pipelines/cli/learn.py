@@ -13,21 +13,31 @@ class Material(str, Enum):
     """What to prepare."""
 
     speech = "speech"
+    generator = "generator"
 
 
 def prepare(
-    what: Annotated[Material, typer.Argument(help="speech: sound and tracked faces of people who talk.")],
+    what: Annotated[
+        Material, typer.Argument(help="speech: sound and faces of people who talk. generator: pairs of pictures.")
+    ],
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
+    size: Annotated[int | None, typer.Option(help="px of a generator's pictures: 256 for small, 64 for tiny.")] = None,
 ) -> None:
-    """Make footage ready to train on: tracked, sound and picture aligned, checked. Run again, it goes on."""
+    """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
     from ..console import tell, watched
     from ..prepare import prepare_speech
+    from ..prepare_pairs import SIZE, prepare_generator
     from .memory import keep_memory
 
+    if what is Material.speech and size is not None:
+        raise typer.BadParameter("speech has no pictures", param_hint="--size")
     keep_memory()
     with watched() as progress:
-        done = prepare_speech(videos, output, progress)
+        if what is Material.generator:
+            done = prepare_generator(videos, output, progress, size=size or SIZE)
+        else:
+            done = prepare_speech(videos, output, progress)
     tell(done)
 
 
@@ -35,7 +45,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="speech-lips, speech-head, speech-judge, text-motion, text-emotion or text-evaluator.",
+            help="generator-image, speech-lips, -head or -judge, text-motion, -emotion or -evaluator.",
             show_default=False,
         ),
     ],

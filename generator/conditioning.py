@@ -1,0 +1,113 @@
+"""What a network sees of a portrait in motion: one code for preparing footage, for training and for sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..flame_motion import FlameSequence
+from ..flame_motion.heads import PARTS
+from ..renderer import flow_encoding, render_maps, surface_field
+from .portrait import Portrait
+from .warp import WarpGenerator
+
+CHUNK = 8  # frames at once
+COARSE = 4  # px of the picture to one of the geometry's
+SAMPLES = 20  # points on a pixel's ray at which the 3D flow is asked for (FG-Portrait, section 3.2)
+DELTA = 0.01  # m around the rendered depth within which they lie on the head
+AROUND = 0.25  # m in front of and behind the head's middle, between which they lie off it
+UNIT = {"depth": 0.1, "flow": 0.05, "rays": 1.0}  # m that count as one
+FINE = ("lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")  # small and looked at
+
+
+@dataclass(frozen=True, eq=False)
+class Guidance:
+    """What conditions T frames of a square picture of S px; geometry comes at G = S / 4."""
+
+    source: Tensor  # [3, S, S] the photo, 0..1
+    warped: Tensor  # [T, 3, S, S] the photo as the warp generator moves it, 0..1
+    visible: Tensor  # [T, 1, G, G] whether the photo shows the surface seen here
+    depth: Tensor  # [T, 1, G, G] in `UNIT`, from the head's middle, 0 off the head
+    normal: Tensor  # [T, 3, G, G] unit, camera axes, 0 off the head
+    flow: Tensor  # [T, 60, G, G] in `UNIT`: 3D flow at points of each pixel's ray
+    rays: Tensor  # [T, 6, G, G] Plücker coordinates of the pixel's ray, world
+    motion: Tensor  # [T, M] expression, jaw, gaze and lids, and how far they are from the photo's
+    weight: Tensor  # [T, 1, G, G] how much a pixel matters: mouth, eyes and what the photo does not show count more
+
+    @classmethod
+    def concatenate(cls, parts: list[Guidance]) -> Guidance:
+        """Frames of one source one after the other."""
+        joined = {f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls) if f.name != "source"}
+        return cls(source=parts[0].source, **joined)
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return len(self.warped)
+
+    def batch(self) -> dict[str, Tensor]:
+        """As a network's inputs: one row a frame."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return given | {"source": self.source.expand(len(self), *self.source.shape)}
+
+
+def motion_size(head_axes: int) -> int:
+    """Numbers in `Guidance.motion` for a head of so many expression axes."""
+    return 2 * (head_axes + 3 + 6 + 2)
+
+
+def guide(portrait: Portrait, motion: FlameSequence) -> Iterator[Guidance]:
+    """The guidance of each `CHUNK` frames of a motion on the portrait's head, seen by the photo's camera.
+
+    portrait: square, its side a multiple of `COARSE`. ValueError otherwise.
+    """
+    size = portrait.image.shape[0]
+    if portrait.image.shape[:2] != (size, size) or size % COARSE:
+        raise ValueError(
+            f"portrait must be square, its side a multiple of {COARSE}, got {list(portrait.image.shape[:2])}"
+        )
+    coarse = size // COARSE
+    camera, head = portrait.camera.resized(coarse, coarse), portrait.head
+    before = portrait.vertices()[0]
+    middle = float((before @ camera.camera_from_world[0, 2, :3] + camera.camera_from_world[0, 2, 3]).mean())
+    frames = WarpGenerator()(portrait, motion)
+    own, field = _numbers(portrait.pose), None
+    for start in range(0, len(motion), CHUNK):
+        part = motion[start : start + CHUNK]
+        vertices = portrait.vertices(part)
+        wanted = ("depth", "normal", "mask", "part", "visible", "rays")
+        maps = render_maps(vertices, head, camera, source_vertices=before, source_cameras=camera, maps=wanted)
+        moved = []
+        for at in vertices:
+            field = surface_field(at, before, head.faces, like=field)
+            moved.append(field)
+        flow = flow_encoding(
+            maps.depth, moved, camera, near=middle - AROUND, far=middle + AROUND, samples=SAMPLES, delta=DELTA
+        )[0]
+        mask, numbers = maps.mask[0][:, None], _numbers(part)
+        fine = torch.isin(maps.part[0], torch.tensor([PARTS.index(name) for name in FINE]))[:, None]
+        hidden = mask & ~maps.visible[0][:, None]
+        yield Guidance(
+            source=_picture(portrait.image[None])[0],
+            warped=_picture(np.stack([next(frames)[0] for _ in range(len(part))])),
+            visible=maps.visible[0][:, None].float(),
+            depth=torch.where(mask, (maps.depth[0][:, None] - middle) / UNIT["depth"], 0.0),
+            normal=maps.normal[0].permute(0, 3, 1, 2),
+            flow=flow / UNIT["flow"],
+            rays=maps.rays[0].permute(0, 3, 1, 2).expand(len(part), -1, -1, -1) / UNIT["rays"],
+            motion=torch.cat([numbers, numbers - own], 1),
+            weight=1.0 + 3.0 * fine + 1.0 * hidden + 1.0 * mask,
+        )
+
+
+def _numbers(motion: FlameSequence) -> Tensor:
+    """Expression, jaw, gaze and lids of each frame, [T, E + 11]."""
+    return torch.cat([motion.expression, motion.jaw, motion.eyes.flatten(1), motion.eyelids], 1)
+
+
+def _picture(images: np.ndarray) -> Tensor:
+    """uint8 [T, H, W, 3] as [T, 3, H, W] 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255

@@ -1,0 +1,1 @@
+"""Training of the generator: footage as shards, and the Lightning module."""
