@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..flame_motion import FlameSequence
 from ..flame_motion.heads import PARTS
-from ..renderer import flow_encoding, render_maps, surface_field
+from ..renderer import Cameras, flow_encoding, render_maps, surface_field
 from .portrait import Portrait
 from .warp import WarpGenerator
 
@@ -59,10 +59,11 @@ def motion_size(head_axes: int) -> int:
     return 2 * (head_axes + 3 + 6 + 2)
 
 
-def guide(portrait: Portrait, motion: FlameSequence) -> Iterator[Guidance]:
-    """The guidance of each `CHUNK` frames of a motion on the portrait's head, seen by the photo's camera.
+def guide(portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None) -> Iterator[Guidance]:
+    """The guidance of each `CHUNK` frames of a motion on the portrait's head, seen by one camera.
 
-    portrait: square, its side a multiple of `COARSE`. ValueError otherwise.
+    portrait: square, its side a multiple of `COARSE` (ValueError otherwise). cameras: one view of that size, still or
+    moving; the photo's own when None.
     """
     size = portrait.image.shape[0]
     if portrait.image.shape[:2] != (size, size) or size % COARSE:
@@ -70,16 +71,17 @@ def guide(portrait: Portrait, motion: FlameSequence) -> Iterator[Guidance]:
             f"portrait must be square, its side a multiple of {COARSE}, got {list(portrait.image.shape[:2])}"
         )
     coarse = size // COARSE
-    camera, head = portrait.camera.resized(coarse, coarse), portrait.head
+    photo, head = portrait.camera.resized(coarse, coarse), portrait.head
+    seen_by = photo if cameras is None else cameras.resized(coarse, coarse)
     before = portrait.vertices()[0]
-    middle = float((before @ camera.camera_from_world[0, 2, :3] + camera.camera_from_world[0, 2, 3]).mean())
-    frames = WarpGenerator()(portrait, motion)
+    middle = float((before @ photo.camera_from_world[0, 2, :3] + photo.camera_from_world[0, 2, 3]).mean())
+    frames = WarpGenerator()(portrait, motion, cameras)
     own, field = _numbers(portrait.pose), None
     for start in range(0, len(motion), CHUNK):
-        part = motion[start : start + CHUNK]
+        part, camera = motion[start : start + CHUNK], seen_by.frame_range(start, start + CHUNK)
         vertices = portrait.vertices(part)
         wanted = ("depth", "normal", "mask", "part", "visible", "rays")
-        maps = render_maps(vertices, head, camera, source_vertices=before, source_cameras=camera, maps=wanted)
+        maps = render_maps(vertices, head, camera, source_vertices=before, source_cameras=photo, maps=wanted)
         moved = []
         for at in vertices:
             field = surface_field(at, before, head.faces, like=field)

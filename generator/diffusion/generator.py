@@ -12,7 +12,7 @@ import torch
 
 from ...flame_motion import BadInput, FlameSequence, Progress
 from ...renderer import Cameras
-from ..conditioning import guide, motion_size
+from ..conditioning import Guidance, guide, motion_size
 from ..portrait import Portrait
 from ..warp import WarpGenerator
 from .network import PortraitDenoiser
@@ -24,7 +24,10 @@ UNTOUCHED = 0.5 / 255  # a smaller change than that is none
 
 
 class DiffusionGenerator:
-    """Animates a portrait by geometry, and by a network around the face. Experimental; seen by the photo's camera."""
+    """Animates a portrait by geometry, and by a network around the face. Experimental.
+
+    The network has seen photos' own cameras only: other views are as good as what it makes of the guidance.
+    """
 
     def __init__(self, weights: str | os.PathLike[str] | None = None, steps: int | None = None) -> None:
         """weights: a folder that `save_pretrained` or a training wrote; steps: as the weights say if None. BadInput."""
@@ -56,30 +59,34 @@ class DiffusionGenerator:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Iterator[np.ndarray]:
-        """One uint8 [1, H, W, 3] a frame of motion; what the network does not change is the warp generator's.
+        """One uint8 [V, H, W, 3] a frame of motion; what the network does not change is the warp generator's.
 
-        BadInput for another camera than the photo's, and for a head that the network does not know.
+        BadInput for a head that the network does not know.
         """
-        if cameras is not None and cameras is not portrait.camera:
-            raise BadInput("the diffusion generator knows the photo's own camera only: leave out --camera and --views")
         if motion_size(motion.expression.shape[1]) != self.network.config.motion:
             raise BadInput(f"the diffusion generator's weights are not for the head {motion.head}")
         left, top, side = portrait.face_window()
-        size = self.network.config.size
+        size, fade = self.network.config.size, _fade(side)
         square = portrait.cropped(left, top, side, side).resized(size, size)
-        fade = _fade(side)
-        whole = WarpGenerator()(portrait, motion)
-        rng = torch.Generator().manual_seed(seed)
-        done = 0
-        for part in guide(square, motion):
-            given = part.batch()
-            changed = sample(self.network, given, self.network.config.start, self.steps, rng) - given["warped"]
-            for change in changed.permute(0, 2, 3, 1).numpy():
-                frame = next(whole)
-                yield _added(frame[0], change, fade, left, top)[None]
+        seen_by = portrait.camera if cameras is None else cameras
+        views = [seen_by.view(k).cropped(left, top, side, side).resized(size, size) for k in range(seen_by.views)]
+        rngs = [torch.Generator().manual_seed(seed + k) for k in range(seen_by.views)]
+        whole, done = WarpGenerator()(portrait, motion, cameras), 0
+        own = cameras is None or cameras is portrait.camera
+        for parts in zip(*(guide(square, motion, None if own else view) for view in views), strict=True):
+            changes = [self._change(part, rng) for part, rng in zip(parts, rngs, strict=True)]
+            for rows in zip(*changes, strict=True):
+                frames = zip(next(whole), rows, strict=True)
+                yield np.stack([_added(frame, change, fade, left, top) for frame, change in frames])
                 done += 1
                 if progress is not None:
                     progress("generate", done, len(motion))
+
+    def _change(self, part: Guidance, rng: torch.Generator) -> np.ndarray:
+        """What the network adds to the warped photo, [T, S, S, 3]."""
+        given = part.batch()
+        made = sample(self.network, given, self.network.config.start, self.steps, rng)
+        return (made - given["warped"]).permute(0, 2, 3, 1).numpy()
 
 
 def _fade(side: int) -> np.ndarray:

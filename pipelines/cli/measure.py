@@ -62,18 +62,21 @@ class Evaluation(str, Enum):
 
     text = "text"
     speech = "speech"
+    generator = "generator"
 
 
 def evaluate(
     what: Annotated[
         Evaluation,
         typer.Argument(
-            help="text: on wordings that no training saw; speech: on footage of `flamecast prepare speech`."
+            help="text: on wordings that no training saw; speech, generator: on what `flamecast prepare` made."
         ),
     ],
     samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64 (text).", min=64)] = 512,
     seed: Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)] = 0,
-    data: Annotated[Path | None, typer.Option(help="The folder of footage (speech).")] = None,
+    data: Annotated[Path | None, typer.Option(help="The folder of footage (speech, generator).")] = None,
+    people: Annotated[str, typer.Option(help="Who, between commas; all when not given (generator).")] = "",
+    weights: Annotated[Path | None, typer.Option(help="Other weights than the shipped ones (generator).")] = None,
     folds: Annotated[
         int, typer.Option(help="Train so many times anew, each without a share of the people (speech); 0: as shipped.")
     ] = 0,
@@ -85,13 +88,16 @@ def evaluate(
     from json import dumps
 
     from ..console import watched
-    from ..evaluate import evaluate_speech, evaluate_text
+    from ..evaluate import evaluate_generator, evaluate_speech, evaluate_text
 
-    if what is Evaluation.speech and data is None:
-        raise typer.BadParameter("expected --data: the folder that `flamecast prepare speech` made")
+    if what is not Evaluation.text and data is None:
+        raise typer.BadParameter(f"expected --data: the folder that `flamecast prepare {what.value}` made")
     with watched() as progress:
         if what is Evaluation.text:
             found = evaluate_text(samples, seed, progress=progress)
+        elif what is Evaluation.generator:
+            names = tuple(name.strip() for name in people.split(",") if name.strip())
+            found = evaluate_generator(str(data), names, weights=weights, seed=seed, progress=progress)
         else:
             found = evaluate_speech(
                 str(data), folds=folds, steps=steps, features=features, motions=motions, seed=seed, progress=progress

@@ -1,0 +1,168 @@
+"""The diffusion generator: nothing before it is trained, and every condition a way in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.attention_processor import AttnProcessor2_0
+
+from flamecast.flame_motion import BadInput
+from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.transfer import drive
+from flamecast.generator.conditioning import Guidance, guide, motion_size
+from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade
+from flamecast.generator.diffusion.network import CONDITIONS, GUIDES, PortraitDenoiser, parameter_counts
+from flamecast.generator.diffusion.presets import PRESETS
+from flamecast.generator.diffusion.sampler import sample
+from flamecast.generator.warp import WarpGenerator
+
+
+def tiny(trained: bool = False) -> PortraitDenoiser:
+    """The smallest network; `trained`: with no zeros left, as training would leave none."""
+    torch.manual_seed(0)
+    network = PortraitDenoiser(**PRESETS["tiny"])
+    if trained:
+        for parameter in network.parameters():
+            if not bool(parameter.any()):
+                torch.nn.init.normal_(parameter, std=0.1)
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def square(portrait):
+    left, top, side = portrait.face_window()
+    return portrait.cropped(left, top, side, side).resized(64, 64)
+
+
+@pytest.fixture(scope="module")
+def given(square) -> dict[str, torch.Tensor]:
+    motion = drive(square.pose, demo_motion(square.pose.head)[20:23])
+    return Guidance.concatenate(list(guide(square, motion))).batch()
+
+
+def test_guidance_is_what_it_says(square, given):
+    for name, channels in {"depth": 1, "normal": 3, "flow": 60, "rays": 6, "visible": 1, "weight": 1}.items():
+        assert given[name].shape == (3, channels, 16, 16), name
+    assert given["warped"].shape == (3, 3, 64, 64) and given["motion"].shape == (3, motion_size(63))
+    on_head = given["depth"][:, 0] != 0
+    lengths = given["normal"].norm(dim=1)[on_head]
+    assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4)
+    assert 0.2 < float(on_head.float().mean()) < 0.8 and float(given["weight"].min()) == 1.0
+
+
+def test_a_portrait_at_rest_flows_nowhere_and_is_seen_as_in_the_photo(square):
+    still = next(guide(square, square.pose))
+    assert float(still.flow.abs().max()) < 1e-4
+    assert torch.equal(still.warped[0], still.source)
+    half = still.motion.shape[1] // 2
+    assert float(still.motion[0, half:].abs().max()) == 0.0
+
+
+def test_guidance_does_not_depend_on_how_a_clip_is_cut(square):
+    motion = drive(square.pose, demo_motion(square.pose.head)[:11])
+    whole = Guidance.concatenate(list(guide(square, motion)))
+    alone = Guidance.concatenate(list(guide(square, motion[9:11])))
+    for name in ("warped", "depth", "normal", "visible"):
+        assert torch.allclose(getattr(whole, name)[9:11], getattr(alone, name), atol=1e-5), name
+
+
+def test_a_picture_that_is_not_square_is_refused(portrait):
+    with pytest.raises(ValueError, match="must be square"):
+        next(guide(portrait.resized(64, 80), portrait.pose))
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_an_untrained_bridge_gives_the_warped_photo(given, steps):
+    assert torch.allclose(sample(tiny(), given, "warp", steps, None), given["warped"], atol=1e-6)
+
+
+def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
+    tiny().save_pretrained(tmp_path)
+    motion = drive(portrait.pose, demo_motion(portrait.pose.head)[20:22])
+    made, warped = DiffusionGenerator(tmp_path)(portrait, motion), WarpGenerator()(portrait, motion)
+    assert all(np.array_equal(a, b) for a, b in zip(made, warped, strict=True))
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_each_condition_changes_the_picture_and_may_be_left_out(given, name):
+    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    whole = network(noisy, time, given)
+    without = network(noisy, time, {k: v for k, v in given.items() if k != name})
+    other = network(noisy, time, given | {name: given[name].roll(1, -1)})
+    assert not torch.allclose(whole, without, atol=1e-4) and not torch.allclose(whole, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(GUIDES))
+def test_a_new_guide_changes_nothing_before_training(given, name):
+    network = tiny()
+    torch.nn.init.normal_(network.unet.conv_out.weight, std=0.1)
+    noisy, time = 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    without = network(noisy, time, {k: v for k, v in given.items() if k != name})
+    assert torch.equal(network(noisy, time, given), without)
+
+
+def test_a_picture_of_a_batch_does_not_see_the_others(given):
+    network, time = tiny(trained=True), torch.full((3,), 0.5)
+    together = network(2 * given["warped"] - 1, time, given)
+    alone = network(2 * given["warped"][1:2] - 1, time[:1], {name: values[1:2] for name, values in given.items()})
+    assert torch.allclose(together[1:2], alone, atol=1e-4)
+
+
+def test_without_a_reference_attention_is_that_of_diffusers(given):
+    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    told = {name: values for name, values in given.items() if name != "source"}
+    ours = network(noisy, time, told)
+    network.unet.set_attn_processor(AttnProcessor2_0())
+    assert torch.allclose(ours, network(noisy, time, told), atol=1e-5)
+
+
+def test_the_reference_is_forgotten_after_each_picture(given):
+    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    told = {name: values for name, values in given.items() if name != "source"}
+    before = network(noisy, time, told)
+    network(noisy, time, given)
+    assert torch.equal(network(noisy, time, told), before) and not network.bank.seen
+
+
+def test_from_noise_seeds_differ_and_one_repeats(given):
+    network = tiny(trained=True)
+    made = [sample(network, given, "noise", 2, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
+
+
+def test_parts_are_counted_whole():
+    counts = parameter_counts(tiny())
+    assert counts["all"] == sum(count for name, count in counts.items() if name != "all")
+
+
+def test_a_change_is_added_in_its_square_alone():
+    frame, change = np.full((40, 50, 3), 100, np.uint8), np.full((16, 16, 3), 0.2, np.float32)
+    added = _added(frame, change, _fade(32), -6, 20)  # reaches outside on two sides
+    assert (added[:20] == 100).all() and (added[:, 26:] == 100).all()
+    assert (added[30:38, 4:15] == 151).all() and (frame == 100).all()
+    assert np.array_equal(_added(frame, 0 * change, _fade(32), 0, 0), frame)
+
+
+def test_weights_that_are_none_are_refused_in_a_sentence(tmp_path):
+    with pytest.raises(BadInput, match="expected a folder with config.json"):
+        DiffusionGenerator(tmp_path)
+    tiny().save_pretrained(tmp_path)
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(BadInput, match="holds no denoiser of flamecast"):
+        DiffusionGenerator(tmp_path)
+
+
+def test_weights_for_another_head_are_refused(portrait, tmp_path):
+    PortraitDenoiser(**PRESETS["tiny"], motion=40).save_pretrained(tmp_path)
+    with pytest.raises(BadInput, match="not for the head"):
+        next(DiffusionGenerator(tmp_path)(portrait, portrait.pose))
+
+
+def test_what_is_saved_is_loaded(given, tmp_path):
+    network, time = tiny(trained=True), torch.full((3,), 0.5)
+    network.save_pretrained(tmp_path)
+    DiffusionGenerator(tmp_path).save_pretrained(tmp_path / "again")
+    again = DiffusionGenerator(tmp_path / "again").network
+    noisy = 2 * given["warped"] - 1
+    assert torch.equal(network(noisy, time, given), again(noisy, time, given))
