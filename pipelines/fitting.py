@@ -62,7 +62,7 @@ def _precision(wanted: str) -> str:
 
 def command_of(name: str, training: Callable[..., Any], given: dict[str, Any]) -> str:
     """The command line that gives the same model: what differs from the defaults, less where it runs and ends."""
-    placed = ("part", "output", "run", "minutes", "workers", "accelerator", "devices", "strategy", "precision")
+    placed = ("until", "part", "output", "run", "minutes", "workers", "accelerator", "devices", "strategy", "precision")
     told = {
         key: given[key]
         for key, known in inspect.signature(training).parameters.items()

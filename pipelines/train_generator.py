@@ -24,6 +24,7 @@ def train_generator_image(
     without: str = "",  # people left out, for tests: names between commas
     only: str = "",  # the only people taken, for overfitting: names between commas
     steps: int = 4000,
+    until: int | None = None,  # step to stop at; a later run goes on from there
     batch: int = 4,
     rate: float = 3e-4,
     dropped: float = 0.1,
@@ -61,13 +62,19 @@ def train_generator_image(
     seed_everything(seed, verbose=False)
     network = PortraitDenoiser(**sizes, motion=pairs.arrays["motion"].shape[1], start=start, steps=sampled)
     module = GeneratorModule(network, steps, rate, start, dropped, names, seed)  # type: ignore[arg-type]
+    if strategy == "ddp":  # a condition that is left out leaves its encoder without a gradient
+        strategy = "ddp_find_unused_parameters_true"
     trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-    fitted = fit(module, pairs, partial(PairBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer, kept)
+    fitted = fit(
+        module, pairs, partial(PairBatches, batch=batch, seed=seed), Path(run), until or steps, minutes, trainer, kept
+    )
     card = {
         "what": "diffusion generator: pictures", "pairs": len(pairs), "without": without, "command": command,
         "seed": seed, "parameters": parameter_counts(network), "minutes": round((time.time() - began) / 60, 1),
         **fitted,
     }  # fmt: skip
+    if module.global_rank != 0:  # of several processes one writes
+        return []
     module.network.half().save_pretrained(output)
     with atomic_path(Path(output) / "card.json") as file:
         Path(file).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

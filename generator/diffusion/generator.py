@@ -16,7 +16,7 @@ from ..conditioning import Guidance, guide, motion_size
 from ..portrait import Portrait
 from ..warp import WarpGenerator
 from .network import PortraitDenoiser
-from .sampler import sample
+from .sampler import sample, start_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 EDGE = 0.08  # of the square's side, over which what the network adds fades out
@@ -85,7 +85,8 @@ class DiffusionGenerator:
     def _change(self, part: Guidance, rng: torch.Generator) -> np.ndarray:
         """What the network adds to the warped photo, [T, S, S, 3]."""
         given = part.batch()
-        made = sample(self.network, given, self.network.config.start, self.steps, rng)
+        began = start_of(self.network.config.start, given["warped"], rng)
+        made = sample(self.network, given, began, self.steps)
         return (made - given["warped"]).permute(0, 2, 3, 1).numpy()
 
 

@@ -21,13 +21,14 @@ def start_of(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tenso
 
 
 @torch.inference_mode()
-def sample(
-    network: PortraitDenoiser, given: dict[str, Tensor], start: Start, steps: int, rng: torch.Generator | None
-) -> Tensor:
-    """Pictures [B, 3, S, S] 0..1 under conditions, in so many steps. An untrained bridge gives the warped photo."""
+def sample(network: PortraitDenoiser, given: dict[str, Tensor], began: Tensor, steps: int) -> Tensor:
+    """Pictures [B, 3, S, S] 0..1 under conditions, from where they start (`start_of`), in so many steps.
+
+    An untrained network gives the start itself: a bridge the warped photo.
+    """
     scheduler = FlowMatchEulerDiscreteScheduler()
-    scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=given["warped"].device)
-    picture = start_of(start, given["warped"], rng)
+    scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=began.device)
+    picture = began
     for at in scheduler.timesteps:
         way = network(picture, (at / 1000).expand(len(picture)), given)
         picture = scheduler.step(way, at, picture).prev_sample

@@ -26,21 +26,22 @@ def evaluate_generator(
     warped photo that it starts from, and the untouched photo. Raises BadInput.
     """
     from ...generator.diffusion.generator import DiffusionGenerator
-    from ...generator.diffusion.sampler import sample
+    from ...generator.diffusion.sampler import sample, start_of
     from ...generator.training.shards import as_given, read_pairs
 
     generator = DiffusionGenerator(weights, steps)
+    network = generator.network
     pairs = read_pairs(data, people or None)
-    if pairs["target"].shape[1] != generator.network.config.size:
+    if pairs["target"].shape[1] != network.config.size:
         raise BadInput(
-            f"{data} holds pictures of {pairs['target'].shape[1]} px, the network makes {generator.network.config.size}"
+            f"{data} holds pictures of {pairs['target'].shape[1]} px, the network makes {network.config.size}"
         )
     rng, count = torch.Generator().manual_seed(seed), len(pairs["target"])
     found: dict[str, list[dict[str, float]]] = {"diffusion": [], "warp": [], "copy": []}
     for start in range(0, count, BATCH):
         given = as_given({name: values[start : start + BATCH] for name, values in pairs.items()})
         made = {
-            "diffusion": sample(generator.network, given, generator.network.config.start, generator.steps, rng),
+            "diffusion": sample(network, given, start_of(network.config.start, given["warped"], rng), generator.steps),
             "warp": given["warped"],
             "copy": given["source"],
         }

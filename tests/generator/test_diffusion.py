@@ -14,7 +14,7 @@ from flamecast.generator.conditioning import Guidance, guide, motion_size
 from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade
 from flamecast.generator.diffusion.network import CONDITIONS, GUIDES, PortraitDenoiser, parameter_counts
 from flamecast.generator.diffusion.presets import PRESETS
-from flamecast.generator.diffusion.sampler import sample
+from flamecast.generator.diffusion.sampler import sample, start_of
 from flamecast.generator.warp import WarpGenerator
 
 
@@ -74,7 +74,9 @@ def test_a_picture_that_is_not_square_is_refused(portrait):
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_an_untrained_bridge_gives_the_warped_photo(given, steps):
-    assert torch.allclose(sample(tiny(), given, "warp", steps, None), given["warped"], atol=1e-6)
+    assert torch.allclose(
+        sample(tiny(), given, start_of("warp", given["warped"], None), steps), given["warped"], atol=1e-6
+    )
 
 
 def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
@@ -127,7 +129,8 @@ def test_the_reference_is_forgotten_after_each_picture(given):
 
 def test_from_noise_seeds_differ_and_one_repeats(given):
     network = tiny(trained=True)
-    made = [sample(network, given, "noise", 2, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    noise = [start_of("noise", given["warped"], torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    made = [sample(network, given, began, 2) for began in noise]
     assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
 
 
