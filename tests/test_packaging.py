@@ -27,6 +27,17 @@ def test_every_folder_of_python_files_is_a_listed_package():
     assert sorted(PROJECT["tool"]["setuptools"]["packages"]) == sorted(named)
 
 
+def test_every_file_that_a_room_needs_goes_along_when_it_is_installed():
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    packages = {ROOT / folder for folder in PROJECT["tool"]["setuptools"]["package-dir"].values()}
+    for room in ROOMS:
+        for path in (ROOT / room).rglob("*"):
+            if path.is_dir() or path.suffix in (".py", ".pyc") or "__pycache__" in path.parts:
+                continue
+            package = next(folder for folder in path.parents if folder in packages)
+            assert any(path in package.glob(pattern) for pattern in patterns), f"{path} is in no installed package"
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_plug_in_of_ours_is_registered_and_loads(group):
     declared = PROJECT["project"]["entry-points"][group]

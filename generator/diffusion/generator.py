@@ -38,7 +38,9 @@ class DiffusionGenerator:
                 "`flamecast train generator-image`, and give it with --generator-option weights=FOLDER"
             )
         try:
-            self.network = PortraitDenoiser.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+            self.network = PortraitDenoiser.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+            )
         except (OSError, ValueError, RuntimeError, TypeError) as error:
             raise BadInput(f"{folder} holds no denoiser of flamecast ({str(error)[:100]})") from None
         self.network = self.network.float().eval().requires_grad_(False)
