@@ -21,6 +21,7 @@ SAMPLES = 20  # points on a pixel's ray at which the 3D flow is asked for (FG-Po
 DELTA = 0.01  # m around the rendered depth within which they lie on the head
 AROUND = 0.25  # m in front of and behind the head's middle, between which they lie off it
 UNIT = {"depth": 0.1, "flow": 0.05, "rays": 1.0}  # m that count as one
+WANTED = ("depth", "normal", "mask", "part", "visible", "rays")
 FINE = ("lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")  # small and looked at
 
 
@@ -80,28 +81,27 @@ def guide(portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = N
     for start in range(0, len(motion), CHUNK):
         part, camera = motion[start : start + CHUNK], seen_by.frame_range(start, start + CHUNK)
         vertices = portrait.vertices(part)
-        wanted = ("depth", "normal", "mask", "part", "visible", "rays")
-        maps = render_maps(vertices, head, camera, source_vertices=before, source_cameras=photo, maps=wanted)
+        maps = render_maps(vertices, head, camera, source_vertices=before, source_cameras=photo, maps=WANTED)
+        depth, normal, mask, seen_part, visible, rays = (getattr(maps, name)[0] for name in WANTED)  # [T, G, G, ...]
         moved = []
         for at in vertices:
             field = surface_field(at, before, head.faces, like=field)
             moved.append(field)
-        flow = flow_encoding(
-            maps.depth, moved, camera, near=middle - AROUND, far=middle + AROUND, samples=SAMPLES, delta=DELTA
-        )[0]
-        mask, numbers = maps.mask[0][:, None], _numbers(part)
-        fine = torch.isin(maps.part[0], torch.tensor([PARTS.index(name) for name in FINE]))[:, None]
-        hidden = mask & ~maps.visible[0][:, None]
+        near, far = middle - AROUND, middle + AROUND
+        flow = flow_encoding(depth[None], moved, camera, near=near, far=far, samples=SAMPLES, delta=DELTA)[0]
+        fine = torch.isin(seen_part, torch.tensor([PARTS.index(name) for name in FINE]))
+        weight = 1.0 + 3.0 * fine + 1.0 * (mask & ~visible) + 1.0 * mask
+        numbers = _numbers(part)
         yield Guidance(
             source=_picture(portrait.image[None])[0],
             warped=_picture(np.stack([next(frames)[0] for _ in range(len(part))])),
-            visible=maps.visible[0][:, None].float(),
-            depth=torch.where(mask, (maps.depth[0][:, None] - middle) / UNIT["depth"], 0.0),
-            normal=maps.normal[0].permute(0, 3, 1, 2),
+            visible=visible[:, None].float(),
+            depth=torch.where(mask, (depth - middle) / UNIT["depth"], 0.0)[:, None],
+            normal=normal.permute(0, 3, 1, 2),
             flow=flow / UNIT["flow"],
-            rays=maps.rays[0].permute(0, 3, 1, 2).expand(len(part), -1, -1, -1) / UNIT["rays"],
+            rays=rays.permute(0, 3, 1, 2).expand(len(part), -1, -1, -1) / UNIT["rays"],
             motion=torch.cat([numbers, numbers - own], 1),
-            weight=1.0 + 3.0 * fine + 1.0 * hidden + 1.0 * mask,
+            weight=weight[:, None],
         )
 
 

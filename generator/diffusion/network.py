@@ -107,8 +107,8 @@ def _unshuffled(given: dict[str, Tensor]) -> Tensor:
 def _encoder(channels: int, width: int) -> nn.Sequential:
     """A condition's encoder, whose answer is 0 before training."""
     last = nn.Conv2d(width, width, 3, padding=1)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
     return nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.SiLU(), last)
 
 
