@@ -20,7 +20,7 @@ COARSE = 4  # px of the picture to one of the geometry's
 SAMPLES = 20  # points on a pixel's ray at which the 3D flow is asked for (FG-Portrait, section 3.2)
 DELTA = 0.01  # m around the rendered depth within which they lie on the head
 AROUND = 0.25  # m in front of and behind the head's middle, between which they lie off it
-UNIT = {"depth": 0.1, "flow": 0.05, "rays": 1.0}  # m that count as one
+UNIT = {"depth": 0.1, "flow": 0.05}  # m that count as one
 WANTED = ("depth", "normal", "mask", "part", "visible", "rays")
 FINE = ("lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")  # small and looked at
 
@@ -99,7 +99,7 @@ def guide(portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = N
             depth=torch.where(mask, (depth - middle) / UNIT["depth"], 0.0)[:, None],
             normal=normal.permute(0, 3, 1, 2),
             flow=flow / UNIT["flow"],
-            rays=rays.permute(0, 3, 1, 2).expand(len(part), -1, -1, -1) / UNIT["rays"],
+            rays=rays.permute(0, 3, 1, 2).expand(len(part), -1, -1, -1),
             motion=torch.cat([numbers, numbers - own], 1),
             weight=weight[:, None],
         )
