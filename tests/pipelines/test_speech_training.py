@@ -171,7 +171,7 @@ def test_a_clip_whose_sound_is_another_does_not_fit(tmp_path, monkeypatch):
         other.save(tmp_path / "out" / ".tracked" / f"{name}-0.npz")
         (tmp_path / f"{name}.mp4").write_text("never opened")
     _clip("strange", "Ann").save(tmp_path / "out" / "strange.npz")  # as left by footage of that name that did fit
-    monkeypatch.setattr(prepare, "_content", lambda path: "0")
+    monkeypatch.setattr(prepare, "content", lambda path: "0")
     truth = torch.cat([clip.motion.jaw, clip.motion.expression], 1)
     monkeypatch.setattr(SpeechDriver, "mouth", lambda self, sound, start, stop, gain=1.0: truth[start:stop])
     done = prepare_speech([tmp_path / "fits.mp4", tmp_path / "strange.mp4"], tmp_path / "out")
