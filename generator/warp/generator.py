@@ -54,7 +54,7 @@ class _Scene:
     photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
-    lids: np.ndarray  # [R, R, 4] uint8, what shut lids show
+    lids: np.ndarray  # [2 R, 2 R, 4] uint8, what shut lids show, on the same uv map
     faces: Tensor  # [F, 3] int32
     uv_faces: np.ndarray  # [F, 3] int32
     attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
