@@ -22,6 +22,7 @@ DELTA = 0.01  # m around the rendered depth within which they lie on the head
 AROUND = 0.25  # m in front of and behind the head's middle, between which they lie off it
 UNIT = {"depth": 0.1, "flow": 0.05}  # m that count as one
 WANTED = ("depth", "normal", "mask", "part", "visible", "rays")
+FINE_WEIGHT = 3.0  # by which those outweigh what else there is of a head
 FINE = ("lips", "lids", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")  # small and looked at
 
 
@@ -90,7 +91,7 @@ def guide(portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = N
         near, far = middle - AROUND, middle + AROUND
         flow = flow_encoding(depth[None], moved, camera, near=near, far=far, samples=SAMPLES, delta=DELTA)[0]
         fine = torch.isin(seen_part, torch.tensor([PARTS.index(name) for name in FINE]))
-        weight = 1.0 + 3.0 * fine + 1.0 * (mask & ~visible) + 1.0 * mask
+        weight = 1.0 + FINE_WEIGHT * fine + 1.0 * (mask & ~visible) + 1.0 * mask
         numbers = _numbers(part)
         yield Guidance(
             source=_picture(portrait.image[None])[0],

@@ -31,9 +31,7 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
     movement is scaled, along the eye, to the gap that the photo shows between the lids, and ends below the brow.
     """
     eyelids, fitted = head.eyelids.clone(), offsets.clone()
-    rest, _ = head.skin.shaped(pose.shape, offsets)
-    open_ = rest + head.expression @ pose.expression[0]
-    seen = open_ + head.eyelids @ pose.eyelids[0]  # [N, 3], unposed
+    seen = unposed(head, pose, offsets)
     for side, landmarks in enumerate(EDGES):
         shut = float(pose.eyelids[0, side])
         marks = head.mediapipe[torch.tensor(sum(landmarks, ()))]
@@ -44,6 +42,12 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
         fitted += shut * (head.eyelids[..., side] - movement)
         eyelids[..., side] = movement
     return eyelids, fitted
+
+
+def unposed(head: Head, pose: FlameSequence, offsets: Tensor) -> Tensor:
+    """The face [N, 3] m of a pose (one frame) before jaw and head turn: identity, expression and lids."""
+    rest, _ = head.skin.shaped(pose.shape, offsets)
+    return rest + head.expression @ pose.expression[0] + head.eyelids @ pose.eyelids[0]
 
 
 def upper_edge(head: Head, seen: Tensor, landmarks: tuple[tuple[int, ...], ...]) -> Tensor:

@@ -11,8 +11,7 @@ from ..flame_motion import Head
 from ..flame_motion.retarget import part_vertices
 
 MIDDLE = 0.008  # m to either side of the face's middle: the front teeth
-GUM_SHOWN = 0.0  # m of the gum that a raised upper lip bares
-TIPS_RISE = 0.4  # of that way, that the biting edges go: a lip that bares no gum bares longer teeth
+TIPS_RISE = 0.4  # of the way of the row's upper end, that its edge goes: a lip that bares no gum bares longer teeth
 LOWER_SHOWN = 0.002  # m of the lower teeth that stand above the lower lip
 LIPS = (13, 14)  # MediaPipe's inner edges of the upper and the lower lip
 
@@ -50,14 +49,14 @@ class TeethRows:
     def behind_lips(self, vertices: Tensor) -> Tensor:
         """The posed head [T, N, 3] m with its upper row as high, and its lower one as low, as the lips ask for.
 
-        A raised upper lip bares `GUM_SHOWN` of gum at most, and lower teeth stand out `LOWER_SHOWN` above the lower
+        A raised upper lip bares no gum, and lower teeth stand out `LOWER_SHOWN` above the lower
         lip; rows that are so already stay.
         """
         at = lambda which: vertices[:, which].mean(1)  # noqa: E731
         up = torch.nn.functional.normalize((self.up[:, None] * vertices[:, self.moving[0]]).sum(1), dim=-1)
         upper, lower = vertices[:, self.lips].unbind(1)
         along = lambda a, b: ((a - b) * up).sum(-1)  # noqa: E731
-        raised = (along(upper, at(self.top)) - GUM_SHOWN).clamp_min(0)
+        raised = along(upper, at(self.top)).clamp_min(0)
         sunk = (along(at(self.tips[1]), lower) - LOWER_SHOWN).clamp_min(0)
         out = vertices.clone()
         for row, share, by in zip(self.moving, self.share, (raised, -sunk), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,9 +42,7 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     jobs = list(_jobs(paths))
     if not jobs:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
-    names = [path.stem for path, _ in jobs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadInput(f"several clips are called {twice[0]}: rename all but one, or prepare them into another folder")
+    check_names(path.stem for path, _ in jobs)
     made: list[Footage] = []
     told: dict[str, dict[str, Any]] = {}
     tracker = _Tracker()
@@ -70,6 +69,12 @@ def prepare_speech(paths: Iterable[PathLike], output: PathLike, progress: Progre
     with atomic_path(index) as file:
         Path(file).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return Done([folder, index], [f"{len(out)} of {len(jobs)} clips left out: {'; '.join(out)}"] if out else [])
+
+
+def check_names(names: Iterable[str]) -> None:
+    """BadInput where two clips would be written under one name."""
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise BadInput(f"several clips are called {twice[0]}: rename all but one, or prepare them into another folder")
 
 
 def content(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..flame_motion.transfer import drive
 from ..generator import Portrait
 from ..generator.conditioning import guide
 from ..generator.training.shards import PICTURES, read_index, write_index, write_shard
-from .prepare import VIDEOS, content, footage_files
+from .prepare import VIDEOS, check_names, content, footage_files
 from .report import Done
 
 EXPLAINED = 3.5  # % of the face's size, by which a fit may miss a frame's landmarks
@@ -47,6 +48,7 @@ def prepare_generator(
     jobs = list(footage_files(paths))
     if not jobs:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
+    check_names(path.stem for path, _ in jobs)
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
     made = 0
@@ -58,8 +60,11 @@ def prepare_generator(
             try:
                 clip, motion, dropped = _tracked(path, most)
                 count = write_shard(shard, _pairs(clip, motion, size, sources, targets))
+                if not count:
+                    raise BadInput(f"{path.name}: no frame's face could be fitted well enough to be a photo")
                 told[path.stem] = settings | {"person": person, "pairs": count, "frames_dropped": dropped}
             except BadInput as error:
+                shard.unlink(missing_ok=True)
                 told[path.stem] = settings | {"left out": str(error)}
             write_index(folder, told)
         made += "person" in told[path.stem]
@@ -122,8 +127,6 @@ def _rows(batch: dict[str, Tensor]) -> Iterator[dict[str, np.ndarray]]:
 
 def _window(frame: np.ndarray, portrait: Portrait, left: int, top: int, side: int, size: int) -> np.ndarray:
     """A frame as the portrait's square sees it."""
-    from dataclasses import replace
-
     return replace(portrait, image=frame).cropped(left, top, side, side).resized(size, size).image
 
 

@@ -74,8 +74,7 @@ class DiffusionGenerator:
         views = [seen_by.view(k).cropped(left, top, side, side).resized(size, size) for k in range(seen_by.views)]
         rngs = [torch.Generator().manual_seed(seed + k) for k in range(seen_by.views)]
         whole, done = WarpGenerator()(portrait, motion, cameras), 0
-        own = cameras is None or cameras is portrait.camera
-        for parts in zip(*(guide(square, motion, None if own else view) for view in views), strict=True):
+        for parts in zip(*(guide(square, motion, view) for view in views), strict=True):
             changes = [self._change(part, rng) for part, rng in zip(parts, rngs, strict=True)]
             for rows in zip(*changes, strict=True):
                 frames = zip(next(whole), rows, strict=True)

@@ -33,11 +33,11 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        size: int = 256,  # px, S
-        widths: tuple[int, ...] = (64, 128, 192),  # channels at S / 4, S / 8, ...
-        layers: int = 2,  # blocks at each size
-        attends: int = 1,  # of the sizes, from the smallest up, have attention
-        guide_width: int = 32,
+        size: int,  # px, S; this and the four below: see `presets`
+        widths: tuple[int, ...],  # channels at S / 4, S / 8, ...
+        layers: int,  # blocks at each size
+        attends: int,  # of the sizes, from the smallest up, have attention
+        guide_width: int,
         motion: int = 148,  # numbers in `Guidance.motion`
         start: str = "warp",  # what it was trained to start from, and in how many steps it is best sampled
         steps: int = 1,

@@ -63,7 +63,7 @@ class GeneratorModule(LightningModule):
     """The denoiser, its loss and its optimiser; each condition is left out now and then, so that it may be."""
 
     def __init__(
-        self, network: PortraitDenoiser, steps: int, rate: float = 3e-4, start: Start = "warp", dropped: float = 0.1,
+        self, network: PortraitDenoiser, steps: int, rate: float, start: Start, dropped: float,
         without: tuple[str, ...] = (), seed: int = 0,
     ) -> None:  # fmt: skip
         """steps: of the whole training; dropped: how often each condition is left out; without: those never given."""
@@ -83,7 +83,7 @@ class GeneratorModule(LightningModule):
     def loss(self, batch: dict[str, Tensor], rng: torch.Generator) -> Tensor:
         """Flow matching (Lipman et al. 2023): the way from picture to start at a random time, by what matters.
 
-        The error is absolute and not squared: a bridge that is unsure shall not blur.
+        The error is absolute and not squared, so that a bridge that is unsure changes little; it smooths all the same.
         """
         clean = 2 * batch["target"] - 1
         began = start_of(self.start, batch["warped"], rng)

@@ -145,20 +145,18 @@ def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
 
 
 @_helper
-def _surface(photo, texture, at, y, x, source_x, source_y, sharp, dim, lit, moved, still_color):
-    """Color of the head's surface point `at[y, x]` that lies at px (source_x, source_y) in the photo.
-
-    lit: what is left of the light that the photo shows on it; dim: of what the photo does not show.
-    """
+def _surface(photo, texture, at, y, x, source_x, source_y, sharp, part, mouth_from, mouth_light, moved, still_color):
+    """Color of the head's surface point `at[y, x]`, of a part, that lies at px (source_x, source_y) in the photo."""
     size = np.float32(texture.shape[0])
     u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
     sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
         shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
+        lit = _lit(part, mouth_from, mouth_light)
         color = _mix(still_color, (shown[0] * lit, shown[1] * lit, shown[2] * lit), moved)
     if sure < 1:
-        baked = _sample(texture, u, v)
+        baked, dim = _sample(texture, u, v), _dim(part, mouth_from, mouth_light)
         color = _mix(color, (baked[0] * dim, baked[1] * dim, baked[2] * dim), ONE - sure)
     return color
 
@@ -224,12 +222,12 @@ def _head(
             if still:
                 gap = max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5)))
                 moved = _moved(photo_part, 2 * i, 2 * j, part[first], gap, mouth_from, lips_moved)
-            dim = _dim(part[first], mouth_from, mouth_light)
-            lit = _lit(part[first], mouth_from, mouth_light)
-            r, g, b = _surface(photo, texture, at, y0 + 1, x0 + 1, x, y, True, dim, lit, moved, unmoved)
+            color = _surface(
+                photo, texture, at, y0 + 1, x0 + 1, x, y, True, part[first], mouth_from, mouth_light, moved, unmoved
+            )
             if part[first] == lid:
-                color = r, g, b
-                r, g, b = _under_shut_lid(lids, at, y0 + 1, x0 + 1, shut_left, shut_right, moved, color)
+                color = _under_shut_lid(lids, at, y0 + 1, x0 + 1, shut_left, shut_right, moved, color)
+            r, g, b = color
             return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
     over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
     under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
@@ -245,11 +243,10 @@ def _head(
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
             gap = max(abs(gap_x), abs(gap_y))
             moved = _moved(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t], gap, mouth_from, lips_moved)
-        dim = _dim(part[t], mouth_from, mouth_light)
-        lit = _lit(part[t], mouth_from, mouth_light)
-        r, g, b = _surface(photo, texture, at, y, x, px, py, False, dim, lit, moved, unmoved)
+        color = _surface(photo, texture, at, y, x, px, py, False, part[t], mouth_from, mouth_light, moved, unmoved)
         if part[t] == lid:
-            r, g, b = _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, (r, g, b))
+            color = _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, color)
+        r, g, b = color
         if part[t] > 0:
             over_r, over_g, over_b, over = (
                 over_r + opacity * r,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
-from ..eyelids import EDGES, LASHES, upper_edge
+from ..eyelids import EDGES, LASHES, unposed, upper_edge
 from ..portrait import Portrait
 from .fill import fill
 from .texture import on_uv_map
@@ -34,8 +34,7 @@ def lid_colors(portrait: Portrait, texture: np.ndarray) -> np.ndarray:
     if any(bool((head.mediapipe[torch.tensor(points)] < 0).any()) for edges in EDGES for points in edges):
         return out
     color = cv2.resize(texture[..., :3], (size, size), interpolation=cv2.INTER_LINEAR)
-    rest, _ = head.skin.shaped(portrait.shape, portrait.offsets)
-    seen = rest + head.expression @ portrait.pose.expression[0] + head.eyelids @ portrait.pose.eyelids[0]
+    seen = unposed(head, portrait.pose, portrait.offsets)
     above = torch.stack([seen[:, 1] - upper_edge(head, seen, edges) for edges in EDGES], 1)
     part, at = on_uv_map(head, torch.cat([above, seen[:, :1]], 1), size)
     lids = cv2.morphologyEx((part == PARTS.index("lids")).astype(np.float32), cv2.MORPH_CLOSE, SOFT)  # with the slit

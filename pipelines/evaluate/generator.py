@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,9 +10,9 @@ from torch import Tensor
 
 from ...flame_motion import BadInput, Progress
 from ...flame_motion.files import PathLike
+from ...generator.conditioning import FINE_WEIGHT
 
 BATCH = 8
-FINE = 4.0  # weight of a pair's pixels from which on they are mouth or eyes (`conditioning.guide`)
 
 
 def evaluate_generator(
@@ -56,7 +55,7 @@ def evaluate_generator(
         "pairs": count,
         "people": len(people),
         "steps": generator.steps,
-        "weights": str(weights or Path("shipped")),
+        "weights": str(weights or "shipped"),
         **rows,
     }
 
@@ -71,7 +70,7 @@ def _measured(picture: Tensor, truth: Tensor, weight: Tensor, visible: Tensor) -
     return {
         "psnr": float(-10 * torch.log10(apart.square().mean().clamp_min(1e-10))),
         "ssim": float(structural_similarity(*shown, channel_axis=2, data_range=1.0)),
-        "mouth and eyes": error(large(weight > FINE)),
+        "mouth and eyes": error(large(weight > 1 + FINE_WEIGHT)),
         "hidden in the photo": error(large(head & (visible < 0.5))),
         "all": error(torch.ones_like(apart[0], dtype=torch.bool)),
     }

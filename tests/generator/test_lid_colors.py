@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from flamecast.flame_motion import FlameSequence
@@ -58,3 +59,17 @@ def test_a_shut_eye_is_darkest_along_its_edge(portrait):
         reach = max(2, round(0.04 * np.linalg.norm(portrait.landmarks[33, :2] - portrait.landmarks[263, :2])))
         for x, y in at.round().astype(int):
             assert frame[y - 2 : y + 3, x].min() < frame[y - 2 * reach : y - reach, x].mean()
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_winking_eye_is_painted_like_one_of_two_that_shut(portrait, side):
+    one, both = portrait.pose.eyelids.clone(), torch.ones(1, 2)
+    one[0, side] = 1.0
+    motion = FlameSequence.concatenate([replace(portrait.pose, eyelids=lids) for lids in (one, both)], fade=0)
+    wink, shut = (frame[0] for frame in WarpGenerator()(portrait, motion))
+    around = portrait.landmarks[[263, 362] if side == 0 else [33, 133], :2].mean(0)
+    x, y = around.round().astype(int)
+    eye = np.s_[y - 6 : y + 7, x - 10 : x + 11]
+    assert np.array_equal(wink[eye], shut[eye]) and not np.array_equal(wink[eye], portrait.image[eye])
+    x, y = portrait.landmarks[[33, 133] if side == 0 else [263, 362], :2].mean(0).round().astype(int)
+    assert np.array_equal(wink[y - 3 : y + 4, x - 5 : x + 6], portrait.image[y - 3 : y + 4, x - 5 : x + 6])

@@ -110,10 +110,11 @@ def test_a_training_that_stopped_goes_on_to_the_bit(pairs, tmp_path):
     assert any(not torch.equal(whole[name], untrained[name]) for name in whole if "conv_out" in name)
 
 
-def trained(pairs: Pairs, steps: int, rate: float = 2e-3, without: tuple[str, ...] = (), **options) -> tuple:
+def trained(pairs: Pairs, steps: int, start: str = "warp", without: tuple[str, ...] = ()) -> tuple:
     """A tiny network after some steps on all pairs at once, and the pairs as given."""
     torch.manual_seed(0)
-    module = GeneratorModule(PortraitDenoiser(**PRESETS["tiny"]), steps, rate, dropped=0.0, without=without, **options)
+    rate = 2e-3
+    module = GeneratorModule(PortraitDenoiser(**PRESETS["tiny"]), steps, rate, start, 0.0, without)
     optimizer = torch.optim.AdamW(module.network.parameters(), lr=rate)
     given, rng = as_given(pairs.arrays), torch.Generator().manual_seed(0)
     for step in range(steps):
