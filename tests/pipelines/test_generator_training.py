@@ -206,3 +206,11 @@ def test_a_file_that_is_no_video_is_said_and_does_not_stop_the_others(clip, tmp_
     assert "1 of 2 clips left out: bad" in done.problems[0] and len(read_pairs(tmp_path / "pairs")["target"]) == 2
     with pytest.raises(BadInput, match="none of 1 clips can be used"):
         prepare_generator([bad], tmp_path / "none", size=64)
+
+
+def test_two_clips_of_one_name_are_refused_before_any_work(clip, tmp_path):
+    other = tmp_path / clip.name
+    other.write_bytes(clip.read_bytes())
+    with pytest.raises(BadInput, match="several clips are called someone"):
+        prepare_generator([clip, other], tmp_path / "pairs", size=64)
+    assert not (tmp_path / "pairs").exists()
