@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,12 +20,13 @@ def check_training() -> None:
 
 
 def fit(
-    module: Any, whole: Any, loader: Callable[[Any], Any], run: Path, steps: int, minutes: float | None,
-    trainer: dict[str, Any], kept: float = 0.99,
+    module: Any, whole: Any, loader: Callable[[Any], Any] | None, run: Path, steps: int, minutes: float | None,
+    trainer: dict[str, Any], kept: float = 0.99, watchers: Sequence[Any] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Lightning's loop, from the last checkpoint in `run` on; what the card says of it.
 
-    kept: of the average of the weights, at each tenth step; 0: the weights as they are.
+    whole, loader: what is trained on, and what makes batches of it where it trains; or a data module, and None.
+    kept: of the average of the weights, at each tenth step; 0: the weights as they are. watchers: further callbacks.
     """
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
@@ -40,9 +41,10 @@ def fit(
             TQDMProgressBar(refresh_rate=50),
             EMAWeightAveraging(decay=kept, update_every_n_steps=10),  # each costs a GPU as much as a step
             ModelCheckpoint(run, save_last=True, train_time_interval=timedelta(minutes=1), save_top_k=0),
+            *watchers,
         ],
     )  # fmt: skip
-    batches = loader(whole.to(fitter.strategy.root_device))
+    batches = whole if loader is None else loader(whole.to(fitter.strategy.root_device))
     fitter.fit(module, batches, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     fitter.save_checkpoint(last)
     return {

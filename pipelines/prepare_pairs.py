@@ -1,30 +1,23 @@
-"""`flamecast prepare generator`: footage as pairs of pictures of one person, with the geometry between them."""
+"""`flamecast prepare generator`: footage as photos and windows of the same person, with the geometry between them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from ..flame_motion import BadInput, FlameSequence, Progress, VideoClip
+from ..flame_motion import BadInput, Progress
 from ..flame_motion.files import PathLike
 from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive
-from ..generator import Portrait
-from ..generator.conditioning import guide
-from ..generator.training.shards import PICTURES, read_index, write_index, write_shard
+from ..generator.training.shards import read_index, write_index, write_shard
 from .prepare import VIDEOS, check_names, content, footage_files
 from .report import Done
+from .windows import RIG, Clip, Rig, Windows, videos_in
 
-EXPLAINED = 3.5  # % of the face's size, by which a fit may miss a frame's landmarks
-SIZE = 256  # px of a picture
-LEAST = 4  # frames that a clip must have
-TURN = 3.0  # how much an angle of the head, in rad, counts beside an expression
+Job = tuple[Path, str]  # a video, or a folder of several with their cameras; and who is in it
 
 
 @one_torch_thread()
@@ -32,113 +25,108 @@ def prepare_generator(
     paths: Iterable[PathLike],
     output: PathLike,
     progress: Progress | None = None,
-    *,
-    size: int = SIZE,
-    sources: int = 3,
-    targets: int = 16,
-    most: int = 250,
+    windows: Windows | None = None,
+    ray: str | None = None,
 ) -> Done:
-    """Tracks videos and writes OUTPUT/<clip>.tar, pairs of a source and a target frame; OUTPUT/index.json says how.
+    """Tracks videos and writes OUTPUT/<clip>.tar, photos and windows of frames; OUTPUT/index.json says how.
 
-    size: px of a picture; sources: photos a clip, as unlike each other as they are; targets: frames for each, as unlike
-    it; most: frames of a clip that are looked at. A clip whose shard is there already, by content and settings, is not
-    made again. Who it is: as for `prepare speech`. Raises BadInput when nothing can be used.
+    A folder with `cameras.json` beside its videos is one moment seen by several cameras; a folder that holds such
+    folders is all of them. A clip whose shard is there already, by content and settings, is not made again. Who it is:
+    as for `prepare speech`. ray: a cluster's address, or `local`: the clips are shared out by Ray Data, which makes
+    those of a lost worker again. Raises BadInput when nothing can be used.
     """
-    folder = Path(output)
-    jobs = list(footage_files(paths))
+    folder, windows = Path(output), windows or Windows()
+    jobs = list(_jobs(paths))
     if not jobs:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
     check_names(path.stem for path, _ in jobs)
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
-    made = 0
-    for done, (path, person) in enumerate(jobs, 1):
-        settings = {"content": content(path), "size": size, "sources": sources, "targets": targets, "most": most}
-        shard = folder / f"{path.stem}.tar"
-        before = told.get(path.stem, {})
-        if not (shard.is_file() and {key: before.get(key) for key in settings} == settings):
-            try:
-                clip, motion, dropped = _tracked(path, most)
-                count = write_shard(shard, _pairs(clip, motion, size, sources, targets))
-                if not count:
-                    raise BadInput(f"{path.name}: no frame's face could be fitted well enough to be a photo")
-                told[path.stem] = settings | {"person": person, "pairs": count, "frames_dropped": dropped}
-            except BadInput as error:
-                shard.unlink(missing_ok=True)
-                told[path.stem] = settings | {"left out": str(error)}
-            write_index(folder, told)
-        made += "person" in told[path.stem]
+    waiting = [job for job in jobs if not _is_made(job, told.get(job[0].stem, {}), folder, windows)]
+    made = partial(prepare_clip, folder=folder.absolute(), windows=windows)
+    results = map(made, waiting) if ray is None else _by_ray(made, waiting, ray)
+    for done, (name, entry) in enumerate(results, len(jobs) - len(waiting) + 1):
+        told[name] = entry
+        write_index(folder, told)
         if progress is not None:
             progress("prepare", done, len(jobs))
+    names = {path.stem for path, _ in jobs}
     out = [f"{name}: {entry['left out']}" for name, entry in sorted(told.items()) if "left out" in entry]
-    if not made:
+    if not any("person" in told[name] for name in names):
         raise BadInput(f"none of {len(jobs)} clips can be used: {'; '.join(out[:3])}")
-    notes = [f"{len(out)} of {len(jobs)} clips left out: {'; '.join(out)}"] if out else []
+    notes = [f"{len(out)} of {len(told)} clips left out: {'; '.join(out)}"] if out else []
+    dropped = sum(entry.get("frames_dropped", 0) for entry in told.values())
+    notes += [f"{dropped} frames dropped that no fit explains"] if dropped else []
     return Done([folder, folder / "index.json"], notes)
 
 
-def _tracked(path: Path, most: int) -> tuple[list[np.ndarray], FlameSequence, int]:
-    """The frames that the fit explains, their motion, and how many were dropped. BadInput."""
-    from ..drivers.video import VideoDriver
+def prepare_clip(job: Job, folder: Path, windows: Windows) -> tuple[str, dict[str, Any]]:
+    """Writes a clip's shard; its name, and what the index says of it. The same on any machine."""
+    path, person = job
+    shard = folder / f"{path.stem}.tar"
+    try:
+        entry = {"content": _content(path), **asdict(windows)}
+    except BadInput as error:
+        return path.stem, {"left out": str(error)}
+    try:
+        footage = Rig.read(path, windows.most) if path.is_dir() else Clip.read(path, windows.most)
+        count = write_shard(shard, footage.windows(windows))
+        if not count:
+            raise BadInput(f"{path.name}: no frame's face could be fitted well enough to be a photo")
+    except BadInput as error:
+        shard.unlink(missing_ok=True)
+        return path.stem, entry | {"left out": str(error)}
+    return path.stem, entry | {
+        "person": person, "pairs": count, "views": footage.views, "frames_dropped": footage.dropped
+    }  # fmt: skip
 
-    video = VideoClip.open(path)
-    video = video.first(most / video.fps)
-    driven = VideoDriver()(video)
-    bad = {k for problem in driven.frame_problems for k in range(problem["frames"][0], problem["frames"][1] + 1)}
-    kept = [k for k in range(len(driven)) if k not in bad]
-    if len(kept) < LEAST:
-        raise BadInput(f"{path.name}: a face is seen in {len(kept)} frames, and {LEAST} are needed")
-    frames = list(video)
-    return [frames[k] for k in kept], driven.motion.frames(torch.tensor(kept)), len(frames) - len(kept)
+
+def _jobs(paths: Iterable[PathLike]) -> Iterator[Job]:
+    """Videos, rigs, and those in folders."""
+    for path in map(Path, paths):
+        if (path / RIG).is_file():
+            yield path, path.name
+        else:
+            yield from footage_files([path])
+            if path.is_dir():
+                yield from ((rig.parent, rig.parent.name) for rig in sorted(path.glob(f"*/{RIG}")))
 
 
-def _pairs(
-    frames: list[np.ndarray], motion: FlameSequence, size: int, sources: int, targets: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """Sources that are unlike each other, each with targets that are unlike it."""
-    told = _features(motion)
-    for source in _unlike(told, [int((told - told.mean(0)).norm(dim=1).argmin())], sources):
+def _content(path: Path) -> str:
+    if not path.is_dir():
+        return content(path)
+    return "-".join(content(file) for file in [path / RIG, *videos_in(path)])
+
+
+def _is_made(job: Job, entry: dict[str, Any], folder: Path, windows: Windows) -> bool:
+    """Whether the shard is there, made of this content in this way."""
+    path = job[0]
+    try:
+        wanted = {"content": _content(path), **asdict(windows)}
+    except BadInput:
+        return False
+    there = (folder / f"{path.stem}.tar").is_file() or "left out" in entry
+    return there and {key: entry.get(key) for key in wanted} == wanted
+
+
+def _by_ray(made: Any, jobs: list[Job], address: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each job's answer, in the order in which Ray Data finishes them; a lost worker's are done again."""
+    try:
+        import ray
+    except ImportError:
+        raise BadInput('--ray needs more: pip install "flamecast[scale]"') from None
+    if not jobs:
+        return
+    if not ray.is_initialized():
         try:
-            portrait = Portrait.fit(frames[source]).with_identity(motion.shape)
-        except BadInput:  # no face in this one after all
-            continue
-        if portrait.error > EXPLAINED:
-            continue
-        others = [k for k in _unlike(told, [source], targets + 1) if k != source]
-        left, top, side = portrait.face_window()
-        square = portrait.cropped(left, top, side, side).resized(size, size)
-        driven = drive(square.pose, motion, "absolute", first=motion[source : source + 1])
-        chosen = driven.frames(torch.tensor(others))
-        wanted = iter(others)
-        for part in guide(square, chosen):
-            for values in _rows(part.batch()):
-                yield values | {"target": _window(frames[next(wanted)], portrait, left, top, side, size)}
+            ray.init(None if address == "local" else address, log_to_driver=False, include_dashboard=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise BadInput(f"--ray {address}: no cluster answers there ({str(error)[:80]})") from None
+    rows = [{"path": str(path.absolute()), "person": person} for path, person in jobs]
 
+    def answer(row: dict[str, Any]) -> dict[str, Any]:
+        name, entry = made((Path(row["path"]), row["person"]))
+        return {"name": name, "entry": json.dumps(entry)}
 
-def _rows(batch: dict[str, Tensor]) -> Iterator[dict[str, np.ndarray]]:
-    """Each row of a batch, pictures as bytes [H, W, 3] and the rest in half precision."""
-    for row in range(len(batch["warped"])):
-        one = {name: values[row] for name, values in batch.items()}
-        yield {
-            name: (value.permute(1, 2, 0) * 255).round().byte().numpy() if name in PICTURES else value.half().numpy()
-            for name, value in one.items()
-        }
-
-
-def _window(frame: np.ndarray, portrait: Portrait, left: int, top: int, side: int, size: int) -> np.ndarray:
-    """A frame as the portrait's square sees it."""
-    return replace(portrait, image=frame).cropped(left, top, side, side).resized(size, size).image
-
-
-def _features(motion: FlameSequence) -> Tensor:
-    """What makes frames unlike: head angles, jaw, lids and expression [T, F]."""
-    return torch.cat([TURN * motion.neck, TURN * motion.jaw, motion.eyelids, 0.3 * motion.expression], 1)
-
-
-def _unlike(told: Tensor, chosen: list[int], count: int) -> list[int]:
-    """Frames as far from each other as they are: the farthest from all before, from `chosen` on."""
-    apart = torch.cdist(told, told[chosen]).amin(1)
-    while len(chosen) < min(count, len(told)):
-        chosen = [*chosen, int(apart.argmax())]
-        apart = torch.minimum(apart, (told - told[chosen[-1]]).norm(dim=1))
-    return chosen
+    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(answer)
+    yield from ((row["name"], json.loads(row["entry"])) for row in done.iter_rows())

@@ -9,13 +9,13 @@ from ..configs.load import load_config
 from ..flame_motion import BadInput
 from ..flame_motion.files import PathLike
 from .fitting import check_training
-from .train_generator import train_generator_image
+from .train_generator import train_generator
 from .train_speech import train_speech_head, train_speech_judge, train_speech_lips
 from .train_text import train_evaluator, train_text
 
 TRAININGS: dict[str, Callable[..., list[Path]]] = {
     "text_motion": train_text, "text_emotion": train_text, "text_evaluator": train_evaluator,
-    "generator_image": train_generator_image,
+    "generator_image": train_generator, "generator_temporal": train_generator, "generator_views": train_generator,
     "speech_lips": train_speech_lips, "speech_head": train_speech_head, "speech_judge": train_speech_judge,
 }  # fmt: skip
 

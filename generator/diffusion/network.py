@@ -1,11 +1,13 @@
-"""The denoiser: diffusers' U-Net on unshuffled pixels, guided by geometry, by the source photo and by the motion.
+"""The denoiser: a U-Net of diffusers, guided by geometry, by the source photo and by the motion.
 
 What goes in and where (MVPortrait, MagicPortrait and FactorPortrait, joined):
-- depth, normals, 3D flow, rays and the warped photo: an encoder each, whose last layer is zero at first, added up and
-  handed to the input convolution beside the noisy picture;
+- depth, normals, 3D flow, rays, landmarks and the warped photo: an encoder each, whose last layer is zero at first,
+  added up and handed to the input convolution beside the noisy picture;
 - the source photo: the same U-Net reads it once, and every self-attention also looks at what its own layer saw there;
-- expression, jaw, gaze and lids: scale and shift of every block's norm, together with the time.
-The last convolution is zero at first. Each condition may be left out.
+- expression, jaw, gaze and lids: with the time, the scale and shift of every block's norm (of a U-Net that reads text:
+  added to what it reads, since its norms know one time for all frames of a clip);
+- the frames before and after, and other views of the same moment: attention across them, zero at first.
+Each condition may be left out. Pictures are handled as codes: their pixels folded into channels, or an autoencoder's.
 """
 
 from __future__ import annotations
@@ -13,95 +15,131 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel, UNetMotionModel
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from ..conditioning import COARSE, SAMPLES
-from .attention import ReferenceBank, reference_processors
+from .attention import Memory, Surroundings, portrait_processors
 
-PIXELS = 3 * COARSE * COARSE  # channels of an unshuffled picture
-# Channels of each condition at a quarter of the picture's size.
-GUIDES = {"warped": PIXELS + 1, "depth": 1, "normal": 3, "flow": 3 * SAMPLES, "rays": 6}
+PIXELS = 3 * COARSE * COARSE  # channels of a picture folded to a quarter of its size
+# Channels of each condition's map; the warped photo's are those of a code, and where it is seen.
+GUIDES = {"warped": 1, "depth": 1, "normal": 3, "flow": 3 * SAMPLES, "rays": 6, "landmarks": 1}
 CONDITIONS = (*GUIDES, "source", "motion")
+STAGES = ("image", "temporal", "views")  # trainings, one after the other
 
 
 class PortraitDenoiser(ModelMixin, ConfigMixin):
-    """Pictures [B, 3, S, S] at a time, under conditions, to the way from the picture to where it started."""
+    """Codes [B, C, G, G] of pictures at a time, under conditions, to the way from the picture to where it started.
+
+    A batch's rows are n portraits x views x frames, frames running fastest.
+    """
 
     @register_to_config
     def __init__(
         self,
-        size: int,  # px, S; this and the four below: see `presets`
-        widths: tuple[int, ...],  # channels at S / 4, S / 8, ...
-        layers: int,  # blocks at each size
-        attends: int,  # of the sizes, from the smallest up, have attention
-        guide_width: int,
-        motion: int = 148,  # numbers in `Guidance.motion`
+        size: int,  # px, S, of a picture
+        unet_config: dict[str, Any],  # a U-Net of diffusers, see `presets`; channels in and out are set here
+        guide_width: int,  # channels that all guides are added up in
+        motion_numbers: int = 148,  # numbers in `Guidance.motion`
+        vae_config: dict[str, Any]
+        | None = None,  # an AutoencoderKL whose codes stand for pictures; None: folded pixels
+        context_shape: list[int] | None = None,  # [L, C] of the text that cross-attention is told, always the same
+        temporal: bool = False,  # attention across frames (a UNetMotionModel has its own)
+        views: bool = False,  # attention across views
         start: str = "warp",  # what it was trained to start from, and in how many steps it is best sampled
         steps: int = 1,
     ) -> None:
         super().__init__()
-        plain = len(widths) - attends
-        self.unet = UNet2DConditionModel(
-            sample_size=size // COARSE,
-            in_channels=PIXELS + guide_width,
-            out_channels=PIXELS,
-            down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",) * attends,
-            up_block_types=("AttnUpBlock2D",) * attends + ("UpBlock2D",) * plain,
-            mid_block_type="UNetMidBlock2D",
-            block_out_channels=tuple(widths),
-            layers_per_block=layers,
-            attention_head_dim=32,
-            norm_num_groups=16,
-            class_embed_type="projection",
-            projection_class_embeddings_input_dim=motion,
-            resnet_time_scale_shift="scale_shift",
+        self.vae = None if vae_config is None else AutoencoderKL.from_config(vae_config)
+        channels = PIXELS if self.vae is None else self.vae.config.latent_channels
+        moving = unet_config.get("_class_name") == "UNetMotionModel"
+        shape = {"sample_size": None, "in_channels": channels + guide_width, "out_channels": channels}
+        told = unet_config["block_out_channels"][0] if context_shape is None else context_shape[1]
+        self.unet = (UNetMotionModel if moving else UNet2DConditionModel).from_config(
+            {**unet_config, **shape, "time_cond_proj_dim": told if context_shape is None else None}
         )
-        self.guides = nn.ModuleDict({name: _encoder(channels, guide_width) for name, channels in GUIDES.items()})
-        nn.init.zeros_(self.unet.conv_out.weight)
-        nn.init.zeros_(self.unet.conv_out.bias)
-        self.bank = ReferenceBank()
-        self.unet.set_attn_processor(reference_processors(self.unet, self.bank))
+        self.motion = nn.Sequential(nn.Linear(motion_numbers, told), nn.SiLU(), nn.Linear(told, told))
+        self.guides = nn.ModuleDict(
+            {n: _encoder(c + channels * (n == "warped"), guide_width) for n, c in GUIDES.items()}
+        )
+        for parameter in self.unet.conv_out.parameters():
+            nn.init.zeros_(parameter)
+        if context_shape is not None:
+            self.register_buffer("context", torch.zeros(context_shape))
+            for parameter in self.motion[-1].parameters():
+                nn.init.zeros_(parameter)
+        self.around = Surroundings()
+        self.unet.set_attn_processor(portrait_processors(self.unet, self.around, temporal=temporal, views=views))
 
-    def read_source(self, source: Tensor) -> None:
-        """Remembers what each self-attention sees of the photos [B, 3, S, S] 0..1, one for each row of a batch."""
-        picture = nn.functional.pixel_unshuffle(2 * source - 1, COARSE)
-        blank = picture.new_zeros(len(picture), self.config.guide_width, *picture.shape[2:])
-        with self.bank.writing():
-            self.unet(
-                torch.cat([picture, blank], 1),
-                torch.zeros(len(picture), device=picture.device),
-                None,
-                class_labels=picture.new_zeros(len(picture), self.config.motion),
-            )
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Codes [B, C, G, G] of pictures [B, 3, S, S] 0..1."""
+        if self.vae is None:
+            return nn.functional.pixel_unshuffle(2 * pictures - 1, COARSE)
+        with torch.no_grad():
+            return self.vae.encode(2 * pictures - 1).latent_dist.mean * self.vae.config.scaling_factor
 
-    def forward(self, noisy: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
-        """The way [B, 3, S, S] from the clean picture to the start, at a picture `noisy` (-1..1) of time [B] 0..1.
+    def decode(self, codes: Tensor) -> Tensor:
+        """Pictures [B, 3, S, S], 0..1 but for what overshoots, of codes."""
+        if self.vae is None:
+            return (nn.functional.pixel_shuffle(codes, COARSE) + 1) / 2
+        return (self.vae.decode(codes / self.vae.config.scaling_factor).sample + 1) / 2
 
-        given: any of `CONDITIONS` (and `visible`, which goes with `warped`), rows as in `Guidance.batch`.
+    def read_source(self, source: Tensor) -> Memory:
+        """What each self-attention sees of photos [B, 3, S, S] 0..1: one for each row of a batch, or one for all."""
+        code = self.encode(source)
+        blank = code.new_zeros(len(code), self.config.guide_width, *code.shape[2:])
+        with self.around.written_to() as memory:
+            self._run(torch.cat([code, blank], 1), code.new_zeros(len(code)), code.new_zeros(len(code), 0), 1)
+            return memory
+
+    def forward(self, noisy: Tensor, time: Tensor, given: dict[str, Any], views: int = 1, frames: int = 1) -> Tensor:
+        """The way [B, C, G, G] from the clean code to the start, at a code `noisy` of time [B] 0..1.
+
+        given: any of `CONDITIONS` (and `visible`, which goes with `warped`), rows as in `Guidance.batch`; `memory`
+        (`read_source`) may stand for `source`.
         """
-        picture = nn.functional.pixel_unshuffle(noisy, COARSE)
-        guidance = picture.new_zeros(len(picture), self.config.guide_width, *picture.shape[2:])
+        guidance = noisy.new_zeros(len(noisy), self.config.guide_width, *noisy.shape[2:])
         for name, encoder in self.guides.items():
             if name in given:
-                guidance = guidance + encoder(_unshuffled(given) if name == "warped" else given[name])
-        motion = given.get("motion")
-        if motion is None:
-            motion = picture.new_zeros(len(picture), self.config.motion)
-        if "source" in given:
-            self.read_source(given["source"])
-        try:
-            out = self.unet(torch.cat([picture, guidance], 1), 1000 * time, None, class_labels=motion).sample
-        finally:
-            self.bank.clear()
-        return nn.functional.pixel_shuffle(out, COARSE)
+                guidance = guidance + encoder(self._map(name, given, noisy))
+        memory = given["memory"] if "memory" in given else None
+        if memory is None and "source" in given:
+            memory = self.read_source(given["source"])
+        motion = given.get("motion", noisy.new_zeros(len(noisy), 0))
+        with self.around.of(memory, views, frames):
+            return self._run(torch.cat([noisy, guidance], 1), time, motion, frames)
 
+    def _run(self, picture: Tensor, time: Tensor, motion: Tensor, frames: int) -> Tensor:
+        """The U-Net on rows [B, ...]; motion [B, 0]: not told."""
+        told = self.motion(motion if motion.shape[1] else motion.new_zeros(len(motion), self.config.motion_numbers))
+        if self.config.context_shape is None:
+            return self.unet(picture, 1000 * time, None, timestep_cond=told).sample
+        context = self.context + told[:, None]
+        if isinstance(self.unet, UNet2DConditionModel):
+            return self.unet(picture, 1000 * time, context).sample
+        clips = lambda x: x.unflatten(0, (-1, frames))  # noqa: E731  # frames are an axis of their own here
+        out = self.unet(clips(picture).transpose(1, 2), 1000 * clips(time)[:, 0], context)
+        return out.sample.transpose(1, 2).flatten(0, 1)
 
-def _unshuffled(given: dict[str, Tensor]) -> Tensor:
-    """The warped photo [B, 48, G, G] with where it is seen, [B, 49, G, G]."""
-    return torch.cat([nn.functional.pixel_unshuffle(2 * given["warped"] - 1, COARSE), given["visible"]], 1)
+    def _map(self, name: str, given: dict[str, Any], like: Tensor) -> Tensor:
+        """A condition at the codes' size."""
+        fit = lambda x: x if x.shape[2:] == like.shape[2:] else nn.functional.adaptive_avg_pool2d(x, like.shape[2:])  # noqa: E731
+        if name == "warped":
+            return torch.cat([self.encode(given["warped"]), fit(given["visible"])], 1)
+        return fit(given[name])
+
+    def trained_in(self, stage: str) -> dict[str, nn.Parameter]:
+        """The parameters by name that a stage of `STAGES` trains; the others rest."""
+        kinds = {"temporal": (".processor.time.", "motion_modules."), "views": (".processor.views.",)}
+        own = lambda name, kind: any(part in name for part in kinds[kind])  # noqa: E731
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if not name.startswith("vae.")
+            and (own(name, stage) if stage in kinds else not any(own(name, kind) for kind in kinds))
+        }
 
 
 def _encoder(channels: int, width: int) -> nn.Sequential:
@@ -113,7 +151,11 @@ def _encoder(channels: int, width: int) -> nn.Sequential:
 
 
 def parameter_counts(network: PortraitDenoiser) -> dict[str, int]:
-    """Numbers to train, by part."""
-    count = lambda module: sum(p.numel() for p in module.parameters())  # noqa: E731
-    parts: dict[str, Any] = {"unet": network.unet, **{f"guide {name}": m for name, m in network.guides.items()}}
-    return {name: count(part) for name, part in parts.items()} | {"all": count(network)}
+    """Numbers of each part, those across time and views apart; `all` sums them up."""
+    count = lambda parameters: sum(p.numel() for p in parameters)  # noqa: E731
+    across = {stage: count(network.trained_in(stage).values()) for stage in STAGES[1:]}
+    parts = {"unet": count(network.unet.parameters()) - sum(across.values()), **across}
+    parts |= {"motion": count(network.motion.parameters())}
+    parts |= {f"guide {name}": count(module.parameters()) for name, module in network.guides.items()}
+    parts |= {} if network.vae is None else {"vae": count(network.vae.parameters())}
+    return parts | {"all": count(network.parameters())}

@@ -1,12 +1,95 @@
-"""Sizes of the denoiser by name."""
+"""Sizes of the denoiser by name, and one that starts from a local Stable Diffusion 1.5."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+
+from ...flame_motion import BadInput
+from .network import PortraitDenoiser
+
+
+def _plain(widths: tuple[int, ...], attends: int) -> dict[str, Any]:
+    """A U-Net of one block a size (S / 4, S / 8, ...), whose smallest `attends` sizes have attention."""
+    plain = len(widths) - attends
+    return {
+        "block_out_channels": list(widths),
+        "down_block_types": ["DownBlock2D"] * plain + ["AttnDownBlock2D"] * attends,
+        "up_block_types": ["AttnUpBlock2D"] * attends + ["UpBlock2D"] * plain,
+        "mid_block_type": "UNetMidBlock2D",
+        "layers_per_block": 1,
+        "attention_head_dim": 32,
+        "norm_num_groups": 16,
+        "resnet_time_scale_shift": "scale_shift",
+    }
+
 
 PRESETS: dict[str, dict[str, Any]] = {
     # 64 px, half a million numbers: for tests, and to see whether a training runs at all
-    "tiny": {"size": 64, "widths": (32, 64), "layers": 1, "attends": 1, "guide_width": 16},
+    "tiny": {"size": 64, "unet_config": _plain((32, 64), 1), "guide_width": 16},
+    # 128 px: for comparing ideas
+    "mid": {"size": 128, "unet_config": _plain((32, 64), 1), "guide_width": 32},
     # 256 px around the face: what a laptop can train and run
-    "small": {"size": 256, "widths": (32, 64, 96), "layers": 1, "attends": 1, "guide_width": 32},
+    "small": {"size": 256, "unet_config": _plain((32, 64, 96), 1), "guide_width": 32},
 }
+SD15 = "sd15"  # 512 px; see `from_stable_diffusion`
+
+
+def from_stable_diffusion(
+    folder: str | os.PathLike[str], adapter: str | os.PathLike[str] | None = None, **config: Any
+) -> PortraitDenoiser:
+    """The denoiser whose U-Net and autoencoder are those of a Stable Diffusion 1.5 folder, as diffusers lays it out.
+
+    adapter: the folder of an AnimateDiff motion adapter (`MotionAdapter.save_pretrained`); without one its layers are
+    new, and 0. The input convolution is widened by zeros, what is told of the motion is 0, and the text is always the
+    empty one: untrained, the U-Net answers as it did. (It answered with noise, and is trained on to answer with a way.)
+    BadInput for a folder that is none.
+    """
+    root = Path(folder)
+    try:
+        unet = UNet2DConditionModel.from_pretrained(root / "unet", local_files_only=True, low_cpu_mem_usage=False)
+        vae = AutoencoderKL.from_pretrained(root / "vae", local_files_only=True, low_cpu_mem_usage=False)
+        context = _empty_text(root)
+        layers = None if adapter is None else MotionAdapter.from_pretrained(Path(adapter), local_files_only=True)
+        moving = UNetMotionModel.from_unet2d(unet, layers)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise BadInput(
+            f"{folder}: expected a Stable Diffusion 1.5 folder with unet, vae, text_encoder and tokenizer, and an "
+            f"adapter that fits it ({str(error)[:120]})"
+        ) from None
+    size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
+    network = PortraitDenoiser(
+        **{"size": size, "guide_width": 64} | config,
+        unet_config=dict(moving.config), vae_config=dict(vae.config), context_shape=list(context.shape),
+    )  # fmt: skip
+    weights = moving.state_dict()
+    wide = network.unet.conv_in.weight.detach().clone().zero_()
+    wide[:, : weights["conv_in.weight"].shape[1]] = weights["conv_in.weight"]
+    network.unet.load_state_dict(weights | {"conv_in.weight": wide}, strict=False)
+    network.vae.load_state_dict(vae.state_dict())
+    network.vae.requires_grad_(False)
+    network.context.copy_(context)
+    if adapter is None:
+        for name, module in network.unet.named_modules():
+            if "motion_modules" in name and name.endswith("proj_out"):
+                for parameter in module.parameters():
+                    torch.nn.init.zeros_(parameter)
+    return network
+
+
+def _empty_text(root: Path) -> torch.Tensor:
+    """What the folder's text encoder says of no words, [L, C]."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    tokens = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)(
+        "", padding="max_length", truncation=True, return_tensors="pt",
+        max_length=json.loads((root / "text_encoder" / "config.json").read_text())["max_position_embeddings"],
+    )  # fmt: skip
+    model = CLIPTextModel.from_pretrained(root / "text_encoder", local_files_only=True)
+    with torch.inference_mode():
+        return model(tokens.input_ids).last_hidden_state[0].clone()

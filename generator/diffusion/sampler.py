@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -14,22 +15,34 @@ Start = Literal["warp", "noise"]  # a bridge from the warped photo, or diffusion
 
 
 def start_of(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tensor:
-    """Where pictures start: the warped photos [B, 3, S, S] 0..1, or noise, as -1..1."""
+    """Where codes start: those of the warped photos [B, C, G, G], or noise of their shape."""
     if start == "warp":
-        return 2 * warped - 1
+        return warped
     return torch.randn(warped.shape, generator=rng, device=warped.device)
 
 
 @torch.inference_mode()
-def sample(network: PortraitDenoiser, given: dict[str, Tensor], began: Tensor, steps: int) -> Tensor:
-    """Pictures [B, 3, S, S] 0..1 under conditions, from where they start (`start_of`), in so many steps.
+def sample(
+    network: PortraitDenoiser, given: dict[str, Any], began: Tensor, steps: int, *,
+    views: int = 1, frames: int = 1, guidance: Mapping[str, float] | None = None,
+) -> Tensor:  # fmt: skip
+    """Pictures [B, 3, S, S] 0..1 under conditions, from the codes where they start (`start_of`), in so many steps.
 
-    An untrained network gives the start itself: a bridge the warped photo.
+    guidance: by condition, how many times its effect is taken (1: as it is; Ho and Salimans 2022, for each condition
+    alone): each costs one more look a step. The source is read once. An untrained network gives the start itself.
     """
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=began.device)
-    picture = began
+    if "source" in given and "memory" not in given:
+        given = given | {"memory": network.read_source(given["source"])}
+    stronger = {name: times for name, times in (guidance or {}).items() if times != 1.0}
+    code = began
     for at in scheduler.timesteps:
-        way = network(picture, (at / 1000).expand(len(picture)), given)
-        picture = scheduler.step(way, at, picture).prev_sample
-    return ((picture + 1) / 2).clamp(0, 1)
+        time = (at / 1000).expand(len(code))
+        way = whole = network(code, time, given, views, frames)
+        for name, times in stronger.items():
+            hidden = (name, "memory") if name == "source" else (name,)
+            less = network(code, time, {k: v for k, v in given.items() if k not in hidden}, views, frames)
+            way = way + (times - 1) * (whole - less)
+        code = scheduler.step(way, at, code).prev_sample
+    return network.decode(code).clamp(0, 1)

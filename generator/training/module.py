@@ -3,60 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ..diffusion.network import CONDITIONS, PortraitDenoiser
-from ..diffusion.sampler import Start, start_of
-from .shards import as_given
+from ..diffusion.sampler import Start, sample, start_of
+from .data import PairBatches
+from .perceptual import PerceptualDistance
 
-
-@dataclass
-class Pairs:
-    """Pairs of pictures stacked by name, as bytes and halves."""
-
-    arrays: dict[str, Tensor]
-
-    def __len__(self) -> int:
-        return len(self.arrays["target"])
-
-    def to(self, device: torch.device) -> Pairs:
-        """The same elsewhere."""
-        return Pairs({name: values.to(device) for name, values in self.arrays.items()})
-
-    def rows(self, rows: Tensor) -> dict[str, Tensor]:
-        """Some of them as a network takes them."""
-        return as_given({name: values[rows.to(values.device)] for name, values in self.arrays.items()})
-
-
-class PairBatches:
-    """Batches of pairs in another order every epoch, by seed and by the number of the step alone.
-
-    What Lightning is handed, an epoch of it, is this itself: the module asks for the batch of its step, so that a run
-    that goes on takes what it would have taken.
-    """
-
-    def __init__(self, pairs: Pairs, batch: int, seed: int) -> None:
-        self.pairs, self.batch, self.seed = pairs, min(batch, len(pairs)), seed
-
-    def __len__(self) -> int:
-        return max(len(self.pairs) // self.batch, 1)
-
-    def __iter__(self) -> Iterator[PairBatches]:
-        return iter([self] * len(self))
-
-    def at(self, step: int, rank: int = 0, world: int = 1) -> dict[str, Tensor]:
-        """The batch of a step; of several processes each has its own."""
-        turn = step * world + rank
-        epoch, place = divmod(turn, len(self))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
-        return self.pairs.rows(torch.from_numpy(order[place * self.batch : (place + 1) * self.batch]))
+LATE = 0.5  # share of a bridge's times that are 1: few steps are taken, and the first from the warped photo itself
 
 
 class GeneratorModule(LightningModule):
@@ -64,36 +22,60 @@ class GeneratorModule(LightningModule):
 
     def __init__(
         self, network: PortraitDenoiser, steps: int, rate: float, start: Start, dropped: float,
-        without: tuple[str, ...] = (), seed: int = 0,
+        without: tuple[str, ...] = (), seed: int = 0, perceptual: float = 0.0, stage: str = "image",
     ) -> None:  # fmt: skip
-        """steps: of the whole training; dropped: how often each condition is left out; without: those never given."""
+        """steps: of the whole training; dropped: how often each condition is left out; without: those never given.
+
+        perceptual: what the perceptual distance weighs beside the error of pixels (BadInput where it is not installed);
+        stage: of `STAGES`: image, temporal or views.
+        """
         super().__init__()
         self.network, self.steps, self.rate, self.start = network, steps, rate, start
-        self.dropped, self.without, self.seed = dropped, without, seed
+        self.dropped, self.without, self.seed, self.perceptual = dropped, without, seed, perceptual
+        network.requires_grad_(False)
+        for parameter in network.trained_in(stage).values():
+            parameter.requires_grad_(True)
+        # In a list, so that it is no part of what is saved, averaged or trained.
+        self._looks = [PerceptualDistance()] if perceptual else []
 
     def training_step(self, batch: PairBatches, index: int) -> Tensor:
         """The loss of one batch."""
         rank, world = self.global_rank, self.trainer.world_size
         turn = self.global_step * world + rank  # as the batch, noise goes by the step's number and not by a state
         rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + turn)
-        loss = self.loss(batch.at(self.global_step, rank, world), rng)
+        rows = batch.at(self.global_step, rank, world)
+        loss = self.loss(rows, rng, batch.pairs.views, batch.pairs.frames)
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def loss(self, batch: dict[str, Tensor], rng: torch.Generator) -> Tensor:
+    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, views: int = 1, frames: int = 1) -> Tensor:
         """Flow matching (Lipman et al. 2023): the way from picture to start at a random time, by what matters.
 
-        The error is absolute and not squared, so that a bridge that is unsure changes little; it smooths all the same.
+        The error is absolute and not squared, so that a bridge that is unsure changes little; it smooths all the same,
+        which the perceptual distance of the picture that the way leads to is there against.
         """
-        clean = 2 * batch["target"] - 1
-        began = start_of(self.start, batch["warped"], rng)
-        time = torch.rand(len(clean), generator=rng, device=clean.device)
-        if self.start == "warp":  # few steps are taken, and the first from the warped photo itself
-            time = torch.where(torch.rand(time.shape, generator=rng, device=time.device) < 0.5, 1.0, time)
+        clean = self.network.encode(batch["target"])
+        began = start_of(self.start, self.network.encode(batch["warped"]), rng)
+        each = views * frames
+        time = torch.rand(len(clean) // each, generator=rng, device=clean.device)
+        if self.start == "warp":
+            time = torch.where(torch.rand(time.shape, generator=rng, device=time.device) < LATE, 1.0, time)
+        time = time.repeat_interleave(each)  # a window is at one time
         at = time[:, None, None, None]
-        way = self.network((1 - at) * clean + at * began, time, self._given(batch, rng))
-        weight = torch.nn.functional.interpolate(batch["weight"], size=clean.shape[-2:])
-        return (weight * (way - (began - clean)).abs()).sum() / (3 * weight.sum())
+        noisy = (1 - at) * clean + at * began
+        way = self.network(noisy, time, self._given(batch, rng), views, frames)
+        weight = torch.nn.functional.adaptive_avg_pool2d(batch["weight"], clean.shape[-2:])
+        loss = (weight * (way - (began - clean)).abs()).sum() / (clean.shape[1] * weight.sum())
+        if not self.perceptual:
+            return loss
+        return loss + self.perceptual * self._unlike(self.network.decode(noisy - at * way), batch["target"], rng)
+
+    def _unlike(self, made: Tensor, truth: Tensor, rng: torch.Generator) -> Tensor:
+        """The perceptual distance in a window of half the side, at another place each time."""
+        half = made.shape[-1] // 2
+        y, x = torch.randint(half + 1, (2,), generator=rng, device=rng.device).tolist()
+        self._looks[0].to(made.device)
+        return self._looks[0](*(p[..., y : y + half, x : x + half] for p in (made, truth))).mean()
 
     def _given(self, batch: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """The conditions of a batch, less those left out this time."""
@@ -101,9 +83,22 @@ class GeneratorModule(LightningModule):
         left_out = {name for name, out in zip(CONDITIONS, drawn.tolist(), strict=True) if out} | set(self.without)
         return {name: batch[name] for name in (*CONDITIONS, "visible") if name not in left_out}
 
+    @torch.inference_mode()
+    def samples(self, batches: PairBatches, windows: int = 3) -> Tensor:
+        """What the first windows look like now, [windows x (V T), 4, 3, S, S] 0..1: photo, warped, made, truth."""
+        pairs = batches.pairs
+        rows = pairs.rows(torch.arange(min(windows, len(pairs))))
+        given = {name: values for name, values in rows.items() if name not in self.without}
+        rng = torch.Generator(self.device).manual_seed(self.seed)
+        began = start_of(self.start, self.network.encode(rows["warped"]), rng)
+        steps = self.network.config.steps
+        made = sample(self.network, given, began, steps, views=pairs.views, frames=pairs.frames)
+        return torch.stack([rows["source"], rows["warped"], made, rows["target"]], 1)
+
     def configure_optimizers(self) -> Any:
         """AdamW; the rate rises over 100 steps and falls along a cosine."""
-        optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.rate, weight_decay=0.01, betas=(0.9, 0.99))
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.rate, weight_decay=0.01, betas=(0.9, 0.99))
         falls = lambda step: min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * min(step / self.steps, 1.0)))  # noqa: E731
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falls)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

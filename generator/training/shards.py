@@ -1,4 +1,8 @@
-"""Pairs of pictures as shards: tar files in WebDataset's layout, one a clip, each pair an `.npz` member."""
+"""Footage as shards: tar files in WebDataset's layout, one a clip, each `.npz` member a photo and a window.
+
+A window is what is made of the photo at once: V views of T frames in a row, V T pictures, frames running fastest. A
+pair is a window of one picture.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,12 @@ from ...flame_motion.files import PathLike, atomic_path
 
 INDEX = "index.json"
 PICTURES = ("source", "warped", "target")  # uint8 [S, S, 3]; the rest is half precision
-ARRAYS = (*PICTURES, "visible", "depth", "normal", "flow", "rays", "motion", "weight")
+# All but the source with an axis of V T pictures before.
+ARRAYS = (*PICTURES, "visible", "depth", "normal", "flow", "rays", "landmarks", "motion", "weight")
 
 
 def write_shard(path: Path, pairs: Iterable[dict[str, np.ndarray]]) -> int:
-    """Writes one clip's pairs, each `ARRAYS` by name; how many. The same pairs make the same bytes."""
+    """Writes one clip's windows, each `ARRAYS` by name; how many. The same windows make the same bytes."""
     count = 0
     with atomic_path(path) as file, tarfile.open(file, "w") as tar:
         for count, pair in enumerate(pairs, 1):
@@ -36,7 +41,7 @@ def write_shard(path: Path, pairs: Iterable[dict[str, np.ndarray]]) -> int:
 
 
 def write_index(folder: Path, told: dict[str, Any]) -> Path:
-    """What became of each clip, by its name: person, pairs, or why it is left out."""
+    """What became of each clip, by its name: person, pairs, views and frames of a window, or why it is left out."""
     with atomic_path(folder / INDEX) as file:
         Path(file).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return folder / INDEX
@@ -56,8 +61,18 @@ def read_index(folder: PathLike) -> dict[str, Any]:
     return told
 
 
+def window_of(folder: PathLike) -> tuple[int, int]:
+    """Views and frames of the windows in a folder. BadInput where clips differ."""
+    found = {
+        (entry.get("views", 1), entry.get("frames", 1)) for entry in read_index(folder).values() if "pairs" in entry
+    }
+    if len(found) > 1:
+        raise BadInput(f"{folder}: windows of {' and '.join(f'{v} views x {t} frames' for v, t in sorted(found))}")
+    return found.pop() if found else (1, 1)
+
+
 def read_pairs(folder: PathLike, people: Iterable[str] | None = None, without: Iterable[str] = ()) -> dict[str, Tensor]:
-    """All pairs of some people (all when None), stacked by name: pictures uint8, the rest half. BadInput.
+    """All windows of some people (all when None), stacked by name: pictures uint8, the rest half. BadInput.
 
     A shard that is not whole is named; delete it, and preparing again makes it anew.
     """
@@ -87,6 +102,9 @@ def read_pairs(folder: PathLike, people: Iterable[str] | None = None, without: I
 
 
 def as_given(pairs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Pairs as a network takes them: float32, pictures [P, 3, S, S] 0..1."""
+    """Windows as a network takes them: float32, a row a picture, pictures [B, 3, S, S] 0..1."""
+    each = pairs["target"].shape[1]
+    rows = {name: values.flatten(0, 1) for name, values in pairs.items() if name != "source"}
+    rows["source"] = pairs["source"].repeat_interleave(each, 0)
     picture = lambda x: x.permute(0, 3, 1, 2).float() / 255  # noqa: E731
-    return {name: picture(values) if name in PICTURES else values.float() for name, values in pairs.items()}
+    return {name: picture(values) if name in PICTURES else values.float() for name, values in rows.items()}

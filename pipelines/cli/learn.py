@@ -22,20 +22,31 @@ def prepare(
     ],
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
-    size: Annotated[int | None, typer.Option(help="px of a generator's pictures: 256 for small, 64 for tiny.")] = None,
+    size: Annotated[int | None, typer.Option(help="px of pictures: 256 for small, 64 for tiny (generator).")] = None,
+    frames: Annotated[int | None, typer.Option(help="Frames of a window, for generator-temporal (generator).")] = None,
+    targets: Annotated[int | None, typer.Option(help="Windows to each photo of a clip (generator).")] = None,
+    depth_guided: Annotated[
+        bool | None, typer.Option("--depth-guided/--no-depth-guided", help="3D flow on the surface (generator).")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="Share clips out by Ray Data: `local`, or a cluster's address (generator).")
+    ] = None,
 ) -> None:
     """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
     from ..console import tell, watched
     from ..prepare import prepare_speech
-    from ..prepare_pairs import SIZE, prepare_generator
+    from ..prepare_pairs import prepare_generator
+    from ..windows import Windows
     from .memory import keep_memory
 
-    if what is Material.speech and size is not None:
-        raise typer.BadParameter("speech has no pictures", param_hint="--size")
+    given = {"size": size, "frames": frames, "targets": targets, "depth_guided": depth_guided}
+    asked = {name: value for name, value in given.items() if value is not None}
+    if what is Material.speech and (asked or ray):
+        raise typer.BadParameter(f"speech has no {next(iter([*asked, 'ray']))}: it goes with generator")
     keep_memory()
     with watched() as progress:
         if what is Material.generator:
-            done = prepare_generator(videos, output, progress, size=size or SIZE)
+            done = prepare_generator(videos, output, progress, Windows(**asked), ray)
         else:
             done = prepare_speech(videos, output, progress)
     tell(done)
@@ -45,7 +56,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, speech-lips, -head or -judge, text-motion, -emotion or -evaluator.",
+            help="generator-image, -temporal or -views, speech-lips, -head or -judge, text-motion, -emotion or -evaluator.",
             show_default=False,
         ),
     ],

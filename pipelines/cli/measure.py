@@ -72,11 +72,14 @@ def evaluate(
             help="text: on wordings that no training saw; speech, generator: on what `flamecast prepare` made."
         ),
     ],
-    samples: Annotated[int, typer.Option(help="How many held-out prompts; at least 64 (text).", min=64)] = 512,
+    samples: Annotated[
+        int | None, typer.Option(help="Held-out prompts, at least 64 (text: 512); windows (generator: 60).", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)] = 0,
     data: Annotated[Path | None, typer.Option(help="The folder of footage (speech, generator).")] = None,
     people: Annotated[str, typer.Option(help="Who, between commas; all when not given (generator).")] = "",
     weights: Annotated[Path | None, typer.Option(help="Other weights than the shipped ones (generator).")] = None,
+    page: Annotated[Path | None, typer.Option(help="A folder for a page with pictures (generator).")] = None,
     folds: Annotated[
         int, typer.Option(help="Train so many times anew, each without a share of the people (speech); 0: as shipped.")
     ] = 0,
@@ -94,10 +97,12 @@ def evaluate(
         raise typer.BadParameter(f"expected --data: the folder that `flamecast prepare {what.value}` made")
     with watched() as progress:
         if what is Evaluation.text:
-            found = evaluate_text(samples, seed, progress=progress)
+            found = evaluate_text(samples or 512, seed, progress=progress)
         elif what is Evaluation.generator:
             names = tuple(name.strip() for name in people.split(",") if name.strip())
-            found = evaluate_generator(str(data), names, weights=weights, seed=seed, progress=progress)
+            found = evaluate_generator(
+                str(data), names, weights=weights, most=samples or 60, seed=seed, page=page, progress=progress
+            )
         else:
             found = evaluate_speech(
                 str(data), folds=folds, steps=steps, features=features, motions=motions, seed=seed, progress=progress

