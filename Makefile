@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) -e ".[test,train,flame]"
+	$(PIP) -e ".[evaluate,flame,scale,test,train]"
 	@touch $@
 
 clean:

@@ -1,13 +1,13 @@
-"""`flamecast prepare generator`: footage as photos and windows of the same person, with the geometry between them."""
+"""`flamecast prepare generator` and `prepare synthetic`: shards of photos and windows, clip by clip, here or by Ray."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.files import PathLike
@@ -15,12 +15,46 @@ from ..flame_motion.threads import one_torch_thread
 from ..generator.training.shards import read_index, write_index, write_shard
 from .prepare import VIDEOS, check_names, content, footage_files
 from .report import Done
+from .synthetic import VIEWS, Person
 from .windows import RIG, Clip, Rig, Windows, videos_in
 
-Job = tuple[Path, str]  # a video, or a folder of several with their cameras; and who is in it
+
+class Job(Protocol):
+    """What a shard is made of."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def person(self) -> str: ...
+    def content(self) -> str:
+        """Another content is another shard. BadInput."""
+
+    def read(self, windows: Windows) -> Clip | Rig | Person:
+        """What windows are cut from. BadInput."""
 
 
-@one_torch_thread()
+@dataclass(frozen=True)
+class Footage:
+    """A video, or a folder of several of one moment with their cameras; and who is in it."""
+
+    path: Path
+    person: str
+
+    @property
+    def name(self) -> str:
+        """Of the shard."""
+        return self.path.stem
+
+    def content(self) -> str:
+        """Of all its files. BadInput."""
+        files = [self.path / RIG, *videos_in(self.path)] if self.path.is_dir() else [self.path]
+        return "-".join(content(file) for file in files)
+
+    def read(self, windows: Windows) -> Clip | Rig:
+        """Tracked. BadInput."""
+        return (Rig if self.path.is_dir() else Clip).read(self.path, windows.most)
+
+
 def prepare_generator(
     paths: Iterable[PathLike],
     output: PathLike,
@@ -35,24 +69,40 @@ def prepare_generator(
     as for `prepare speech`. ray: a cluster's address, or `local`: the clips are shared out by Ray Data, which makes
     those of a lost worker again. Raises BadInput when nothing can be used.
     """
-    folder, windows = Path(output), windows or Windows()
-    jobs = list(_jobs(paths))
+    jobs = list(_footage(paths))
     if not jobs:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
-    check_names(path.stem for path, _ in jobs)
+    check_names(job.name for job in jobs)
+    return _prepare(jobs, Path(output), windows or Windows(), ray, progress)
+
+
+def prepare_synthetic(
+    people: int,
+    output: PathLike,
+    progress: Progress | None = None,
+    windows: Windows | None = None,
+    ray: str | None = None,
+    views: int = VIEWS,
+) -> Done:
+    """Writes shards of so many people that nobody is, as `prepare_generator` does, each seen by several cameras."""
+    jobs = [Person(number, views) for number in range(people)]
+    return _prepare(jobs, Path(output), windows or Windows(), ray, progress)
+
+
+@one_torch_thread()
+def _prepare(jobs: Sequence[Job], folder: Path, windows: Windows, ray: str | None, progress: Progress | None) -> Done:
     folder.mkdir(parents=True, exist_ok=True)
     told: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
-    waiting = [job for job in jobs if not _is_made(job, told.get(job[0].stem, {}), folder, windows)]
-    made = partial(prepare_clip, folder=folder.absolute(), windows=windows)
+    waiting = [job for job in jobs if not _is_made(job, told.get(job.name, {}), folder, windows)]
+    made = partial(prepare_shard, folder=folder.absolute(), windows=windows)
     results = map(made, waiting) if ray is None else _by_ray(made, waiting, ray)
     for done, (name, entry) in enumerate(results, len(jobs) - len(waiting) + 1):
         told[name] = entry
         write_index(folder, told)
         if progress is not None:
             progress("prepare", done, len(jobs))
-    names = {path.stem for path, _ in jobs}
     out = [f"{name}: {entry['left out']}" for name, entry in sorted(told.items()) if "left out" in entry]
-    if not any("person" in told[name] for name in names):
+    if not any("person" in told[job.name] for job in jobs):
         raise BadInput(f"none of {len(jobs)} clips can be used: {'; '.join(out[:3])}")
     notes = [f"{len(out)} of {len(told)} clips left out: {'; '.join(out)}"] if out else []
     dropped = sum(entry.get("frames_dropped", 0) for entry in told.values())
@@ -60,56 +110,44 @@ def prepare_generator(
     return Done([folder, folder / "index.json"], notes)
 
 
-def prepare_clip(job: Job, folder: Path, windows: Windows) -> tuple[str, dict[str, Any]]:
-    """Writes a clip's shard; its name, and what the index says of it. The same on any machine."""
-    path, person = job
-    shard = folder / f"{path.stem}.tar"
+def prepare_shard(job: Job, folder: Path, windows: Windows) -> tuple[str, dict[str, Any]]:
+    """Writes a shard; its name, and what the index says of it. The same on any machine."""
+    shard, settings = folder / f"{job.name}.tar", asdict(windows)
     try:
-        entry = {"content": _content(path), **asdict(windows)}
-    except BadInput as error:
-        return path.stem, {"left out": str(error)}
-    try:
-        footage = Rig.read(path, windows.most) if path.is_dir() else Clip.read(path, windows.most)
+        settings["content"] = job.content()
+        footage = job.read(windows)
         count = write_shard(shard, footage.windows(windows))
         if not count:
-            raise BadInput(f"{path.name}: no frame's face could be fitted well enough to be a photo")
+            raise BadInput(f"{job.name}: no frame's face could be fitted well enough to be a photo")
     except BadInput as error:
         shard.unlink(missing_ok=True)
-        return path.stem, entry | {"left out": str(error)}
-    return path.stem, entry | {
-        "person": person, "pairs": count, "views": footage.views, "frames_dropped": footage.dropped
-    }  # fmt: skip
+        return job.name, settings | {"left out": str(error)}
+    told = {"person": job.person, "pairs": count, "views": footage.views, "frames_dropped": footage.dropped}
+    return job.name, settings | told
 
 
-def _jobs(paths: Iterable[PathLike]) -> Iterator[Job]:
+def _footage(paths: Iterable[PathLike]) -> Iterator[Footage]:
     """Videos, rigs, and those in folders."""
     for path in map(Path, paths):
         if (path / RIG).is_file():
-            yield path, path.name
+            yield Footage(path.absolute(), path.name)
         else:
-            yield from footage_files([path])
+            yield from (Footage(file.absolute(), person) for file, person in footage_files([path]))
             if path.is_dir():
-                yield from ((rig.parent, rig.parent.name) for rig in sorted(path.glob(f"*/{RIG}")))
-
-
-def _content(path: Path) -> str:
-    if not path.is_dir():
-        return content(path)
-    return "-".join(content(file) for file in [path / RIG, *videos_in(path)])
+                yield from (Footage(rig.parent.absolute(), rig.parent.name) for rig in sorted(path.glob(f"*/{RIG}")))
 
 
 def _is_made(job: Job, entry: dict[str, Any], folder: Path, windows: Windows) -> bool:
-    """Whether the shard is there, made of this content in this way."""
-    path = job[0]
+    """Whether the shard is there, or known to be none, from this content and these settings."""
     try:
-        wanted = {"content": _content(path), **asdict(windows)}
+        wanted = {"content": job.content(), **asdict(windows)}
     except BadInput:
         return False
-    there = (folder / f"{path.stem}.tar").is_file() or "left out" in entry
+    there = (folder / f"{job.name}.tar").is_file() or "left out" in entry
     return there and {key: entry.get(key) for key in wanted} == wanted
 
 
-def _by_ray(made: Any, jobs: list[Job], address: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _by_ray(made: Any, jobs: Sequence[Job], address: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each job's answer, in the order in which Ray Data finishes them; a lost worker's are done again."""
     try:
         import ray
@@ -122,11 +160,10 @@ def _by_ray(made: Any, jobs: list[Job], address: str) -> Iterator[tuple[str, dic
             ray.init(None if address == "local" else address, log_to_driver=False, include_dashboard=False)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise BadInput(f"--ray {address}: no cluster answers there ({str(error)[:80]})") from None
-    rows = [{"path": str(path.absolute()), "person": person} for path, person in jobs]
 
     def answer(row: dict[str, Any]) -> dict[str, Any]:
-        name, entry = made((Path(row["path"]), row["person"]))
+        name, entry = made(jobs[row["item"]])
         return {"name": name, "entry": json.dumps(entry)}
 
-    done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(answer)
+    done = ray.data.from_items(list(range(len(jobs))), override_num_blocks=len(jobs)).map(answer)
     yield from ((row["name"], json.loads(row["entry"])) for row in done.iter_rows())

@@ -41,7 +41,7 @@ class Surroundings:
 
 
 class PortraitProcessor(nn.Module):
-    """Attention of one layer to its own tokens and to the reference's, then across time and views where it has those."""
+    """Attention of a layer to its own tokens and to the reference's, then across time and views where it has those."""
 
     def __init__(self, around: Surroundings, name: str, channels: int, *, temporal: bool, views: bool) -> None:
         super().__init__()
@@ -96,7 +96,8 @@ class Across(nn.Module):
         told = self.norm(tokens)
         if self.ordered:
             told = told + _places(tokens.shape[1], tokens.shape[2], tokens)
-        return self.to_out(_attended(*self.to_qkv(told).chunk(3, -1), self.heads))
+        query, key, value = self.to_qkv(told).chunk(3, -1)
+        return self.to_out(_attended(query, key, value, self.heads))
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

@@ -125,7 +125,7 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
 
     def _map(self, name: str, given: dict[str, Any], like: Tensor) -> Tensor:
         """A condition at the codes' size."""
-        fit = lambda x: x if x.shape[2:] == like.shape[2:] else nn.functional.adaptive_avg_pool2d(x, like.shape[2:])  # noqa: E731
+        fit = lambda x: x if x.shape[2:] == like.shape[2:] else nn.functional.adaptive_avg_pool2d(x, like.shape[-1])  # noqa: E731
         if name == "warped":
             return torch.cat([self.encode(given["warped"]), fit(given["visible"])], 1)
         return fit(given[name])

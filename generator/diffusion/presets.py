@@ -50,12 +50,16 @@ def from_stable_diffusion(
     empty one: untrained, the U-Net answers as it did. (It answered with noise, and is trained on to answer with a way.)
     BadInput for a folder that is none.
     """
-    root = Path(folder)
+    root, how = Path(folder), {"local_files_only": True, "low_cpu_mem_usage": False}
     try:
-        unet = UNet2DConditionModel.from_pretrained(root / "unet", local_files_only=True, low_cpu_mem_usage=False)
-        vae = AutoencoderKL.from_pretrained(root / "vae", local_files_only=True, low_cpu_mem_usage=False)
+        unet = UNet2DConditionModel.from_pretrained(root / "unet", **how)
+        vae = AutoencoderKL.from_pretrained(root / "vae", **how)
         context = _empty_text(root)
-        layers = None if adapter is None else MotionAdapter.from_pretrained(Path(adapter), local_files_only=True)
+        layers = (
+            None
+            if adapter is None
+            else MotionAdapter.from_pretrained(Path(adapter), local_files_only=True, low_cpu_mem_usage=False)
+        )
         moving = UNetMotionModel.from_unet2d(unet, layers)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BadInput(
@@ -65,7 +69,7 @@ def from_stable_diffusion(
     size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
     network = PortraitDenoiser(
         **{"size": size, "guide_width": 64} | config,
-        unet_config=dict(moving.config), vae_config=dict(vae.config), context_shape=list(context.shape),
+        unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae), context_shape=list(context.shape),
     )  # fmt: skip
     weights = moving.state_dict()
     wide = network.unet.conv_in.weight.detach().clone().zero_()
@@ -80,6 +84,11 @@ def from_stable_diffusion(
                 for parameter in module.parameters():
                     torch.nn.init.zeros_(parameter)
     return network
+
+
+def _settings(model: Any) -> dict[str, Any]:
+    """A model's configuration, less where it came from."""
+    return {name: value for name, value in model.config.items() if not name.startswith("_")}
 
 
 def _empty_text(root: Path) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,20 +14,25 @@ class Material(str, Enum):
 
     speech = "speech"
     generator = "generator"
+    synthetic = "synthetic"
 
 
 def prepare(
     what: Annotated[
-        Material, typer.Argument(help="speech: sound and faces of people who talk. generator: pairs of pictures.")
+        Material,
+        typer.Argument(
+            help="speech: of people who talk. generator: photos and frames of them. synthetic: people made up."
+        ),
     ],
-    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
+    videos: Annotated[list[Path] | None, typer.Argument(help="Videos, or folders of them.", show_default=False)] = None,
     size: Annotated[int | None, typer.Option(help="px of pictures: 256 for small, 64 for tiny (generator).")] = None,
     frames: Annotated[int | None, typer.Option(help="Frames of a window, for generator-temporal (generator).")] = None,
     targets: Annotated[int | None, typer.Option(help="Windows to each photo of a clip (generator).")] = None,
     depth_guided: Annotated[
         bool | None, typer.Option("--depth-guided/--no-depth-guided", help="3D flow on the surface (generator).")
     ] = None,
+    people: Annotated[int, typer.Option(help="How many to make up (synthetic).", min=1)] = 50,
     ray: Annotated[
         str | None, typer.Option(help="Share clips out by Ray Data: `local`, or a cluster's address (generator).")
     ] = None,
@@ -35,20 +40,26 @@ def prepare(
     """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
     from ..console import tell, watched
     from ..prepare import prepare_speech
-    from ..prepare_pairs import prepare_generator
+    from ..prepare_pairs import prepare_generator, prepare_synthetic
     from ..windows import Windows
     from .memory import keep_memory
 
-    given = {"size": size, "frames": frames, "targets": targets, "depth_guided": depth_guided}
+    given: dict[str, Any] = {"size": size, "frames": frames, "targets": targets, "depth_guided": depth_guided}
     asked = {name: value for name, value in given.items() if value is not None}
     if what is Material.speech and (asked or ray):
         raise typer.BadParameter(f"speech has no {next(iter([*asked, 'ray']))}: it goes with generator")
+    if (what is Material.synthetic) == bool(videos):
+        raise typer.BadParameter(
+            "synthetic takes no videos" if videos else f"{what.value} is made of videos: name some"
+        )
     keep_memory()
     with watched() as progress:
         if what is Material.generator:
-            done = prepare_generator(videos, output, progress, Windows(**asked), ray)
+            done = prepare_generator(videos or [], output, progress, Windows(**asked), ray)
+        elif what is Material.synthetic:
+            done = prepare_synthetic(people, output, progress, Windows(**asked), ray)
         else:
-            done = prepare_speech(videos, output, progress)
+            done = prepare_speech(videos or [], output, progress)
     tell(done)
 
 
@@ -56,7 +67,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, -temporal or -views, speech-lips, -head or -judge, text-motion, -emotion or -evaluator.",
+            help="generator-image, -temporal, -views; speech-lips, -head, -judge; text-motion, -emotion, -evaluator.",
             show_default=False,
         ),
     ],

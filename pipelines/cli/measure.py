@@ -63,13 +63,15 @@ class Evaluation(str, Enum):
     text = "text"
     speech = "speech"
     generator = "generator"
+    factors = "factors"
 
 
 def evaluate(
     what: Annotated[
         Evaluation,
         typer.Argument(
-            help="text: on wordings that no training saw; speech, generator: on what `flamecast prepare` made."
+            help="text: on wordings that no training saw; speech, generator: on what `flamecast prepare` made; "
+            "factors: expression, pose and camera apart, on photos."
         ),
     ],
     samples: Annotated[
@@ -79,7 +81,9 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="The folder of footage (speech, generator).")] = None,
     people: Annotated[str, typer.Option(help="Who, between commas; all when not given (generator).")] = "",
     weights: Annotated[Path | None, typer.Option(help="Other weights than the shipped ones (generator).")] = None,
-    page: Annotated[Path | None, typer.Option(help="A folder for a page with pictures (generator).")] = None,
+    photo: Annotated[list[Path] | None, typer.Option(help="A photo; again for more (factors).")] = None,
+    drawn_by: Annotated[str, typer.Option("--generator", help="Which generator draws (factors).")] = "diffusion",
+    page: Annotated[Path | None, typer.Option(help="A folder for a page with pictures (generator, factors).")] = None,
     folds: Annotated[
         int, typer.Option(help="Train so many times anew, each without a share of the people (speech); 0: as shipped.")
     ] = 0,
@@ -91,13 +95,20 @@ def evaluate(
     from json import dumps
 
     from ..console import watched
-    from ..evaluate import evaluate_generator, evaluate_speech, evaluate_text
+    from ..evaluate import evaluate_factors, evaluate_generator, evaluate_speech, evaluate_text
 
-    if what is not Evaluation.text and data is None:
+    if what is Evaluation.factors and not photo:
+        raise typer.BadParameter("expected --photo: a picture of a face")
+    if what in (Evaluation.speech, Evaluation.generator) and data is None:
         raise typer.BadParameter(f"expected --data: the folder that `flamecast prepare {what.value}` made")
     with watched() as progress:
         if what is Evaluation.text:
             found = evaluate_text(samples or 512, seed, progress=progress)
+        elif what is Evaluation.factors:
+            given = {} if weights is None else {"weights": str(weights)}
+            found = evaluate_factors(
+                photo or [], generator=drawn_by, options=given, seed=seed, page=page, progress=progress
+            )
         elif what is Evaluation.generator:
             names = tuple(name.strip() for name in people.split(",") if name.strip())
             found = evaluate_generator(

@@ -155,10 +155,10 @@ def _write_page(folder: Path, result: dict[str, Any], shown: list[Tensor], frame
         parts.append(f"<figure>{part}<figcaption>photo, network, warp, truth</figcaption></figure>")
     text = (
         "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<title>flamecast evaluate generator</title><style>body{font:16px sans-serif;margin:2em}td,th{padding:.2em .6em;"
-        "text-align:right}.best{font-weight:bold}img,video{max-width:100%}figure{margin:1em 0}</style>"
-        f"<h1>{html.escape(result['weights'])}</h1><table><tr><th></th>{''.join(f'<th>{n}</th>' for n in names)}</tr>{table}"
-        f"</table>{''.join(parts)}"
+        "<title>flamecast evaluate generator</title><style>body{font:16px sans-serif;margin:2em}"
+        "td,th{padding:.2em .6em;text-align:right}.best{font-weight:bold}img,video{max-width:100%}figure{margin:1em 0}"
+        f"</style><h1>{html.escape(result['weights'])}</h1><table><tr><th></th>"
+        f"{''.join(f'<th>{name}</th>' for name in names)}</tr>{table}</table>{''.join(parts)}"
     )
     for name, content in (("index.html", text), ("report.json", json.dumps(result, indent=1))):
         with atomic_path(folder / name) as file:
