@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..flame_motion import BadInput
+from ..flame_motion.files import NO_ROOM
 
 
 def check_training() -> None:
@@ -45,8 +46,16 @@ def fit(
         ],
     )  # fmt: skip
     batches = whole if loader is None else loader(whole.to(fitter.strategy.root_device))
-    fitter.fit(module, batches, ckpt_path=str(last) if last.exists() else None, weights_only=False)
-    fitter.save_checkpoint(last)
+    try:
+        fitter.fit(module, batches, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+        fitter.save_checkpoint(last)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise BadInput(
+            f"{run}: no room to write a checkpoint ({error.strerror}); the last one is whole: make room, and start the "
+            "same training again to go on from it"
+        ) from error
     return {
         "steps": fitter.global_step,
         "batch": batches.batch,

@@ -49,7 +49,7 @@ def train_generator(
     command = command_of(f"generator-{part}", train_generator, locals())
     from lightning.pytorch import seed_everything
 
-    from ..generator.diffusion.generator import save_network
+    from ..generator.diffusion.generator import load_network, save_network
     from ..generator.diffusion.network import CONDITIONS, STAGES, parameter_counts
     from ..generator.training.data import PortraitData
     from ..generator.training.module import GeneratorModule
@@ -72,7 +72,7 @@ def train_generator(
     if part == "image":
         network = _new(preset, stable_diffusion, adapter, {"motion_numbers": numbers, "start": start, "steps": sampled})
     else:
-        network = _grown(base, part)
+        network = load_network(base or None).with_part(part)
     if (size, numbers) != (network.config.size, network.config.motion_numbers):
         raise BadInput(
             f"{data} holds pictures of {size} px and {numbers} numbers of a motion; the network wants "
@@ -114,17 +114,6 @@ def _new(preset: str, stable_diffusion: str, adapter: str, config: dict[str, Any
     if preset not in PRESETS:
         raise BadInput(f"preset {preset!r}: known are {', '.join([*PRESETS, SD15])}")
     return PortraitDenoiser(**PRESETS[preset], **config)
-
-
-def _grown(base: str, part: str) -> PortraitDenoiser:
-    """A trained denoiser with a part's layers added, which change nothing yet. BadInput."""
-    from ..generator.diffusion.generator import load_network
-    from ..generator.diffusion.network import PortraitDenoiser
-
-    before = load_network(base or None)
-    grown = PortraitDenoiser.from_config({**before.config, part: True})
-    grown.load_state_dict(before.state_dict(), strict=False)
-    return grown
 
 
 def _names(text: str) -> tuple[str, ...]:

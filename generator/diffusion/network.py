@@ -130,6 +130,13 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
             return torch.cat([self.encode(given["warped"]), fit(given["visible"])], 1)
         return fit(given[name])
 
+    def with_part(self, part: str) -> PortraitDenoiser:
+        """The same denoiser with the layers of `temporal` or `views` added, which change nothing before training."""
+        config = {name: value for name, value in self.config.items() if not name.startswith("_")}
+        grown = PortraitDenoiser(**config | {part: True})
+        grown.load_state_dict(self.state_dict(), strict=False)
+        return grown
+
     def trained_in(self, stage: str) -> dict[str, nn.Parameter]:
         """The parameters by name that a stage of `STAGES` trains; the others rest."""
         kinds = {"temporal": (".processor.time.", "motion_modules."), "views": (".processor.views.",)}

@@ -11,17 +11,18 @@ from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.transfer import drive
 from flamecast.generator.conditioning import Guidance, guide, motion_size
-from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade, save_network
+from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade, _taken_over, save_network
 from flamecast.generator.diffusion.network import CONDITIONS, GUIDES, PortraitDenoiser, parameter_counts
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.diffusion.sampler import sample, start_of
 from flamecast.generator.warp import WarpGenerator
+from flamecast.renderer.cameras.paths import around, still
 
 
-def tiny(trained: bool = False) -> PortraitDenoiser:
+def tiny(trained: bool = False, **parts: bool) -> PortraitDenoiser:
     """The smallest network; `trained`: with no zeros left, as training would leave none."""
     torch.manual_seed(0)
-    network = PortraitDenoiser(**PRESETS["tiny"])
+    network = PortraitDenoiser(**PRESETS["tiny"], **parts)
     if trained:
         for parameter in network.parameters():
             if not bool(parameter.any()):
@@ -176,3 +177,76 @@ def test_what_is_saved_is_loaded(given, tmp_path):
     again = DiffusionGenerator(tmp_path / "again").network
     noisy = codes(given)
     assert torch.equal(network(noisy, time, given), again(noisy, time, given))
+
+
+@pytest.mark.parametrize("part", ["temporal", "views"])
+def test_what_lies_across_changes_nothing_before_training_and_joins_rows_after(given, part):
+    axis = {"temporal": {"frames": 3}, "views": {"views": 3}}[part]
+    time, plain = torch.full((3,), 0.5), tiny(trained=True)
+    grown = plain.with_part(part).eval()
+    own = grown.trained_in(part)
+    assert own and set(grown.state_dict()) - set(plain.state_dict()) == set(own)
+    with torch.no_grad():
+        before = plain(codes(given), time, given)
+        assert torch.equal(grown(codes(given), time, given, **axis), before)
+        for name, parameter in own.items():
+            torch.nn.init.normal_(parameter, std=0.1 if "to_out" in name else 0.3)
+        assert torch.equal(grown(codes(given), time, given), before)  # of one frame and one view
+        joined = grown(codes(given), time, given, **axis)
+        assert not torch.allclose(joined, before, atol=1e-4)
+        other = {name: values.clone() for name, values in given.items()}
+        other["depth"][2] += 1.0
+        moved = (grown(codes(other), time, other, **axis) - joined).abs().amax((1, 2, 3))
+        assert float(moved[0]) > 1e-5  # the first row sees what the last was told
+        two = {name: torch.cat([values, other[name]]) for name, values in given.items()}
+        both = grown(codes(two), time.repeat(2), two, **axis)
+        assert torch.allclose(both[:3], joined, atol=1e-4)  # and not what another portrait was
+
+
+def test_views_are_told_apart_by_what_they_see_and_not_by_their_number(given):
+    network, time, order = tiny(trained=True, views=True), torch.full((3,), 0.5), torch.tensor([2, 0, 1])
+    told = network(codes(given), time, given, views=3)
+    mixed = {name: values[order] for name, values in given.items()}
+    assert torch.allclose(network(codes(mixed), time, mixed, views=3), told[order], atol=1e-4)
+
+
+def test_guidance_of_one_is_none_and_of_nought_is_without(given):
+    network, began = tiny(trained=True), codes(given)
+    plain = sample(network, given, began, 2)
+    without = {name: values for name, values in given.items() if name != "source"}
+    assert torch.equal(sample(network, given, began, 2, guidance={"source": 1.0}), plain)
+    less = sample(network, given, began, 2, guidance={"source": 0.0})
+    assert torch.allclose(less, sample(network, without, began, 2), atol=1e-5)
+    assert not torch.allclose(sample(network, given, began, 2, guidance={"flow": 2.0}), plain, atol=1e-4)
+
+
+def test_one_reading_of_the_source_serves_all_rows(given):
+    network, time = tiny(trained=True), torch.full((3,), 0.5)
+    memory = network.read_source(given["source"][:1])
+    told = {name: values for name, values in given.items() if name != "source"} | {"memory": memory}
+    assert torch.allclose(network(codes(given), time, told), network(codes(given), time, given), atol=1e-5)
+
+
+def test_a_window_passes_over_into_the_next():
+    old, new = np.zeros((4, 1, 2, 2, 3), np.float32), np.ones((4, 1, 2, 2, 3), np.float32)
+    assert np.allclose(_taken_over(old, new)[:, 0, 0, 0, 0], [0.125, 0.375, 0.625, 0.875])
+    assert np.array_equal(_taken_over(new, new), new)
+
+
+@pytest.mark.parametrize("frames", [1, 3, 9, 14])
+def test_windows_cover_each_frame_once(portrait, tmp_path, frames):
+    """Untrained, the network adds nothing: any frame lost, doubled or shifted would show."""
+    save_network(tiny(temporal=True, views=True), tmp_path)
+    small = portrait.resized(128, 128)
+    motion = drive(small.pose, demo_motion(small.pose.head)[20 : 20 + frames])
+    cameras = around(small.camera, small.vertices()[0].mean(0), still([0.0, 20.0]))
+    made = list(DiffusionGenerator(tmp_path)(small, motion, cameras))
+    assert np.array_equal(made, list(WarpGenerator()(small, motion, cameras)))
+
+
+def test_guidance_is_read_or_refused(tmp_path):
+    save_network(tiny(), tmp_path)
+    assert DiffusionGenerator(tmp_path, guidance="source=1.5, flow=2").guidance == {"source": 1.5, "flow": 2.0}
+    for wrong, said in (("source", "expected condition=times"), ("hat=2", "conditions are warped, depth")):
+        with pytest.raises(BadInput, match=said):
+            DiffusionGenerator(tmp_path, guidance=wrong)
