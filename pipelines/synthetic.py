@@ -28,6 +28,7 @@ from .windows import Windows, _row
 
 VIEWS = 3  # cameras of a person
 SIDES = 25.0  # degrees to which they stand around
+BALD = 0.1  # of all people
 SMOOTHER = 2  # pictures are drawn so many times larger
 BROWS = slice(17, 27)  # of the 68 landmarks
 SKIN = [(0.92, 0.75, 0.65), (0.85, 0.64, 0.50), (0.70, 0.49, 0.36), (0.52, 0.34, 0.24), (0.35, 0.22, 0.16)]
@@ -125,8 +126,9 @@ class _Looks:
         brow = torch.cdist(at, marks[BROWS]).amin(1) < 0.005
         colors[brow & of_part("face")] = 0.5 * hair + 0.2 * skin
         scalp = _smoothed(head, of_part("scalp").float())
-        length = rng.uniform(0.006, 0.035) if rng.random() > 0.1 else -1.0  # one in ten is bald
-        grown = (scalp - 0.35) * length * (1.2 + 0.3 * _noise(at, rng, 60))
+        grown = (scalp - 0.35) * rng.uniform(0.006, 0.035) * (1.2 + 0.3 * _noise(at, rng, 60))
+        if rng.random() < BALD:
+            grown = torch.full_like(grown, -1.0)
         strands = hair * (1 + 0.35 * _noise(at * tensor([1.0, 0.2, 1.0]), rng, 900)[:, None])
         lights = [np.concatenate([_direction(rng), rng.uniform(0.2, 0.7) * rng.uniform(0.8, 1.0, 3)]) for _ in range(2)]
         waves = np.hstack([rng.normal(0, 1, (6, 3)) * rng.choice([2, 8, 25], (6, 1)), rng.uniform(0, 6.3, (6, 1)),

@@ -69,7 +69,8 @@ def from_stable_diffusion(
     size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
     network = PortraitDenoiser(
         **{"size": size, "guide_width": 64} | config,
-        unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae), context_shape=list(context.shape),
+        unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae),
+        context_shape=list(context.shape),
     )  # fmt: skip
     weights = moving.state_dict()
     wide = network.unet.conv_in.weight.detach().clone().zero_()
