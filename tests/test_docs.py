@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from skimage.data import astronaut
 
+from flamecast.configs.load import load_config
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.controls import control_names
 from flamecast.flame_motion.edit import EFFECTS, apply_edit
@@ -22,6 +24,7 @@ from flamecast.flame_motion.edit.keyframes import EASES
 from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.media.video_writer import VideoWriter
+from flamecast.pipelines.train import TRAININGS
 from flamecast.renderer import PLAIN_MAPS, SOURCE_MAPS
 from flamecast.renderer.cameras.paths import camera_path
 
@@ -74,6 +77,22 @@ def run_commands(language: str) -> int:
 
 def test_the_commands_of_the_readme_run(desk):
     assert run_commands("") > 5
+
+
+def test_the_commands_of_the_pages_are_understood():
+    """Parsed by the command line itself, and not run: they take hours."""
+    program, seen = typer.main.get_command(cli.app), 0
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for line in re.findall(r"^    flamecast (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            name, *arguments = shlex.split(line)
+            command = program.get_command(None, name)
+            given = command.make_context(name, arguments).params
+            if name == "train":
+                load_config(
+                    given["name"].replace("-", "_"), TRAININGS[given["name"].replace("-", "_")], given["changes"]
+                )
+            seen += 1
+    assert seen > 5
 
 
 @pytest.mark.slow
