@@ -69,13 +69,19 @@ def motion_size(head_axes: int) -> int:
 
 
 def guide(
-    portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None, *, depth_guided: bool = True
+    portrait: Portrait,
+    motion: FlameSequence,
+    cameras: Cameras | None = None,
+    *,
+    depth_guided: bool = True,
+    warp: WarpGenerator | None = None,
 ) -> Iterator[Guidance]:
     """The guidance of each `CHUNK` frames of a motion on the portrait's head, seen by one camera.
 
     portrait: square, its side a multiple of `COARSE` (ValueError otherwise). cameras: one view of that size, still or
     moving; the photo's own when None. depth_guided: whether the flow's samples keep to the head's surface (FG-Portrait,
-    section 3.3) or cover the whole depth everywhere, which is for comparing.
+    section 3.3) or cover the whole depth everywhere, which is for comparing. warp: what draws the warped photo; one
+    that has drawn this portrait before does not prepare it again.
     """
     size = portrait.image.shape[0]
     if portrait.image.shape[:2] != (size, size) or size % COARSE:
@@ -87,7 +93,7 @@ def guide(
     seen_by = photo if cameras is None else cameras.resized(coarse, coarse)
     before = portrait.vertices()[0]
     middle = float((before @ photo.camera_from_world[0, 2, :3] + photo.camera_from_world[0, 2, 3]).mean())
-    frames = WarpGenerator()(portrait, motion, cameras)
+    frames = (warp or WarpGenerator())(portrait, motion, cameras)
     own, field = _numbers(portrait.pose), None
     for start in range(0, len(motion), CHUNK):
         part, camera = motion[start : start + CHUNK], seen_by.frame_range(start, start + CHUNK)

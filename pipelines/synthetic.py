@@ -24,7 +24,7 @@ from ..renderer.cameras.cameras import clip
 from ..renderer.cameras.paths import around, still
 from ..renderer.geometry import vertex_normals, world_rays
 from ..renderer.maps.interpolate import interpolate
-from .windows import Windows, _row
+from .windows import Windows, guide_options, row_of
 
 VIEWS = 3  # cameras of a person
 SIDES = 25.0  # degrees to which they stand around
@@ -73,6 +73,7 @@ class Person:
             portrait = looks.portrait(rest, photo)
             left, top, side = portrait.face_window()
             square = portrait.cropped(left, top, side, side).resized(windows.size, windows.size)
+            how = guide_options(windows)
             pivot = portrait.vertices()[0].mean(0)
             for _ in range(windows.targets):
                 motion = _moves(looks.head, looks.shape, rng, windows.frames)
@@ -82,9 +83,9 @@ class Person:
                 targets = []
                 for view in range(self.views):
                     camera = cameras.view(view)
-                    parts += guide(square, motion, camera, depth_guided=windows.depth_guided)
+                    parts += guide(square, motion, camera, **how)
                     targets += [looks.picture(motion[k : k + 1], camera)[0] for k in range(len(motion))]
-                yield _row(Guidance.concatenate(parts), targets)
+                yield row_of(Guidance.concatenate(parts), targets)
 
 
 @dataclass(frozen=True)

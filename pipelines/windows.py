@@ -16,6 +16,7 @@ from ..flame_motion.transfer import drive
 from ..generator import Portrait
 from ..generator.conditioning import Guidance, guide
 from ..generator.training.shards import PICTURES
+from ..generator.warp import WarpGenerator
 from ..renderer import Cameras
 from ..renderer.cameras import to_pixels
 from ..renderer.cameras.file import load_cameras
@@ -80,9 +81,10 @@ class Clip:
         for source, portrait, starts in self.photos(windows):
             square, cut = _square(portrait, windows.size)
             driven = drive(square.pose, self.motion, "absolute", first=self.motion[source : source + 1])
+            how = guide_options(windows)
             for start in starts:
-                guidance = _whole(guide(square, driven[start : start + windows.frames], **_how(windows)))
-                yield _row(guidance, [cut(frame) for frame in self.frames[start : start + windows.frames]])
+                guidance = _whole(guide(square, driven[start : start + windows.frames], **how))
+                yield row_of(guidance, [cut(frame) for frame in self.frames[start : start + windows.frames]])
 
     def photos(self, windows: Windows) -> Iterator[tuple[int, Portrait, list[int]]]:
         """The number of a source frame, its portrait, and where the windows for it start."""
@@ -137,24 +139,26 @@ class Rig:
         for source, portrait, starts in first.photos(windows):
             square, cut = _square(portrait, windows.size)
             driven = drive(square.pose, first.motion, "absolute", first=first.motion[source : source + 1])
+            how = guide_options(windows)
             seen_by = _beside(portrait.camera, self.cameras)
             for start in starts:
                 stop = start + windows.frames
                 if first.numbers[stop - 1] > last:
                     continue
-                parts = [_whole(guide(square, driven[start:stop], **_how(windows)))]
+                parts = [_whole(guide(square, driven[start:stop], **how))]
                 pictures = [cut(frame) for frame in first.frames[start:stop]]
                 middle = portrait.vertices(driven[start : start + 1]).mean((0, 1))
                 for view, frames in enumerate(self.others, 1):
                     camera, place = _window_on(middle, seen_by.view(view), square.camera, windows.size)
-                    parts.append(_whole(guide(square, driven[start:stop], camera, **_how(windows))))
+                    parts.append(_whole(guide(square, driven[start:stop], camera, **how)))
                     numbers = first.numbers[start:stop]
                     pictures += [_cut(frames[k], place, windows.size) for k in numbers]
-                yield _row(Guidance.concatenate(parts), pictures)
+                yield row_of(Guidance.concatenate(parts), pictures)
 
 
-def _how(windows: Windows) -> dict[str, Any]:
-    return {"depth_guided": windows.depth_guided}
+def guide_options(windows: Windows) -> dict[str, Any]:
+    """Options of `guide` for all windows of one portrait."""
+    return {"depth_guided": windows.depth_guided, "warp": WarpGenerator()}
 
 
 def _whole(parts: Iterator[Guidance]) -> Guidance:
@@ -195,7 +199,7 @@ def _cut(frame: np.ndarray, place: tuple[float, float, float], size: int) -> np.
     return cv2.remap(frame, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _row(guidance: Guidance, targets: list[np.ndarray]) -> dict[str, np.ndarray]:
+def row_of(guidance: Guidance, targets: list[np.ndarray]) -> dict[str, np.ndarray]:
     """A window by name, pictures as bytes [V T, S, S, 3] and the rest in half precision; the source without an axis."""
     values = {name: getattr(guidance, name) for name in guidance.__dataclass_fields__}
     picture = lambda x: (x.movedim(-3, -1) * 255).round().byte().numpy()  # noqa: E731

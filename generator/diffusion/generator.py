@@ -78,7 +78,8 @@ class DiffusionGenerator:
         square = portrait.cropped(left, top, side, side).resized(size, size)
         seen_by = portrait.camera if cameras is None else cameras
         views = [seen_by.view(k).cropped(left, top, side, side).resized(size, size) for k in range(seen_by.views)]
-        parts = zip(*(guide(square, motion, view) for view in views), strict=True)
+        warp = WarpGenerator()
+        parts = zip(*(guide(square, motion, view, warp=warp) for view in views), strict=True)
         whole = WarpGenerator()(portrait, motion, cameras)
         for done, (frame, change) in enumerate(zip(whole, self._changes(parts, seed), strict=True), 1):
             yield np.stack([_added(*view, fade, left, top) for view in zip(frame, change, strict=True)])

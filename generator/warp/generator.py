@@ -70,6 +70,7 @@ class WarpGenerator:
     def __init__(self, rasterizer: str = DEFAULT_RASTERIZER) -> None:
         check_rasterizer(rasterizer)
         self.rasterizer = rasterizer
+        self._prepared: tuple[Portrait, _Scene] | None = None  # the portrait drawn last
 
     def __call__(
         self,
@@ -82,10 +83,13 @@ class WarpGenerator:
     ) -> Iterator[np.ndarray]:
         """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn.
 
-        Each core draws a frame of its own, a few ahead of the one that is handed out. seed is there for all
+        Each core draws a frame of its own, a few ahead of the one that is handed out. The same portrait is prepared
+        once. seed is there for all
         generators' sake: nothing here is random.
         """
-        scene = prepare(portrait)
+        if self._prepared is None or self._prepared[0] is not portrait:
+            self._prepared = portrait, prepare(portrait)
+        scene = self._prepared[1]
         seen_by = portrait.camera if cameras is None else cameras
         drawn = ahead(self._frames(scene, motion, seen_by), cores())
         for done, frame in enumerate(drawn, 1):

@@ -138,3 +138,16 @@ def test_nothing_of_shut_lips_is_left_between_lips_that_part(portrait):
     x, y = ((upper + lower) / 2).round().int().tolist()
     middle = frame[0][y - 2 : y + 3, x - 4 : x + 5].reshape(-1, 3).astype(int)
     assert (np.abs(middle - magenta).sum(1) > 200).all()
+
+
+def test_a_portrait_is_prepared_once_and_another_anew(portrait, monkeypatch):
+    from flamecast.generator.warp import generator as module
+
+    made: list[object] = []
+    prepare = module.prepare
+    monkeypatch.setattr(module, "prepare", lambda one: made.append(one) or prepare(one))
+    warp, small = load_generator("warp"), portrait.resized(96, 96)
+    first, again = next(warp(small, small.pose)), next(warp(small, small.pose))
+    assert made == [small] and np.array_equal(first, again)
+    other = portrait.resized(64, 64)
+    assert np.array_equal(next(warp(other, other.pose))[0], other.image) and made == [small, other]

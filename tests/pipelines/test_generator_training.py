@@ -27,7 +27,7 @@ from flamecast.generator.warp import WarpGenerator
 from flamecast.pipelines.media.video_writer import VideoWriter
 from flamecast.pipelines.prepare_pairs import prepare_generator
 from flamecast.pipelines.train_generator import train_generator
-from flamecast.pipelines.windows import Windows, _row
+from flamecast.pipelines.windows import Windows, row_of
 
 SMALL = {"preset": "tiny", "batch": 4, "kept": 0.0, "perceptual": 0.0, "accelerator": "cpu"}
 
@@ -44,7 +44,7 @@ def rows(portrait) -> list[dict[str, np.ndarray]]:
     square = portrait.cropped(left, top, side, side).resized(64, 64)
     motion = drive(square.pose, demo_motion(square.pose.head).frames(torch.arange(10, 50, 5)))
     whole, shade = Guidance.concatenate(list(guide(square, motion))), np.linspace(1.0, 0.6, 64)[:, None]
-    found = [_row(whole.frames(k, k + 1), [np.zeros((64, 64, 3), np.uint8)]) for k in range(8)]
+    found = [row_of(whole.frames(k, k + 1), [np.zeros((64, 64, 3), np.uint8)]) for k in range(8)]
     return [row | {"target": (row["warped"] * shade).astype(np.uint8)} for row in found]
 
 
