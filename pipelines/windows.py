@@ -23,6 +23,7 @@ from ..renderer.cameras.file import load_cameras
 from .prepare import VIDEOS
 
 EXPLAINED = 3.5  # % of the face's size, by which a fit may miss a frame's landmarks
+FINER = 2  # times larger a photo is drawn elsewhere, so that being drawn twice blurs little
 LEAST = 4  # frames that a clip must have
 TURN = 3.0  # how much an angle of the head, in rad, counts beside an expression
 RIG = "cameras.json"  # beside several videos of one moment: their cameras, in the order of the videos' names
@@ -38,6 +39,7 @@ class Windows:
     frames: int = 1  # of a window, one after the other
     most: int = 250  # frames of a clip that are looked at
     depth_guided: bool = True  # see `guide`
+    round_trip: bool = False  # pairs of a photo drawn in a window's pose, and the photo itself: see `moved_away`
 
 
 def videos_in(folder: Path) -> list[Path]:
@@ -82,6 +84,9 @@ class Clip:
             square, cut = _square(portrait, windows.size)
             driven = drive(square.pose, self.motion, "absolute", first=self.motion[source : source + 1])
             how = guide_options(windows)
+            if windows.round_trip:
+                yield from _round_trips(portrait, driven.frames(torch.tensor(starts)), windows)
+                continue
             for start in starts:
                 guidance = _whole(guide(square, driven[start : start + windows.frames], **how))
                 yield row_of(guidance, [cut(frame) for frame in self.frames[start : start + windows.frames]])
@@ -154,6 +159,39 @@ class Rig:
                     numbers = first.numbers[start:stop]
                     pictures += [_cut(frames[k], place, windows.size) for k in numbers]
                 yield row_of(Guidance.concatenate(parts), pictures)
+
+
+def _round_trips(portrait: Portrait, poses: FlameSequence, windows: Windows) -> Iterator[dict[str, np.ndarray]]:
+    """The photo as the truth, from what it looks like in each of some poses."""
+    left, top, side = portrait.face_window()
+    square = portrait.cropped(left, top, side, side)
+    large = square.resized(FINER * windows.size, FINER * windows.size)
+    truth, warp = square.resized(windows.size, windows.size).image, WarpGenerator()
+    for k in range(len(poses)):
+        try:
+            away, home = moved_away(large, poses[k : k + 1], warp)
+        except BadInput:  # no face is seen there
+            continue
+        yield row_of(_whole(guide(away.resized(windows.size, windows.size), home)), [truth])
+
+
+def moved_away(portrait: Portrait, pose: FlameSequence, warp: WarpGenerator) -> tuple[Portrait, FlameSequence]:
+    """A portrait drawn in another pose, as a photo whose head is known exactly; and the pose that leads back.
+
+    Drawn back, it differs from the photo by what warping spoils (seams, what it had to invent, hair, teeth) and by
+    nothing else: no frame of a clip fits another one so well. BadInput where no face is seen in the picture.
+    """
+    picture = next(warp(portrait, pose))[0]
+    seen = Portrait.fit(picture)  # for its matte and points
+    shift = pose.translation[0] - portrait.pose.translation[0]  # a portrait stands at 0: its camera moves instead
+    camera = portrait.camera.camera_from_world.clone()
+    camera[0, :3, 3] += camera[0, :3, :3] @ shift
+    at_zero = lambda x: replace(x, translation=x.translation - shift)  # noqa: E731
+    away = replace(
+        portrait, image=picture, matte=seen.matte, landmarks=seen.landmarks, pose=at_zero(pose),
+        camera=replace(portrait.camera, camera_from_world=camera),
+    )  # fmt: skip
+    return away, at_zero(portrait.pose)
 
 
 def guide_options(windows: Windows) -> dict[str, Any]:

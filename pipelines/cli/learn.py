@@ -32,6 +32,9 @@ def prepare(
     depth_guided: Annotated[
         bool | None, typer.Option("--depth-guided/--no-depth-guided", help="3D flow on the surface (generator).")
     ] = None,
+    round_trip: Annotated[
+        bool | None, typer.Option("--round-trip", help="Photos drawn in another pose and back (generator).")
+    ] = None,
     people: Annotated[int, typer.Option(help="How many to make up (synthetic).", min=1)] = 50,
     ray: Annotated[
         str | None, typer.Option(help="Share clips out by Ray Data: `local`, or a cluster's address (generator).")
@@ -44,7 +47,13 @@ def prepare(
     from ..windows import Windows
     from .memory import keep_memory
 
-    given: dict[str, Any] = {"size": size, "frames": frames, "targets": targets, "depth_guided": depth_guided}
+    given: dict[str, Any] = {
+        "size": size,
+        "frames": frames,
+        "targets": targets,
+        "depth_guided": depth_guided,
+        "round_trip": round_trip,
+    }
     asked = {name: value for name, value in given.items() if value is not None}
     if what is Material.speech and (asked or ray):
         raise typer.BadParameter(f"speech has no {next(iter([*asked, 'ray']))}: it goes with generator")

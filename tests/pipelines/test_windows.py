@@ -28,9 +28,9 @@ from flamecast.pipelines.media.video_writer import VideoWriter
 from flamecast.pipelines.prepare_pairs import prepare_generator, prepare_synthetic
 from flamecast.pipelines.synthetic import Person, _Looks, _moves
 from flamecast.pipelines.train_generator import train_generator
-from flamecast.pipelines.windows import RIG, Windows
+from flamecast.pipelines.windows import RIG, Windows, moved_away
 from flamecast.renderer import render_maps
-from flamecast.renderer.cameras import Cameras
+from flamecast.renderer.cameras import Cameras, pinhole, to_pixels
 from flamecast.renderer.cameras.file import save_cameras
 from flamecast.renderer.cameras.paths import around, still
 
@@ -99,6 +99,31 @@ def test_a_rig_whose_cameras_do_not_fit_is_left_out_with_its_reason(rig, views, 
         prepare_generator([folder], tmp_path / "out", windows=LITTLE)
 
 
+def test_a_photo_drawn_elsewhere_leads_back_to_itself():
+    portrait = Portrait.fit(astronaut()).resized(256, 256)
+    motion = drive(portrait.pose, demo_motion(portrait.pose.head))
+    pose = motion[30:31]
+    assert float((pose.neck - portrait.pose.neck).abs().max()) > 0.05 or float(pose.translation.abs().max()) > 0.001
+    away, home = moved_away(portrait, pose, WarpGenerator())
+    seen = lambda one, motion: to_pixels(one.camera, one.vertices(motion))  # noqa: E731
+    assert torch.allclose(seen(away, home), seen(portrait, portrait.pose), atol=1e-2)  # the very head of the photo
+    assert torch.allclose(seen(away, away.pose), seen(portrait, pose), atol=1e-2)
+    apart = lambda picture: float(np.abs(picture.astype(float) - portrait.image).mean())  # noqa: E731
+    assert apart(next(WarpGenerator()(away, home))[0]) < 0.5 * apart(away.image)
+    same, home = moved_away(portrait, portrait.pose, WarpGenerator())
+    assert np.array_equal(same.image, portrait.image)
+
+
+def test_round_trips_have_the_photo_as_their_truth(rig, tmp_path):
+    windows = Windows(size=64, sources=1, targets=3, round_trip=True)
+    prepare_generator([rig / "camera0.mp4"], tmp_path, windows=windows)
+    read = read_pairs(tmp_path)
+    assert len(read["target"]) == 3 and bool((read["target"] == read["target"][:1]).all())
+    assert not bool((read["source"][0] == read["source"][1]).all()) and error(read, "warped", 0) < error(
+        read, "source", 0
+    )
+
+
 def test_people_made_up_are_where_their_geometry_is():
     """A bald one's matte is the head as the renderer sees it; and who has a number is always the same."""
     number = next(n for n in range(60) if not bool((_Looks.of(n).hair > 0).any()))
@@ -107,8 +132,6 @@ def test_people_made_up_are_where_their_geometry_is():
     windows = list(Person(number).windows(LITTLE))
     again = list(Person(number).windows(LITTLE))
     assert all(np.array_equal(a[name], b[name]) for a, b in zip(windows, again, strict=True) for name in a)
-    from flamecast.renderer.cameras import pinhole
-
     camera = pinhole(128, 128, fov=0.45, distance=0.85)
     _, matte = looks.picture(pose, camera)
     mask = render_maps(looks.head(pose), looks.head, camera, maps=("mask",)).mask[0, 0].numpy()
