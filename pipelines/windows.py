@@ -41,6 +41,10 @@ class Windows:
     depth_guided: bool = True  # see `guide`
     round_trip: bool = False  # pairs of a photo drawn in a window's pose, and the photo itself: see `moved_away`
 
+    def __post_init__(self) -> None:
+        if self.round_trip and self.frames != 1:
+            raise BadInput(f"round trips are single pictures: {self.frames} frames of a window cannot be asked for too")
+
 
 def videos_in(folder: Path) -> list[Path]:
     """The videos of a folder by name."""
@@ -140,6 +144,8 @@ class Rig:
 
     def windows(self, windows: Windows) -> Iterator[dict[str, np.ndarray]]:
         """As of a clip, each window seen by all cameras."""
+        if windows.round_trip:
+            raise BadInput("a rig makes no round trips: prepare its videos as clips")
         first, last = self.first, min(map(len, self.others)) - 1
         for source, portrait, starts in first.photos(windows):
             square, cut = _square(portrait, windows.size)

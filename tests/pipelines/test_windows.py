@@ -114,6 +114,13 @@ def test_a_photo_drawn_elsewhere_leads_back_to_itself():
     assert np.array_equal(same.image, portrait.image)
 
 
+def test_round_trips_of_several_frames_or_cameras_are_refused(rig, tmp_path):
+    with pytest.raises(BadInput, match="round trips are single pictures"):
+        Windows(round_trip=True, frames=3)
+    with pytest.raises(BadInput, match="a rig makes no round trips"):
+        prepare_generator([rig], tmp_path, windows=Windows(size=64, round_trip=True))
+
+
 def test_round_trips_have_the_photo_as_their_truth(rig, tmp_path):
     windows = Windows(size=64, sources=1, targets=3, round_trip=True)
     prepare_generator([rig / "camera0.mp4"], tmp_path, windows=windows)
