@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from ..flame_motion.threads import one_torch_thread
 from ..generator.training.shards import read_index, write_index, write_shard
 from .prepare import VIDEOS, check_names, content, footage_files
 from .report import Done
+from .spread import spread
 from .synthetic import VIEWS, Person
 from .windows import RIG, Clip, Rig, Windows, videos_in
 
@@ -95,9 +95,8 @@ def _prepare(jobs: Sequence[Job], folder: Path, windows: Windows, ray: str | Non
     told: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
     waiting = [job for job in jobs if not _is_made(job, told.get(job.name, {}), folder, windows)]
     made = partial(prepare_shard, folder=folder.absolute(), windows=windows)
-    results = map(made, waiting) if ray is None else _by_ray(made, waiting, ray)
-    for done, (name, entry) in enumerate(results, len(jobs) - len(waiting) + 1):
-        told[name] = entry
+    for done, (number, entry) in enumerate(spread(made, waiting, ray=ray), len(jobs) - len(waiting) + 1):
+        told[waiting[number].name] = entry or {"left out": "its process died, again and again"}
         write_index(folder, told)
         if progress is not None:
             progress("prepare", done, len(jobs))
@@ -110,8 +109,8 @@ def _prepare(jobs: Sequence[Job], folder: Path, windows: Windows, ray: str | Non
     return Done([folder, folder / "index.json"], notes)
 
 
-def prepare_shard(job: Job, folder: Path, windows: Windows) -> tuple[str, dict[str, Any]]:
-    """Writes a shard; its name, and what the index says of it. The same on any machine."""
+def prepare_shard(job: Job, folder: Path, windows: Windows) -> dict[str, Any]:
+    """Writes a shard; what the index says of it. The same on any machine."""
     shard, settings = folder / f"{job.name}.tar", asdict(windows)
     try:
         settings["content"] = job.content()
@@ -121,9 +120,9 @@ def prepare_shard(job: Job, folder: Path, windows: Windows) -> tuple[str, dict[s
             raise BadInput(f"{job.name}: no frame's face could be fitted well enough to be a photo")
     except BadInput as error:
         shard.unlink(missing_ok=True)
-        return job.name, settings | {"left out": str(error)}
+        return settings | {"left out": str(error)}
     told = {"person": job.person, "pairs": count, "views": footage.views, "frames_dropped": footage.dropped}
-    return job.name, settings | told
+    return settings | told
 
 
 def _footage(paths: Iterable[PathLike]) -> Iterator[Footage]:
@@ -145,25 +144,3 @@ def _is_made(job: Job, entry: dict[str, Any], folder: Path, windows: Windows) ->
         return False
     there = (folder / f"{job.name}.tar").is_file() or "left out" in entry
     return there and {key: entry.get(key) for key in wanted} == wanted
-
-
-def _by_ray(made: Any, jobs: Sequence[Job], address: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each job's answer, in the order in which Ray Data finishes them; a lost worker's are done again."""
-    try:
-        import ray
-    except ImportError:
-        raise BadInput('--ray needs more: pip install "flamecast[scale]"') from None
-    if not jobs:
-        return
-    if not ray.is_initialized():
-        try:
-            ray.init(None if address == "local" else address, log_to_driver=False, include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise BadInput(f"--ray {address}: no cluster answers there ({str(error)[:80]})") from None
-
-    def answer(row: dict[str, Any]) -> dict[str, Any]:
-        name, entry = made(jobs[row["item"]])
-        return {"name": name, "entry": json.dumps(entry)}
-
-    done = ray.data.from_items(list(range(len(jobs))), override_num_blocks=len(jobs)).map(answer)
-    yield from ((row["name"], json.loads(row["entry"])) for row in done.iter_rows())

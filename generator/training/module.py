@@ -65,14 +65,7 @@ class GeneratorModule(LightningModule):
         noisy = (1 - at) * clean + at * began
         way = self.network(noisy, time, self._given(batch, rng), views, frames)
         weight = torch.nn.functional.adaptive_avg_pool2d(batch["weight"], clean.shape[-1])
-        import os
-
-        if os.environ.get("V2"):
-            made = self.network.decode(noisy - at * way)
-            d = torch.nn.functional.avg_pool2d(made - batch["target"], 4) * 2
-            loss = (weight * d.abs()).sum() / (3 * weight.sum())
-        else:
-            loss = (weight * (way - (began - clean)).abs()).sum() / (clean.shape[1] * weight.sum())
+        loss = (weight * (way - (began - clean)).abs()).sum() / (clean.shape[1] * weight.sum())
         if not self.perceptual:
             return loss
         return loss + self.perceptual * self._unlike(self.network.decode(noisy - at * way), batch["target"], rng)
@@ -88,7 +81,7 @@ class GeneratorModule(LightningModule):
         """The conditions of a batch, less those left out this time."""
         drawn = torch.rand(len(CONDITIONS), generator=rng, device=rng.device) < self.dropped
         left_out = {name for name, out in zip(CONDITIONS, drawn.tolist(), strict=True) if out} | set(self.without)
-        given = {name: batch[name] for name in (*CONDITIONS, "visible") if name not in left_out}
+        given: dict[str, Any] = {n: batch[n] for n in (*CONDITIONS, "visible") if n not in left_out}
         if "source" in given:  # read with the weights as they are: gradients through it would double a step's time
             with torch.no_grad():
                 given["memory"] = self.network.read_source(given.pop("source"))

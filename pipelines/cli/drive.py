@@ -9,6 +9,7 @@ import typer
 
 from ..options import GENERATOR, HEAD, AnimateOptions
 from .options import (
+    Batch,
     Blinks,
     Camera,
     Config,
@@ -29,7 +30,7 @@ from .options import (
     Mode,
     Motion,
     MotionFps,
-    Photo,
+    Ray,
     Say,
     Seconds,
     Seed,
@@ -41,17 +42,23 @@ from .options import (
     Text,
     Video,
     Views,
+    Workers,
     one_edit,
     options_of_driver,
     plugin_options,
+    run_batch,
 )
 
-PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option", "config")  # not for the call itself
+BATCHES = ("context", "batch", "workers", "ray")  # no options of a job
+PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option", "config", *BATCHES)  # nor for the call
 
 
 def animate(
-    photo: Photo,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")],
+    context: typer.Context,
+    photo: Annotated[str | None, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")
+    ] = None,
     video: Video = None,
     motion: Motion = None,
     text: Text = None,
@@ -84,8 +91,17 @@ def animate(
     generator_option: GeneratorOption = None,
     seed: Seed = AnimateOptions.seed,
     config: Config = None,
+    batch: Batch = None,
+    workers: Workers = 1,
+    ray: Ray = None,
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video and a report."""
+    if batch is not None:
+        run_batch(context, "animate", batch, workers, ray)
+        return
+    if photo is None:
+        raise typer.BadParameter("Missing argument 'PHOTO': a photo of a face, or demo")
+    _check_output(output)
     options = {key: value for key, value in locals().items() if key not in PIPELINES}
     options["edit"] = one_edit(edit)
     from ..animate import AnimatePipeline
@@ -103,7 +119,8 @@ def animate(
 
 
 def motion(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The parameters to write: .npz.")],
+    context: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The parameters to write: .npz.")] = None,
     video: Video = None,
     motion: Motion = None,
     text: Text = None,
@@ -128,18 +145,31 @@ def motion(
         str | None, typer.Option(help="Built-in head's name, or a FLAME file; a motion keeps its own when not given.")
     ] = None,
     seed: Seed = AnimateOptions.seed,
+    batch: Batch = None,
+    workers: Workers = 1,
+    ray: Ray = None,
 ) -> None:
     """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
-    options = {key: value for key, value in locals().items() if key not in ("output", "driver_option")}
+    if batch is not None:
+        run_batch(context, "motion", batch, workers, ray)
+        return
+    options = {key: value for key, value in locals().items() if key not in ("output", "driver_option", *BATCHES)}
     options["edit"] = one_edit(edit)
     from ..console import tell, watched
     from ..motion import write_motion
 
     with watched() as progress:
         done = write_motion(
-            output,
+            _check_output(output),
             **options,
             driver_options=options_of_driver(driver, video, speech or say, driver_option),
             progress=progress,
         )
     tell(done)
+
+
+def _check_output(output: Path | None) -> Path:
+    """The output, which only a batch goes without."""
+    if output is None:
+        raise typer.BadParameter("Missing option '--output' / '-o': the file to write")
+    return output

@@ -9,12 +9,7 @@ from typing import Annotated
 import typer
 
 from ..options import GENERATOR, HEAD, RASTERIZER, AnimateOptions
-from .options import (
-    HeadName,
-    Rasterizer,
-    Size,
-    Video,
-)
+from .options import Batch, HeadName, Rasterizer, Ray, Size, Video, Workers, run_batch
 
 
 class Bench(str, Enum):
@@ -67,13 +62,15 @@ class Evaluation(str, Enum):
 
 
 def evaluate(
+    context: typer.Context,
     what: Annotated[
-        Evaluation,
+        Evaluation | None,
         typer.Argument(
             help="text: on wordings that no training saw; speech, generator: on what `flamecast prepare` made; "
-            "factors: expression, pose and camera apart, on photos."
+            "factors: expression, pose and camera apart, on photos.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     samples: Annotated[
         int | None, typer.Option(help="Held-out prompts, at least 64 (text: 512); windows (generator: 60).", min=1)
     ] = None,
@@ -90,8 +87,16 @@ def evaluate(
     steps: Annotated[int, typer.Option(help="Of those trainings.", min=1)] = 800,
     features: Annotated[str | None, typer.Option(help="A speech encoder's folder, or `mel` (speech).")] = None,
     motions: Annotated[Path | None, typer.Option(help="A folder to write each clip's motion to (speech).")] = None,
+    batch: Batch = None,
+    workers: Workers = 1,
+    ray: Ray = None,
 ) -> None:
     """Measure a model against held-out truth; prints one JSON object."""
+    if batch is not None:
+        run_batch(context, "evaluate", batch, workers, ray)
+        return
+    if what is None:
+        raise typer.BadParameter("Missing argument 'WHAT': text, speech, generator or factors")
     from json import dumps
 
     from ..console import watched

@@ -95,6 +95,33 @@ Config = Annotated[
 MotionFps = Annotated[float | None, typer.Option(help="Rate of a motion file that does not say its own, Hz.")]
 
 
+Batch = Annotated[
+    Path | None,
+    typer.Option(help="Many jobs: a file with a JSON object of options a line; what is done is not done again."),
+]
+Workers = Annotated[int, typer.Option(help="Processes for --batch, each with models of its own.", min=1)]
+Ray = Annotated[str | None, typer.Option(help="A Ray cluster for --batch: its address, or `local` for this machine.")]
+
+
+def run_batch(context: typer.Context, command: str, file: Path, workers: int, ray: str | None) -> None:
+    """Does a file of jobs; exit code 2 where some failed."""
+    beside = [
+        name
+        for name in context.params
+        if name not in ("batch", "workers", "ray") and context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
+    ]
+    if beside:
+        raise typer.BadParameter(f"with --batch, {', '.join(beside)} stands in the lines of the file")
+    from ..batch import run_batch as run
+    from ..console import tell, watched
+
+    with watched() as progress:
+        done = run(file, command, workers=workers, ray=ray, progress=progress)
+    tell(done)
+    if done.problems:
+        raise typer.Exit(2)
+
+
 def one_edit(edits: list[str] | None) -> str | None:
     """Edits given one by one, as the one text that Python takes."""
     return "; ".join(edits) if edits else None

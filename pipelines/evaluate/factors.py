@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ SAME = 0.004  # m between surfaces that are one
 
 
 def evaluate_factors(
-    photos: list[PathLike], *, generator: str = "diffusion", options: dict[str, Any] | None = None, seed: int = 0,
+    photos: Sequence[PathLike], *, generator: str = "diffusion", options: dict[str, Any] | None = None, seed: int = 0,
     page: PathLike | None = None, progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """How much of a driven change shows where nothing was driven, by photo and on average; 0 is best.
@@ -54,7 +55,7 @@ def evaluate_factors(
     """
     made, faces, found = load_generator(generator, **(options or {})), FaceReader(), {}
     for done, path in enumerate(photos, 1):
-        portrait = Portrait.fit(load_photo(path)[0])
+        portrait = Portrait.fit(load_photo(Path(path))[0])
         motion, names = _motions(portrait)
         pivot = portrait.vertices()[0].mean(0)
         cameras = around(portrait.camera, pivot, still(CAMERAS))
@@ -143,6 +144,7 @@ def _disagreement(portrait: Portrait, cameras: Cameras, pictures: np.ndarray) ->
     middle, rest = len(CAMERAS) // 2, pictures[:, len(TURNS) // 2, 0]
     vertices = portrait.vertices()
     maps = render_maps(vertices, portrait.head, cameras, maps=("depth", "mask"))
+    assert maps.depth is not None and maps.mask is not None
     own = cameras.view(middle)
     world = unproject(own, maps.depth[middle : middle + 1])[0, 0]  # [H, W, 3]
     on_head = maps.mask[middle, 0].numpy()

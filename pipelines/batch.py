@@ -1,0 +1,182 @@
+"""Many jobs from one file: each line the options of a command as JSON; what is done is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from ..flame_motion import BadInput, MissingAsset, Progress
+from ..flame_motion.files import PathLike, existing_file
+from .report import Done
+from .spread import spread
+
+COMMANDS = ("animate", "motion", "evaluate")
+PARTS = ("head", "generator", "generator_options", "driver_options")  # of a pipeline that stays loaded
+
+
+def run_batch(
+    file: PathLike, command: str = "animate", *, workers: int = 1, ray: str | None = None,
+    progress: Progress | None = None,
+) -> Done:  # fmt: skip
+    """Does every job of FILE, a JSON object a line: a command's options by their Python names, `output` among them.
+
+    A job may name another `command` than the others. A job that fails does so alone: its line and sentence are in
+    `problems`. FILE.done lists what is done by content (options, and the bytes of the files that they name); started
+    again, those jobs are skipped while their outputs are there. workers: processes, each with models of its own, loaded
+    once; ray: a cluster instead (`spread`). Raises BadInput for a file that is none, and for two jobs with one output.
+    """
+    path = existing_file(file, "the batch")
+    ledger = path.with_name(path.name + ".done")
+    jobs, problems = _read(path, command)
+    done = _read_ledger(ledger)
+    waiting = {line: job for line, job in jobs.items() if not _is_done(job, done.get(_key(job)))}
+    lines = list(waiting)
+    made = [done[_key(job)] for line, job in jobs.items() if line not in waiting]
+    answers = spread(_do, list(waiting.values()), workers=workers, ray=ray)
+    with ledger.open("a", encoding="utf-8") as log:
+        if log.tell() and not ledger.read_bytes().endswith(b"\n"):  # a crash cut the last line off
+            log.write("\n")
+        for count, (number, answer) in enumerate(answers, len(jobs) - len(waiting) + 1):
+            job = waiting[lines[number]]
+            if answer is None:
+                problems[lines[number]] = "its process died, again and again"
+            elif "error" in answer:
+                problems[lines[number]] = answer["error"]
+            else:
+                made.append(answer["files"])
+                log.write(json.dumps({"key": _key(job), "files": answer["files"]}) + "\n")
+                log.flush()
+                os.fsync(log.fileno())  # a job that is told to be done stays done
+            if progress is not None:
+                progress("batch", count, len(jobs))
+    told = [f"line {line}: {sentence}" for line, sentence in sorted(problems.items())]
+    return Done([Path(name) for names in made for name in names], told)
+
+
+def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
+    """Jobs, and what is wrong with others, by line."""
+    jobs: dict[int, dict[str, Any]] = {}
+    problems: dict[int, str] = {}
+    writers: dict[str, int] = {}
+    for line, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            given = json.loads(text)
+            if not isinstance(given, dict):
+                raise ValueError("not an object")
+        except ValueError as error:
+            problems[line] = f"expected a JSON object of options ({error})"
+            continue
+        job = {"command": command, **given}
+        output = str(job.get("output", ""))
+        if job["command"] not in COMMANDS:
+            problems[line] = f"command {job['command']!r}: known are {', '.join(COMMANDS)}"
+        elif not output:
+            problems[line] = "expected an output: the file to write"
+        else:
+            place = str(Path(output).absolute())
+            if place in writers:
+                raise BadInput(f"{path}: lines {writers[place]} and {line} both write {output}; give each its own")
+            writers[place], jobs[line] = line, job
+    return jobs, problems
+
+
+def _key(job: dict[str, Any]) -> str:
+    """A job by its content: its options, and the files that they name."""
+    told = hashlib.sha256(json.dumps(job, sort_keys=True).encode())
+    for name in sorted(_files_of(job)):
+        told.update(_content(name, os.stat(name).st_mtime_ns, os.stat(name).st_size))
+    return told.hexdigest()[:24]
+
+
+def _files_of(job: dict[str, Any]) -> Iterable[str]:
+    """What the options of a job name and is a file, in lists of edits and mixes too."""
+    for name, value in job.items():
+        if name != "output" and isinstance(value, str):
+            pieces = [value, *(piece.rpartition("=")[2].strip() for piece in value.replace(";", ",").split(","))]
+            yield from {piece for piece in pieces if piece and len(piece) < 4096 and os.path.isfile(piece)}
+
+
+@lru_cache(maxsize=4096)
+def _content(path: str, changed: int, size: int) -> bytes:
+    return hashlib.sha256(Path(path).read_bytes()).digest()
+
+
+def _read_ledger(path: Path) -> dict[str, list[str]]:
+    """Files by the key of the job that made them; a line that a crash cut off is none."""
+    found = {}
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            entry = json.loads(text)
+            found[entry["key"]] = [str(name) for name in entry["files"]]
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _is_done(job: dict[str, Any], files: list[str] | None) -> bool:
+    return files is not None and all(os.path.isfile(name) for name in files)
+
+
+def _do(job: dict[str, Any]) -> dict[str, Any]:
+    """Does a job: its files, or the sentence that says why not."""
+    options = dict(job)
+    command = options.pop("command")
+    try:
+        files = {"animate": _animate, "motion": _motion, "evaluate": _evaluate}[command](options)
+    except (BadInput, MissingAsset) as error:
+        return {"error": str(error)}
+    except TypeError as error:  # an option of another kind than it must be, where nothing looked before
+        return {"error": f"an option is of the wrong kind ({error})"}
+    return {"files": [str(file) for file in files]}
+
+
+def _animate(options: dict[str, Any]) -> list[Path]:
+    photo = options.pop("photo", None)
+    if photo is None:
+        raise BadInput("expected a photo: a file, or demo")
+    parts = {name: options.pop(name) for name in PARTS if name in options}
+    return _pipeline(json.dumps(parts, sort_keys=True))(photo, **options).files
+
+
+@lru_cache(maxsize=4)
+def _pipeline(parts: str) -> Any:
+    """A pipeline by its parts, loaded once in each process."""
+    from .animate import AnimatePipeline
+
+    return AnimatePipeline(**json.loads(parts))
+
+
+def _motion(options: dict[str, Any]) -> list[Path]:
+    from .motion import write_motion
+
+    output = Path(options.pop("output"))
+    return _called(write_motion, options, output).files
+
+
+def _evaluate(options: dict[str, Any]) -> list[Path]:
+    """An evaluation by its name, `what`, its JSON written to the output."""
+    from . import evaluate
+    from .report import write_report
+
+    output, what = Path(options.pop("output")), options.pop("what", None)
+    known = [name.removeprefix("evaluate_") for name in evaluate.__all__]
+    if what not in known:
+        raise BadInput(f"evaluate {what!r}: known are {', '.join(known)}")
+    write_report(output, _called(getattr(evaluate, f"evaluate_{what}"), options))
+    return [output]
+
+
+def _called(function: Any, options: dict[str, Any], *given: Any) -> Any:
+    """A function with options that it has. BadInput names others."""
+    known = [name for name in inspect.signature(function).parameters if name != "progress"][len(given) :]
+    if unknown := sorted(set(options) - set(known)):
+        raise BadInput(f"there is no option {', '.join(unknown)}; known are: {', '.join(known)}")
+    return partial(function, *given)(**options)

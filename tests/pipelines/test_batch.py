@@ -1,0 +1,135 @@
+"""Batches: each job once, bad ones alone, whatever dies in between."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from flamecast.flame_motion import BadInput
+from flamecast.pipelines import batch, cli
+from flamecast.pipelines.batch import run_batch
+from flamecast.pipelines.spread import TRIES, spread
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Path:
+    Image.fromarray(astronaut()).resize((256, 256)).save(tmp_path / "photo.png")
+    (tmp_path / "fake.png").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_jobs(path: Path, jobs: list) -> Path:
+    path.write_text("".join((job if isinstance(job, str) else json.dumps(job)) + "\n" for job in jobs))
+    return path
+
+
+def mixed(good: int) -> list:
+    """So many good jobs of two commands, and five that are not."""
+    short = {"motion": "demo", "seconds": 0.08}
+    jobs: list = [
+        {"command": "motion", "output": f"m{k}.npz", "edit": f"yaw={k}deg", **short}
+        if k % 3
+        else {"photo": "photo.png", "output": f"v{k}.mp4", "size": 64, "edit": f"yaw={k}deg", **short}
+        for k in range(good)
+    ]
+    bad = [
+        {"photo": "fake.png", "output": "a.mp4", **short}, {"photo": "photo.png", "output": "b.mp4"}, "{not json",
+        {"photo": "photo.png", "output": "c.mp4", "hat": 1, **short}, {"command": "dance", "output": "d.mp4"},
+    ]  # fmt: skip
+    for place, job in enumerate(bad):
+        jobs.insert(2 * place, job)
+    return jobs
+
+
+def outputs(jobs: list) -> set[str]:
+    return {job["output"] for job in jobs if isinstance(job, dict) and job["output"][0] in "mv"}
+
+
+def test_bad_jobs_fail_alone_and_done_ones_are_left_alone(desk, monkeypatch):
+    jobs = mixed(6)
+    file, files = write_jobs(desk / "jobs.jsonl", jobs), outputs(jobs)
+    done = run_batch(file)
+    assert len(done.problems) == 5 and all(problem.startswith("line ") for problem in done.problems)
+    for said in ("fake.png", "expected a JSON object", "no option hat", "known are animate", "line 3: "):
+        assert any(said in problem for problem in done.problems), (said, done.problems)
+    assert {name for name in os.listdir(desk) if name[0] in "mv" and not name.endswith(".json")} == files
+    times = {name: (desk / name).stat().st_mtime_ns for name in files}
+    again = run_batch(file)
+    assert times == {name: (desk / name).stat().st_mtime_ns for name in files} and again.problems == done.problems
+    assert set(again.files) == set(done.files)
+    (desk / "m1.npz").unlink()
+    Image.fromarray(astronaut()[::-1, ::-1]).resize((256, 256)).save(desk / "photo.png")  # other content, other jobs
+    made: list[str] = []
+    really = batch._do
+    monkeypatch.setattr(batch, "_do", lambda job: made.append(job["output"]) or really(job))
+    run_batch(file)
+    assert {name for name in made if name[0] in "mv"} == {"m1.npz", "v0.mp4", "v3.mp4"}
+
+
+def test_two_jobs_with_one_output_are_refused(desk):
+    job = {"command": "motion", "motion": "demo", "output": "m.npz"}
+    with pytest.raises(BadInput, match="lines 1 and 2 both write"):
+        run_batch(write_jobs(desk / "jobs.jsonl", [job, job | {"output": "./m.npz"}]))
+    assert not (desk / "m.npz").exists()
+
+
+def test_killed_in_the_middle_it_goes_on(desk):
+    jobs = mixed(9)
+    file, files = write_jobs(desk / "jobs.jsonl", jobs), outputs(jobs)
+    command = [str(Path(sys.executable).with_name("flamecast")), "animate", "--batch", file.name]
+    running = subprocess.Popen(command, cwd=desk, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    ledger = desk / "jobs.jsonl.done"
+    until = time.monotonic() + 100
+    while time.monotonic() < until and (not ledger.is_file() or len(ledger.read_text().splitlines()) < 3):
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    told = [json.loads(line)["key"] for line in ledger.read_text().splitlines()]
+    assert 3 <= len(told) < len(files)
+    ledger.write_text(ledger.read_text() + '{"key": "cut o')  # as a crash might leave it
+    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 2 and done.stderr.count("note: line ") == 5 and "Traceback" not in done.stderr
+    assert all((desk / name).stat().st_size > 0 for name in files)
+    keys = [
+        json.loads(line)["key"]
+        for line in ledger.read_text().splitlines()
+        if line.startswith('{"key": "') and line.endswith("}")
+    ]
+    assert len(keys) == len(set(keys)) == len(files)  # none twice, none lost
+
+
+DEADLY = """import os, signal
+def die_or_double(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"twice": 2 * number}
+"""
+
+
+def test_a_process_that_dies_takes_only_its_own_thing_along(tmp_path, monkeypatch):
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(str(tmp_path))  # other processes look there, too
+    call = importlib.import_module("deadly").die_or_double
+    answers = dict(spread(call, list(range(6)), workers=2))
+    assert answers == {k: None if k == 3 else {"twice": 2 * k} for k in range(6)} and TRIES > 1
+
+
+def test_options_beside_a_batch_are_refused(desk, capsys):
+    file = write_jobs(desk / "jobs.jsonl", [])
+    with pytest.raises(Exception, match="size stands in the lines of the file"):
+        cli.app(["animate", "--batch", str(file), "--size", "64"], standalone_mode=False)
+    with pytest.raises(Exception, match="Missing argument 'PHOTO'"):
+        cli.app(["animate", "-o", "out.mp4"], standalone_mode=False)
+    with pytest.raises(Exception, match="Missing option '--output'"):
+        cli.app(["motion", "--motion", "demo"], standalone_mode=False)
