@@ -36,7 +36,8 @@ def train_generator(
     accumulate: int = 1,  # batches to a step
     rate: float = 3e-4,
     dropped: float = 0.1,
-    perceptual: float = 0.1,  # what the perceptual distance weighs beside the error of pixels
+    squared: bool = True,  # the error of pixels; absolute otherwise
+    perceptual: float = 0.02,  # what the perceptual distance weighs beside it
     kept: float = 0.97,  # of the weights' average, at each tenth step
     seed: int = 0,
     minutes: float | None = None,
@@ -79,7 +80,7 @@ def train_generator(
             f"{network.config.size} and {network.config.motion_numbers}: prepare them with --size, for its head"
         )
     module = GeneratorModule(
-        network, steps, rate, network.config.start, dropped, _names(left_out), seed, perceptual, part
+        network, steps, rate, network.config.start, dropped, _names(left_out), seed, perceptual, part, squared
     )
     if strategy == "ddp":  # a condition that is left out leaves its encoder without a gradient
         strategy = "ddp_find_unused_parameters_true"

@@ -23,6 +23,7 @@ from flamecast.flame_motion.edit import EFFECTS, apply_edit
 from flamecast.flame_motion.edit.keyframes import EASES
 from flamecast.flame_motion.edit.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
+from flamecast.pipelines.batch import run_batch
 from flamecast.pipelines.media.video_writer import VideoWriter
 from flamecast.pipelines.train import TRAININGS
 from flamecast.renderer import PLAIN_MAPS, SOURCE_MAPS
@@ -77,6 +78,14 @@ def run_commands(language: str) -> int:
 
 def test_the_commands_of_the_readme_run(desk):
     assert run_commands("") > 5
+
+
+def test_the_batch_of_the_readme_runs(desk):
+    (jobs,) = blocks(README.split("## Many at once")[1].split("## ")[0], "json")
+    lines = [json.loads(line) | {"seconds": 0.2} for line in jobs.splitlines()]
+    (desk / "jobs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    done = run_batch(desk / "jobs.jsonl")
+    assert not done.problems and {file.name for file in done.files} == {"a.mp4", "a.json", "b.npz", "b.json"}
 
 
 def test_the_commands_of_the_pages_are_understood():

@@ -14,8 +14,6 @@ from ..diffusion.sampler import Start, sample, start_of
 from .data import PairBatches
 from .perceptual import PerceptualDistance
 
-LATE = 0.5  # share of a bridge's times that are 1: few steps are taken, and the first from the warped photo itself
-
 
 class GeneratorModule(LightningModule):
     """The denoiser, its loss and its optimiser; each condition is left out now and then, so that it may be."""
@@ -23,15 +21,17 @@ class GeneratorModule(LightningModule):
     def __init__(
         self, network: PortraitDenoiser, steps: int, rate: float, start: Start, dropped: float,
         without: tuple[str, ...] = (), seed: int = 0, perceptual: float = 0.0, stage: str = "image",
+        squared: bool = True,
     ) -> None:  # fmt: skip
         """steps: of the whole training; dropped: how often each condition is left out; without: those never given.
 
         perceptual: what the perceptual distance weighs beside the error of pixels (BadInput where it is not installed);
-        stage: of `STAGES`: image, temporal or views.
+        stage: of `STAGES`: image, temporal or views; squared: whether the error of pixels is, or absolute.
         """
         super().__init__()
         self.network, self.steps, self.rate, self.start = network, steps, rate, start
         self.dropped, self.without, self.seed, self.perceptual = dropped, without, seed, perceptual
+        self.squared = squared
         network.requires_grad_(False)
         for parameter in network.trained_in(stage).values():
             parameter.requires_grad_(True)
@@ -51,21 +51,24 @@ class GeneratorModule(LightningModule):
     def loss(self, batch: dict[str, Tensor], rng: torch.Generator, views: int = 1, frames: int = 1) -> Tensor:
         """Flow matching (Lipman et al. 2023): the way from picture to start at a random time, by what matters.
 
-        The error is absolute and not squared, so that a bridge that is unsure changes little; it smooths all the same,
-        which the perceptual distance of the picture that the way leads to is there against.
+        An absolute error leaves a bridge where it is: most of a warped photo is right, and the median change is none.
+        A squared one smooths what no pair tells, which the perceptual distance of the picture that the way leads to is
+        there against.
         """
         clean = self.network.encode(batch["target"])
         began = start_of(self.start, self.network.encode(batch["warped"]), rng)
         each = views * frames
         time = torch.rand(len(clean) // each, generator=rng, device=clean.device)
-        if self.start == "warp":
-            time = torch.where(torch.rand(time.shape, generator=rng, device=time.device) < LATE, 1.0, time)
+        if self.start == "warp" and self.network.config.steps == 1:
+            time = torch.ones_like(time)  # between, where the warped photo is told, the truth could be worked out
         time = time.repeat_interleave(each)  # a window is at one time
         at = time[:, None, None, None]
         noisy = (1 - at) * clean + at * began
         way = self.network(noisy, time, self._given(batch, rng), views, frames)
         weight = torch.nn.functional.adaptive_avg_pool2d(batch["weight"], clean.shape[-1])
-        loss = (weight * (way - (began - clean)).abs()).sum() / (clean.shape[1] * weight.sum())
+        apart = way - (began - clean)
+        apart = apart.square() if self.squared else apart.abs()
+        loss = (weight * apart).sum() / (clean.shape[1] * weight.sum())
         if not self.perceptual:
             return loss
         return loss + self.perceptual * self._unlike(self.network.decode(noisy - at * way), batch["target"], rng)
