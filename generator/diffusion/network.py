@@ -27,13 +27,16 @@ PIXELS = 3 * COARSE * COARSE  # channels of a picture folded to a quarter of its
 # Channels of each condition's map; the warped photo's are those of a code, and where it is seen.
 GUIDES = {"warped": 1, "depth": 1, "normal": 3, "flow": 3 * SAMPLES, "rays": 6, "landmarks": 1}
 CONDITIONS = (*GUIDES, "source", "motion")
+SOON = 0.05  # time under which the way to the picture is not drawn out further
 STAGES = ("image", "temporal", "views")  # trainings, one after the other
 
 
 class PortraitDenoiser(ModelMixin, ConfigMixin):
     """Codes [B, C, G, G] of pictures at a time, under conditions, to the way from the picture to where it started.
 
-    A batch's rows are n portraits x views x frames, frames running fastest.
+    From noise in folded pixels the U-Net answers with the picture, and the way follows from that: it has fewer channels
+    than a code, and could not let noise through to answer with it (Li and He 2025). A batch's rows are n portraits x
+    views x frames, frames running fastest.
     """
 
     @register_to_config
@@ -56,11 +59,9 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
         channels = PIXELS if self.vae is None else self.vae.config.latent_channels
         moving = unet_config.get("_class_name") == "UNetMotionModel"
         shape = {"sample_size": None, "in_channels": channels + guide_width, "out_channels": channels}
-        told = unet_config["block_out_channels"][0] if context_shape is None else context_shape[1]
-        self.unet = (UNetMotionModel if moving else UNet2DConditionModel).from_config(
-            {**unet_config, **shape, "time_cond_proj_dim": told if context_shape is None else None}
-        )
-        self.motion = nn.Sequential(nn.Linear(motion_numbers, told), nn.SiLU(), nn.Linear(told, told))
+        if context_shape is None:
+            shape |= {"class_embed_type": "projection", "projection_class_embeddings_input_dim": motion_numbers}
+        self.unet = (UNetMotionModel if moving else UNet2DConditionModel).from_config({**unet_config, **shape})
         self.guides = nn.ModuleDict(
             {n: _encoder(c + channels * (n == "warped"), guide_width) for n, c in GUIDES.items()}
         )
@@ -68,6 +69,8 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
             nn.init.zeros_(parameter)
         if context_shape is not None:
             self.register_buffer("context", torch.zeros(context_shape))
+            width = context_shape[1]
+            self.motion = nn.Sequential(nn.Linear(motion_numbers, width), nn.SiLU(), nn.Linear(width, width))
             for parameter in self.motion[-1].parameters():
                 nn.init.zeros_(parameter)
         self.around = Surroundings()
@@ -109,14 +112,18 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
             memory = self.read_source(given["source"])
         motion = given.get("motion", noisy.new_zeros(len(noisy), 0))
         with self.around.of(memory, views, frames):
-            return self._run(torch.cat([noisy, guidance], 1), time, motion, frames)
+            out = self._run(torch.cat([noisy, guidance], 1), time, motion, frames)
+        if self.config.start == "noise" and self.vae is None:
+            return (noisy - out) / time.clamp_min(SOON)[:, None, None, None]
+        return out
 
     def _run(self, picture: Tensor, time: Tensor, motion: Tensor, frames: int) -> Tensor:
         """The U-Net on rows [B, ...]; motion [B, 0]: not told."""
-        told = self.motion(motion if motion.shape[1] else motion.new_zeros(len(motion), self.config.motion_numbers))
+        if not motion.shape[1]:
+            motion = motion.new_zeros(len(motion), self.config.motion_numbers)
         if self.config.context_shape is None:
-            return self.unet(picture, 1000 * time, None, timestep_cond=told).sample
-        context = self.context + told[:, None]
+            return self.unet(picture, 1000 * time, None, class_labels=motion).sample
+        context = self.context + self.motion(motion)[:, None]
         if isinstance(self.unet, UNet2DConditionModel):
             return self.unet(picture, 1000 * time, context).sample
         clips = lambda x: x.unflatten(0, (-1, frames))  # noqa: E731  # frames are an axis of their own here
@@ -162,7 +169,7 @@ def parameter_counts(network: PortraitDenoiser) -> dict[str, int]:
     count = lambda parameters: sum(p.numel() for p in parameters)  # noqa: E731
     across = {stage: count(network.trained_in(stage).values()) for stage in STAGES[1:]}
     parts = {"unet": count(network.unet.parameters()) - sum(across.values()), **across}
-    parts |= {"motion": count(network.motion.parameters())}
+    parts |= {} if network.config.context_shape is None else {"motion": count(network.motion.parameters())}
     parts |= {f"guide {name}": count(module.parameters()) for name, module in network.guides.items()}
     parts |= {} if network.vae is None else {"vae": count(network.vae.parameters())}
     return parts | {"all": count(network.parameters())}

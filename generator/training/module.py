@@ -59,8 +59,8 @@ class GeneratorModule(LightningModule):
         began = start_of(self.start, self.network.encode(batch["warped"]), rng)
         each = views * frames
         time = torch.rand(len(clean) // each, generator=rng, device=clean.device)
-        if self.start == "warp" and self.network.config.steps == 1:
-            time = torch.ones_like(time)  # between, where the warped photo is told, the truth could be worked out
+        if self.network.config.steps == 1:
+            time = torch.ones_like(time)  # sampled nowhere else; and on a bridge's way both its ends can be worked out
         time = time.repeat_interleave(each)  # a window is at one time
         at = time[:, None, None, None]
         noisy = (1 - at) * clean + at * began
