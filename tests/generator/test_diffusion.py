@@ -85,6 +85,16 @@ def test_an_untrained_bridge_gives_the_warped_photo(given, steps):
     )
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_from_noise_an_untrained_network_answers_with_grey(given, steps):
+    """It answers with the picture, 0 on -1..1, wherever it starts: no noise is left."""
+    torch.manual_seed(0)
+    network = PortraitDenoiser(**PRESETS["tiny"], start="noise").eval()
+    began = start_of("noise", network.encode(given["warped"]), torch.Generator().manual_seed(1))
+    made = sample(network, given, began, steps)
+    assert torch.allclose(made, torch.full_like(made, 0.5), atol=1e-5)
+
+
 def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
     save_network(tiny(), tmp_path)
     motion = drive(portrait.pose, demo_motion(portrait.pose.head)[20:22])
