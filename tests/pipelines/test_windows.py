@@ -215,11 +215,12 @@ def folder_of(path: Path) -> dict[str, bytes]:
 
 
 def test_a_cluster_of_two_makes_the_same_bytes(cluster, tmp_path):
-    prepare_synthetic(3, tmp_path / "here", windows=LITTLE)
-    prepare_synthetic(3, tmp_path / "there", windows=LITTLE, ray="local")
+    prepare_synthetic(2, tmp_path / "here", windows=LITTLE)
+    prepare_synthetic(2, tmp_path / "there", windows=LITTLE, ray="local")
     assert folder_of(tmp_path / "here") == folder_of(tmp_path / "there")
 
 
+@pytest.mark.slow
 def test_a_lost_worker_loses_nothing(cluster, tmp_path):
     killed: list[int] = []
 
