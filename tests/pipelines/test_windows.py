@@ -178,6 +178,7 @@ def test_a_stage_wants_windows_of_its_own_kind(rig, tmp_path):
         train_generator(str(tmp_path / "out"), data=str(tmp_path), part="temporal", **FAST)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets a limit that only some systems have")
 def test_a_full_disk_loses_no_checkpoint(rig, tmp_path):
     """Files that may not grow beyond what a checkpoint needs stand for it."""
