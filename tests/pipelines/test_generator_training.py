@@ -142,17 +142,18 @@ def test_a_condition_that_alone_tells_the_answer_is_needed(pairs, name):
         if other not in ("warped", "source"):
             read[other] = torch.zeros_like(read[other])
     shape = lambda x: code.view(-1, *[1] * (x.ndim - 1))  # noqa: E731
+    picture = lambda x: (255 * gray).round().byte().view(-1, *[1] * (x.ndim - 1)).expand_as(x).contiguous()  # noqa: E731
     if name in ("warped", "source"):
-        read[name] = (255 * gray).round().byte().view(-1, 1, 1, 1).expand_as(read[name]).contiguous()
+        read[name] = picture(read[name])
     else:
         read[name] = shape(read[name]).expand_as(read[name]).half().contiguous()
-    read["target"] = (255 * gray).round().byte().view(-1, 1, 1, 1).expand_as(read["target"]).contiguous()
+    read["target"] = picture(read["target"])
     # A bridge starts from the warped photo: whether that is told, too, only a start from noise can show, and learning
     # to take noise away takes longer than this.
     start, share = ("noise", 0.85) if name == "warped" else ("warp", 0.5)
     errors = []
     for without in ((), (name,)):
-        network, given = trained(Pairs(read), 100, without=without, start=start)
+        network, given = trained(Pairs(read), 150, without=without, start=start)
         began = start_of(start, network.encode(given["warped"]), torch.Generator().manual_seed(1))
         made = sample(network, {key: values for key, values in given.items() if key not in without}, began, 1)
         errors.append(float((made - given["target"]).abs().mean()))

@@ -113,7 +113,7 @@ def test_the_judge_trains(tmp_path):
 def test_what_cannot_be_trained_is_named():
     with pytest.raises(
         BadInput,
-        match="no such training; known are: generator-image, generator-temporal, generator-views, speech-head, .*, text-motion",
+        match="no such training; known are: generator-image, generator-temporal, .*, text-motion",
     ):
         train("speach", [])
     with pytest.raises(BadInput, match="stepps"):
