@@ -51,16 +51,12 @@ def train_generator(
     from lightning.pytorch import seed_everything
 
     from ..generator.diffusion.generator import load_network, save_network
-    from ..generator.diffusion.network import CONDITIONS, STAGES, parameter_counts
+    from ..generator.diffusion.network import parameter_counts
     from ..generator.training.data import PortraitData
     from ..generator.training.module import GeneratorModule
     from .training_samples import SampleWriter
 
-    for name, value, known in (("part", part, STAGES), ("start", start, ("warp", "noise"))):
-        if value not in known:
-            raise BadInput(f"{name} {value!r}: known are {', '.join(known)}")
-    if unknown := sorted(set(_names(left_out)) - set(CONDITIONS)):
-        raise BadInput(f"left_out {unknown[0]!r}: conditions are {', '.join(CONDITIONS)}")
+    _check(part, start, _names(left_out))
     began = time.time()
     footage = PortraitData(data, batch, seed, only=_names(only) or None, without=_names(without))
     pairs = footage.pairs
@@ -101,6 +97,17 @@ def train_generator(
     with atomic_path(Path(output) / "card.json") as file:
         Path(file).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return [weights, Path(output) / "card.json"]
+
+
+def _check(part: str, start: str, left_out: tuple[str, ...]) -> None:
+    """BadInput for names that there are not."""
+    from ..generator.diffusion.network import CONDITIONS, STAGES
+
+    for name, value, known in (("part", part, STAGES), ("start", start, ("warp", "noise"))):
+        if value not in known:
+            raise BadInput(f"{name} {value!r}: known are {', '.join(known)}")
+    if unknown := sorted(set(left_out) - set(CONDITIONS)):
+        raise BadInput(f"left_out {unknown[0]!r}: conditions are {', '.join(CONDITIONS)}")
 
 
 def _new(preset: str, stable_diffusion: str, adapter: str, config: dict[str, Any]) -> PortraitDenoiser:

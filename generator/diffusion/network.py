@@ -124,8 +124,6 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
         if self.config.context_shape is None:
             return self.unet(picture, 1000 * time, None, class_labels=motion).sample
         context = self.context + self.motion(motion)[:, None]
-        if isinstance(self.unet, UNet2DConditionModel):
-            return self.unet(picture, 1000 * time, context).sample
         clips = lambda x: x.unflatten(0, (-1, frames))  # noqa: E731  # frames are an axis of their own here
         out = self.unet(clips(picture).transpose(1, 2), 1000 * clips(time)[:, 0], context)
         return out.sample.transpose(1, 2).flatten(0, 1)
@@ -138,9 +136,9 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
         return fit(given[name])
 
     def with_part(self, part: str) -> PortraitDenoiser:
-        """The same denoiser with the layers of `temporal` or `views` added, which change nothing before training."""
+        """The same denoiser with the layers of `temporal` or `views` where it has none; new, they change nothing."""
         config = {name: value for name, value in self.config.items() if not name.startswith("_")}
-        grown = PortraitDenoiser(**config | {part: True})
+        grown = PortraitDenoiser(**config | ({} if self.trained_in(part) else {part: True}))
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown
 

@@ -90,6 +90,7 @@ def test_an_adapter_makes_frames_look_at_each_other(folder, adapter):
 
 def test_it_is_trained_by_stages_saved_and_sampled(folder, adapter, tmp_path):
     network = from_stable_diffusion(folder, adapter, start="noise", steps=2)
+    assert set(network.with_part("temporal").state_dict()) == set(network.state_dict())  # it has layers of its own
     counts = parameter_counts(network)
     assert counts["temporal"] > 0 and counts["vae"] > 0
     assert not any(name.startswith("vae.") for name in network.trained_in("image"))
