@@ -43,7 +43,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) -e ".[evaluate,flame,scale,test,train]"
+	$(PIP) -e ".[app,evaluate,flame,scale,sign,test,train]"
 	@touch $@
 
 clean:
