@@ -17,7 +17,7 @@ from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observatio
 from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
 from ..flame_motion.tracking.mediapipe_models import solutions
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
-from ..flame_motion.tracking.track import landmark_error, level_gaze, to_motion
+from ..flame_motion.tracking.track import gaze_apart, landmark_error, level_gaze, to_motion
 from ..renderer import Cameras, to_pixels
 from .eyelids import own_eyelids
 
@@ -125,7 +125,7 @@ def _posed(
     """
     data = observe(problem, points, pinhole)
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
-    state = replace(state, eyes=level_gaze(state.eyes))
+    state = replace(state, eyes=level_gaze(state.eyes, gaze_apart(state.eyes)))
     error = float(landmark_error(problem, shape, state, points, pinhole))
     world, frame = problem.points(*problem.skin.shaped(shape), state)
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)

@@ -200,8 +200,13 @@ def place_anchors(
     return RigidPoints(head, image, weight, STRAY * eyes)
 
 
-def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tensor) -> FlameSequence:
-    """The solver's unknowns as a FlameSequence whose translation is relative to origin [3] m."""
+def to_motion(
+    state: Frames, shape: Tensor, fps: float, head: Head, origin: Tensor, apart: Tensor | None = None
+) -> FlameSequence:
+    """The solver's unknowns as a FlameSequence whose translation is relative to origin [3] m.
+
+    apart: [2] rad, half of what steadily lies between the eyes' gazes; that of these frames when None.
+    """
     count = len(state)
     flat = lambda angles: torch.nn.functional.pad(angles, (0, 1))  # noqa: E731  pitch, yaw -> axis-angle
     return FlameSequence(
@@ -210,7 +215,7 @@ def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tens
         rotation=torch.zeros(count, 3),
         neck=axis_angle_from_matrix(state.neck),
         jaw=flat(state.jaw),
-        eyes=flat(level_gaze(state.eyes)),
+        eyes=flat(level_gaze(state.eyes, gaze_apart(state.eyes) if apart is None else apart)),
         eyelids=state.linear[:, :2].clamp(0, 1),
         translation=state.translation - origin,
         fps=fps,
@@ -218,9 +223,13 @@ def to_motion(state: Frames, shape: Tensor, fps: float, head: Head, origin: Tens
     )
 
 
-def level_gaze(eyes: Tensor) -> Tensor:
-    """Gaze [T, 2, 2] without the steady part of the difference between the eyes: that is where the eyeballs sit."""
-    apart = (eyes[:, 0] - eyes[:, 1]).median(0).values / 2
+def gaze_apart(eyes: Tensor) -> Tensor:
+    """Half [2] of what steadily lies between the gazes [T, 2, 2] of the two eyes: that is where the eyeballs sit."""
+    return (eyes[:, 0] - eyes[:, 1]).median(0).values / 2
+
+
+def level_gaze(eyes: Tensor, apart: Tensor) -> Tensor:
+    """Gaze [T, 2, 2] without the steady difference between the eyes."""
     return eyes + torch.stack([-apart, apart])
 
 

@@ -1,0 +1,160 @@
+"""Following a face as its frames come: a fixed cost a frame, and nothing of what comes later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..heads import Head
+from ..rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from ..sequence import FlameSequence
+from ..threads import one_torch_thread
+from ..transfer import rest_of
+from .landmark_fit import Frames, LandmarkFit, Pinhole, observe
+from .landmarks import Face, LandmarkDetector
+from .one_euro import OneEuro
+from .solve import fit_frames, fit_identity, initial
+from .track import IDENTITY_FRAMES, gaze_apart, landmark_error, to_motion
+
+CALIBRATION = 1.0  # s of a face that its identity and its rest are taken from
+FEWEST = 8  # frames of it, however slowly they come
+ITERATIONS = 2  # of each frame's fit, which starts where the frame before ended
+# Of the head's turns (per rad/s) and place (per m/s): on four clips it halves the shimmer of a head that is held still,
+# to less than tracking with look-ahead leaves, and lags a moving one by 0.3 frames at most.
+TURN, PLACE = (1.5, 20.0), (1.5, 200.0)
+STEPS = (1 / 120, 0.5)  # s between two frames that the prior on change believes
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one frame showed."""
+
+    motion: FlameSequence | None  # one frame, on the head that is tracked; None before any face was seen
+    found: bool  # a face was seen; otherwise the motion is that of the last frame which showed one
+    error: float  # mean landmark distance in % of the inter-ocular distance; NaN without a face
+    rest: FlameSequence | None  # one frame: the driver's rest, once it is calibrated
+
+
+@dataclass(frozen=True)
+class _Person:
+    """What stays while one person is followed."""
+
+    shape: Tensor  # [S]
+    origin: Tensor  # [3] m, the place that translations are counted from
+    apart: Tensor  # [2] rad, see `gaze_apart`
+    rest: FlameSequence | None
+
+
+class CausalTracker:
+    """One face, frame by frame: `tracker.feed(image, at)`. Of two people one is followed, as in a video.
+
+    A frame's fit knows the frames before it alone, so each is as late as it takes to compute. The identity is that of
+    the first frame at once, and that of the first second (`CALIBRATION`) once it has passed, whose typical frame is
+    the driver's rest; `calibrate` takes both anew.
+    """
+
+    def __init__(self, head: Head, detector: LandmarkDetector, *, fps: float = 25.0, beside: bool = False) -> None:
+        """fps: about how often frames come; beside: calibrate in a thread while frames go on, as live use wants it."""
+        self.head, self._problem, self._fps = head, LandmarkFit(head, thin=True), fps
+        self._image = np.empty((0, 0, 3), np.uint8)
+        self._faces = detector.track(self._images(), fps)
+        self._beside = ThreadPoolExecutor(1, "calibrate") if beside else None
+        self._known: _Person | None = None
+        self._next: Future[_Person] | None = None
+        self._before: Frames | None = None
+        self._last: FlameSequence | None = None
+        self._turn, self._place = OneEuro(*TURN), OneEuro(*PLACE)
+        self._who, self._at = -1, 0.0
+        self._collected: list[np.ndarray] | None = []  # [478, 3] px each; None when no calibration goes on
+        self._since: float | None = None  # s, the first of them
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the driver's rest is known, and none newer is being looked for."""
+        looking = self._collected is not None or self._next is not None
+        return self._known is not None and self._known.rest is not None and not looking
+
+    def calibrate(self) -> None:
+        """Take identity and rest anew, from the second of frames that follows; until then the old ones hold."""
+        self._collected, self._since = [], None
+
+    def close(self) -> None:
+        """Ends the thread beside."""
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    @one_torch_thread()
+    def feed(self, image: np.ndarray, at: float) -> Followed:
+        """The next frame [H, W, 3] uint8 RGB, seen `at` s on any clock that goes forward."""
+        if image.shape != self._image.shape:
+            self._forget()
+        self._image = image
+        face = next(self._faces)
+        if face is None:
+            return Followed(self._last, False, float("nan"), None if self._known is None else self._known.rest)
+        if face.person != self._who:
+            self._forget()
+            self._who = face.person
+        camera = Pinhole.guess(image.shape[1], image.shape[0])
+        points = face.points[None]
+        data = observe(self._problem, points, camera)
+        if self._known is None or self._before is None:
+            shape, self._before = fit_identity(self._problem, data, initial(self._problem, data, points))
+            self._know(_Person(shape, self._before.translation[0], gaze_apart(self._before.eyes), None))
+        self._take_calibration(face, at, camera)
+        known, step = self._known, min(max(at - self._at, STEPS[0]), STEPS[1])
+        assert known is not None
+        self._before = fit_frames(
+            self._problem, known.shape, data, self._before, 1 / step, self._before, iterations=ITERATIONS
+        )
+        self._at = at
+        turn = matrix_from_axis_angle(self._turn(axis_angle_from_matrix(self._before.neck), step))
+        steady = replace(self._before, neck=turn, translation=self._place(self._before.translation, step))
+        self._last = to_motion(steady, known.shape, self._fps, self.head, known.origin, known.apart)
+        error = landmark_error(self._problem, known.shape, steady, points, camera)
+        return Followed(self._last, True, float(error[0]), known.rest)
+
+    def _images(self) -> Iterator[np.ndarray]:
+        """What the detector asks for: each time the frame that was fed."""
+        while True:
+            yield self._image
+
+    def _forget(self) -> None:
+        """Another person or another picture: nothing known holds."""
+        self._known = self._before = self._next = None
+        self.calibrate()
+
+    def _know(self, person: _Person) -> None:
+        """From here on motion is counted from this person's place, which is a jump that no filter should see."""
+        self._known, self._turn, self._place = person, OneEuro(*TURN), OneEuro(*PLACE)
+
+    def _take_calibration(self, face: Face, at: float, camera: Pinhole) -> None:
+        """Collects a frame, begins a calibration when they are enough, takes over one that has ended."""
+        if self._collected is not None:
+            self._since = at if self._since is None else self._since
+            self._collected.append(face.points)
+            if at - self._since >= CALIBRATION and len(self._collected) >= FEWEST:
+                points, self._collected = np.stack(self._collected), None
+                if self._beside is None:
+                    self._know(self._calibration(points, camera))
+                else:
+                    self._next = self._beside.submit(self._calibration, points, camera)
+        if self._next is not None and self._next.done():
+            self._know(self._next.result())
+            self._next = None
+
+    @one_torch_thread()
+    def _calibration(self, points: np.ndarray, camera: Pinhole) -> _Person:
+        """A person by a second of frames [T, 478, 3] px."""
+        chosen = points[np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).round().astype(int)]
+        data = observe(self._problem, chosen, camera)
+        shape, state = fit_identity(self._problem, data, initial(self._problem, data, chosen))
+        state = fit_frames(self._problem, shape, data, state, self._fps)
+        origin, apart = state.translation.median(0).values, gaze_apart(state.eyes)
+        rest = rest_of(to_motion(state, shape, self._fps, self.head, origin, apart))
+        return _Person(shape, origin, apart, replace(rest, translation=torch.zeros(1, 3)))
