@@ -27,9 +27,10 @@ from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, 
 from .fit import fit_photo
 from .framing import framed
 from .media.encoder_thread import EncoderThread
-from .media.video_writer import VideoWriter, check_target
+from .media.video_writer import Finish, VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .own_frame import own_frame
+from .provenance import Input, Signature, check_signable, open_signature
 from .report import Clock, write_report
 from .saved import read_pipeline, write_pipeline
 from .views import check_camera, place, view_targets
@@ -56,6 +57,7 @@ class _Parts:
     detector: LandmarkDetector | None = None
     generator: Generator | None = None
     drivers: dict[str, Driver] = field(default_factory=dict)
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class AnimatePipeline:
     generator: str = GENERATOR
     generator_options: dict[str, Any] = field(default_factory=dict)
     driver_options: dict[str, dict[str, Any]] = field(default_factory=dict)  # by driver
+    sign_cert: PathLike | None = None  # a certificate chain (PEM) and its private key: videos get a C2PA manifest
+    sign_key: PathLike | None = None
     _parts: _Parts = field(default_factory=_Parts, init=False, repr=False, compare=False)
 
     @classmethod
@@ -78,7 +82,7 @@ class AnimatePipeline:
         return cls(**read_pipeline(Path(folder)))
 
     def save_pretrained(self, folder: PathLike) -> None:
-        """Writes the pipeline's parts into a folder, each in one of its own, and `model_index.json`."""
+        """Writes the pipeline's parts into a folder, each in one of its own, and `model_index.json`; no signing key."""
         loaded = {"generator": self._parts.generator, **{f"driver_{k}": v for k, v in self._parts.drivers.items()}}
         drivers = {name: self.driver_options.get(name, {}) for name in {**self._parts.drivers, **self.driver_options}}
         write_pipeline(Path(folder), self.head, (self.generator, self.generator_options), drivers, loaded)
@@ -110,10 +114,13 @@ class AnimatePipeline:
         """
         asked = AnimateOptions.of(options)
         targets = self._check(asked, output)
+        sources = {
+            "photo": photo, "video": video, "motion": motion, "keyframes": keyframes, "speech": speech, "signal": signal
+        }  # fmt: skip
+        words = {"text": text, "emotion": emotion, "say": say}
         if output is not None:
-            files = [*edit_files(asked.edit), *mix_files(asked.mix)]
-            inputs = [photo, video, motion, keyframes, speech, signal, asked.camera, *files]
-            refuse_overwriting(inputs, [*targets, _report_path(output)])
+            files = [*edit_files(asked.edit), *mix_files(asked.mix), self.sign_cert, self.sign_key]
+            refuse_overwriting([*sources.values(), asked.camera, *files], [*targets, _report_path(output)])
         opened = open_signal(
             video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
             keyframes=keyframes, mix=asked.mix, speech=speech, say=say, speaking=asked.speaking, driver=driver,
@@ -137,7 +144,7 @@ class AnimatePipeline:
             stream = generator(portrait, posed, cameras, seed=asked.seed, progress=progress)
             frames = None if targets else np.stack(list(stream))
             if targets:
-                _encode(stream, targets, posed.fps, driven, clock)
+                _encode(stream, targets, posed.fps, driven, clock, self._finishers(targets, sources | words))
         report = self._report(photo, portrait, posed, driven, asked, targets, clock) | {"identity": identity}
         if output is None:
             return Animation([], report, frames, driven.problems)
@@ -150,12 +157,26 @@ class AnimatePipeline:
         targets = [] if output is None else view_targets(Path(output), asked.views, asked.camera)
         for target in targets:
             check_target(target)
+            if self._signature() is not None:
+                check_signable(target)
         if output is not None:
             check_writable(_report_path(output))
         self._generator()
         load_head(self.head)
         check_edit(asked.edit, self.head)
         return targets
+
+    def _signature(self) -> Signature | None:
+        with self._parts.lock:
+            if self._parts.signature is None:
+                self._parts.signature = open_signature(self.sign_cert, self.sign_key)
+            return self._parts.signature
+
+    def _finishers(self, targets: list[Path], sources: dict[str, Any]) -> list[Finish | None]:
+        """What is done to each whole video before it gets its name: it is signed, where there is a key."""
+        signature = self._signature()
+        inputs = () if signature is None else Input.all_of(sources)
+        return [None if signature is None else signature.finish(target, inputs) for target in targets]
 
     def _generator(self) -> Generator:
         with self._parts.lock:
@@ -264,9 +285,19 @@ def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int |
     return motion if asked.edit is None else apply_edit(motion, asked.edit)
 
 
-def _encode(stream: Iterator[np.ndarray], targets: list[Path], fps: float, driven: Driven, clock: Clock) -> None:
+def _encode(
+    stream: Iterator[np.ndarray],
+    targets: list[Path],
+    fps: float,
+    driven: Driven,
+    clock: Clock,
+    finishers: list[Finish | None],
+) -> None:
     """Generates and encodes side by side; `generate` is the time the frames took, `encode` that of the other thread."""
-    makers = [partial(VideoWriter, target, fps, sound=driven.sound) for target in targets]
+    makers = [
+        partial(VideoWriter, target, fps, sound=driven.sound, finish=finish)
+        for target, finish in zip(targets, finishers, strict=True)
+    ]
     with clock.stage("generate and encode"):
         with EncoderThread(makers) as encoder:
             while True:

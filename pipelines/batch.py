@@ -17,7 +17,8 @@ from .report import Done
 from .spread import spread
 
 COMMANDS = ("animate", "motion", "evaluate")
-PARTS = ("head", "generator", "generator_options", "driver_options")  # of a pipeline that stays loaded
+# Of a pipeline that stays loaded.
+PARTS = ("head", "generator", "generator_options", "driver_options", "sign_cert", "sign_key")
 
 
 def run_batch(

@@ -35,6 +35,8 @@ from .options import (
     Seconds,
     Seed,
     SignalText,
+    SignCert,
+    SignKey,
     Size,
     Speech,
     Strength,
@@ -50,7 +52,9 @@ from .options import (
 )
 
 BATCHES = ("context", "batch", "workers", "ray")  # no options of a job
-PIPELINES = ("photo", "head", "generator", "driver_option", "generator_option", "config", *BATCHES)  # nor for the call
+PIPELINES = (  # nor for the call
+    "photo", "head", "generator", "driver_option", "generator_option", "sign_cert", "sign_key", "config", *BATCHES,
+)  # fmt: skip
 
 
 def animate(
@@ -90,6 +94,8 @@ def animate(
     generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
     generator_option: GeneratorOption = None,
     seed: Seed = AnimateOptions.seed,
+    sign_cert: SignCert = None,
+    sign_key: SignKey = None,
     config: Config = None,
     batch: Batch = None,
     workers: Workers = 1,
@@ -113,6 +119,8 @@ def animate(
             generator=generator,
             generator_options=plugin_options("flamecast.generators", generator, generator_option),
             driver_options=options_of_driver(driver, video, speech or say, driver_option),
+            sign_cert=sign_cert,
+            sign_key=sign_key,
         )
         done = pipeline(photo, **options, progress=progress)
     tell(done)

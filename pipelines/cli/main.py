@@ -17,7 +17,7 @@ from .drive import animate, motion
 from .learn import prepare, train
 from .measure import bench, doctor, evaluate
 from .memory import give_memory_back
-from .show import export, fit, head_sheet, render
+from .show import export, fit, head_sheet, inspect, render
 
 app = typer.Typer(
     name="flamecast",
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, prepare, train, evaluate, bench, doctor):
+for _command in (animate, motion, fit, export, render, inspect, prepare, train, evaluate, bench, doctor):
     app.command()(_command)
 app.command(name="head")(head_sheet)
 

@@ -54,6 +54,10 @@ Framing = Annotated[str, typer.Option(help="photo: the whole photo; face: a squa
 Rasterizer = Annotated[str, typer.Option(help="What finds the seen triangles; `flamecast doctor` lists them.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Face = Annotated[int, typer.Option(help="Which face of the photo; 0 is the largest.")]
+SignCert = Annotated[
+    Path | None, typer.Option(help="Signs the video (C2PA): your certificate chain, PEM, your own first.")
+]
+SignKey = Annotated[Path | None, typer.Option(help="The private key of --sign-cert, PEM.")]
 Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
 
 

@@ -1,4 +1,4 @@
-"""`fit`, `export`, `head` and `render`: a photo's head, and motion as other things than a video of a person."""
+"""`fit`, `export`, `head`, `render` and `inspect`: a photo's head, motion as other things, and what files say."""
 
 from __future__ import annotations
 
@@ -110,3 +110,21 @@ def render(
     with watched() as progress:
         done = write_render(motion, output, **options, progress=progress)
     tell(done)
+
+
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(help="A video, picture, motion, portrait, model or report.", show_default=False)
+    ],
+    trust: Annotated[
+        Path | None, typer.Option(help="Certificates (PEM) of authorities that may vouch for who signed.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
+) -> None:
+    """Say what FILE says of itself: what it is, how it was made, who signed it and whether it was changed since."""
+    from json import dumps
+
+    from ..inspection import inspect_file, sentences
+
+    told = inspect_file(file, trust)
+    typer.echo(dumps(told, indent=1, ensure_ascii=False) if json else "\n".join(sentences(told)))

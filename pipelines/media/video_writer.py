@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ...flame_motion import Waveform
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+Finish = Callable[[str], None]  # called with a path
 GENERATED_MARK = "AI-generated: a still portrait animated by flamecast"
 # ffmpeg's numbers. The matrix is BT.601's because readers that ignore the tag (OpenCV) assume it at every size; the
 # rest is BT.709's, as of sRGB. Readers that honour the tags get the same colours.
@@ -28,7 +30,8 @@ class VideoWriter:
 
     Frames are uint8 RGB [H, W, 3], all of one size; an odd side is padded by one repeated row or column, because 4:2:0
     colour needs even sides. The sound (a Waveform, or a media file whose track is streamed) is cut to the length of the
-    picture. Leaving the block by an exception leaves no file; so does writing no frame.
+    picture. Leaving the block by an exception leaves no file; so does writing no frame. finish: called with the path of
+    the whole file before it gets its name, to sign it.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class VideoWriter:
         sound: Waveform | PathLike | None = None,
         crf: int = 16,
         preset: str = "veryfast",
+        finish: Finish | None = None,
     ):
         check_target(target)
         self.target, self.fps = Path(target), Fraction(fps).limit_denominator(1001)
@@ -46,6 +50,7 @@ class VideoWriter:
         self._options = {"crf": str(crf), "preset": preset}
         self._sound = Sound.of(sound) if sound is not None else None
         self._samples = 0
+        self._finish = finish
         self._stack = ExitStack()
         self._container: Any = None
 
@@ -73,6 +78,8 @@ class VideoWriter:
                 if self._sound is not None:
                     self._container.mux(self._audio.encode(None))
             self._container.close()
+            if kind is None and self._finish is not None:
+                self._finish(self._path)
         except BaseException as failure:
             self._stack.__exit__(type(failure), failure, failure.__traceback__)
             raise
@@ -83,7 +90,7 @@ class VideoWriter:
         from av.video.reformatter import VideoReformatter
 
         self._size, self._pad = (height, width), (height % 2, width % 2)
-        path = self._stack.enter_context(atomic_path(self.target))
+        self._path = path = self._stack.enter_context(atomic_path(self.target))
         kind = CONTAINERS[self.target.suffix.lower()]
         options = {"movflags": "+faststart"} if kind != "matroska" else {}
         self._container = av.open(path, "w", format=kind, options=options)

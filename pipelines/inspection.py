@@ -1,0 +1,234 @@
+"""`flamecast inspect`: what a file says of itself, and whether its C2PA manifest may be believed."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..flame_motion import BadInput, FlameSequence
+from ..flame_motion.files import PathLike, existing_file
+from ..flame_motion.media.container import opened, video_stream
+from ..flame_motion.npz import load_arrays
+from .exports.glb import JSON_CHUNK, MAGIC
+from .media.video_writer import GENERATED_MARK
+from .provenance import Credentials, read_credentials
+
+KNOWN = "a video, a picture, a motion or portrait (.npz), a .glb or .gltf, or a report (.json)"
+TOLD = {
+    "none": "no manifest",
+    "unknown": "not looked at",
+    "trusted": "signed by {signer}, for whom a trusted authority vouches; not changed since",
+    "unchanged": "signed by {signer}, for whom nobody that is trusted vouches; not changed since",
+    "tampered": "TAMPERED WITH, or damaged: signed by {signer}, and no longer what was signed",
+    "refused": "signed by {signer} with a certificate that does not hold",
+}
+
+
+def inspect_file(file: PathLike, trust: PathLike | None = None) -> dict[str, Any]:
+    """What a file says of itself, as plain values; `kind` says what it is. Its content decides, not its name.
+
+    trust: certificates (PEM) of authorities that may vouch for who signed. BadInput for a file that is none of those
+    known, and for one that is damaged.
+    """
+    path = existing_file(file, "the file")
+    start = path.open("rb").read(16)
+    told: dict[str, Any] = {"file": str(path)}
+    if start[:2] == b"PK":
+        told |= _arrays(path)
+    elif start[:4] == struct.pack("<I", MAGIC):
+        told |= _model(path, _glb_json(path))
+    elif start.lstrip()[:1] == b"{":
+        told |= _json(path)
+    else:
+        told |= _media(path)
+        told["c2pa"] = asdict(read_credentials(path, trust))
+    report = _report_of(path)
+    return told if report is None else {**told, "report": report}
+
+
+def sentences(told: dict[str, Any]) -> list[str]:
+    """The same for people, a line each."""
+    lines = [f"{told['file']}: {_what(told)}"]
+    if told["kind"] == "video":
+        mark = told["mark"]
+        lines.append(
+            f"mark: {mark}" if told["generated"] else "mark: none of flamecast's, which does not prove it was filmed"
+        )
+    if "c2pa" in told:
+        lines += _credentials_told(told["c2pa"])
+    if "report" in told:
+        report = told["report"]
+        lines.append(f"report: {report['file']}, by flamecast {report['flamecast']}: {_sources(report)}")
+        lines += [f"problem: {problem}" for problem in report["problems"]]
+    return lines
+
+
+def _what(told: dict[str, Any]) -> str:
+    """What it is, in a phrase."""
+    kind = told["kind"]
+    if kind in ("video", "picture"):
+        size = "{} x {} px".format(*told["size"])
+        if kind == "picture":
+            return f"a picture, {size}"
+        rate = f"{told['seconds']:.2f} s at {told['fps']:g} frames a second"
+        return f"a video, {size}, {rate}, {'with' if told['sound'] else 'without'} sound"
+    if kind == "motion":
+        axes = f"{told['identity_axes']} identity and {told['expression_axes']} expression axes"
+        length = f"{told['frames']} frames at {told['fps']:g} Hz ({told['seconds']:.2f} s)"
+        return f"a motion, {length}, head {told['head']} with {axes}"
+    if kind == "portrait":
+        size = "{} x {} px".format(*told["size"])
+        return f"a fitted portrait, {size}, head {told['head']}, fit error {told['fit_error_percent']:.2f} %"
+    if kind == "model":
+        moves = f"{told['morph_targets']} morph targets, {told['seconds']:.2f} s of animation"
+        return f"a glTF model by {told['made_by']}, {moves}"
+    return f"a report of flamecast {told['flamecast']}: {_sources(told)}"
+
+
+def _credentials_told(told: dict[str, Any]) -> list[str]:
+    found = Credentials(**told)
+    verdict = TOLD[found.state].format(signer=found.signer or "somebody")
+    reasons = f" ({'; '.join(found.reasons)})" if found.reasons else ""
+    lines = [f"C2PA: {verdict}{reasons}"]
+    if found.made_by:
+        source = f", {found.source_type}" if found.source_type else ""
+        lines.append(f"C2PA says: made by {found.made_by}: {', '.join(found.actions)}{source}")
+    for each in found.inputs:
+        digest = f", SHA-256 {each['sha256']}" if "sha256" in each else ""
+        lines.append(f"C2PA says: out of {each.get('role')} {each.get('name')}{digest}")
+    return lines
+
+
+def _sources(report: dict[str, Any]) -> str:
+    """What went in, as a report has it: names of files without their folders."""
+    driver = report.get("driver") or {}
+    moved = [str(driver[key]) for key in ("kind", "file", "text", "signal") if driver.get(key)]
+    parts = [f"photo {Path(report['photo']).name}"] if report.get("photo") else []
+    parts += [f"driven by {moved[0]} {Path(moved[1]).name if moved[1:] else ''}".strip()] if moved else []
+    return ", ".join(parts) or "no sources named"
+
+
+def _media(path: Path) -> dict[str, Any]:
+    """A picture or a video. BadInput for anything else."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return {"kind": "picture", "size": list(picture.size)}
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass
+    try:
+        with opened(path) as container:
+            return _video(path, container)
+    except BadInput as error:
+        raise BadInput(f"{error}; known are {KNOWN}") from error
+
+
+def _video(path: Path, container: Any) -> dict[str, Any]:
+    """What an open PyAV container says. BadInput for one without pictures."""
+    import av
+
+    video = video_stream(container)
+    if video is None or video.codec_context is None:
+        raise BadInput(f"{path} holds no moving picture")
+    comments = {key.lower(): value for key, value in {**video.metadata, **container.metadata}.items()}
+    return {
+        "kind": "video",
+        "size": [video.codec_context.width, video.codec_context.height],
+        "fps": float(video.average_rate or 0),
+        "seconds": (container.duration or 0) / av.time_base,
+        "sound": bool(container.streams.audio),
+        "mark": comments.get("comment"),
+        "generated": comments.get("comment") == GENERATED_MARK,
+    }
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """A motion or a portrait. BadInput for other archives."""
+    arrays = load_arrays(path)
+    if "format_version" in arrays and "expression" in arrays:
+        motion = FlameSequence.load(path)
+        return {
+            "kind": "motion",
+            "frames": len(motion),
+            "fps": motion.fps,
+            "seconds": motion.duration,
+            "head": motion.head,
+            "identity_axes": motion.shape.shape[-1],
+            "expression_axes": motion.expression.shape[-1],
+        }
+    if "pose_expression" in arrays:
+        from ..generator import Portrait
+
+        portrait = Portrait.load(path)
+        height, width = portrait.image.shape[:2]
+        return {
+            "kind": "portrait",
+            "size": [width, height],
+            "head": portrait.pose.head,
+            "fit_error_percent": float(portrait.error),
+        }
+    held = ", ".join(sorted(arrays)[:8]) or "nothing"
+    raise BadInput(f"{path} is an archive, and no motion or portrait of flamecast: it holds {held}; expected {KNOWN}")
+
+
+def _glb_json(path: Path) -> Any:
+    """The JSON chunk of a `.glb`. BadInput for a damaged one."""
+    data = path.read_bytes()
+    try:
+        length, kind = struct.unpack_from("<II", data, 12)
+        if kind != JSON_CHUNK or len(data) != struct.unpack_from("<I", data, 8)[0]:
+            raise ValueError("its length is not what it says")
+        return json.loads(data[20 : 20 + length])
+    except (struct.error, ValueError) as error:
+        raise BadInput(f"{path} is a damaged .glb ({error}): export it again") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A `.gltf` or a report. BadInput for other JSON."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeError) as error:
+        raise BadInput(f"{path} is no whole JSON ({error}): expected {KNOWN}") from error
+    if isinstance(content, dict) and isinstance(content.get("asset"), dict):
+        return _model(path, content)
+    if not isinstance(content, dict) or not isinstance(content.get("flamecast"), str):
+        raise BadInput(f"{path} is JSON, and no report of flamecast and no .gltf: expected {KNOWN}")
+    kept = ("flamecast", "photo", "driver", "frames", "fps", "problems")
+    return {"kind": "report", **{key: content[key] for key in kept if key in content}}
+
+
+def _model(path: Path, content: Any) -> dict[str, Any]:
+    """What a glTF document holds. BadInput where it is none."""
+    try:
+        targets = [len(part.get("targets", ())) for mesh in content.get("meshes", ()) for part in mesh["primitives"]]
+        times = [a["samplers"][c["sampler"]]["input"] for a in content.get("animations", ()) for c in a["channels"]]
+        ends = [content["accessors"][number]["max"][0] for number in times]
+        return {
+            "kind": "model",
+            "made_by": str(content["asset"].get("generator", "a program that does not say its name")),
+            "morph_targets": max(targets, default=0),
+            "seconds": float(max(ends, default=0.0)),
+        }
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise BadInput(f"{path} is no whole glTF document ({error!r}): export it again") from error
+
+
+def _report_of(path: Path) -> dict[str, Any] | None:
+    """What the report beside a file says, where there is one that speaks of it."""
+    for stem in dict.fromkeys((path.stem, path.stem.rpartition("_view")[0])):
+        beside = path.with_name(f"{stem}.json")
+        if not stem or beside == path or not beside.is_file():
+            continue
+        try:
+            content = json.loads(beside.read_text(encoding="utf-8"))
+            videos = [Path(name).name for name in content.get("videos", [path.name])]
+            if isinstance(content["flamecast"], str) and path.name in videos:
+                kept = {key: content.get(key) for key in ("flamecast", "photo", "driver")}
+                return {"file": str(beside), **kept, "problems": list(content.get("problems", ()))}
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            continue
+    return None

@@ -1,0 +1,155 @@
+"""`flamecast inspect`: what files say of themselves, for people and as JSON; what is no such file is refused."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from flamecast.flame_motion import BadInput, FlameSequence
+from flamecast.pipelines import AnimatePipeline, cli, write_export
+from flamecast.pipelines.fit import write_fit
+from flamecast.pipelines.inspection import inspect_file, sentences
+from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter
+
+pytest.importorskip("c2pa", reason='signing needs pip install "flamecast[sign]"')
+from .certificates import Authority  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory) -> Path:
+    """A folder with one of each kind; `out_view5.mp4` and its fellow are signed."""
+    folder = tmp_path_factory.mktemp("shelf")
+    Image.fromarray(astronaut()).resize((256, 256)).save(folder / "photo.png")
+    authority = Authority.made(folder)
+    cert, key = authority.issue()
+    AnimatePipeline(sign_cert=cert, sign_key=key)(
+        folder / "photo.png", motion="demo", seconds=0.2, size=64, views="-5,5", output=folder / "out.mp4"
+    )
+    still = FlameSequence.neutral(frames=50, fps=25)
+    still.save(folder / "motion.npz")
+    write_export(still, folder / "motion.glb")
+    write_export(still, folder / "motion.gltf")
+    write_fit(str(folder / "photo.png"), folder / "portrait.npz")
+    return folder
+
+
+def said(capsys, *arguments: str) -> str:
+    cli.app(["inspect", *arguments], standalone_mode=False)
+    return capsys.readouterr().out
+
+
+def test_a_video_says_its_mark_its_report_and_its_signature(shelf):
+    told = inspect_file(shelf / "out_view5.mp4", shelf / "authority.pem")
+    assert told["kind"] == "video" and told["size"] == [64, 64] and told["fps"] == 25 and told["seconds"] == 0.2
+    assert told["generated"] is True and told["mark"] == GENERATED_MARK and told["sound"] is False
+    assert told["report"]["file"] == str(shelf / "out.json") and told["report"]["flamecast"] == version("flamecast")
+    assert told["c2pa"]["state"] == "trusted" and told["c2pa"]["signer"] == "Jane Doe (Testing)"
+    lines = sentences(told)
+    assert lines[0].endswith("out_view5.mp4: a video, 64 x 64 px, 0.20 s at 25 frames a second, without sound")
+    for line in (
+        f"mark: {GENERATED_MARK}",
+        "C2PA: signed by Jane Doe (Testing), for whom a trusted authority vouches; not changed since",
+        f"report: {shelf / 'out.json'}, by flamecast {version('flamecast')}: photo photo.png, driven by motion demo",
+    ):
+        assert line in lines, lines
+
+
+def test_a_changed_video_is_said_to_be_tampered_with(shelf, tmp_path, capsys):
+    content = bytearray((shelf / "out_view5.mp4").read_bytes())
+    content[-100] ^= 1
+    (tmp_path / "changed.mp4").write_bytes(content)
+    told = json.loads(said(capsys, str(tmp_path / "changed.mp4"), "--json", "--trust", str(shelf / "authority.pem")))
+    assert told["c2pa"]["state"] == "tampered" and "report" not in told
+    assert "C2PA: TAMPERED WITH, or damaged: signed by Jane Doe" in said(capsys, str(tmp_path / "changed.mp4"))
+
+
+def test_a_strange_video_claims_nothing(tmp_path, capsys):
+    import av
+
+    with av.open(str(tmp_path / "filmed.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        for packet in [*stream.encode(av.VideoFrame(32, 32, "rgb24")), *stream.encode(None)]:
+            container.mux(packet)
+    (tmp_path / "filmed.json").write_text('{"flamecast": "0.1.0", "videos": ["other.mp4"]}')
+    told = inspect_file(tmp_path / "filmed.mp4")
+    assert told["generated"] is False and told["c2pa"]["state"] == "none" and "report" not in told
+    text = said(capsys, str(tmp_path / "filmed.mp4"))
+    assert "mark: none of flamecast's, which does not prove it was filmed" in text and "C2PA: no manifest" in text
+
+
+@pytest.mark.parametrize("ending", [".mov", ".m4v", ".mkv"])
+def test_every_kind_of_video_keeps_its_mark(tmp_path, ending):
+    with VideoWriter(tmp_path / f"out{ending}", 10) as writer:
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    assert inspect_file(tmp_path / f"out{ending}")["generated"] is True
+
+
+@pytest.mark.parametrize(
+    "name, facts, phrase",
+    [
+        ("motion.npz", {"kind": "motion", "frames": 50, "fps": 25.0, "seconds": 2.0}, "50 frames at 25 Hz (2.00 s)"),
+        ("portrait.npz", {"kind": "portrait", "size": [256, 256]}, "a fitted portrait, 256 x 256 px, head open"),
+        ("motion.glb", {"kind": "model", "seconds": 1.96}, "a glTF model by flamecast"),
+        ("motion.gltf", {"kind": "model", "seconds": 1.96}, "1.96 s of animation"),
+        ("photo.png", {"kind": "picture", "size": [256, 256]}, "a picture, 256 x 256 px"),
+        ("out.json", {"kind": "report", "frames": 5}, "a report of flamecast"),
+    ],
+)
+def test_other_kinds_say_what_they_are(shelf, capsys, name, facts, phrase):
+    told = json.loads(said(capsys, str(shelf / name), "--json"))
+    assert {key: round(told[key], 6) if isinstance(told[key], float) else told[key] for key in facts} == facts
+    assert phrase in said(capsys, str(shelf / name))
+
+
+def test_morph_targets_of_a_model_are_those_of_the_head(shelf):
+    names = json.loads((shelf / "motion.gltf").read_text())["meshes"][0]["extras"]["targetNames"]
+    assert inspect_file(shelf / "motion.glb")["morph_targets"] == len(names) > 50
+
+
+@pytest.mark.parametrize(
+    "name, content, sentence",
+    [
+        ("letter.txt", b"a letter\n" * 50, "expected a media file.*known are a video, a picture"),
+        ("empty.mp4", b"", "is empty"),
+        ("other.json", b'{"hat": 1}', "no report of flamecast"),
+        ("cut.json", b'{"flamecast": "0.1', "no whole JSON"),
+        ("model.gltf", b'{"asset": {}, "meshes": [{}]}', "no whole glTF document"),
+        ("damaged.mp4", b"\0\0\0\x18ftypisom" + bytes(200), "not a media file that can be read"),
+    ],
+)
+def test_what_is_unknown_or_damaged_is_refused_in_a_sentence(tmp_path, name, content, sentence):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=f"{name}.*{sentence}") as refused:
+        inspect_file(tmp_path / name)
+    assert "\n" not in str(refused.value)
+
+
+def test_archives_and_models_that_are_not_ours_or_not_whole_are_refused(shelf, tmp_path):
+    np.savez(tmp_path / "other.npz", hats=np.arange(3))
+    with pytest.raises(BadInput, match="no motion or portrait of flamecast: it holds hats"):
+        inspect_file(tmp_path / "other.npz")
+    for name, said in (("motion.npz", "cannot be read"), ("motion.glb", "damaged .glb")):
+        content = (shelf / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(BadInput, match=said):
+            inspect_file(tmp_path / name)
+    with pytest.raises(BadInput, match="does not exist"):
+        inspect_file(tmp_path / "nothing.mp4")
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    import wave
+
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(32000))
+    with pytest.raises(BadInput, match="talk.wav holds no moving picture; known are"):
+        inspect_file(tmp_path / "talk.wav")
