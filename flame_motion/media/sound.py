@@ -97,11 +97,13 @@ class Sound:
         return samples[:, :count]
 
     @classmethod
-    def of(cls, source: Waveform | PathLike) -> Sound | None:
+    def of(cls, source: Waveform | PathLike | Sound) -> Sound | None:
         """The sound of a waveform, or of a media file, where 0 s is its first picture; None when none can be had.
 
-        A file without pictures starts with its first sample.
+        A file without pictures starts with its first sample; a Sound is itself.
         """
+        if isinstance(source, Sound):
+            return source
         if isinstance(source, (str, os.PathLike)):
             track, _ = SoundTrack.find(Path(source))
             if track is None:

@@ -1,0 +1,52 @@
+"""What pose a portrait takes for a driver's, frame by frame, without a jump when what it follows changes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...flame_motion import FlameSequence
+from ...flame_motion.easing import smoothstep
+from ...flame_motion.mouth import lips_shut
+from ...flame_motion.retarget import head_of, retarget
+from ...flame_motion.threads import one_torch_thread
+from ...flame_motion.transfer import drive, strengthened
+
+FADE = 0.3  # s in which the portrait goes over to another rest, or to its own when nobody is seen
+PATIENCE = 0.5  # s that the last pose is held while no face is seen
+
+
+class Poser:
+    """Poses a portrait relative to a driver's rest; `strength` may be changed while it runs."""
+
+    def __init__(self, source: FlameSequence, *, strength: float = 1.0) -> None:
+        """source: the portrait's own pose, one frame."""
+        self.source, self.strength = source, strength
+        self._head = head_of(source)
+        self._shown = self._from = source  # the pose shown last, and the one that a change began with
+        self._toward: FlameSequence | None = None  # the rest that is followed; None: the portrait's own pose
+        self._changed, self._seen = float("-inf"), float("-inf")
+
+    @one_torch_thread()
+    def __call__(
+        self, motion: FlameSequence | None, rest: FlameSequence | None, at: float, *, found: bool = True,
+        speaks: bool = False,
+    ) -> FlameSequence:  # fmt: skip
+        """The portrait's pose, one frame, for a driver's at `at` s; without a rest it stays as it is in the photo.
+
+        found: the driver was seen just now; speaks: the motion's lips meet as speech has them.
+        """
+        self._seen = at if found else self._seen
+        if motion is None or at - self._seen > PATIENCE:
+            rest = None
+        if rest is not self._toward:
+            self._toward, self._from, self._changed = rest, self._shown, at
+        target = self.source if rest is None or motion is None else self._driven(motion, rest, speaks)
+        share = float(smoothstep(np.float64((at - self._changed) / FADE)))
+        self._shown = target if share >= 1 else strengthened(self._from, target, share)
+        return self._shown
+
+    def _driven(self, motion: FlameSequence, rest: FlameSequence, speaks: bool) -> FlameSequence:
+        if motion.head != self._head.id:
+            motion, rest = (retarget(one, self._head, self.source.shape) for one in (motion, rest))
+        source = lips_shut(self.source) if speaks else self.source
+        return strengthened(source, drive(source, motion, "relative", rest, rest), self.strength)
