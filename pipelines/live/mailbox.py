@@ -9,7 +9,7 @@ Thing = TypeVar("Thing")
 
 
 class Mailbox(Generic[Thing]):
-    """What is put before the last was taken replaces it: nothing ever queues up, and `dropped` says how much was lost."""
+    """What is put before the last was taken replaces it: nothing queues up, and `dropped` counts what was lost."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()

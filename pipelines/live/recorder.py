@@ -67,7 +67,7 @@ class Recorder:
 
 
 class HeardSound(Sound):
-    """A microphone's sound as it comes: `add` it, and `take` it from a media time on; what is not there yet is silent."""
+    """A microphone's sound: `add` it as it comes, `take` it from a media time on; what is not there yet is silent."""
 
     def __init__(self) -> None:
         super().__init__(1, iter(()))

@@ -1,0 +1,243 @@
+"""`flamecast live`: a portrait, what drives it, and the page that shows it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...flame_motion import BadInput, VideoClip, Waveform
+from ...flame_motion.media.sound import SoundTrack
+from ...flame_motion.threads import one_torch_thread
+from ...generator import Generator, Portrait, load_generator
+from ..fit import fit_photo
+from ..framing import framed
+from ..options import GENERATOR, HEAD
+from .following import FollowingProcess
+from .session import LiveSession
+from .sources import play_camera, play_file
+from .voice import Voice, play_sound
+
+SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
+DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
+LOCAL = ("localhost", "127.0.0.1", "::1")
+CAMERA_FPS = 30.0  # what cameras give, about
+
+
+def go_live(
+    photo: str,
+    *,
+    video: Path | None = None,
+    speech: Path | None = None,
+    camera_device: int | None = None,
+    loop: bool = False,
+    size: int | None = None,
+    framing: str = "photo",
+    face: int = 0,
+    strength: float = 1.0,
+    head: str = HEAD,
+    generator: str = GENERATOR,
+    folder: Path = Path(),
+    virtual_camera: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 7862,
+    seconds: float | None = None,
+    ready: Callable[[str], None] = lambda address: None,
+) -> dict[str, Any]:
+    """Serves the page until Ctrl+C, the end of `seconds`, or that of what drives; returns the last numbers.
+
+    Driven by one of video and speech (files, at their own pace), a camera of this machine, or what the page sends.
+    size: px of the longest side; what this machine draws 25 times a second when None. ready: told the page's address
+    once it answers. Raises BadInput or MissingAsset.
+    """
+    _check(photo, video, speech, camera_device, size, strength, folder)
+    try:
+        from .server import Live, create_app
+    except ImportError as error:
+        raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
+    clip = None if video is None else VideoClip.open(video)
+    voice = None if speech is None else Waveform.open(speech)
+    following = FollowingProcess(head)
+    try:
+        portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
+        following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
+        following.strengthen(strength)
+        live = Live(
+            _named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech), driver=_speech_driver
+        )
+        hosts = [*LOCAL, host] if host in LOCAL else ["*"]
+        with LiveSession(portrait, draws, following, live.show) as session:
+            live.session = session
+            play = _player(session, clip, voice, camera_device, loop)
+            with (
+                _virtual_camera(live, portrait, virtual_camera),
+                _served(create_app(live, hosts), host, port) as address,
+            ):
+                ready(address)
+                if not virtual_camera and seconds is None:
+                    live.watched.wait()
+                _until_over(session, play, seconds)
+                numbers = session.numbers()
+                live.deaf()
+                if live.recorder is not None:
+                    live.stop_recording()
+        if session.failure is not None:
+            raise session.failure
+        return numbers
+    finally:
+        following.close()
+
+
+def _check(
+    photo: str, video: Path | None, speech: Path | None, device: int | None, size: int | None, strength: float,
+    folder: Path,
+) -> None:  # fmt: skip
+    from ..options import AnimateOptions
+
+    given = [name for name, value in {"video": video, "speech": speech, "camera": device}.items() if value is not None]
+    if len(given) > 1:
+        raise BadInput(f"expected one of video, speech and a camera to drive with, got {' and '.join(given)}")
+    AnimateOptions(strength=strength, **({} if size is None else {"size": size}))
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
+
+
+@one_torch_thread()
+def _portrait(
+    photo: str, face: int, head: str, generator: str, framing: str, size: int | None
+) -> tuple[Portrait, Generator, int]:
+    """The fitted portrait as large as it is shown, its generator, warm, and that size."""
+    whole = Portrait.load(photo) if photo.endswith(".npz") else fit_photo(photo, face, head)[0]
+    draws = load_generator(generator)
+    for tried in SIZES if size is None else (size,):
+        portrait = framed(whole, framing, tried)
+        taken = []
+        for _ in range(6):
+            start = time.perf_counter()
+            next(iter(draws(portrait, portrait.pose, None)))
+            taken.append(time.perf_counter() - start)
+        if statistics.median(taken[1:]) <= DRAWN_IN:  # the first prepares the portrait
+            break
+    return portrait, draws, tried
+
+
+def _named(video: Path | None, speech: Path | None, device: int | None) -> str:
+    if video is not None:
+        return video.name
+    if speech is not None:
+        return f"voice: {speech.name}"
+    return "page" if device is None else f"camera {device}"
+
+
+def _sound_of(video: Path | None, speech: Path | None) -> Path | None:
+    """What the page may play beside the pictures."""
+    if video is not None:
+        return video if SoundTrack.find(video)[0] is not None else None
+    return speech
+
+
+def _speech_driver() -> Any:
+    from ...drivers import load_driver
+
+    return load_driver("speech")
+
+
+def _player(
+    session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None, loop: bool
+) -> Callable[[threading.Event], None] | None:
+    """What feeds the session until it ends or is stopped; None where the page does."""
+    if clip is not None:
+        return lambda stop: play_file(clip, session.feed, stop, loop=loop)
+    if voice is not None:
+        return lambda stop: play_sound(voice, Voice(_speech_driver(), session.feed), stop, loop=loop)
+    return None if device is None else partial(play_camera, device, session.feed)
+
+
+def _until_over(session: LiveSession, play: Callable[[threading.Event], None] | None, seconds: float | None) -> None:
+    """Waits for the end of what drives, of `seconds`, of the session itself, or for Ctrl+C."""
+    stop, failures = threading.Event(), []
+    end = float("inf") if seconds is None else time.perf_counter() + seconds
+
+    def played() -> None:
+        try:
+            if play is not None:
+                play(stop)
+        except BaseException as error:
+            failures.append(error)
+
+    player = threading.Thread(target=played, name="player", daemon=True)
+    player.start()
+    try:
+        while time.perf_counter() < end and session.failure is None and (play is None or player.is_alive()):
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        pass  # that is how one ends it
+    stop.set()
+    player.join()
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def _virtual_camera(live: Any, portrait: Portrait, wanted: bool) -> Iterator[None]:
+    """What is shown, as a camera of this machine that other programs see. BadInput where it has none."""
+    if not wanted:
+        yield
+        return
+    try:
+        import pyvirtualcam
+    except ImportError:
+        raise BadInput('--virtual-camera needs more: pip install "flamecast[camera]"') from None
+    height, width = portrait.image.shape[:2]
+    try:
+        camera = pyvirtualcam.Camera(width, height, 25)
+    except RuntimeError as error:
+        raise BadInput(
+            f"there is no virtual camera on this machine ({str(error).strip().splitlines()[-1]}): on Linux load "
+            "v4l2loopback, on Windows and macOS install OBS"
+        ) from None
+    with camera:
+        live.camera = lambda picture: camera.send(np.ascontiguousarray(picture))
+        yield
+        live.camera = None
+
+
+@contextmanager
+def _served(app: Any, host: str, port: int) -> Iterator[str]:
+    """The app, answering at an address, in a thread. BadInput where the port is taken."""
+    import socket
+
+    import uvicorn
+
+    from .server import LARGEST
+
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise BadInput(f"port {port} of {host} cannot be used ({error.strerror}): choose another with --port") from None
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="error", ws_max_size=LARGEST, ws_per_message_deflate=False, lifespan="off")
+    )
+    thread = threading.Thread(target=server.run, args=([listening],), name="server", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    name = f"[{host}]" if ":" in host else host
+    try:
+        yield f"http://{name}:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True  # an open page would keep it
+        thread.join()
+        listening.close()
