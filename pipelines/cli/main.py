@@ -17,6 +17,8 @@ from .drive import animate, motion
 from .learn import prepare, train
 from .measure import bench, doctor, evaluate
 from .memory import give_memory_back
+from .serve import app as serve_app
+from .serve import live
 from .show import export, fit, head_sheet, inspect, render
 
 app = typer.Typer(
@@ -28,9 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, inspect, prepare, train, evaluate, bench, doctor):
+for _command in (animate, motion, fit, export, render, inspect, live, prepare, train, evaluate, bench, doctor):
     app.command()(_command)
 app.command(name="head")(head_sheet)
+app.command(name="app")(serve_app)
 
 
 def _show_version(wanted: bool) -> None:

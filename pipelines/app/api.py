@@ -1,0 +1,217 @@
+"""The HTTP API: a photo and a signal in, a job to watch, files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from ...flame_motion.errors import BadInput, MissingAsset
+from .ask import ask_of
+from .jobs import WAITING, Full, Job, JobQueue
+from .limits import Limits
+from .uploads import check_content, shown_name, store, stored_name
+from .visitors import api_user, visitor_of
+
+Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
+Sent = Annotated[UploadFile | None, File()]
+Word = Annotated[str | None, Form()]
+Number = Annotated[float | None, Form()]
+
+
+class JobAnswer(BaseModel):
+    """How a job goes."""
+
+    id: str = Field(description="Unguessable: whoever knows it may watch, fetch and cancel the job")
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    position: int = Field(description="How many jobs wait before this one")
+    stage: str = Field(description="What is being done")
+    done: int
+    of: int
+    seconds_left: float | None = Field(description="An estimate, s")
+    error: str | None = Field(description="One sentence, where it failed")
+    problems: list[str] = Field(description="What to know about the result")
+    facts: dict[str, Any] = Field(description="Frames, fps, seconds and size of the video")
+    files: dict[str, str] = Field(description="Addresses of the results by name")
+
+
+class LimitsAnswer(BaseModel):
+    """What this server takes."""
+
+    upload_mb: float
+    seconds: float
+    size: int
+    fps: float
+    words: int
+    waiting: int
+    waiting_each: int
+    job_minutes: float
+    keep_minutes: float
+
+
+class Problem(BaseModel):
+    """What was wrong, in one sentence."""
+
+    detail: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "description": what}
+    for code, what in (
+        (404, "There is no such job or file"),
+        (413, "More is sent than is taken"),
+        (422, "Something that was given cannot be used"),
+        (429, "Too many jobs wait"),
+    )
+}
+
+
+def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
+    """A job as the API tells it."""
+    return JobAnswer(
+        id=job.id,
+        state=job.state,  # type: ignore[arg-type]
+        position=queue.position(job) if job.state == WAITING else 0,
+        stage=job.stage,
+        done=job.done,
+        of=job.of,
+        seconds_left=None if job.left is None else round(job.left, 1),
+        error=job.error,
+        problems=job.problems,
+        facts=job.facts,
+        files={name: f"/api/jobs/{job.id}/files/{name}" for name in job.files},
+    )
+
+
+def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
+    """Adds the routes under /api to a server."""
+    routes = APIRouter(prefix="/api", responses=REFUSALS)
+
+    @routes.post("/jobs", status_code=202, summary="Animate a portrait")
+    def animate(
+        request: Request,
+        photo: Annotated[UploadFile | None, File(description="A picture of a face")] = None,
+        video: Annotated[UploadFile | None, File(description="A video whose face drives")] = None,
+        speech: Annotated[UploadFile | None, File(description="A recording that the portrait speaks")] = None,
+        motion: Annotated[UploadFile | None, File(description="A motion: .npz or an ARKit .csv")] = None,
+        keyframes: Annotated[UploadFile | None, File(description="Keyframes of the face (.json)")] = None,
+        camera_keys: Annotated[UploadFile | None, File(description="Keyframes of the camera (.json)")] = None,
+        demo: Annotated[bool, Form(description="The demo portrait instead of a photo")] = False,
+        demo_motion: Annotated[bool, Form(description="The demo motion instead of a signal")] = False,
+        text: Word = None,
+        emotion: Word = None,
+        say: Word = None,
+        edit: Word = None,
+        mix: Word = None,
+        camera: Word = None,
+        mode: Word = None,
+        framing: Word = None,
+        strength: Number = None,
+        seconds: Number = None,
+        fps: Number = None,
+        motion_fps: Number = None,
+        size: Number = None,
+        seed: Number = None,
+        face: Number = None,
+        lips: Number = None,
+        head_motion: Number = None,
+        blinks: Number = None,
+        style_strength: Number = None,
+        keep: Word = None,
+        preview: Annotated[bool, Form(description="Small and at most 2 s, in seconds")] = False,
+    ) -> JobAnswer:
+        """Options mean what they mean for `flamecast animate`. Poll the answer's job until its `state` is `done`."""
+        given = dict(locals())
+        del given["request"]
+        sent = {name: given.pop(name) for name in ("photo", "video", "speech", "motion", "keyframes", "camera_keys")}
+        if given.pop("demo"):
+            given["photo"] = "demo"
+        if given.pop("demo_motion"):
+            given["motion"] = "demo"
+        user = api_user(request)
+        queue.check_room(user)
+        return answer_of(queue, _submit(queue, limits, user, given, sent))
+
+    @routes.get("/jobs/{id}", summary="How a job goes")
+    def job(request: Request, id: str) -> JobAnswer:
+        return answer_of(queue, _job(queue, request, id))
+
+    @routes.delete("/jobs/{id}", summary="Cancel a job and delete its files")
+    def cancel(request: Request, id: str) -> JobAnswer:
+        found = _job(queue, request, id)
+        queue.remove(found)
+        return answer_of(queue, found)
+
+    @routes.get("/jobs/{id}/files/{name}", summary="A result", response_class=FileResponse)
+    def result(request: Request, id: str, name: Name, download: bool = False) -> FileResponse:
+        from .making import RESULTS
+
+        path = _job(queue, request, id).file(name)
+        if path is None or not path.is_file():
+            raise HTTPException(404, "there is no such file: the job has not made it, or it was removed")
+        kind = "attachment" if download else "inline"
+        headers = {"Cache-Control": "private, no-store"}
+        shown = f"flamecast-{name}"
+        return FileResponse(
+            path, media_type=RESULTS[name], filename=shown, content_disposition_type=kind, headers=headers
+        )
+
+    @routes.get("/limits", summary="What this server takes")
+    def bounds() -> LimitsAnswer:
+        return LimitsAnswer(**vars(limits))
+
+    app.include_router(routes)
+    _tell_errors(app)
+
+
+def _job(queue: JobQueue, request: Request, id: str) -> Job:
+    """The job of an id. Jobs of the page are for the browser that asked for them, whoever else knows the id."""
+    job = queue.get(id)
+    if job is None or (not job.user.startswith("api-") and job.user != visitor_of(request)):
+        raise HTTPException(404, "there is no such job: it may have been removed")
+    return job
+
+
+def _submit(
+    queue: JobQueue, limits: Limits, user: str, given: dict[str, Any], sent: dict[str, UploadFile | None]
+) -> Job:
+    """Stores what was sent in a folder of its own and queues the job. BadInput leaves nothing."""
+    import shutil
+
+    id, folder = queue.new_folder(user)
+    files: dict[str, Path] = {}
+    names: dict[str, str] = {}
+    try:
+        for kind, upload in sent.items():
+            if upload is None:
+                continue
+            names[kind] = shown_name(upload.filename, kind)
+            files[kind] = folder / "in" / stored_name(kind, names[kind])
+            store(upload.file, files[kind], limits.upload_bytes, f"{kind} {names[kind]}")
+            check_content(files[kind], kind, f"{kind} {names[kind]}")
+        return queue.submit(id, user, folder, ask_of(given, files, names, limits))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _tell_errors(app: FastAPI) -> None:
+    """What the user got wrong is a sentence, as on the command line."""
+
+    def refuse(code: int) -> Any:
+        return lambda request, error: JSONResponse({"detail": str(error)}, code)
+
+    for kind, code in ((BadInput, 422), (MissingAsset, 422), (Full, 429)):
+        app.add_exception_handler(kind, refuse(code))
+
+    from fastapi.exceptions import RequestValidationError
+
+    def invalid(request: Request, error: Any) -> JSONResponse:
+        one = error.errors()[0]
+        where = ".".join(str(part) for part in one["loc"][1:])
+        return JSONResponse({"detail": f"{where}: {one['msg']}"}, 404 if "path" in one["loc"] else 422)
+
+    app.add_exception_handler(RequestValidationError, invalid)

@@ -1,0 +1,98 @@
+"""A motion's curves, to look at: small charts of pose, gaze, jaw, lids and face, one under the other."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import torch
+from torch import Tensor
+
+from ...flame_motion import FlameSequence
+from ...flame_motion.retarget import head_of
+
+WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
+MOST_POINTS = 600
+DEGREES = 180 / math.pi
+Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], least range
+
+
+def charts_of(motion: FlameSequence) -> list[Chart]:
+    """What is drawn of a motion; angles in degrees, the rest 0..1."""
+    names = {name: number for number, name in enumerate(head_of(motion).expression_names)}
+
+    def axis(*wanted: str) -> Tensor:
+        found = [motion.expression[:, names[name]] for name in wanted if name in names]
+        return torch.stack(found).mean(0) if found else torch.zeros(len(motion))
+
+    neck, eyes = motion.neck * DEGREES, motion.eyes.mean(1) * DEGREES
+    return [
+        ("Head", "°", {"yaw": neck[:, 1], "pitch": neck[:, 0], "roll": neck[:, 2]}, (-10.0, 10.0)),
+        ("Gaze", "°", {"gazeYaw": eyes[:, 1], "gazePitch": eyes[:, 0]}, (-10.0, 10.0)),
+        ("Jaw", "°", {"jawOpen": motion.jaw[:, 0] * DEGREES}, (0.0, 10.0)),
+        ("Lids", "", {"left": motion.eyelids[:, 0], "right": motion.eyelids[:, 1]}, (0.0, 1.0)),
+        ("Smile", "", {"smile": axis("mouthSmileLeft", "mouthSmileRight")}, (0.0, 1.0)),
+        (
+            "Brows",
+            "",
+            {"browInnerUp": axis("browInnerUp"), "browDown": axis("browDownLeft", "browDownRight")},
+            (0.0, 1.0),
+        ),
+    ]
+
+
+def curves_html(motion: FlameSequence, edited: FlameSequence | None = None) -> str:
+    """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed."""
+    after = motion if edited is None else edited
+    before = dict((name, curves) for name, _, curves, _ in charts_of(motion)) if edited is not None else {}
+    seconds = max(motion.duration, after.duration)
+    rows = "".join(
+        _chart(name, unit, curves, before.get(name, {}), least, after.fps, motion.fps, seconds)
+        for name, unit, curves, least in charts_of(after)
+    )
+    note = "" if edited is None else '<p class="note">Dashed: as it was made. Full: with the change.</p>'
+    marks = "".join(f"<span>{_seconds(seconds * part / 4)}</span>" for part in range(5))
+    return (
+        f'<div class="curves" data-seconds="{seconds:.3f}">{rows}<div class="axis" aria-hidden="true">{marks}</div>'
+        f"{note}</div>"
+    )
+
+
+def _chart(
+    name: str, unit: str, curves: dict[str, Tensor], before: dict[str, Tensor], least: tuple[float, float],
+    fps: float, fps_before: float, seconds: float,
+) -> str:  # fmt: skip
+    """One chart: its name and range beside it, a line a curve."""
+    tracks = [*curves.values(), *before.values()]
+    low = min(least[0], *(float(track.min()) for track in tracks))
+    high = max(least[1], *(float(track.max()) for track in tracks))
+    lines = [_line(track, low, high, fps_before, seconds, f"was c{n}") for n, track in enumerate(before.values())]
+    lines += [_line(track, low, high, fps, seconds, f"c{n}") for n, track in enumerate(curves.values())]
+    zero = HEIGHT - EDGE - (0 - low) / (high - low) * (HEIGHT - 2 * EDGE)
+    keys = "".join(f'<span class="c{n}">{escape(key)}</span>' for n, key in enumerate(curves))
+    told = ", ".join(
+        f"{key} from {float(track.min()):.1f} to {float(track.max()):.1f}{unit}" for key, track in curves.items()
+    )
+    return (
+        f'<div class="chart"><div class="legend"><b>{name}</b>{keys}</div>'
+        f'<div class="plot"><span class="high">{high:.3g}{unit}</span><span class="low">{low:.3g}{unit}</span>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {told}">'
+        f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>{"".join(lines)}</svg>'
+        f'<i class="now"></i></div></div>'
+    )
+
+
+def _line(track: Tensor, low: float, high: float, fps: float, seconds: float, kind: str) -> str:
+    step = max(1, math.ceil(len(track) / MOST_POINTS))
+    points = []
+    for frame in range(0, len(track), step):
+        x = frame / fps / seconds * WIDTH
+        y = HEIGHT - EDGE - (float(track[frame]) - low) / (high - low) * (HEIGHT - 2 * EDGE)
+        points.append(f"{x:.1f},{y:.1f}")
+    if len(points) == 1:
+        points.append(f"{WIDTH},{points[0].split(',')[1]}")
+    return f'<polyline class="{kind}" points="{" ".join(points)}"/>'
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"

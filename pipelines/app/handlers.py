@@ -1,0 +1,280 @@
+"""What the page does when something is pressed: from what stands in it to a job, and from a job to what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ...flame_motion import FlameSequence
+from ...flame_motion.edit import apply_edit
+from ...flame_motion.errors import BadInput, MissingAsset
+from ..media.photos import load_photo
+from .ask import DEMO, Ask, ask_of
+from .curves import curves_html
+from .jobs import DONE, ENDED, Full, Job, JobQueue
+from .keylines import as_lines, read_lines, write_keys
+from .limits import Limits
+from .uploads import JSON_BYTES, check_content, shown_name, stored_name
+from .views import EMPTY, label_of, message, result_html, status_html
+
+EVERY = 0.4  # s between two looks at a job
+WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
+SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
+REFUSED = (BadInput, MissingAsset, Full)
+STILL_FPS = 25.0  # Hz, of the clip that keyframes are shown on
+Shown = list[Any]  # updates of: status, result, head, curves box, curves, history, current, animate, preview, cancel
+
+
+def visitor(request: gr.Request) -> str:
+    """The folder of whoever asks."""
+    return request.request.scope["flamecast_visitor"]
+
+
+class Handlers:
+    """The page's functions over one queue."""
+
+    def __init__(self, queue: JobQueue, limits: Limits):
+        self.queue, self.limits = queue, limits
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    async def animate(self, given: dict[str, Any], request: gr.Request, preview: bool = False) -> AsyncIterator[Shown]:
+        """A job from what stands in the page, watched to its end."""
+        try:
+            job = await asyncio.to_thread(self._submit, given, request, preview)
+        except REFUSED as error:
+            yield self._refused(str(error), request)
+            return
+        async for shown in self._watch(job, request):
+            yield shown
+
+    async def again(
+        self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request
+    ) -> AsyncIterator[Shown]:
+        """The shown result's motion, edited and drawn once more."""
+        try:
+            job = await asyncio.to_thread(self._resubmit, current, edit, keys, camera, request)
+        except REFUSED as error:
+            yield self._refused(str(error), request)
+            return
+        async for shown in self._watch(job, request):
+            yield shown
+
+    def _submit(self, given: dict[str, Any], request: gr.Request, preview: bool) -> Job:
+        user = visitor(request)
+        self.queue.check_room(user)
+        id, folder = self.queue.new_folder(user)
+        try:
+            options, files, names = self._gather(given, folder)
+            ask = ask_of(options | {"preview": preview}, files, names, self.limits)
+            return self.queue.submit(id, user, folder, ask, request.session_hash)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _gather(self, given: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Path], dict[str, str]]:
+        """Options and files out of the page's fields; only what belongs to the chosen source counts."""
+        source = given["source"]
+        options = {name: given[name] for name in PLAIN if given.get(name) not in (None, "")}
+        sent = {"photo": given["photo"]}
+        if source == VOICE:
+            sent["speech"] = given["speech"]
+            options |= {name: given[name] for name in ("lips", "head_motion", "blinks", "style_strength")}
+            if not given["speech"] and (given["say"] or "").strip():
+                options["say"] = given["say"]
+            if not given["speech"] and "say" not in options:
+                raise BadInput("a voice is missing: record one, give a recording, or write words to say")
+        elif source == VIDEO:
+            sent["video"] = given["video"]
+            if not given["video"]:
+                raise BadInput("a video is missing: give one, or record your own face")
+        elif source == MOTION:
+            sent["motion"] = given["motion"]
+            if not given["motion"]:
+                options["motion"] = DEMO
+        files: dict[str, Path] = {}
+        names: dict[str, str] = {}
+        for kind, path in sent.items():
+            if path:
+                names[kind] = shown_name(Path(path).name, kind)
+                files[kind] = _taken(Path(path), folder / "in" / stored_name(kind, names[kind]))
+                check_content(files[kind], kind, f"{kind} {names[kind]}")
+        if source == KEYS:
+            files["keyframes"] = write_keys(given["keys"] or "", folder / "in" / "keyframes.json")
+            names["keyframes"] = "the keyframes"
+        return options, files, names
+
+    def _resubmit(self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Job:
+        user = visitor(request)
+        before = self._made(current, user)
+        self.queue.check_room(user)
+        id, folder = self.queue.new_folder(user)
+        try:
+            files, names = {}, {}
+            if keys.strip():
+                files["keyframes"] = write_keys(keys, folder / "in" / "keyframes.json")
+                names["keyframes"] = "the keyframes"
+            size = before.ask.options["size"]
+            options = {"edit": edit, "camera": camera, "size": size, "text": before.ask.options.get("text", "")}
+            ask = ask_of(options, files, names, self.limits, remake=before.folder)
+            return self.queue.submit(id, user, folder, ask, request.session_hash)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _made(self, current: str | None, user: str) -> Job:
+        job = self.queue.get(current or "", user)
+        if job is None or job.state != DONE:
+            raise BadInput("there is no result to change: make one first, or choose one of this visit")
+        return job
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    async def _watch(self, job: Job, request: gr.Request) -> AsyncIterator[Shown]:
+        told = None
+        while job.state not in ENDED:
+            status = status_html(job, self.queue.position(job))
+            if status != told:
+                first = told is None
+                told = status
+                yield self._working(status, request if first else None)
+            await asyncio.sleep(EVERY)
+        yield await asyncio.to_thread(self._ended, job, request)
+
+    def _working(self, status: str, request: gr.Request | None) -> Shown:
+        skip = gr.skip()
+        history = self._history(request, None) if request is not None else skip
+        busy = (gr.Button(interactive=False), gr.Button(interactive=False), gr.Button(visible=True))
+        return [status, skip, skip, skip, skip, history, skip, *busy]
+
+    def _ended(self, job: Job, request: gr.Request) -> Shown:
+        idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
+        if job.state != DONE:
+            skip = gr.skip()
+            return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
+        return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *idle]
+
+    def _refused(self, sentence: str, request: gr.Request) -> Shown:
+        skip = gr.skip()
+        idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
+        return [message(sentence), skip, skip, skip, skip, skip, skip, *idle]
+
+    def _result(self, job: Job) -> Shown:
+        """Result, head, the box of curves, and the curves."""
+        motion = FlameSequence.load(job.file("motion.npz") or "")
+        head = job.file("head.glb")
+        model = gr.Model3D(value=None if head is None else str(head), visible=head is not None)
+        return [result_html(job), model, gr.Column(visible=True), curves_html(motion)]
+
+    def _history(self, request: gr.Request, chosen: str | None) -> Any:
+        jobs = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
+        return gr.Radio(choices=[(label_of(job), job.id) for job in jobs], value=chosen, visible=bool(jobs))
+
+    def restore(self, request: gr.Request) -> Shown:
+        """What this visitor made before, when the page is opened again."""
+        done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
+        if not done:
+            return ["", EMPTY, gr.skip(), gr.skip(), gr.skip(), self._history(request, None), None]
+        return ["", *self._result(done[0]), self._history(request, done[0].id), done[0].id]
+
+    def choose(self, id: str | None, request: gr.Request) -> Shown:
+        """One of this visit's results."""
+        job = self.queue.get(id or "", visitor(request))
+        if job is None or job.state != DONE:
+            return [message("it is not there any more"), *[gr.skip()] * 5]
+        return ["", *self._result(job), job.id]
+
+    def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> list[Any]:
+        """The curves as an edit would leave them, before anything is drawn."""
+        try:
+            job = self._made(current, visitor(request))
+            motion = FlameSequence.load(job.file("motion.npz") or "")
+            edits: list[str] = []
+            if edit.strip():
+                ask_of({"edit": edit}, {}, {}, self.limits, remake=job.folder)  # no files of the server
+                edits.append(edit)
+            if keys.strip():
+                edits.append(str(write_keys(keys, job.folder / "in" / "shown.json")))
+            return ["", curves_html(motion, apply_edit(motion, edits) if edits else None)]
+        except REFUSED as error:
+            return [message(_without_paths(str(error))), gr.skip()]
+
+    def timeline(self, keys: str, seconds: float | None, request: gr.Request) -> str:
+        """Keyframes as curves."""
+        folder = self.queue.root / visitor(request) / "uploads" / "keys"
+        try:
+            content = read_lines(keys)
+            path = write_keys(keys, folder / "shown.json")
+            entries = content if isinstance(content, list) else content.get("keyframes", [])
+            last = max(float(entry["time"]) for entry in entries) if entries else 0.0
+            length = min(max(seconds or 4.0, last + 0.2), self.limits.seconds)
+            still = FlameSequence.neutral(max(1, round(length * STILL_FPS)), STILL_FPS)
+            return curves_html(apply_edit(still, str(path)))
+        except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
+            return message(_without_paths(str(error)))
+
+    def load_keys(self, path: str | None) -> Any:
+        """A keyframe file, as lines to edit."""
+        if not path:
+            return gr.skip()
+        try:
+            if Path(path).stat().st_size > JSON_BYTES:
+                raise BadInput("no list of keyframes is that long")
+            return as_lines(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError):
+            raise gr.Error("This file holds no keyframes: expected JSON as `--edit` takes it.") from None
+
+    # -- the rest --------------------------------------------------------------------------------------------------
+
+    def cancel(self, request: gr.Request) -> str:
+        """Ends what this tab waits for."""
+        for job in self.queue.jobs_of(visitor(request)):
+            if job.tab == request.session_hash:
+                self.queue.cancel(job)
+        return status_html(None)
+
+    def leave(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        if request.session_hash:
+            self.queue.leave(visitor(request), request.session_hash)
+
+    def demo(self, request: gr.Request) -> str:
+        """The demo portrait as a picture of this visitor's."""
+        from PIL import Image
+
+        target = self.queue.root / visitor(request) / "uploads" / "demo" / "demo.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(load_photo(DEMO)[0]).save(target)
+        return str(target)
+
+
+PLAIN = ("text", "emotion", "strength", "seed", "framing", "size", "seconds", "mode", "camera", "mix", "face")
+
+
+def _taken(source: Path, target: Path) -> Path:
+    """An upload, put where its job keeps it; the page keeps its own for the next job."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError:
+            raise BadInput("a file was kept too long and is gone: give it again") from None
+    return target
+
+
+def _without_paths(sentence: str) -> str:
+    """A sentence about keyframes without the file that only the server knows."""
+    import re
+
+    return re.sub(r"\S*/shown\.json: ", "", sentence)
+
+
+__all__ = ["SOURCES", "Ask", "Handlers"]

@@ -1,0 +1,327 @@
+"""The queue: jobs wait in order, warm processes do them, and what they made is removed after a while."""
+
+from __future__ import annotations
+
+import multiprocessing
+import secrets
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ...flame_motion.errors import BadInput
+from . import worker
+from .ask import Ask
+from .limits import Limits
+from .timing import Rates, seconds_left
+
+WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+ENDED = (DONE, FAILED, CANCELLED)
+PATIENCE = 5.0  # s between the wish to cancel and the end of the process that does not listen
+SWEEP = 5.0  # s between two looks for files to remove
+CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
+OUR_FAULT = "something went wrong in flamecast itself; whoever runs this server finds the details in its log"
+
+
+class Full(Exception):
+    """No room for another job; the sentence says why."""
+
+
+@dataclass
+class Job:
+    """One wish of one user, and how it goes. Only the queue changes it."""
+
+    id: str
+    user: str
+    folder: Path
+    ask: Ask
+    tab: str | None = None  # the browser's tab that it was asked from
+    state: str = WAITING
+    stage: str = ""
+    done: int = 0
+    of: int = 0
+    left: float | None = None  # s
+    error: str | None = None
+    files: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    asked: float = field(default_factory=time.time)  # s since 1970, as the next
+    started: float | None = None
+    ended: float | None = None
+    unwanted: bool = False
+
+    def file(self, name: str) -> Path | None:
+        """A result by its name; None for any other name."""
+        from .making import OUT
+
+        return self.folder / OUT / name if self.state == DONE and name in self.files else None
+
+
+class JobQueue:
+    """Jobs of all users, done by `workers` processes."""
+
+    def __init__(self, root: Path, limits: Limits, *, workers: int = 1, warm: bool = True, target: Any = worker.work):
+        self.root, self.limits, self.warm, self._target = root, limits, warm, target
+        self._jobs: dict[str, Job] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._rates = Rates()
+        self._threads = [threading.Thread(target=self._attend, name=f"worker {n}", daemon=True) for n in range(workers)]
+        self._threads.append(threading.Thread(target=self._sweep, name="sweeper", daemon=True))
+
+    def start(self) -> None:
+        """Starts the processes; `close` ends them."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Ends every process and removes every file."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(PATIENCE + 5)
+        for job in list(self._jobs.values()):
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def new_folder(self, user: str) -> tuple[str, Path]:
+        """An unguessable id, and the folder of a job to be; what it needs is put there before `submit`."""
+        name = secrets.token_urlsafe(24)
+        folder = self.root / user / "jobs" / name
+        folder.mkdir(parents=True)
+        return name, folder
+
+    def check_room(self, user: str) -> None:
+        """Full where this user, or everybody, has enough jobs."""
+        with self._changed:
+            unfinished = [job for job in self._jobs.values() if job.state not in ENDED]
+            if sum(job.user == user for job in unfinished) >= self.limits.waiting_each:
+                raise Full(f"{self.limits.waiting_each} of your jobs are not done yet: wait for one, or cancel it")
+            if len(unfinished) >= self.limits.waiting:
+                raise Full(f"{len(unfinished)} jobs wait here, which is all that may: try again in a minute")
+
+    def submit(self, id: str, user: str, folder: Path, ask: Ask, tab: str | None = None) -> Job:
+        """Queues a job. Full where there is no room for it."""
+        with self._changed:
+            self.check_room(user)
+            job = Job(id, user, folder, ask, tab)
+            self._jobs[id] = job
+            self._changed.notify_all()
+            return job
+
+    def get(self, id: str, user: str | None = None) -> Job | None:
+        """The job of that id, where it is this user's."""
+        job = self._jobs.get(id)
+        return job if job is not None and (user is None or job.user == user) else None
+
+    def jobs_of(self, user: str) -> list[Job]:
+        """A user's jobs, the newest first."""
+        with self._changed:
+            return sorted((job for job in self._jobs.values() if job.user == user), key=lambda job: -job.asked)
+
+    def position(self, job: Job) -> int:
+        """How many wait before a waiting job."""
+        with self._changed:
+            waiting = [one for one in self._jobs.values() if one.state == WAITING]
+            return waiting.index(job) if job in waiting else 0
+
+    def cancel(self, job: Job) -> None:
+        """Ends a job that waits at once, one that runs within seconds."""
+        with self._changed:
+            if job.state == WAITING:
+                self._end(job, CANCELLED)
+            elif job.state == RUNNING:
+                job.unwanted = True
+
+    def leave(self, user: str, tab: str) -> None:
+        """A tab was closed: what it waits for is not wanted; what runs already may be found again."""
+        for job in self.jobs_of(user):
+            if job.tab == tab and job.state == WAITING:
+                self.cancel(job)
+
+    def remove(self, job: Job) -> None:
+        """Cancels a job and deletes all that is of it."""
+        self.cancel(job)
+        with self._changed:
+            if job.state in ENDED:
+                self._jobs.pop(job.id, None)
+                shutil.rmtree(job.folder, ignore_errors=True)
+            else:
+                job.ended = 0.0  # the sweeper takes it as soon as it stands still
+
+    # -- doing -----------------------------------------------------------------------------------------------------
+
+    def _attend(self) -> None:
+        """One worker's life: start its process, give it jobs, start another when it dies."""
+        process: Any = None
+        channel: Any = None
+        while not self._closed:
+            if process is None or not process.is_alive():
+                process, channel = self._new_process()
+            job = self._next()
+            if job is None:
+                continue
+            try:
+                if not self._do(job, process, channel):
+                    process.kill()
+                    process.join()
+            except Exception:
+                import traceback
+
+                self._finish(job, FAILED, OUR_FAULT, traceback.format_exc())
+        if process is not None:
+            _quit(process, channel)
+
+    def _new_process(self) -> tuple[Any, Connection]:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=self._target, args=(theirs, self.warm), name="flamecast worker", daemon=True)
+        process.start()
+        theirs.close()
+        return process, ours
+
+    def _next(self) -> Job | None:
+        """The job that has waited longest, now running; None after a second without one."""
+        with self._changed:
+            waiting = [job for job in self._jobs.values() if job.state == WAITING]
+            if not waiting:
+                self._changed.wait(1.0)
+                return None
+            job = min(waiting, key=lambda one: one.asked)
+            job.state, job.started, job.stage = RUNNING, time.time(), "start"
+            return job
+
+    def _do(self, job: Job, process: Any, channel: Connection) -> bool:
+        """Has a process do a job; False where the process must not be used any more."""
+        sent, unwanted_since = False, None
+        begun = time.monotonic()  # what it takes to load the models is not the job's
+        while True:
+            try:
+                if channel.poll(0.1):
+                    kind, content = channel.recv()
+                    if kind == "ready":
+                        pass
+                    elif kind == "progress":
+                        self._note(job, *content)
+                    else:
+                        self._conclude(job, kind, content)
+                        return True
+                if not sent:
+                    channel.send((job.ask, job.folder))
+                    sent = True
+            except (EOFError, OSError):
+                self._finish(job, CANCELLED if job.unwanted else FAILED, CRASHED)
+                return False
+            now = time.monotonic()
+            if (job.unwanted or self._closed) and unwanted_since is None:
+                unwanted_since = now
+                _try_send(channel, worker.CANCEL)
+            if unwanted_since is not None and now - unwanted_since > PATIENCE:
+                self._finish(job, CANCELLED)
+                return False
+            if now - begun > self.limits.job_minutes * 60:
+                self._finish(job, FAILED, f"the job took more than {self.limits.job_minutes:g} minutes and was ended")
+                return False
+
+    def _note(self, job: Job, stage: str, done: int, of: int) -> None:
+        with self._changed:
+            self._rates.note(job, stage, done, of)
+            job.stage, job.done, job.of = stage, done, of
+            job.left = seconds_left(self._rates, job)
+
+    def _conclude(self, job: Job, kind: str, content: Any) -> None:
+        if kind == "done":
+            job.files, job.problems, job.facts = content["files"], content["problems"], content["facts"]
+            self._finish(job, DONE)
+        elif kind == "cancelled":
+            self._finish(job, CANCELLED)
+        elif kind == "failed":
+            self._finish(job, FAILED, content)
+        else:
+            self._finish(job, FAILED, OUR_FAULT, content)
+
+    def _finish(self, job: Job, state: str, sentence: str | None = None, log: str | None = None) -> None:
+        if log is not None:
+            print(log, file=sys.stderr, flush=True)
+        with self._changed:
+            self._end(job, state, sentence)
+
+    def _end(self, job: Job, state: str, sentence: str | None = None) -> None:
+        from .making import renamed
+
+        names = {str(path): job.ask.names.get(kind, kind) for kind, path in job.ask.files.items()}
+        job.error = None if state != FAILED or sentence is None else renamed(sentence, names)
+        job.problems = [renamed(one, names) for one in job.problems]
+        job.state, job.left = state, None
+        job.ended = 0.0 if job.ended == 0.0 else time.time()
+        self._rates.end(job)
+        if state == CANCELLED:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        self._changed.notify_all()
+
+    # -- tidying ---------------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, SWEEP)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Removes jobs that ended long ago, with their files, and uploads that nobody has used since."""
+        keep = self.limits.keep_minutes * 60
+        with self._changed:
+            old = [job for job in self._jobs.values() if job.state in ENDED and time.time() - (job.ended or 0) > keep]
+            for job in old:
+                self._jobs.pop(job.id)
+            known = {job.folder for job in self._jobs.values()}
+        for job in old:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        for entry in [*self.root.glob("*/uploads/*"), *self.root.glob("*/jobs/*"), *self.root.glob("*")]:
+            _remove_stale(entry, known, time.time() - keep)
+
+
+def _remove_stale(entry: Path, known: set[Path], before: float) -> None:
+    """Removes what is of no job and was not touched since; folders of users once they are empty."""
+    try:
+        if entry in known or entry.stat().st_mtime > before:
+            return
+        if entry.is_dir() and (entry / "jobs").is_dir() | (entry / "uploads").is_dir():
+            for name in ("jobs", "uploads"):
+                if (entry / name).is_dir() and not any((entry / name).iterdir()):
+                    (entry / name).rmdir()
+            if not any(entry.iterdir()):
+                entry.rmdir()
+        elif entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
+    except OSError:
+        pass  # gone, or in use: the next time
+
+
+def _try_send(channel: Connection, word: str) -> None:
+    try:
+        channel.send(word)
+    except (OSError, ValueError):
+        pass
+
+
+def _quit(process: Any, channel: Connection) -> None:
+    """Ends a process, by a word if it listens."""
+    _try_send(channel, worker.STOP)
+    process.join(1.0)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+Submit = Callable[[Ask], Job]

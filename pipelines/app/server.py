@@ -1,0 +1,129 @@
+"""The server: the page at /, the API at /api, one queue behind both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ...flame_motion.errors import BadInput, MissingAsset
+from .limits import Limits
+
+HOST, PORT = "127.0.0.1", 7860
+NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
+QUIET = {  # what Gradio would tell or fetch, it does not
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_CHECK_VERSION": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "GRADIO_SSR_MODE": "False",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+def check_installed() -> None:
+    """BadInput with what to install where the extra `app` is not."""
+    from importlib.util import find_spec
+
+    if any(find_spec(name) is None for name in NEEDED):
+        raise BadInput('the page needs further packages: pip install "flamecast[app]"')
+
+
+@contextmanager
+def running_app(
+    limits: Limits, *, host: str = HOST, workers: int = 1, warm: bool = True, names: tuple[str, ...] = ()
+) -> Iterator[Any]:
+    """The ASGI app with its queue at work; at the end its processes are gone, and so are all files."""
+    root = Path(tempfile.mkdtemp(prefix="flamecast-app-")).resolve()
+    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
+    from .jobs import JobQueue
+
+    queue = JobQueue(root, limits, workers=workers, warm=warm)
+    try:
+        app = build(queue, limits, host, names)
+        queue.start()
+        yield app
+    finally:
+        queue.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] = ()) -> Any:
+    """The ASGI app over a queue."""
+    from importlib.metadata import version
+
+    from fastapi import FastAPI
+    from fastapi.responses import FileResponse
+
+    from .api import add_api
+    from .page import add_page
+    from .visitors import Guard, names_of
+
+    app = FastAPI(
+        title="flamecast",
+        version=version("flamecast"),
+        description="Animates a portrait photo by words, speech or a driving video.",
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    own = Path(__file__).parent
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> FileResponse:
+        return FileResponse(own / "docs.html", media_type="text/html")
+
+    @app.get("/app/{name}", include_in_schema=False)
+    def static(name: str) -> Any:
+        if name not in ("page.js", "docs.js", "icon.svg"):
+            from fastapi import HTTPException
+
+            raise HTTPException(404, "there is nothing here")
+        return FileResponse(own / name, headers={"Cache-Control": "no-cache"})
+
+    add_api(app, queue, limits)
+    add_page(app, queue, limits)
+    return Guard(app, queue.root, limits.upload_bytes, *names_of(host, names))
+
+
+def serve(
+    limits: Limits,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    workers: int = 1,
+    names: tuple[str, ...] = (),
+    ready: Callable[[str], None] = lambda address: None,
+) -> None:
+    """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
+    check_installed()
+    listener = _listener(host, port)
+    import uvicorn
+
+    shown = f"[{host}]" if ":" in host else host
+    with running_app(limits, host=host, workers=workers, names=names) as app:
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
+        )
+        server = uvicorn.Server(config)
+        ready(f"http://{shown}:{listener.getsockname()[1]}")
+        server.run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket on one address. BadInput where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"cannot listen on {host}, port {port}: {reason}; choose another with --port") from error
+    return listener
+
+
+__all__ = ["MissingAsset", "build", "check_installed", "running_app", "serve"]

@@ -1,0 +1,95 @@
+"""How long a job still takes, from what it has done and what jobs before it took."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .jobs import Job
+
+DRAWING = "generate"
+START_SECONDS = {"video": 6.0, "speech": 2.0, "text": 1.5, "again": 0.3}  # before drawing, until one was measured
+START_FRAME = 0.035  # s a frame of 256 x 256 px
+EXPORT = 1.0  # s
+USUAL_FRAMES = 100
+
+
+@dataclass
+class _Run:
+    began: float
+    stage: str = ""
+    since: float = 0.0  # s, when the stage was first heard of
+    drawing: float | None = None
+
+
+@dataclass
+class Rates:
+    """What jobs took here lately: seconds before drawing by kind of signal, and seconds a megapixel drawn."""
+
+    before: dict[str, float] = field(default_factory=lambda: dict(START_SECONDS))
+    megapixel: float = START_FRAME / 0.0655
+    _runs: dict[str, _Run] = field(default_factory=dict)
+
+    def note(self, job: Job, stage: str, done: int, of: int) -> None:
+        """A word about progress."""
+        now = time.monotonic()
+        run = self._runs.setdefault(job.id, _Run(now))
+        if stage != run.stage:
+            run.stage, run.since = stage, now
+        if stage == DRAWING and run.drawing is None:
+            run.drawing = now
+            kind = kind_of(job)
+            self.before[kind] = 0.5 * self.before[kind] + 0.5 * (now - run.began)
+        if stage == DRAWING and of and done == of and run.drawing is not None:
+            pixels = of * _megapixels(job)
+            if now > run.drawing:
+                self.megapixel = 0.5 * self.megapixel + 0.5 * (now - run.drawing) / pixels
+
+    def run(self, job: Job) -> _Run:
+        """When the job's stages began."""
+        return self._runs.setdefault(job.id, _Run(time.monotonic()))
+
+    def end(self, job: Job) -> None:
+        """Forgets a job that has ended."""
+        self._runs.pop(job.id, None)
+
+
+def kind_of(job: Job) -> str:
+    """What takes the time before drawing."""
+    if job.ask.remake is not None:
+        return "again"
+    if "video" in job.ask.files:
+        return "video"
+    return "speech" if "speech" in job.ask.files or "say" in job.ask.options else "text"
+
+
+def _megapixels(job: Job) -> float:
+    return (job.ask.options.get("size", 512) / 1000) ** 2
+
+
+def seconds_left(rates: Rates, job: Job) -> float:
+    """An estimate in s: never below 0, and honest about being one."""
+    now, run = time.monotonic(), rates.run(job)
+    share = job.done / job.of if job.of else 0.0
+    spent = now - run.since
+    if job.stage == DRAWING:
+        frame = rates.megapixel * _megapixels(job)
+        guess = frame * (job.of - job.done)
+        here = spent * (1 - share) / share if share > 0 else guess
+        return max(0.0, (1 - share) * guess + share * here) + EXPORT
+    frames = job.of if job.stage in ("track", "speech") and job.of else _frames(job)
+    drawing = frames * rates.megapixel * _megapixels(job)
+    if job.stage == "export":
+        return EXPORT * (1 - share)
+    if share > 0:
+        return spent * (1 - share) / share + drawing + EXPORT
+    return max(0.5, rates.before[kind_of(job)] - (now - run.began)) + drawing + EXPORT
+
+
+def _frames(job: Job) -> float:
+    seconds = job.ask.options.get("seconds")
+    if job.ask.preview and job.ask.cut is not None:
+        seconds = job.ask.cut
+    return USUAL_FRAMES if seconds is None else seconds * 25

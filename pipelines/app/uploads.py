@@ -1,0 +1,79 @@
+"""Files that a stranger sends: stored under our own names, and looked at before anything opens them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from ...flame_motion.errors import BadInput
+
+BLOCK = 1 << 20  # bytes
+ENDINGS = {  # by what a file is for; readers of motion go by the ending, those of media by the content
+    "photo": "",
+    "video": ".media",
+    "speech": ".media",
+    "motion": ".npz",
+    "keyframes": ".json",
+    "camera_keys": ".json",
+}
+JSON_BYTES = 1_000_000
+# What FFmpeg would take for lists of other files or addresses to open, and for pictures of text.
+_LISTS = (b"#extm3u", b"ffconcat", b"<", b"[playlist]", b"v=0", b"rtsptext", b"asf ", b"[reference]", b"#!avs")
+
+
+def shown_name(name: str | None, otherwise: str) -> str:
+    """A client's file name, fit to be shown: no folders, nothing unprintable; never a path."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    clean = "".join(letter for letter in last if letter.isprintable() and letter not in "<>\"'&`").strip()
+    return clean[-80:] or otherwise
+
+
+def stored_name(kind: str, name: str) -> str:
+    """The name that a sent file gets in its job's folder."""
+    ending = ENDINGS[kind]
+    if kind == "motion" and name.lower().endswith(".csv"):
+        ending = ".csv"
+    return kind + ending
+
+
+def store(stream: BinaryIO, target: Path, most: int, what: str) -> None:
+    """Copies a stream to `target`. BadInput where it is empty or exceeds `most` bytes; then nothing is left."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    total = 0
+    try:
+        with target.open("xb") as file:
+            while block := stream.read(BLOCK):
+                total += len(block)
+                if total > most:
+                    raise BadInput(f"{what} has more than {most / 1e6:g} MB, which is all that is taken here")
+                file.write(block)
+        if total == 0:
+            raise BadInput(f"{what} is empty (0 bytes)")
+    except BadInput:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def check_content(path: Path, kind: str, what: str) -> None:
+    """BadInput for media that is no media: text, and above all lists by which FFmpeg would open other files."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start:
+        raise BadInput(f"{what} is empty (0 bytes)")
+    if kind in ("keyframes", "camera_keys") and path.stat().st_size > JSON_BYTES:
+        raise BadInput(f"{what} has more than {JSON_BYTES / 1e6:g} MB, which no list of keyframes has")
+    if kind not in ("video", "speech"):
+        return
+    if start.lstrip(b"\xef\xbb\xbf\0 \t\r\n").lower().startswith(_LISTS) or b"<mpd" in start.lower():
+        raise BadInput(f"{what} is a list of other files, which is not opened: give the recording itself")
+    if b"\0" not in start and _is_text(start):
+        raise BadInput(f"{what} holds text: expected a recording or a video")
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        start[: max(1, len(start) - 3)].decode("utf-8")  # a letter may be cut in two at the end
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""The page's own pieces of HTML: how a job goes, what it made, what was made before."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING, Job
+
+STAGES = {
+    "start": "Getting ready",
+    "track": "Following the face in the video",
+    "speech": "Listening",
+    "generate": "Drawing",
+    "export": "Putting it together",
+}
+DOWNLOADS = {
+    "video.mp4": "Video",
+    "motion.npz": "Motion (.npz)",
+    "head.glb": "3D head (.glb)",
+    "report.json": "Report",
+}
+EMPTY = (
+    '<div class="empty"><svg viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="25" r="12"/>'
+    '<path d="M10 58c2-14 11-20 22-20s20 6 22 20"/></svg>'
+    '<p>Your video appears here.</p><p class="note">Give a photo, say what happens, and press <b>Animate</b>.</p></div>'
+)
+
+
+def status_html(job: Job | None, position: int = 0) -> str:
+    """How a job goes, in one line and a bar."""
+    if job is None:
+        return ""
+    if job.state == WAITING:
+        ahead = "next" if position == 0 else f"{position} before it"
+        return _status("wait", f"Waiting: {ahead}", None)
+    if job.state == RUNNING:
+        if job.unwanted:
+            return _status("wait", "Stopping …", None)
+        told = STAGES.get(job.stage, "Working")
+        count = f", {job.done} of {job.of}" if job.of > 2 and job.stage != "export" else ""
+        left = f" · {time_left(job.left)}" if job.left is not None else ""
+        return _status("run", f"{told}{count}{left}", job.done / job.of if job.of else None)
+    if job.state == FAILED:
+        return message(job.error or "it failed")
+    if job.state == CANCELLED:
+        return _status("wait", "Cancelled.", 0.0)
+    seconds = (job.ended or 0) - (job.started or 0)
+    return f'<div class="status done" role="status">Done in {seconds:.0f} s.</div>'
+
+
+def _status(kind: str, text: str, share: float | None) -> str:
+    """A line and a bar; without a share the bar only says that something goes on."""
+    value = "" if share is None else f' aria-valuenow="{round(100 * share)}" style="--share:{share:.3f}"'
+    kind = kind if share is not None or kind == "wait" else f"{kind} unknown"
+    bar = f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-label="Progress"{value}><i></i></div>'
+    return f'<div class="status {kind}" role="status"><span>{escape(text)}</span>{bar}</div>'
+
+
+def message(sentence: str) -> str:
+    """What cannot be used, as it is said everywhere in flamecast."""
+    return f'<div class="status bad" role="alert">{escape(sentence[:1].upper() + sentence[1:])}</div>'
+
+
+def time_left(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 60:
+        return f"about {max(1, round(seconds))} s left"
+    return f"about {seconds / 60:.1f} min left"
+
+
+def result_html(job: Job) -> str:
+    """A job's video, its files to take, and what to know about it."""
+    if job.state != DONE:
+        return EMPTY
+    base = f"/api/jobs/{job.id}/files"
+    facts = job.facts
+    width, height = facts["size"]
+    title = escape(job.ask.title)
+    links = "".join(
+        f'<a class="get" href="{base}/{name}?download=true" download="flamecast-{name}">{label}</a>'
+        for name, label in DOWNLOADS.items()
+        if name in job.files
+    )
+    notes = "".join(f"<li>{escape(problem)}</li>" for problem in job.problems)
+    notes = f'<ul class="notes" aria-label="Worth knowing">{notes}</ul>' if notes else ""
+    kind = '<span class="tag">preview</span>' if job.ask.preview else ""
+    return (
+        f'<figure class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
+        f'src="{base}/video.mp4" aria-label="{title}" style="aspect-ratio:{width}/{height}"></video>'
+        f"<figcaption>{kind}{title}<span>{facts['seconds']:.1f} s · {width} × {height} · {facts['fps']:g} fps</span>"
+        f'</figcaption></figure><div class="gets">{links}</div>{notes}'
+    )
+
+
+def label_of(job: Job) -> str:
+    """A line of the history."""
+    when = {WAITING: "waiting", RUNNING: "running", FAILED: "failed", CANCELLED: "cancelled"}.get(job.state)
+    tail = when or ("preview" if job.ask.preview else f"{job.facts['seconds']:.1f} s")
+    return f"{job.ask.title} — {tail}"

@@ -1,0 +1,270 @@
+"""Who is asking, and what they may reach: a cookie a browser, a folder a visitor, nothing for strangers."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import secrets
+import socket
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "flamecast_visitor"
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+# What of Gradio's own doors the page needs; all others (a proxy, server functions, recordings …) stay shut.
+_OPEN = re.compile(
+    r"/gradio_api/(queue/(join|data)|upload(_progress)?|heartbeat/\w+|cancel|reset/?|app_id/?|startup-events|info/?|theme\.css)"
+)
+_FILE = "/gradio_api/file="
+_SHUT = ("/monitoring", "/login", "/logout", "/token", "/user", "/proxy=", "/dev/", "/svelte/", "/config/")
+# The page brings everything along; a browser that is told so can be talked into fetching nothing from elsewhere.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "connect-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    b"content-security-policy": POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+
+
+def visitor_of(request: HTTPConnection) -> str:
+    """The name of the visitor's folder; it does not tell the cookie, which is what proves who they are."""
+    return request.scope.get("flamecast_visitor", "nobody")
+
+
+def api_user(request: Request) -> str:
+    """Whose jobs count together: programs have no cookies, so their machine does."""
+    host = request.client.host if request.client is not None else "unknown"
+    return "api-" + hashlib.sha256(host.encode()).hexdigest()[:16]
+
+
+def folder_name(secret: str) -> str:
+    """The folder of a cookie."""
+    return "visitor-" + hashlib.sha256(secret.encode()).hexdigest()[:32]
+
+
+class Guard:
+    """Stands before everything: refuses other hosts' names, other sites' pages, other visitors' files, and too much."""
+
+    def __init__(self, app: ASGIApp, root: Path, most: int, hosts: frozenset[str], any_address: bool):
+        self.app, self.root, self.most = app, root.resolve(), most
+        self.hosts, self.any_address = hosts, any_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        request = HTTPConnection(scope)
+        secret = _cookie(request)
+        scope["flamecast_visitor"] = folder_name(secret or "")
+        fresh = None
+        if secret is None:
+            fresh = secrets.token_urlsafe(32)
+            scope["flamecast_visitor"] = folder_name(fresh)
+        refusal = self._refusal(request, scope)
+        if refusal is not None:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await refusal(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
+        bounded = Bounded(receive, self.most)
+        body = None
+        if scope["path"] == "/gradio_api/queue/join" and scope["method"] == "POST":
+            body = await bounded.whole()
+            if body is None or not self._owns_all(body, scope["flamecast_visitor"]):
+                answer = JSONResponse({"detail": "this file is not yours, or is gone: give it again"}, 403)
+                await answer(scope, receive, send)
+                return
+        await self._pass(scope, bounded, _Answer(send, fresh, scope), body)
+
+    async def _pass(self, scope: Scope, bounded: Bounded, send: _Answer, body: bytes | None) -> None:
+        """Runs what stands behind; a request that turns out too long is answered 413."""
+        try:
+            await self.app(scope, bounded.again(body) if body is not None else bounded, send)
+        except TooLong:
+            if send.begun:
+                raise
+            await _too_long(self.most)(scope, bounded, send)
+
+    def _refusal(self, request: HTTPConnection, scope: Scope) -> Response | None:
+        """The answer to what is not even looked at."""
+        host = _host(request.headers.get("host", ""))
+        if host not in self.hosts and not (self.any_address and _is_address(host)):
+            return PlainTextResponse("this server answers to other names only (flamecast app --host, --name)", 421)
+        acting = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if acting and _from_elsewhere(request):
+            return JSONResponse({"detail": "another site's page may not act here"}, 403)
+        length = request.headers.get("content-length", "0")
+        if scope["type"] == "http" and (not length.isdecimal() or int(length) > self.most):
+            return _too_long(self.most)
+        path = scope["path"]
+        if path.startswith(_FILE):
+            own = self.root / scope["flamecast_visitor"]
+            return None if _inside(path[len(_FILE) :], own) else _nothing()
+        if path.startswith("/gradio_api") and not _OPEN.fullmatch(path):
+            return _nothing()
+        return _nothing() if path.startswith(_SHUT) else None
+
+    def _owns_all(self, body: bytes, visitor: str) -> bool:
+        """Whether every file that a call to the page names lies in the visitor's own folder."""
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError):
+            return False
+        own = self.root / visitor
+        stack: list[Any] = [content]
+        while stack:
+            value = stack.pop()
+            if isinstance(value, dict):
+                path = value.get("path")
+                if path is not None and not (isinstance(path, str) and _inside(path, own)):
+                    return False
+                stack.extend(value.values())
+            elif isinstance(value, list):
+                stack.extend(value)
+        return True
+
+
+class TooLong(Exception):
+    """More came than is taken."""
+
+
+class Bounded:
+    """A request's body, as far as it may go."""
+
+    def __init__(self, receive: Receive, most: int):
+        self.receive, self.left = receive, most
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        if message["type"] == "http.request":
+            self.left -= len(message.get("body", b""))
+            if self.left < 0:
+                raise TooLong
+        return message
+
+    async def whole(self) -> bytes | None:
+        """The body in one piece; None where it is too long or cut off."""
+        pieces = []
+        try:
+            while True:
+                message = await self()
+                if message["type"] != "http.request":
+                    return None
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return b"".join(pieces)
+        except TooLong:
+            return None
+
+    def again(self, body: bytes) -> Receive:
+        """A receiver that gives the whole body once more."""
+        given = False
+
+        async def receive() -> Message:
+            nonlocal given
+            if given:
+                return await self.receive()
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive
+
+
+class _Answer:
+    """Adds the headers that every answer has, and the cookie of somebody new."""
+
+    def __init__(self, send: Send, fresh: str | None, scope: Scope):
+        self.send, self.fresh, self.scope, self.begun = send, fresh, scope, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = [pair for pair in message.get("headers", []) if pair[0].lower() not in _HEADERS]
+            headers += list(_HEADERS.items())
+            if self.fresh is not None and self.scope["path"] == "/":  # not with each file of a page's first visit
+                secure = "; Secure" if self.scope.get("scheme") == "https" else ""
+                cookie = f"{COOKIE}={self.fresh}; Path=/; HttpOnly; SameSite=Lax{secure}"
+                headers.append((b"set-cookie", cookie.encode()))
+            message = {**message, "headers": headers}
+        await self.send(message)
+
+
+def _cookie(request: HTTPConnection) -> str | None:
+    """The visitor's secret, where the browser brought one."""
+    try:
+        morsel = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None and _SECRET.fullmatch(morsel.value) else None
+
+
+def _host(header: str) -> str:
+    """`localhost:7860` without its port, in lower case."""
+    try:
+        return (urlsplit(f"//{header}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _from_elsewhere(request: HTTPConnection) -> bool:
+    """Whether a page of another site sends this."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+
+
+def _inside(path: str, folder: Path) -> bool:
+    """Whether a path, wherever its links lead, lies in a folder."""
+    try:
+        real = os.path.realpath(path)
+    except (OSError, ValueError):
+        return False
+    return os.path.isabs(path) and real.startswith(str(folder) + os.sep)
+
+
+def _nothing() -> Response:
+    return JSONResponse({"detail": "there is nothing here"}, 404)
+
+
+def _too_long(most: int) -> Response:
+    return JSONResponse(
+        {"detail": f"at most {most / 1e6:g} MB are taken at once"}, 413, headers={"Connection": "close"}
+    )
+
+
+def names_of(host: str, extra: tuple[str, ...] = ()) -> tuple[frozenset[str], bool]:
+    """The names that a server on `host` answers to, and whether any address will do."""
+    names = {"localhost", "127.0.0.1", "::1", host.lower(), *(name.lower() for name in extra)}
+    everywhere = host in ("0.0.0.0", "::", "")
+    if everywhere:
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return frozenset(names - {"0.0.0.0", "::", ""}), everywhere

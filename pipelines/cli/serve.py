@@ -1,0 +1,86 @@
+"""`app` and `live`: what answers in a browser until it is ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..options import GENERATOR, HEAD, AnimateOptions
+from .options import Face, Framing, HeadName, Photo, Strength
+
+
+def app(
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 7860,
+    open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A further name that this machine is reached by. Give it again for more.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Jobs done at a time, each by a process of its own.", min=1)] = 1,
+    max_upload_mb: Annotated[float, typer.Option(help="Most that may be sent at once, MB.")] = 100.0,
+    max_seconds: Annotated[float, typer.Option(help="Longest video made, s.")] = 60.0,
+    max_size: Annotated[int, typer.Option(help="Largest video made: its longest side, px.")] = 1024,
+    keep_minutes: Annotated[float, typer.Option(help="Minutes until what was made is removed.")] = 60.0,
+) -> None:
+    """Serve the web page and the HTTP API (extra `app`) on this machine, until Ctrl-C."""
+    from ..app.limits import Limits
+    from ..app.server import serve
+
+    limits = Limits(upload_mb=max_upload_mb, seconds=max_seconds, size=max_size, keep_minutes=keep_minutes)
+
+    def ready(address: str) -> None:
+        typer.echo(f"The page is at {address}, the API at {address}/docs. Ctrl-C ends it.")
+        if open:
+            import threading
+            import webbrowser
+
+            threading.Timer(1.0, webbrowser.open, [address]).start()
+
+    serve(limits, host=host, port=port, workers=workers, names=tuple(name or ()), ready=ready)
+
+
+def live(
+    photo: Photo,
+    video: Annotated[Path | None, typer.Option(help="A driving video, played at its own pace.")] = None,
+    speech: Annotated[Path | None, typer.Option(help="A recording of speech, played at its own pace.")] = None,
+    camera_device: Annotated[
+        int | None, typer.Option(help="A camera of this machine by number; the page's own when nothing is given.")
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="A file begins again when it ends.")] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Longest side, px; as large as this machine draws 25 times a second, 512 at most."),
+    ] = None,
+    framing: Framing = AnimateOptions.framing,
+    strength: Strength = AnimateOptions.strength,
+    face: Face = AnimateOptions.face,
+    head: HeadName = HEAD,
+    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
+    folder: Annotated[Path, typer.Option(help="Where recordings are written.")] = Path(),
+    virtual_camera: Annotated[
+        bool, typer.Option("--virtual-camera", help="Be a camera for other programs, too (extra `camera`).")
+    ] = False,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 7862,
+    open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    seconds: Annotated[float | None, typer.Option(help="Begin at once and end after so long, s.", min=0)] = None,
+) -> None:
+    """Let PHOTO follow a camera, a video or a voice as it comes, on a page of this machine (extra `app`)."""
+    options = {key: value for key, value in locals().items() if key != "open"}
+    from ..live.run import go_live
+
+    def ready(address: str) -> None:
+        typer.echo(f"Live at {address}. Ctrl-C ends it.")
+        if open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    numbers = go_live(**options, ready=ready)
+    late = numbers["latency_ms"]
+    typer.echo(
+        f"{numbers['drawn']} pictures of {numbers['fed']}, {numbers['dropped']} dropped; at the end {numbers['fps']} a "
+        f"second, {'nobody watched' if late is None else f'{late} ms late (median)'}"
+    )
