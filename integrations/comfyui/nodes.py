@@ -107,7 +107,7 @@ def _pipeline() -> AnimatePipeline:
 def _animated(photo: Tensor, options: dict[str, Any]) -> tuple[Tensor, float]:
     """Frames [T, H, W, 3] and their rate, Hz. Texts that are empty were not given. BadInput stops the workflow."""
     given = {name: value for name, value in options.items() if value != ""}
-    with torch.inference_mode(False):  # ComfyUI runs nodes in inference mode, and fitting the head needs gradients
+    with torch.inference_mode(False):  # what stays loaded must not be bound to ComfyUI's inference mode
         done = _pipeline()(_pixels(photo, "photo")[0], **given, progress=_progress())
     assert done.frames is not None
     for problem in done.problems:
