@@ -37,7 +37,6 @@ class Followed:
 
     motion: FlameSequence | None  # one frame, on the head that is tracked; None before any face was seen
     found: bool  # a face was seen; otherwise the motion is that of the last frame which showed one
-    error: float  # mean landmark distance in % of the inter-ocular distance; NaN without a face
     rest: FlameSequence | None  # one frame: the driver's rest, once it is calibrated
 
 
@@ -69,6 +68,7 @@ class CausalTracker:
         self._next: Future[_Person] | None = None
         self._before: Frames | None = None
         self._last: FlameSequence | None = None
+        self._fit: tuple[Frames, np.ndarray, Pinhole] | None = None  # of the last frame, as it was handed out
         self._turn, self._place = OneEuro(*TURN), OneEuro(*PLACE)
         self._who, self._at = -1, 0.0
         self._collected: list[np.ndarray] | None = []  # [478, 3] px each; None when no calibration goes on
@@ -97,7 +97,8 @@ class CausalTracker:
         self._image = image
         face = next(self._faces)
         if face is None:
-            return Followed(self._last, False, float("nan"), None if self._known is None else self._known.rest)
+            self._fit = None
+            return Followed(self._last, False, None if self._known is None else self._known.rest)
         if face.person != self._who:
             self._forget()
             self._who = face.person
@@ -117,8 +118,16 @@ class CausalTracker:
         turn = matrix_from_axis_angle(self._turn(axis_angle_from_matrix(self._before.neck), step))
         steady = replace(self._before, neck=turn, translation=self._place(self._before.translation, step))
         self._last = to_motion(steady, known.shape, self._fps, self.head, known.origin, known.apart)
-        error = landmark_error(self._problem, known.shape, steady, points, camera)
-        return Followed(self._last, True, float(error[0]), known.rest)
+        self._fit = steady, points, camera
+        return Followed(self._last, True, known.rest)
+
+    @one_torch_thread()
+    def error(self) -> float:
+        """Of the last frame, mean landmark distance in % of the inter-ocular distance; NaN without a face."""
+        if self._fit is None or self._known is None:
+            return float("nan")
+        steady, points, camera = self._fit
+        return float(landmark_error(self._problem, self._known.shape, steady, points, camera)[0])
 
     def _images(self) -> Iterator[np.ndarray]:
         """What the detector asks for: each time the frame that was fed."""

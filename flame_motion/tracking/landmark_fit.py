@@ -127,6 +127,12 @@ class LandmarkFit:
         return POSE + self.basis.shape[-1]
 
     @cached_property
+    def eye_distance(self) -> float:
+        """m between the outer eye corners of the mean person."""
+        corners = self.head.mediapipe_skin(torch.tensor(OUTER_EYE_CORNERS)).template
+        return float(torch.linalg.vector_norm(corners[0] - corners[1]))
+
+    @cached_property
     def identity_basis(self) -> Tensor:
         """The linear unknowns [P, 3, 2 + E + S] of an identity fit: eyelids, expression, identity."""
         return torch.cat([self.basis, self.skin.identity], -1)
@@ -266,17 +272,12 @@ def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole) -> Observ
     corner = np.nan_to_num(points[:, OUTER_EYE_CORNERS])
     eyes = torch.from_numpy(np.linalg.norm(corner[:, 0] - corner[:, 1], axis=-1)).float()  # 3D: stays right in profile
     eyes = torch.where(found, eyes, torch.ones_like(eyes))
-    metres = _eye_distance(problem) / eyes  # m a px at the face
+    metres = problem.eye_distance / eyes  # m a px at the face
     depth = -detected[..., 2] * metres[:, None]
     depth = depth - depth.mean(1, keepdim=True)
     weight = problem.weight[None, :, None] * torch.tensor([1.0, 1.0, 0.0]) / (SIGMA_POINT * eyes)[:, None, None]
-    weight[..., 2] = 1.0 / (SIGMA_DEPTH * _eye_distance(problem))
+    weight[..., 2] = 1.0 / (SIGMA_DEPTH * problem.eye_distance)
     return Observation(detected[..., :2], depth, weight * found[:, None, None], camera)
-
-
-def _eye_distance(problem: LandmarkFit) -> float:
-    corners = problem.head.mediapipe_skin(torch.tensor(OUTER_EYE_CORNERS)).template
-    return float(torch.linalg.vector_norm(corners[0] - corners[1]))
 
 
 def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:

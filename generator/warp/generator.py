@@ -62,6 +62,7 @@ class _Scene:
     photo_part: np.ndarray  # [2 H, 2 W] uint8, which of them the photo shows
     lips: Tensor  # indices of vertices along the inner lips
     lips_at: np.ndarray  # [L, 2] px, where they are in the photo
+    before: Tensor  # [1, N, 3] m, the head in the photo
 
 
 class WarpGenerator:
@@ -105,7 +106,7 @@ class WarpGenerator:
             moving = cameras.frame_range(start, start + len(part))
             face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
             light = mouth_light(scene.portrait.head, vertices)
-            shut = lids_shut(scene.portrait, vertices)
+            shut = lids_shut(scene.portrait.head, scene.before, vertices)
             for t in range(len(part)):
                 views = [_one(moving, v, t) for v in range(cameras.views)]
                 openings = float(light[t]), float(shut[t, 0]), float(shut[t, 1])
@@ -216,6 +217,7 @@ def prepare(portrait: Portrait) -> _Scene:
         _photo_part(portrait, np.where(seen >= 0, part[seen], 0).astype(np.uint8)),
         lips,
         to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
+        portrait.vertices(),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...flame_motion import Head
 from ...flame_motion.easing import smoothstep
 from ...flame_motion.heads import PARTS
 from ..eyelids import EDGES, LASHES, unposed, upper_edge
@@ -69,10 +70,12 @@ def _paint(out: np.ndarray, color: np.ndarray, here: np.ndarray, above: np.ndarr
     out[window] = (np.dstack([painted, cover]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def lids_shut(portrait: Portrait, vertices: Tensor) -> Tensor:
-    """How far [T, 2] the lids of the left and the right eye cover them as shut lids do, 0..1. vertices [T, N, 3] m."""
-    head, shares = portrait.head, []
-    before = portrait.vertices()
+def lids_shut(head: Head, before: Tensor, vertices: Tensor) -> Tensor:
+    """How far [T, 2] the lids of the left and the right eye cover them as shut lids do, 0..1.
+
+    before [1, N, 3], vertices [T, N, 3] m: the head in the photo, and as it is posed.
+    """
+    shares = []
     for upper, lower, _ in EDGES:
         marks = head.mediapipe[torch.tensor(upper)], head.mediapipe[torch.tensor(lower)]
         if bool((torch.cat(marks) < 0).any()):

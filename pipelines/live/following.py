@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...flame_motion import FlameSequence
 
@@ -45,7 +46,6 @@ class Posed:
 
     pose: FlameSequence  # one frame
     found: bool  # a face was seen, or a voice heard
-    error: float  # mean landmark distance in % of the inter-ocular distance; NaN without a face
     calibrated: bool  # the driver's rest is known
 
 
@@ -68,10 +68,10 @@ class Following:
         if isinstance(thing, Spoken):
             if self._neutral is None:
                 self._neutral = FlameSequence.neutral(1, thing.motion.fps, thing.motion.head)
-            return Posed(self.poser(thing.motion, self._neutral, thing.at, speaks=True), True, float("nan"), True)
+            return Posed(self.poser(thing.motion, self._neutral, thing.at, speaks=True), True, True)
         seen = self.tracker.feed(thing.image, thing.at)
         pose = self.poser(seen.motion, seen.rest, thing.at, found=seen.found)
-        return Posed(pose, seen.found, seen.error, self.tracker.calibrated)
+        return Posed(pose, seen.found, self.tracker.calibrated)
 
 
 class FollowingProcess:
@@ -124,6 +124,7 @@ def _serve(there: Connection, head: str) -> None:
     from ...flame_motion import load_head
 
     load_head(head)
+    torch.inference_mode().__enter__()  # for good: nothing here wants gradients, and each small operation is shorter
     following: Following | None = None
     while True:
         try:

@@ -22,14 +22,20 @@ class Mailbox(Generic[Thing]):
         with self._ready:
             self.dropped += self._thing is not None
             self._thing = thing
-            self._ready.notify()
+            self._ready.notify_all()
 
     def take(self) -> Thing | None:
         """Waits for the newest; None once it is closed."""
         with self._ready:
             self._ready.wait_for(lambda: self._closed or self._thing is not None)
             thing, self._thing = self._thing, None
+            self._ready.notify_all()
             return None if self._closed else thing
+
+    def wait_empty(self) -> None:
+        """Waits until what was put has been taken, or the box is closed."""
+        with self._ready:
+            self._ready.wait_for(lambda: self._closed or self._thing is None)
 
     def close(self) -> None:
         """Whoever waits goes home."""

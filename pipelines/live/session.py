@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from ...flame_motion.threads import one_torch_thread
 from ...generator import Generator, Portrait
@@ -102,7 +103,6 @@ class LiveSession:
             "drawn": self._drawn,
             "dropped": self._seen.dropped + self._posed.dropped,
             "face": last is not None and last.found,
-            "error_percent": round(last.error, 2) if last is not None and last.error == last.error else None,
             "calibrated": last is not None and last.calibrated,
         }
 
@@ -112,8 +112,10 @@ class LiveSession:
                 self._asked.popleft()()
             self._last = self._following.ask(thing)
             self._posed.put((self._last, thing))
+            self._posed.wait_empty()  # what cannot be drawn yet need not be tracked: a newer picture will be
 
     @one_torch_thread()
+    @torch.inference_mode()
     def _draw(self) -> None:
         while (taken := self._posed.take()) is not None:
             posed, thing = taken

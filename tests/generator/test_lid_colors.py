@@ -46,7 +46,7 @@ def test_lashes_over_the_lid_give_way_to_skin_and_a_dark_line_stays():
 
 def test_lids_count_as_shut_only_when_they_close(portrait):
     both = FlameSequence.concatenate([portrait.pose, with_lids(portrait, 1.0)], fade=0)
-    shut = lids_shut(portrait, portrait.vertices(both))
+    shut = lids_shut(portrait.head, portrait.vertices(), portrait.vertices(both))
     assert float(shut[0].max()) == 0.0 and float(shut[1].min()) > 0.95
 
 
