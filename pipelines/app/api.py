@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from ...flame_motion.errors import BadInput, MissingAsset
-from .ask import ask_of
+from .ask import DEMO, FILES, NUMBERS, TEXTS, WHOLE, ask_of
 from .jobs import WAITING, Full, Job, JobQueue
 from .limits import Limits
 from .uploads import check_content, shown_name, store, stored_name
@@ -124,13 +124,10 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
         preview: Annotated[bool, Form(description="Small and at most 2 s, in seconds")] = False,
     ) -> JobAnswer:
         """Options mean what they mean for `flamecast animate`. Poll the answer's job until its `state` is `done`."""
-        given = dict(locals())
-        del given["request"]
-        sent = {name: given.pop(name) for name in ("photo", "video", "speech", "motion", "keyframes", "camera_keys")}
-        if given.pop("demo"):
-            given["photo"] = "demo"
-        if given.pop("demo_motion"):
-            given["motion"] = "demo"
+        fields = locals()
+        given = {name: fields[name] for name in (*TEXTS, *NUMBERS, *WHOLE, "preview")}
+        sent = {name: fields[name] for name in FILES}
+        given |= {"photo": DEMO if demo else None, "motion": DEMO if demo_motion else None}
         user = api_user(request)
         queue.check_room(user)
         return answer_of(queue, _submit(queue, limits, user, given, sent))

@@ -69,11 +69,11 @@ def ask_of(
             options.pop(name, None)
     _check_specs(options)
     _check_sources(options, files, remake)
+    cut = _bounded(options, limits, preview)
     asked = {
         name: options[name] for name in options if name not in ("text", "emotion", "say", "keep", "photo", "motion")
     }
     AnimateOptions.of(asked)  # BadInput for what is out of range, before anything waits
-    cut = _bounded(options, limits, preview)
     return Ask(options, dict(files), dict(names), remake, cut, preview)
 
 

@@ -44,7 +44,7 @@ def charts_of(motion: FlameSequence) -> list[Chart]:
 def curves_html(motion: FlameSequence, edited: FlameSequence | None = None) -> str:
     """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed."""
     after = motion if edited is None else edited
-    before = dict((name, curves) for name, _, curves, _ in charts_of(motion)) if edited is not None else {}
+    before = {name: curves for name, _, curves, _ in charts_of(motion)} if edited is not None else {}
     seconds = max(motion.duration, after.duration)
     rows = "".join(
         _chart(name, unit, curves, before.get(name, {}), least, after.fps, motion.fps, seconds)

@@ -122,7 +122,7 @@ class Handlers:
                 names["keyframes"] = "the keyframes"
             size = before.ask.options["size"]
             options = {"edit": edit, "camera": camera, "size": size, "text": before.ask.options.get("text", "")}
-            ask = ask_of(options, files, names, self.limits, remake=before.folder)
+            ask = ask_of(options, files, names, self.limits, remake=_kept(before.folder, folder / "before"))
             return self.queue.submit(id, user, folder, ask, request.session_hash)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -267,6 +267,15 @@ def _taken(source: Path, target: Path) -> Path:
             shutil.copyfile(source, target)
         except FileNotFoundError:
             raise BadInput("a file was kept too long and is gone: give it again") from None
+    return target
+
+
+def _kept(made: Path, target: Path) -> Path:
+    """What a job made, once more in another job's folder: its own may be removed before that one's turn."""
+    from .making import MOTION, OUT, PORTRAIT, REPORT, VIDEO
+
+    for name in (MOTION, PORTRAIT, REPORT, VIDEO):
+        _taken(made / OUT / name, target / OUT / name)
     return target
 
 

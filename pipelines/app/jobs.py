@@ -8,13 +8,11 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ...flame_motion.errors import BadInput
 from . import worker
 from .ask import Ask
 from .limits import Limits
@@ -23,6 +21,7 @@ from .timing import Rates, seconds_left
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 ENDED = (DONE, FAILED, CANCELLED)
 PATIENCE = 5.0  # s between the wish to cancel and the end of the process that does not listen
+LOADING = 300.0  # s that a process may take until it is ready
 SWEEP = 5.0  # s between two looks for files to remove
 CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
 OUR_FAULT = "something went wrong in flamecast itself; whoever runs this server finds the details in its log"
@@ -161,32 +160,23 @@ class JobQueue:
 
     def _attend(self) -> None:
         """One worker's life: start its process, give it jobs, start another when it dies."""
-        process: Any = None
-        channel: Any = None
+        hand: _Hand | None = None
         while not self._closed:
-            if process is None or not process.is_alive():
-                process, channel = self._new_process()
+            if hand is None or not hand.process.is_alive():
+                hand = _Hand.start(self._target, self.warm)
             job = self._next()
             if job is None:
                 continue
             try:
-                if not self._do(job, process, channel):
-                    process.kill()
-                    process.join()
+                if not self._do(job, hand):
+                    hand.process.kill()
+                    hand.process.join()
             except Exception:
                 import traceback
 
                 self._finish(job, FAILED, OUR_FAULT, traceback.format_exc())
-        if process is not None:
-            _quit(process, channel)
-
-    def _new_process(self) -> tuple[Any, Connection]:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=self._target, args=(theirs, self.warm), name="flamecast worker", daemon=True)
-        process.start()
-        theirs.close()
-        return process, ours
+        if hand is not None:
+            hand.quit()
 
     def _next(self) -> Job | None:
         """The job that has waited longest, now running; None after a second without one."""
@@ -199,37 +189,45 @@ class JobQueue:
             job.state, job.started, job.stage = RUNNING, time.time(), "start"
             return job
 
-    def _do(self, job: Job, process: Any, channel: Connection) -> bool:
+    def _do(self, job: Job, hand: _Hand) -> bool:
         """Has a process do a job; False where the process must not be used any more."""
-        sent, unwanted_since = False, None
-        begun = time.monotonic()  # what it takes to load the models is not the job's
+        sent = unwanted_since = None
+        waiting_since = time.monotonic()
         while True:
+            if job.unwanted and sent is None:
+                self._finish(job, CANCELLED)
+                return True
             try:
-                if channel.poll(0.1):
-                    kind, content = channel.recv()
-                    if kind == "ready":
-                        pass
-                    elif kind == "progress":
-                        self._note(job, *content)
-                    else:
-                        self._conclude(job, kind, content)
-                        return True
-                if not sent:
-                    channel.send((job.ask, job.folder))
-                    sent = True
+                if hand.ready and sent is None:
+                    hand.channel.send((job.ask, job.folder))
+                    sent = time.monotonic()
+                if hand.channel.poll(0.1) and self._hear(job, hand, *hand.channel.recv()):
+                    return True
             except (EOFError, OSError):
                 self._finish(job, CANCELLED if job.unwanted else FAILED, CRASHED)
                 return False
             now = time.monotonic()
             if (job.unwanted or self._closed) and unwanted_since is None:
                 unwanted_since = now
-                _try_send(channel, worker.CANCEL)
+                hand.say(worker.CANCEL)
             if unwanted_since is not None and now - unwanted_since > PATIENCE:
                 self._finish(job, CANCELLED)
                 return False
-            if now - begun > self.limits.job_minutes * 60:
+            # What it takes to load the models is not the job's, but has an end, too.
+            if now - (sent or waiting_since) > (self.limits.job_minutes * 60 if sent is not None else LOADING):
                 self._finish(job, FAILED, f"the job took more than {self.limits.job_minutes:g} minutes and was ended")
                 return False
+
+    def _hear(self, job: Job, hand: _Hand, kind: str, content: Any) -> bool:
+        """One word of a process; True where it was the job's last."""
+        if kind == "ready":
+            hand.ready = True
+        elif kind == "progress":
+            self._note(job, *content)
+        else:
+            self._conclude(job, kind, content)
+            return True
+        return False
 
     def _note(self, job: Job, stage: str, done: int, of: int) -> None:
         with self._changed:
@@ -308,20 +306,35 @@ def _remove_stale(entry: Path, known: set[Path], before: float) -> None:
         pass  # gone, or in use: the next time
 
 
-def _try_send(channel: Connection, word: str) -> None:
-    try:
-        channel.send(word)
-    except (OSError, ValueError):
-        pass
+@dataclass
+class _Hand:
+    """A process that does jobs, and the line to it."""
 
+    process: Any
+    channel: Connection
+    ready: bool = False  # its models are loaded
 
-def _quit(process: Any, channel: Connection) -> None:
-    """Ends a process, by a word if it listens."""
-    _try_send(channel, worker.STOP)
-    process.join(1.0)
-    if process.is_alive():
-        process.kill()
-        process.join()
+    @classmethod
+    def start(cls, target: Any, warm: bool) -> _Hand:
+        """A new one, by spawning: a fork would copy the server's threads' locks."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=target, args=(theirs, warm), name="flamecast worker", daemon=True)
+        process.start()
+        theirs.close()
+        return cls(process, ours)
 
+    def say(self, word: str) -> None:
+        """A word, if anybody listens."""
+        try:
+            self.channel.send(word)
+        except (OSError, ValueError):
+            pass
 
-Submit = Callable[[Ask], Job]
+    def quit(self) -> None:
+        """Ends the process, by a word if it listens."""
+        self.say(worker.STOP)
+        self.process.join(1.0)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()

@@ -45,7 +45,7 @@ def write_keys(text: str, target: Path) -> Path:
 
 def as_lines(content: Any) -> str:
     """A keyframe file's content as lines, where lines can say it; otherwise as JSON."""
-    keys = content.get("keyframes") if isinstance(content, dict) and content.keys() == {"keyframes"} else content
+    keys: Any = content["keyframes"] if isinstance(content, dict) and content.keys() == {"keyframes"} else content
     try:
         return "\n".join(_line(key) for key in keys)
     except (KeyError, TypeError, ValueError, AttributeError):

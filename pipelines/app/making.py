@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ...flame_motion import FlameSequence, Progress
 from ...flame_motion.edit import apply_edit, changes_time
 from ...flame_motion.files import atomic_path
 from ...generator import Generator, Portrait, load_generator
+from ...renderer import Cameras
 from ..animate import AnimatePipeline
 from ..exports.export import write_export
 from ..media.video_writer import VideoWriter
@@ -41,9 +45,18 @@ class Seen:
     portrait: Portrait | None = None
     motion: FlameSequence | None = None
 
-    def __call__(self, portrait: Portrait, motion: FlameSequence, cameras: Any, **rest: Any) -> Any:
+    def __call__(
+        self,
+        portrait: Portrait,
+        motion: FlameSequence,
+        cameras: Cameras | None = None,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Iterator[np.ndarray]:
+        """What the generator makes of it."""
         self.portrait, self.motion = portrait, motion
-        return self.generator(portrait, motion, cameras, **rest)
+        return self.generator(portrait, motion, cameras, seed=seed, progress=progress)
 
 
 class Maker:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
 from .handlers import KEYS, MOTION, SOURCES, VIDEO, VOICE, WORDS, Handlers
 from .jobs import JobQueue
 from .keylines import EXAMPLE
 from .limits import Limits
-from .uploads import shown_name, store
+from .uploads import make_room, shown_name, store
 from .views import EMPTY
+from .visitors import visitor_of
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
@@ -66,21 +69,18 @@ def add_page(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
 
 def _add_uploads(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
     """Gradio's door for files, so that each visitor's lie in a folder of their own under names of ours."""
-    import secrets
-
-    from .visitors import visitor_of
 
     @app.post("/gradio_api/upload", include_in_schema=False)
     async def upload(request: Request) -> list[str]:
+        own = queue.root / visitor_of(request) / "uploads"
         paths = []
         async with request.form(max_files=4, max_fields=4) as form:
             for file in form.getlist("files"):
                 if isinstance(file, str):
                     raise HTTPException(400, "expected files")
                 name = shown_name(file.filename, "file")
-                target = queue.root / visitor_of(request) / "uploads" / secrets.token_hex(8) / name
-                from starlette.concurrency import run_in_threadpool
-
+                target = own / secrets.token_hex(8) / name
+                await run_in_threadpool(make_room, own, queue.root, limits)
                 await run_in_threadpool(store, file.file, target, limits.upload_bytes, name)
                 paths.append(str(target))
         return paths
@@ -164,8 +164,9 @@ def _inputs(do: Handlers, limits: Limits) -> dict[str, Any]:
         )
     with gr.Column(visible=False, elem_id="keys-part", elem_classes="part") as keys:
         at["keys"] = gr.Textbox(
-            EXAMPLE, label="Keyframes", info="A line each: time, edits, and how it goes on (linear, smooth, in, out, hold)",
-            lines=5, elem_id="keys", elem_classes="mono",
+            EXAMPLE, label="Keyframes", lines=5,
+            info="A line each: time, edits, and how it goes on (linear, smooth, in, out, hold)",
+            elem_id="keys", elem_classes="mono",
         )  # fmt: skip
         timeline = gr.HTML(elem_id="timeline")
         file = gr.UploadButton("Load a keyframe file", file_types=[".json"], size="sm", elem_id="load-keys")

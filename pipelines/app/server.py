@@ -29,7 +29,11 @@ def check_installed() -> None:
     """BadInput with what to install where the extra `app` is not."""
     from importlib.util import find_spec
 
-    if any(find_spec(name) is None for name in NEEDED):
+    try:
+        missing = any(find_spec(name) is None for name in NEEDED)
+    except (ImportError, ValueError):
+        missing = True
+    if missing:
         raise BadInput('the page needs further packages: pip install "flamecast[app]"')
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 from ...flame_motion.errors import BadInput
+from .limits import Limits
 
 BLOCK = 1 << 20  # bytes
 ENDINGS = {  # by what a file is for; readers of motion go by the ending, those of media by the content
@@ -18,6 +20,7 @@ ENDINGS = {  # by what a file is for; readers of motion go by the ending, those 
     "camera_keys": ".json",
 }
 JSON_BYTES = 1_000_000
+KEPT, MOST_KEPT = 3, 40  # of a visitor's uploads: times the most that may be sent at once, and files
 # What FFmpeg would take for lists of other files or addresses to open, and for pictures of text.
 _LISTS = (b"#extm3u", b"ffconcat", b"<", b"[playlist]", b"v=0", b"rtsptext", b"asf ", b"[reference]", b"#!avs")
 
@@ -53,6 +56,18 @@ def store(stream: BinaryIO, target: Path, most: int, what: str) -> None:
     except BadInput:
         target.unlink(missing_ok=True)
         raise
+
+
+def make_room(own: Path, root: Path, limits: Limits) -> None:
+    """Before another upload: the oldest of this visitor's go where they are many. BadInput where the disk is full."""
+    if shutil.disk_usage(root).free < 3 * limits.upload_bytes:
+        raise BadInput("this server's disk is full: try again later")
+    sent = sorted(own.glob("*/*"), key=lambda file: file.stat().st_mtime)
+    total = sum(file.stat().st_size for file in sent)
+    while sent and (total > KEPT * limits.upload_bytes or len(sent) >= MOST_KEPT):
+        oldest = sent.pop(0)
+        total -= oldest.stat().st_size
+        shutil.rmtree(oldest.parent, ignore_errors=True)
 
 
 def check_content(path: Path, kind: str, what: str) -> None:

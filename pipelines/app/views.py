@@ -52,7 +52,8 @@ def _status(kind: str, text: str, share: float | None) -> str:
     """A line and a bar; without a share the bar only says that something goes on."""
     value = "" if share is None else f' aria-valuenow="{round(100 * share)}" style="--share:{share:.3f}"'
     kind = kind if share is not None or kind == "wait" else f"{kind} unknown"
-    bar = f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-label="Progress"{value}><i></i></div>'
+    told = 'role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-label="Progress"'
+    bar = f'<div class="bar" {told}{value}><i></i></div>'
     return f'<div class="status {kind}" role="status"><span>{escape(text)}</span>{bar}</div>'
 
 
@@ -86,7 +87,7 @@ def result_html(job: Job) -> str:
     kind = '<span class="tag">preview</span>' if job.ask.preview else ""
     return (
         f'<figure class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
-        f'src="{base}/video.mp4" aria-label="{title}" style="aspect-ratio:{width}/{height}"></video>'
+        f'src="{base}/video.mp4" aria-label="{title}" style="--ratio:{width / height:.4f}"></video>'
         f"<figcaption>{kind}{title}<span>{facts['seconds']:.1f} s · {width} × {height} · {facts['fps']:g} fps</span>"
         f'</figcaption></figure><div class="gets">{links}</div>{notes}'
     )

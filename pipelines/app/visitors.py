@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "flamecast_visitor"
+CALL_BYTES = 2_000_000  # of a call to the page, whose files have been sent before
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 # What of Gradio's own doors the page needs; all others (a proxy, server functions, recordings …) stay shut.
 _OPEN = re.compile(
@@ -86,9 +88,10 @@ class Guard:
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
-        bounded = Bounded(receive, self.most)
+        joins = scope["path"] == "/gradio_api/queue/join" and scope["method"] == "POST"
+        bounded = Bounded(receive, CALL_BYTES if joins else self.most)
         body = None
-        if scope["path"] == "/gradio_api/queue/join" and scope["method"] == "POST":
+        if joins:
             body = await bounded.whole()
             if body is None or not self._owns_all(body, scope["flamecast_visitor"]):
                 answer = JSONResponse({"detail": "this file is not yours, or is gone: give it again"}, 403)
@@ -144,22 +147,25 @@ class Guard:
         return True
 
 
-class TooLong(Exception):
-    """More came than is taken."""
+class TooLong(HTTPException):
+    """More came than is taken: FastAPI answers it as it is, where any other error would become one of reading."""
+
+    def __init__(self, most: int):
+        super().__init__(413, _too_much(most), {"Connection": "close"})
 
 
 class Bounded:
     """A request's body, as far as it may go."""
 
     def __init__(self, receive: Receive, most: int):
-        self.receive, self.left = receive, most
+        self.receive, self.most, self.left = receive, most, most
 
     async def __call__(self) -> Message:
         message = await self.receive()
         if message["type"] == "http.request":
             self.left -= len(message.get("body", b""))
             if self.left < 0:
-                raise TooLong
+                raise TooLong(self.most)
         return message
 
     async def whole(self) -> bytes | None:
