@@ -261,10 +261,12 @@ def _nothing() -> Response:
     return JSONResponse({"detail": "there is nothing here"}, 404)
 
 
+def _too_much(most: int) -> str:
+    return f"at most {most / 1e6:g} MB are taken at once"
+
+
 def _too_long(most: int) -> Response:
-    return JSONResponse(
-        {"detail": f"at most {most / 1e6:g} MB are taken at once"}, 413, headers={"Connection": "close"}
-    )
+    return JSONResponse({"detail": _too_much(most)}, 413, headers={"Connection": "close"})
 
 
 def names_of(host: str, extra: tuple[str, ...] = ()) -> tuple[frozenset[str], bool]:
