@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..flame_motion import Driven, Progress, VideoClip, load_head
+from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.tracking.anchors import AnchorTracker
+from ..flame_motion.tracking.causal import CausalTracker
 from ..flame_motion.tracking.confidence import confidences, face_patch
 from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmarks import POINTS, Face, LandmarkDetector
@@ -59,6 +60,17 @@ class VideoDriver:
         sound = signal.audio if signal.path is None else signal.path
         problems = list(dict.fromkeys([*signal.problems, *tracking.problems]))
         return Driven(tracking.motion, facts, sound, problems, frame_problems(tracking))
+
+    def stream(self, frames: Iterable[np.ndarray], fps: float = 25.0) -> Iterator[FlameSequence]:
+        """The motion, one frame for each of `frames` [H, W, 3] uint8 as it comes: a fixed cost, no look-ahead.
+
+        Counted from the place of the first face, and anew after `CausalTracker`'s calibration; the neutral face before
+        any is seen.
+        """
+        tracker = CausalTracker(self.head, self.detector, fps=fps)
+        for number, image in enumerate(frames):
+            motion = tracker.feed(image, number / fps).motion
+            yield FlameSequence.neutral(1, fps, self.head) if motion is None else motion
 
     @one_torch_thread()
     def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:

@@ -70,9 +70,7 @@ def go_live(
         portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
         following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
         following.strengthen(strength)
-        live = Live(
-            _named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech), driver=_speech_driver
-        )
+        live = Live(_named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech))
         hosts = [*LOCAL, host] if host in LOCAL else ["*"]
         with LiveSession(portrait, draws, following, live.show) as session:
             live.session = session
@@ -144,12 +142,6 @@ def _sound_of(video: Path | None, speech: Path | None) -> Path | None:
     return speech
 
 
-def _speech_driver() -> Any:
-    from ...drivers import load_driver
-
-    return load_driver("speech")
-
-
 def _player(
     session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None, loop: bool
 ) -> Callable[[threading.Event], None] | None:
@@ -157,7 +149,7 @@ def _player(
     if clip is not None:
         return lambda stop: play_file(clip, session.feed, stop, loop=loop)
     if voice is not None:
-        return lambda stop: play_sound(voice, Voice(_speech_driver(), session.feed), stop, loop=loop)
+        return lambda stop: play_sound(voice, Voice(session.feed), stop, loop=loop)
     return None if device is None else partial(play_camera, device, session.feed)
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -40,9 +39,9 @@ TELL = 0.5  # s between two lines of numbers
 class Live:
     """What the page and the session share: who watches, what is recorded, what hears."""
 
-    def __init__(self, source: str, *, folder: Path, sound: Path | None = None, driver: Callable[[], Any]) -> None:
-        """source: `page`, or the name of what else drives; folder: for recordings; driver: gives the speech driver."""
-        self.source, self.folder, self.sound, self._driver = source, folder, sound, driver
+    def __init__(self, source: str, *, folder: Path, sound: Path | None = None) -> None:
+        """source: `page`, or the name of what else drives; folder: for recordings; sound: what the page may play."""
+        self.source, self.folder, self.sound = source, folder, sound
         self.session: LiveSession | None = None
         self.watched = threading.Event()  # somebody has opened the page
         self.viewer: Viewer | None = None
@@ -87,7 +86,7 @@ class Live:
         assert self.session is not None
         if self._voice is None or self._heard is None:
             self._heard = HeardSound()
-            self._voice = Voice(self._driver(), self.session.feed)
+            self._voice = Voice(self.session.feed)
         self._heard.add(samples)
         self._voice.hear(Waveform(samples, SAMPLE_RATE), self.session.clock())
 
@@ -230,7 +229,7 @@ def create_app(live: Live, hosts: list[str]) -> FastAPI:
 
 
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:; "
+    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src blob: data:; "
     "media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src blob:"
 )
 

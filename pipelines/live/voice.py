@@ -6,52 +6,52 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from ...drivers import load_driver
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.data import FPS
 from ...drivers.speech.driver import LATENCY
 from ...flame_motion import FlameSequence, Waveform
+from ...flame_motion.threads import one_torch_thread
 from .following import Spoken
 
-MARGIN = 0.15  # s beyond the stream's own latency, for computing: frames are made four at a time
+MARGIN = 0.35  # s beyond the stream's own latency: the head of a second is made at once, the mouth of four frames
 BEHIND = LATENCY + MARGIN  # s that a mouth shows after its sound
+LATE = 1.5  # s later than that: what waits is given up, and hearing begins anew
 CHUNK = 0.04  # s of a file's sound that are heard at once
-MOST = 250  # chunks that may wait, 10 s: what computes so slowly that more do is not live
+STEPS = 5  # of the head's sampler: half of what a file gets, for half of the time
+
+
+@dataclass(frozen=True)
+class _Sound:
+    chunk: Waveform
+    spoken: float  # s, when its first sample was
+    media: float  # s into all that was heard
 
 
 class Voice:
     """`hear` sound as it comes; each frame of its motion is given to `feed` when it is due, `BEHIND` s later."""
 
-    def __init__(self, driver: SpeechDriver, feed: Callable[[Spoken], None], *, seed: int = 0) -> None:
+    def __init__(self, feed: Callable[[Spoken], None], *, seed: int = 0) -> None:
+        driver = load_driver("speech", steps=STEPS)
+        assert isinstance(driver, SpeechDriver)
         self._driver, self._feed, self._seed = driver, feed, seed
-        self._heard: queue.Queue[Waveform | None] = queue.Queue(MOST)
-        self._made: queue.Queue[FlameSequence | None] = queue.Queue()
-        self._began: float | None = None  # s, when the first sample was spoken
-        self._closed = threading.Event()
-        self.lost = 0  # chunks that were not heard, since too many waited
+        self._heard: queue.Queue[_Sound | None] = queue.Queue()
+        self._made: queue.Queue[tuple[FlameSequence, _Sound, int] | None] = queue.Queue()
+        self._media = 0.0
+        self._closed, self._late = threading.Event(), threading.Event()
+        self.given_up = 0  # times that it could not keep up
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._make, self._pace)]
         for thread in self._threads:
             thread.start()
 
     def hear(self, chunk: Waveform, at: float) -> None:
         """The next sound, whose last sample was spoken at `at` s."""
-        if self._began is None:
-            self._began = at - chunk.duration
-        try:
-            self._heard.put_nowait(chunk)
-        except queue.Full:
-            self.lost += 1
-
-    def close(self) -> None:
-        """What was heard is over: what is still to be shown of it is not."""
-        self._closed.set()
-        while not self._heard.empty():
-            self._heard.get_nowait()
-        self._heard.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._heard.put(_Sound(chunk, at - chunk.duration, self._media))
+        self._media += chunk.duration
 
     def finish(self) -> None:
         """What was heard is over, and will be shown to its end."""
@@ -59,25 +59,57 @@ class Voice:
         for thread in self._threads:
             thread.join()
 
+    def close(self) -> None:
+        """What was heard is over; what is still to be shown of it is not."""
+        self._closed.set()
+        self._late.set()
+        self.finish()
+
+    @one_torch_thread()
     def _make(self) -> None:
-        for piece in self._driver.stream(self._chunks(), seed=self._seed):
-            self._made.put(piece)
+        """Motion of all that is heard; anew from the newest sound when it is too late."""
+        while not self._closed.is_set():
+            first = self._heard.get()
+            if first is None:
+                break
+            done = 0
+            for piece in self._driver.stream(self._chunks(first), seed=self._seed):
+                if self._late.is_set():
+                    break
+                self._made.put((piece, first, done))
+                done += len(piece)
+            if not self._late.is_set():
+                break  # the sound has ended
+            self._give_up()
         self._made.put(None)
 
-    def _chunks(self) -> Iterator[Waveform]:
-        while (chunk := self._heard.get()) is not None:
-            yield chunk
+    def _chunks(self, first: _Sound) -> Iterator[Waveform]:
+        sound: _Sound | None = first
+        while sound is not None:
+            yield sound.chunk
+            sound = self._heard.get()
+
+    def _give_up(self) -> None:
+        """What waits to be heard or shown never is."""
+        for waiting in (self._heard, self._made):
+            while not waiting.empty():
+                if waiting.get_nowait() is None:
+                    self._closed.set()
+        self.given_up += 1
+        self._late.clear()
 
     def _pace(self) -> None:
-        frame = 0
-        while (piece := self._made.get()) is not None:
+        while (made := self._made.get()) is not None:
+            piece, first, done = made
             for number in range(len(piece)):
-                media = frame / FPS
-                spoken = (self._began or 0.0) + media
-                if self._closed.wait(max(0.0, spoken + BEHIND - time.perf_counter())):
+                second = (done + number) / FPS
+                wait = first.spoken + second + BEHIND - time.perf_counter()
+                if self._closed.wait(max(0.0, wait)):
                     return
-                self._feed(Spoken(piece[number : number + 1], spoken, media))
-                frame += 1
+                if wait < -LATE:
+                    self._late.set()
+                    break
+                self._feed(Spoken(piece[number : number + 1], first.spoken + second, first.media + second))
 
 
 def play_sound(sound: Waveform, voice: Voice, stop: threading.Event, *, loop: bool = False) -> None:
