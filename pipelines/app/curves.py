@@ -13,6 +13,7 @@ from ...flame_motion.retarget import head_of
 
 WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
 MOST_POINTS = 600
+STILL = 1e-4  # degrees, or shares of a full movement
 DEGREES = 180 / math.pi
 Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], least range
 
@@ -41,14 +42,18 @@ def charts_of(motion: FlameSequence) -> list[Chart]:
     ]
 
 
-def curves_html(motion: FlameSequence, edited: FlameSequence | None = None) -> str:
-    """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed."""
+def curves_html(motion: FlameSequence, edited: FlameSequence | None = None, *, moving: bool = False) -> str:
+    """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed.
+
+    moving: only charts in which anything moves.
+    """
     after = motion if edited is None else edited
     before = {name: curves for name, _, curves, _ in charts_of(motion)} if edited is not None else {}
     seconds = max(motion.duration, after.duration)
     rows = "".join(
         _chart(name, unit, curves, before.get(name, {}), least, after.fps, motion.fps, seconds)
         for name, unit, curves, least in charts_of(after)
+        if not moving or any(float(track.max() - track.min()) > STILL for track in curves.values())
     )
     note = "" if edited is None else '<p class="note">Dashed: as it was made. Full: with the change.</p>'
     marks = "".join(f"<span>{_seconds(seconds * part / 4)}</span>" for part in range(5))
@@ -75,10 +80,12 @@ def _chart(
     )
     return (
         f'<div class="chart"><div class="legend"><b>{name}</b>{keys}</div>'
-        f'<div class="plot"><span class="high">{high:.3g}{unit}</span><span class="low">{low:.3g}{unit}</span>'
+        f'<div class="plot">'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {told}">'
         f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>{"".join(lines)}</svg>'
-        f'<i class="now"></i></div></div>'
+        f'<i class="now"></i></div>'
+        f'<div class="range" aria-hidden="true"><span>{_bound(high, unit)}</span>'
+        f"<span>{_bound(low, unit)}</span></div></div>"
     )
 
 
@@ -92,6 +99,10 @@ def _line(track: Tensor, low: float, high: float, fps: float, seconds: float, ki
     if len(points) == 1:
         points.append(f"{WIDTH},{points[0].split(',')[1]}")
     return f'<polyline class="{kind}" points="{" ".join(points)}"/>'
+
+
+def _bound(value: float, unit: str) -> str:
+    return f"{value:.0f}{unit}" if unit else f"{value:.1f}".removesuffix(".0")
 
 
 def _seconds(value: float) -> str:

@@ -28,7 +28,7 @@ WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Mot
 SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
 REFUSED = (BadInput, MissingAsset, Full)
 STILL_FPS = 25.0  # Hz, of the clip that keyframes are shown on
-Shown = list[Any]  # updates of: status, result, head, curves box, curves, history, current, animate, preview, cancel
+Shown = list[Any]  # updates of: status, result, head, curves, history, current, animate, preview, cancel
 
 
 def visitor(request: gr.Request) -> str:
@@ -151,26 +151,32 @@ class Handlers:
         skip = gr.skip()
         history = self._history(request, None) if request is not None else skip
         busy = (gr.Button(interactive=False), gr.Button(interactive=False), gr.Button(visible=True))
-        return [status, skip, skip, skip, skip, history, skip, *busy]
+        return [status, skip, skip, skip, history, skip, *busy]
 
     def _ended(self, job: Job, request: gr.Request) -> Shown:
         idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
         if job.state != DONE:
             skip = gr.skip()
-            return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
+            return [status_html(job), skip, skip, skip, self._history(request, None), skip, *idle]
         return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *idle]
 
     def _refused(self, sentence: str, request: gr.Request) -> Shown:
         skip = gr.skip()
         idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
-        return [message(sentence), skip, skip, skip, skip, skip, skip, *idle]
+        return [message(sentence), skip, skip, skip, skip, skip, *idle]
 
     def _result(self, job: Job) -> Shown:
-        """Result, head, the box of curves, and the curves."""
+        """Result, the box of curves, and the curves."""
         motion = FlameSequence.load(job.file("motion.npz") or "")
-        head = job.file("head.glb")
-        model = gr.Model3D(value=None if head is None else str(head), visible=head is not None)
-        return [result_html(job), model, gr.Column(visible=True), curves_html(motion)]
+        return [result_html(job), gr.Column(visible=True), curves_html(motion)]
+
+    def head(self, current: str | None, request: gr.Request) -> str | None:
+        """The shown result's head in 3D. By an event of its own, with one answer: of two in a row, as a generator
+        gives at its end, Gradio's viewer drops the second and then the first.
+        """
+        job = self.queue.get(current or "", visitor(request))
+        path = None if job is None else job.file("head.glb")
+        return None if path is None else str(path)
 
     def _history(self, request: gr.Request, chosen: str | None) -> Any:
         jobs = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
@@ -180,14 +186,14 @@ class Handlers:
         """What this visitor made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
-            return ["", EMPTY, gr.skip(), gr.skip(), gr.skip(), self._history(request, None), None]
+            return ["", EMPTY, gr.skip(), gr.skip(), self._history(request, None), None]
         return ["", *self._result(done[0]), self._history(request, done[0].id), done[0].id]
 
     def choose(self, id: str | None, request: gr.Request) -> Shown:
         """One of this visit's results."""
         job = self.queue.get(id or "", visitor(request))
         if job is None or job.state != DONE:
-            return [message("it is not there any more"), *[gr.skip()] * 5]
+            return [message("it is not there any more"), *[gr.skip()] * 4]
         return ["", *self._result(job), job.id]
 
     def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> list[Any]:
@@ -215,7 +221,7 @@ class Handlers:
             last = max(float(entry["time"]) for entry in entries) if entries else 0.0
             length = min(max(seconds or 4.0, last + 0.2), self.limits.seconds)
             still = FlameSequence.neutral(max(1, round(length * STILL_FPS)), STILL_FPS)
-            return curves_html(apply_edit(still, str(path)))
+            return curves_html(apply_edit(still, str(path)), moving=True)
         except (BadInput, TypeError, KeyError, ValueError, AttributeError) as error:
             return message(_without_paths(str(error)))
 

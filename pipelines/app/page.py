@@ -31,7 +31,7 @@ CAMERAS = [
     ("Zoom in", "zoom:1.2"),
 ]
 HINTS = {
-    WORDS: "What happens, in order. Times may be given: 0s: nods; 2s: looks left",
+    WORDS: "In order; times may be given: 0s: nods; 2s: looks left",
     VOICE: "Optional: moves head and gaze beside the voice",
     VIDEO: "Optional: moves head and gaze instead of the video",
     KEYS: "Optional: fills in between the keyframes",
@@ -108,6 +108,13 @@ def _theme() -> Any:
         primary_hue=hue, neutral_hue="stone", font=SYSTEM, font_mono=MONO, radius_size="lg", spacing_size="md"
     )
     return theme.set(
+        input_background_fill_dark="#1c1a18",
+        block_background_fill_dark="#23201e",
+        block_border_color_dark="#3a3632",
+        button_secondary_background_fill="#efeae4",
+        button_secondary_background_fill_hover="#e5ded6",
+        button_secondary_background_fill_dark="#35312d",
+        button_secondary_background_fill_hover_dark="#45403b",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
@@ -125,15 +132,18 @@ def build_page(do: Handlers, limits: Limits) -> Any:
     with gr.Blocks(title="flamecast", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER)
         with gr.Row(elem_id="columns"):
-            with gr.Column(scale=5, min_width=320, elem_id="left"):
+            with gr.Column(min_width=280, elem_id="left"):
                 fields = _inputs(do, limits)
                 with gr.Row(elem_id="actions"):
                     animate = gr.Button("Animate", variant="primary", elem_id="animate", scale=2)
                     preview = gr.Button("Quick preview", elem_id="preview", scale=1)
                     cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel", scale=1)
                 status = gr.HTML(elem_id="status")
-            with gr.Column(scale=6, min_width=320, elem_id="right"):
+            with gr.Column(min_width=280, elem_id="right"):
                 shown, tools = _outputs(status)
+            with gr.Column(min_width=280, elem_id="visit"):
+                history = gr.Radio([], label="This visit", visible=False, elem_id="history")
+        shown = [*shown, history, gr.State(None)]
         buttons = [animate, preview, cancel]
         everything = [*shown, *buttons]
         _wire(page, do, fields, shown, tools, buttons, everything)
@@ -241,11 +251,13 @@ def _options(limits: Limits) -> dict[str, Any]:
 
 def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
     """The right column; what is shown stands in the order of `handlers.Shown`."""
-    result = gr.HTML(EMPTY, elem_id="result")
-    with gr.Column(visible=False, elem_id="motion-box") as box:
+    with gr.Row(elem_id="stage"):
+        result = gr.HTML(EMPTY, elem_id="result", scale=3, min_width=300)
         head = gr.Model3D(
-            label="3D head", height=280, interactive=False, elem_id="head3d", camera_position=(90, 80, None), buttons=[]
-        )
+            label="3D head", height=380, interactive=False, elem_id="head3d", camera_position=(90, 85, None),
+            buttons=[], min_width=260, scale=2,
+        )  # fmt: skip
+    with gr.Column(visible=False, elem_id="motion-box") as box:
         with gr.Accordion("The motion: curves and edits", open=True, elem_id="curves-part"):
             curves = gr.HTML(elem_id="curves")
             edit = gr.Textbox(
@@ -260,10 +272,8 @@ def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
                 change = gr.Button("Show the change", elem_id="change")
                 again = gr.Button("Make it again", variant="primary", elem_id="again")
             edited = gr.HTML(elem_id="edited")
-    history = gr.Radio([], label="This visit", visible=False, elem_id="history")
-    current = gr.State(None)
-    tools = {"edit": edit, "keys": edit_keys, "change": change, "again": again, "edited": edited}
-    return [status, result, head, box, curves, history, current], tools
+    tools = {"head": head, "edit": edit, "keys": edit_keys, "change": change, "again": again, "edited": edited}
+    return [status, result, box, curves], tools
 
 
 def _wire(
@@ -271,7 +281,7 @@ def _wire(
     everything: list[Any],
 ) -> None:  # fmt: skip
     """What is pressed, and what it does."""
-    status, result, head, box, curves, history, current = shown
+    status, result, box, curves, history, current = shown
     animate, preview, cancel = buttons
     names = [name for name in fields if name != "speaking"]
 
@@ -291,7 +301,8 @@ def _wire(
     tools["again"].click(do.again, [current, tools["edit"], tools["keys"], fields["camera"]], everything, **free)
     cancel.click(do.cancel, None, None, queue=True, **free)
     tools["change"].click(do.change, [current, tools["edit"], tools["keys"]], [tools["edited"], curves], **quiet)
-    history.input(do.choose, history, [status, result, head, box, curves, current], **quiet)
+    history.input(do.choose, history, [status, result, box, curves, current], **quiet)
+    current.change(do.head, current, tools["head"], **quiet)
     page.load(do.restore, None, shown, **quiet)
     page.unload(do.leave)
 

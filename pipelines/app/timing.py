@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 DRAWING = "generate"
 START_SECONDS = {"video": 6.0, "speech": 2.0, "text": 1.5, "again": 0.3}  # before drawing, until one was measured
-START_FRAME = 0.035  # s a frame of 256 x 256 px
+START_FRAME = 0.045  # s a frame of 512 px
 EXPORT = 1.0  # s
 USUAL_FRAMES = 100
 
@@ -26,10 +26,10 @@ class _Run:
 
 @dataclass
 class Rates:
-    """What jobs took here lately: seconds before drawing by kind of signal, and seconds a megapixel drawn."""
+    """What jobs took here lately: seconds before drawing by kind of signal, and seconds a frame of 512 px drawn."""
 
     before: dict[str, float] = field(default_factory=lambda: dict(START_SECONDS))
-    megapixel: float = START_FRAME / 0.0655
+    frame: float = START_FRAME
     _runs: dict[str, _Run] = field(default_factory=dict)
 
     def note(self, job: Job, stage: str, done: int, of: int) -> None:
@@ -43,9 +43,7 @@ class Rates:
             kind = kind_of(job)
             self.before[kind] = 0.5 * self.before[kind] + 0.5 * (now - run.began)
         if stage == DRAWING and of and done == of and run.drawing is not None:
-            pixels = of * _megapixels(job)
-            if now > run.drawing:
-                self.megapixel = 0.5 * self.megapixel + 0.5 * (now - run.drawing) / pixels
+            self.frame = 0.5 * self.frame + 0.5 * (now - run.drawing) / (of * _weight(job))
 
     def run(self, job: Job) -> _Run:
         """When the job's stages began."""
@@ -65,8 +63,9 @@ def kind_of(job: Job) -> str:
     return "speech" if "speech" in job.ask.files or "say" in job.ask.options else "text"
 
 
-def _megapixels(job: Job) -> float:
-    return (job.ask.options.get("size", 512) / 1000) ** 2
+def _weight(job: Job) -> float:
+    """What a frame of the job's size takes, against one of 512 px: half of the work does not depend on it."""
+    return 0.5 + 0.5 * (job.ask.options.get("size", 512) / 512) ** 2
 
 
 def seconds_left(rates: Rates, job: Job) -> float:
@@ -75,12 +74,12 @@ def seconds_left(rates: Rates, job: Job) -> float:
     share = job.done / job.of if job.of else 0.0
     spent = now - run.since
     if job.stage == DRAWING:
-        frame = rates.megapixel * _megapixels(job)
+        frame = rates.frame * _weight(job)
         guess = frame * (job.of - job.done)
         here = spent * (1 - share) / share if share > 0 else guess
         return max(0.0, (1 - share) * guess + share * here) + EXPORT
     frames = job.of if job.stage in ("track", "speech") and job.of else _frames(job)
-    drawing = frames * rates.megapixel * _megapixels(job)
+    drawing = frames * rates.frame * _weight(job)
     if job.stage == "export":
         return EXPORT * (1 - share)
     if share > 0:

@@ -10,6 +10,8 @@ STAGES = {
     "start": "Getting ready",
     "track": "Following the face in the video",
     "speech": "Listening",
+    "motion": "Moving the head",
+    "emotion": "Moving the face",
     "generate": "Drawing",
     "export": "Putting it together",
 }
