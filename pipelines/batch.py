@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+import traceback
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -76,16 +77,18 @@ def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int
             problems[line] = f"expected a JSON object of options ({error})"
             continue
         job = {"command": command, **given}
-        output = str(job.get("output", ""))
+        output = job.get("output")
         if job["command"] not in COMMANDS:
             problems[line] = f"command {job['command']!r}: known are {', '.join(COMMANDS)}"
-        elif not output:
+        elif not isinstance(output, str) or not output:
             problems[line] = "expected an output: the file to write"
         else:
-            place = str(Path(output).absolute())
-            if place in writers:
-                raise BadInput(f"{path}: lines {writers[place]} and {line} both write {output}; give each its own")
-            writers[place], jobs[line] = line, job
+            for file in dict.fromkeys((Path(output), Path(output).with_suffix(".json"))):  # and the report
+                place = str(file.absolute())
+                if place in writers:
+                    raise BadInput(f"{path}: lines {writers[place]} and {line} both write {file}; name one otherwise")
+                writers[place] = line
+            jobs[line] = job
     return jobs, problems
 
 
@@ -98,11 +101,12 @@ def _key(job: dict[str, Any]) -> str:
 
 
 def _files_of(job: dict[str, Any]) -> Iterable[str]:
-    """What the options of a job name and is a file, in lists of edits and mixes too."""
+    """What the options of a job name and is a file, in lists of files, edits and mixes too."""
     for name, value in job.items():
-        if name != "output" and isinstance(value, str):
-            pieces = [value, *(piece.rpartition("=")[2].strip() for piece in value.replace(";", ",").split(","))]
-            yield from {piece for piece in pieces if piece and len(piece) < 4096 and os.path.isfile(piece)}
+        for text in value if isinstance(value, list) else [value]:
+            if name != "output" and isinstance(text, str):
+                pieces = [text, *(piece.rpartition("=")[2].strip() for piece in text.replace(";", ",").split(","))]
+                yield from {piece for piece in pieces if piece and len(piece) < 4096 and os.path.isfile(piece)}
 
 
 @lru_cache(maxsize=4096)
@@ -136,6 +140,10 @@ def _do(job: dict[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
     except TypeError as error:  # an option of another kind than it must be, where nothing looked before
         return {"error": f"an option is of the wrong kind ({error})"}
+    except Exception as error:  # the others shall be done all the same
+        traceback.print_exc()
+        told = " ".join(str(error).split())[:200]
+        return {"error": f"a fault of flamecast's, please report it ({type(error).__name__}: {told})"}
     return {"files": [str(file) for file in files]}
 
 
@@ -171,6 +179,8 @@ def _evaluate(options: dict[str, Any]) -> list[Path]:
     known = [name.removeprefix("evaluate_") for name in evaluate.__all__]
     if what not in known:
         raise BadInput(f"evaluate {what!r}: known are {', '.join(known)}")
+    if isinstance(options.get("photos", []), str):
+        options["photos"] = [options["photos"]]
     write_report(output, _called(getattr(evaluate, f"evaluate_{what}"), options))
     return [output]
 
@@ -180,4 +190,7 @@ def _called(function: Any, options: dict[str, Any], *given: Any) -> Any:
     known = [name for name in inspect.signature(function).parameters if name != "progress"][len(given) :]
     if unknown := sorted(set(options) - set(known)):
         raise BadInput(f"there is no option {', '.join(unknown)}; known are: {', '.join(known)}")
+    needed = [name for name in known if inspect.signature(function).parameters[name].default is inspect.Parameter.empty]
+    if missing := [name for name in needed if name not in options]:
+        raise BadInput(f"expected {' and '.join(missing)}, too; known are: {', '.join(known)}")
     return partial(function, *given)(**options)

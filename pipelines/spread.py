@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -38,7 +40,8 @@ def _by_processes(
     while left:
         # After a death one at a time, so that it shows who it was.
         several = 1 if any(left.values()) else workers
-        with ProcessPoolExecutor(several, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(several, mp_context=context, initializer=_end_with_parent) as pool:
             waiting: dict[Future[dict[str, Any]], int] = {}
             ahead = iter(list(left))
             try:
@@ -58,6 +61,21 @@ def _by_processes(
         for number in [number for number, tries in left.items() if tries >= TRIES]:
             del left[number]
             yield number, None
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as the one that made it is gone, killed perhaps: nobody would take its answer.
+
+    What it was doing leaves nothing, and is done by whoever starts the whole again.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait_for_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_it, name="parent", daemon=True).start()
 
 
 def _by_ray(
