@@ -21,7 +21,7 @@ from .jobs import DONE, ENDED, Full, Job, JobQueue
 from .keylines import as_lines, read_lines, write_keys
 from .limits import Limits
 from .uploads import JSON_BYTES, check_content, shown_name, stored_name
-from .views import EMPTY, label_of, message, result_html, status_html
+from .views import EMPTY, about_html, label_of, message, result_html, status_html
 
 EVERY = 0.4  # s between two looks at a job
 WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
@@ -151,24 +151,24 @@ class Handlers:
         skip = gr.skip()
         history = self._history(request, None) if request is not None else skip
         busy = (gr.Button(interactive=False), gr.Button(interactive=False), gr.Button(visible=True))
-        return [status, skip, skip, skip, history, skip, *busy]
+        return [status, skip, skip, skip, skip, history, skip, *busy]
 
     def _ended(self, job: Job, request: gr.Request) -> Shown:
         idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
         if job.state != DONE:
             skip = gr.skip()
-            return [status_html(job), skip, skip, skip, self._history(request, None), skip, *idle]
+            return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
         return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *idle]
 
     def _refused(self, sentence: str, request: gr.Request) -> Shown:
         skip = gr.skip()
         idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
-        return [message(sentence), skip, skip, skip, skip, skip, *idle]
+        return [message(sentence), *[skip] * 6, *idle]
 
     def _result(self, job: Job) -> Shown:
-        """Result, the box of curves, and the curves."""
+        """Result, what to know of it, the box of curves, and the curves."""
         motion = FlameSequence.load(job.file("motion.npz") or "")
-        return [result_html(job), gr.Column(visible=True), curves_html(motion)]
+        return [result_html(job), about_html(job), gr.Column(visible=True), curves_html(motion)]
 
     def head(self, current: str | None, request: gr.Request) -> str | None:
         """The shown result's head in 3D. By an event of its own, with one answer: of two in a row, as a generator
@@ -186,14 +186,14 @@ class Handlers:
         """What this visitor made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
-            return ["", EMPTY, gr.skip(), gr.skip(), self._history(request, None), None]
+            return ["", EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
         return ["", *self._result(done[0]), self._history(request, done[0].id), done[0].id]
 
     def choose(self, id: str | None, request: gr.Request) -> Shown:
         """One of this visit's results."""
         job = self.queue.get(id or "", visitor(request))
         if job is None or job.state != DONE:
-            return [message("it is not there any more"), *[gr.skip()] * 4]
+            return [message("it is not there any more"), *[gr.skip()] * 5]
         return ["", *self._result(job), job.id]
 
     def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> list[Any]:

@@ -257,6 +257,7 @@ def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
             label="3D head", height=380, interactive=False, elem_id="head3d", camera_position=(90, 85, None),
             buttons=[], min_width=260, scale=2,
         )  # fmt: skip
+    about = gr.HTML(elem_id="about")
     with gr.Column(visible=False, elem_id="motion-box") as box:
         with gr.Accordion("The motion: curves and edits", open=True, elem_id="curves-part"):
             curves = gr.HTML(elem_id="curves")
@@ -273,7 +274,7 @@ def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
                 again = gr.Button("Make it again", variant="primary", elem_id="again")
             edited = gr.HTML(elem_id="edited")
     tools = {"head": head, "edit": edit, "keys": edit_keys, "change": change, "again": again, "edited": edited}
-    return [status, result, box, curves], tools
+    return [status, result, about, box, curves], tools
 
 
 def _wire(
@@ -281,7 +282,7 @@ def _wire(
     everything: list[Any],
 ) -> None:  # fmt: skip
     """What is pressed, and what it does."""
-    status, result, box, curves, history, current = shown
+    status, result, about, box, curves, history, current = shown
     animate, preview, cancel = buttons
     names = [name for name in fields if name != "speaking"]
 
@@ -301,7 +302,7 @@ def _wire(
     tools["again"].click(do.again, [current, tools["edit"], tools["keys"], fields["camera"]], everything, **free)
     cancel.click(do.cancel, None, None, queue=True, **free)
     tools["change"].click(do.change, [current, tools["edit"], tools["keys"]], [tools["edited"], curves], **quiet)
-    history.input(do.choose, history, [status, result, box, curves, current], **quiet)
+    history.input(do.choose, history, [status, result, about, box, curves, current], **quiet)
     current.change(do.head, current, tools["head"], **quiet)
     page.load(do.restore, None, shown, **quiet)
     page.unload(do.leave)

@@ -41,7 +41,7 @@ def check_installed() -> None:
 def running_app(
     limits: Limits, *, host: str = HOST, workers: int = 1, warm: bool = True, names: tuple[str, ...] = ()
 ) -> Iterator[Any]:
-    """The ASGI app with its queue at work; at the end its processes are gone, and so are all files."""
+    """The ASGI app (`app.queue` is its queue) at work; at the end its processes are gone, and so are all files."""
     root = Path(tempfile.mkdtemp(prefix="flamecast-app-")).resolve()
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
     from .jobs import JobQueue
@@ -90,7 +90,7 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
 
     add_api(app, queue, limits)
     add_page(app, queue, limits)
-    return Guard(app, queue.root, limits.upload_bytes, *names_of(host, names))
+    return Guard(app, queue, limits.upload_bytes, *names_of(host, names))
 
 
 def serve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING, Job
+from .jobs import CANCELLED, FAILED, RUNNING, WAITING, Job
 
 STAGES = {
     "start": "Getting ready",
@@ -72,13 +72,19 @@ def time_left(seconds: float) -> str:
 
 
 def result_html(job: Job) -> str:
-    """A job's video, its files to take, and what to know about it."""
-    if job.state != DONE:
-        return EMPTY
-    base = f"/api/jobs/{job.id}/files"
-    facts = job.facts
+    """A job's video."""
+    base, (width, height) = f"/api/jobs/{job.id}/files", job.facts["size"]
+    return (
+        f'<div class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
+        f'src="{base}/video.mp4" aria-label="{escape(job.ask.title)}" style="--ratio:{width / height:.4f}">'
+        "</video></div>"
+    )
+
+
+def about_html(job: Job) -> str:
+    """What the video is, its files to take, and what to know about it."""
+    base, facts = f"/api/jobs/{job.id}/files", job.facts
     width, height = facts["size"]
-    title = escape(job.ask.title)
     links = "".join(
         f'<a class="get" href="{base}/{name}?download=true" download="flamecast-{name}">{label}</a>'
         for name, label in DOWNLOADS.items()
@@ -88,10 +94,8 @@ def result_html(job: Job) -> str:
     notes = f'<ul class="notes" aria-label="Worth knowing">{notes}</ul>' if notes else ""
     kind = '<span class="tag">preview</span>' if job.ask.preview else ""
     return (
-        f'<figure class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
-        f'src="{base}/video.mp4" aria-label="{title}" style="--ratio:{width / height:.4f}"></video>'
-        f"<figcaption>{kind}{title}<span>{facts['seconds']:.1f} s · {width} × {height} · {facts['fps']:g} fps</span>"
-        f'</figcaption></figure><div class="gets">{links}</div>{notes}'
+        f'<div class="told">{kind}<b>{escape(job.ask.title)}</b><span class="note">{facts["seconds"]:.1f} s · '
+        f'{width} × {height} · {facts["fps"]:g} fps</span></div><div class="gets">{links}</div>{notes}'
     )
 
 

@@ -11,13 +11,16 @@ import secrets
 import socket
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from .jobs import JobQueue
 
 COOKIE = "flamecast_visitor"
 CALL_BYTES = 2_000_000  # of a call to the page, whose files have been sent before
@@ -63,8 +66,8 @@ def folder_name(secret: str) -> str:
 class Guard:
     """Stands before everything: refuses other hosts' names, other sites' pages, other visitors' files, and too much."""
 
-    def __init__(self, app: ASGIApp, root: Path, most: int, hosts: frozenset[str], any_address: bool):
-        self.app, self.root, self.most = app, root.resolve(), most
+    def __init__(self, app: ASGIApp, queue: JobQueue, most: int, hosts: frozenset[str], any_address: bool):
+        self.app, self.queue, self.root, self.most = app, queue, queue.root.resolve(), most
         self.hosts, self.any_address = hosts, any_address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
