@@ -25,8 +25,8 @@ CALIBRATION = 1.0  # s of a face that its identity and its rest are taken from
 FEWEST = 8  # frames of it, however slowly they come
 ITERATIONS = 2  # of each frame's fit, which starts where the frame before ended
 # Of the head's turns (per rad/s) and place (per m/s). On four clips they take .4 of the shimmer of a head that is held
-# still, and leave landmarks .63 to 1.27 times as far off as tracking with look-ahead; a fifth of the rise took .6 and
-# left 2.4 times on a head that shakes.
+# still, and leave landmarks .70 to 1.26 times as far off as tracking with look-ahead; a third of the rise takes .65 and
+# leaves 1.7 on a head that shakes.
 TURN, PLACE = (1.5, 100.0), (1.5, 1500.0)
 STEPS = (1 / 120, 0.5)  # s between two frames that the prior on change believes
 
@@ -48,6 +48,7 @@ class _Person:
     origin: Tensor  # [3] m, the place that translations are counted from
     apart: Tensor  # [2] rad, see `gaze_apart`
     rest: FlameSequence | None
+    last: Frames  # the last frame that this was learned from, which the next one's fit starts at
 
 
 class CausalTracker:
@@ -105,12 +106,12 @@ class CausalTracker:
         camera = Pinhole.guess(image.shape[1], image.shape[0])
         points = face.points[None]
         data = observe(self._problem, points, camera)
-        if self._known is None or self._before is None:
-            shape, self._before = fit_identity(self._problem, data, initial(self._problem, data, points))
-            self._know(_Person(shape, self._before.translation[0], gaze_apart(self._before.eyes), None))
+        if self._known is None:
+            shape, state = fit_identity(self._problem, data, initial(self._problem, data, points))
+            self._know(_Person(shape, state.translation[0], gaze_apart(state.eyes), None, state))
         self._take_calibration(face, at, camera)
         known, step = self._known, min(max(at - self._at, STEPS[0]), STEPS[1])
-        assert known is not None
+        assert known is not None and self._before is not None
         self._before = fit_frames(
             self._problem, known.shape, data, self._before, 1 / step, self._before, iterations=ITERATIONS
         )
@@ -141,6 +142,7 @@ class CausalTracker:
 
     def _know(self, person: _Person) -> None:
         """From here on motion is counted from this person's place, which is a jump that no filter should see."""
+        self._before = person.last
         self._known, self._turn, self._place = person, OneEuro(*TURN), OneEuro(*PLACE)
 
     def _take_calibration(self, face: Face, at: float, camera: Pinhole) -> None:
@@ -167,4 +169,4 @@ class CausalTracker:
         state = fit_frames(self._problem, shape, data, state, self._fps)
         origin, apart = state.translation.median(0).values, gaze_apart(state.eyes)
         rest = rest_of(to_motion(state, shape, self._fps, self.head, origin, apart))
-        return _Person(shape, origin, apart, replace(rest, translation=torch.zeros(1, 3)))
+        return _Person(shape, origin, apart, replace(rest, translation=torch.zeros(1, 3)), state[-1:])

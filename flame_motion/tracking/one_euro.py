@@ -16,15 +16,15 @@ class OneEuro:
     def __init__(self, cutoff: float, rise: float) -> None:
         """cutoff: Hz at rest; rise: Hz more for each unit a second of speed."""
         self.cutoff, self.rise = cutoff, rise
-        self._value: Tensor | None = None
-        self._speed = torch.zeros(())
+        self._value: Tensor | None = None  # filtered
+        self._raw = self._speed = torch.zeros(())
 
     def __call__(self, value: Tensor, seconds: float) -> Tensor:
         """The filtered value [N]; seconds since the last one."""
         if self._value is None:
-            self._value, self._speed = value, torch.zeros_like(value)
+            self._value, self._raw, self._speed = value, value, torch.zeros_like(value)
             return value
-        speed = (value - self._value) / seconds
+        speed, self._raw = (value - self._raw) / seconds, value
         self._speed = self._speed + _share(SPEED_CUTOFF, seconds) * (speed - self._speed)
         cutoff = self.cutoff + self.rise * float(self._speed.norm())
         self._value = self._value + _share(cutoff, seconds) * (value - self._value)

@@ -109,8 +109,11 @@ class FollowingProcess:
         self._process.kill()
 
     def _call(self, what: str, *given: Any) -> Any:
-        self._here.send_bytes(_packed((what, *given)))
-        answer = pickle.loads(self._here.recv_bytes())  # from our own child
+        try:
+            self._here.send_bytes(_packed((what, *given)))
+            answer = pickle.loads(self._here.recv_bytes())  # from our own child
+        except (EOFError, OSError):
+            raise RuntimeError("the process that follows the driver has died: start flamecast live again") from None
         if isinstance(answer, BaseException):
             raise answer
         return answer

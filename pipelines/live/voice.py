@@ -15,6 +15,7 @@ from ...drivers.speech import SpeechDriver
 from ...drivers.speech.data import FPS
 from ...drivers.speech.driver import LATENCY
 from ...flame_motion import FlameSequence, Waveform
+from ...flame_motion.media.sound import SAMPLE_RATE
 from ...flame_motion.threads import one_torch_thread
 from .following import Spoken
 
@@ -33,16 +34,21 @@ class _Sound:
 
 
 class Voice:
-    """`hear` sound as it comes; each frame of its motion is given to `feed` when it is due, `BEHIND` s later."""
+    """`hear` sound as it comes; each frame of its motion is given to `feed` when it is due, `BEHIND` s later.
+
+    Made in seconds: what it hears with is loaded then.
+    """
 
     def __init__(self, feed: Callable[[Spoken], None], *, seed: int = 0) -> None:
         driver = load_driver("speech", steps=STEPS)
         assert isinstance(driver, SpeechDriver)
         self._driver, self._feed, self._seed = driver, feed, seed
+        list(driver.stream([Waveform(np.zeros(SAMPLE_RATE, np.float32), SAMPLE_RATE)]))  # loads what it needs
         self._heard: queue.Queue[_Sound | None] = queue.Queue()
         self._made: queue.Queue[tuple[FlameSequence, _Sound, int] | None] = queue.Queue()
         self._media = 0.0
-        self._closed, self._late = threading.Event(), threading.Event()
+        self._closed = threading.Event()
+        self._late: _Sound | None = None  # what began the stream that cannot be kept up with
         self.given_up = 0  # times that it could not keep up
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._make, self._pace)]
         for thread in self._threads:
@@ -62,25 +68,20 @@ class Voice:
     def close(self) -> None:
         """What was heard is over; what is still to be shown of it is not."""
         self._closed.set()
-        self._late.set()
         self.finish()
 
     @one_torch_thread()
     def _make(self) -> None:
         """Motion of all that is heard; anew from the newest sound when it is too late."""
-        while not self._closed.is_set():
-            first = self._heard.get()
-            if first is None:
-                break
+        while (first := self._heard.get()) is not None:
             done = 0
             for piece in self._driver.stream(self._chunks(first), seed=self._seed):
-                if self._late.is_set():
+                if self._closed.is_set() or self._late is first:
                     break
                 self._made.put((piece, first, done))
                 done += len(piece)
-            if not self._late.is_set():
+            if self._late is not first or self._give_up():
                 break  # the sound has ended
-            self._give_up()
         self._made.put(None)
 
     def _chunks(self, first: _Sound) -> Iterator[Waveform]:
@@ -89,25 +90,26 @@ class Voice:
             yield sound.chunk
             sound = self._heard.get()
 
-    def _give_up(self) -> None:
-        """What waits to be heard or shown never is."""
-        for waiting in (self._heard, self._made):
-            while not waiting.empty():
-                if waiting.get_nowait() is None:
-                    self._closed.set()
+    def _give_up(self) -> bool:
+        """What waits to be heard never is; whether the sound has ended with it."""
         self.given_up += 1
-        self._late.clear()
+        ended = False
+        while not self._heard.empty():
+            ended = self._heard.get_nowait() is None
+        return ended
 
     def _pace(self) -> None:
         while (made := self._made.get()) is not None:
             piece, first, done = made
+            if self._late is first:
+                continue
             for number in range(len(piece)):
                 second = (done + number) / FPS
                 wait = first.spoken + second + BEHIND - time.perf_counter()
                 if self._closed.wait(max(0.0, wait)):
                     return
                 if wait < -LATE:
-                    self._late.set()
+                    self._late = first
                     break
                 self._feed(Spoken(piece[number : number + 1], first.spoken + second, first.media + second))
 
