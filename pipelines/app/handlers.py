@@ -21,7 +21,7 @@ from .jobs import DONE, ENDED, Full, Job, JobQueue
 from .keylines import as_lines, read_lines, write_keys
 from .limits import Limits
 from .uploads import JSON_BYTES, check_content, shown_name, stored_name
-from .views import EMPTY, about_html, label_of, message, result_html, status_html
+from .views import EMPTY, READY, about_html, label_of, message, result_html, status_html
 
 EVERY = 0.4  # s between two looks at a job
 WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
@@ -186,8 +186,8 @@ class Handlers:
         """What this visitor made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
-            return ["", EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
-        return ["", *self._result(done[0]), self._history(request, done[0].id), done[0].id]
+            return [READY, EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
+        return [READY, *self._result(done[0]), self._history(request, done[0].id), done[0].id]
 
     def choose(self, id: str | None, request: gr.Request) -> Shown:
         """One of this visit's results."""

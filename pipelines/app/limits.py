@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ...flame_motion.errors import BadInput
 
+MB = 1 << 20  # bytes, as browsers count them
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -29,4 +31,4 @@ class Limits:
     @property
     def upload_bytes(self) -> int:
         """Bytes of one request."""
-        return round(self.upload_mb * 1e6)
+        return round(self.upload_mb * MB)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...flame_motion.errors import BadInput
-from .limits import Limits
+from .limits import MB, Limits
 
 BLOCK = 1 << 20  # bytes
 ENDINGS = {  # by what a file is for; readers of motion go by the ending, those of media by the content
@@ -49,7 +49,7 @@ def store(stream: BinaryIO, target: Path, most: int, what: str) -> None:
             while block := stream.read(BLOCK):
                 total += len(block)
                 if total > most:
-                    raise BadInput(f"{what} has more than {most / 1e6:g} MB, which is all that is taken here")
+                    raise BadInput(f"{what} has more than {most / MB:g} MB, which is all that is taken here")
                 file.write(block)
         if total == 0:
             raise BadInput(f"{what} is empty (0 bytes)")

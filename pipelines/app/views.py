@@ -21,6 +21,7 @@ DOWNLOADS = {
     "head.glb": "3D head (.glb)",
     "report.json": "Report",
 }
+READY = '<span class="ready"></span>'  # nothing to say, and what is pressed is heard
 EMPTY = (
     '<div class="empty"><svg viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="25" r="12"/>'
     '<path d="M10 58c2-14 11-20 22-20s20 6 22 20"/></svg>'

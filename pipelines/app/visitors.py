@@ -19,6 +19,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .limits import MB
+
 if TYPE_CHECKING:
     from .jobs import JobQueue
 
@@ -265,7 +267,7 @@ def _nothing() -> Response:
 
 
 def _too_much(most: int) -> str:
-    return f"at most {most / 1e6:g} MB are taken at once"
+    return f"at most {most / MB:g} MB are taken at once"
 
 
 def _too_long(most: int) -> Response:

@@ -94,6 +94,17 @@ def test_a_photo_and_words_become_a_video_a_motion_a_head_and_a_report(client, s
     assert client.get(job["files"]["video.mp4"] + "?download=true").headers["content-disposition"].startswith("attach")
 
 
+def test_the_ten_lines_of_the_docs_make_a_video(server, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
+    block = page.split("```py\n")[1].split("```")[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 11
+    (tmp_path / "photo.jpg").write_bytes(photo_bytes("JPEG"))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block.replace("http://127.0.0.1:7860", server[0]), "embedding.md", "exec"), {})
+    with av.open(str(tmp_path / "out.mp4")) as video:
+        assert len(list(video.decode(video=0))) == 50
+
+
 def test_a_removed_job_and_its_files_are_gone(client, server):
     job = finished(client, ask(client, demo=True, text="nods", seconds=0.2, size=64))
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 200
