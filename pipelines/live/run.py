@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import statistics
 import threading
 import time
@@ -21,6 +22,7 @@ from ...generator import Generator, Portrait, load_generator
 from ..fit import fit_photo
 from ..framing import framed
 from ..options import GENERATOR, HEAD
+from ..web import Names, address_of, listening
 from .following import FollowingProcess
 from .session import LiveSession
 from .sources import play_camera, play_file
@@ -28,7 +30,6 @@ from .voice import Voice, play_sound
 
 SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
-LOCAL = ("localhost", "127.0.0.1", "::1")
 CAMERA_FPS = 30.0  # what cameras give, about
 
 
@@ -63,6 +64,7 @@ def go_live(
         from .server import Live, create_app
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
+    listener = listening(host, port)
     clip = None if video is None else VideoClip.open(video)
     voice = None if speech is None else Waveform.open(speech)
     following = FollowingProcess(head)
@@ -71,18 +73,16 @@ def go_live(
         following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
         following.strengthen(strength)
         live = Live(_named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech))
-        hosts = [*LOCAL, host] if host in LOCAL else ["*"]
         with LiveSession(portrait, draws, following, live.show) as session:
             live.session = session
             play = _player(session, clip, voice, camera_device, loop)
             with (
                 _virtual_camera(live, portrait, virtual_camera),
-                _served(create_app(live, hosts), host, port) as address,
+                _served(create_app(live, Names.of(host)), listener, host) as address,
             ):
                 ready(address)
-                if not virtual_camera and seconds is None:
-                    live.watched.wait()
-                _until_over(session, play, seconds)
+                begin = None if virtual_camera or seconds is not None else live.watched
+                _until_over(session, play, begin, seconds)
                 numbers = session.numbers()
                 live.deaf()
                 if live.recorder is not None:
@@ -92,6 +92,7 @@ def go_live(
         return numbers
     finally:
         following.close()
+        listener.close()
 
 
 def _check(
@@ -153,13 +154,18 @@ def _player(
     return None if device is None else partial(play_camera, device, session.feed)
 
 
-def _until_over(session: LiveSession, play: Callable[[threading.Event], None] | None, seconds: float | None) -> None:
-    """Waits for the end of what drives, of `seconds`, of the session itself, or for Ctrl+C."""
+def _until_over(
+    session: LiveSession, play: Callable[[threading.Event], None] | None, begin: threading.Event | None,
+    seconds: float | None,
+) -> None:  # fmt: skip
+    """Plays, from when `begin` is set, until the end of that, of `seconds`, of the session itself, or Ctrl+C."""
     stop, failures = threading.Event(), []
     end = float("inf") if seconds is None else time.perf_counter() + seconds
 
     def played() -> None:
         try:
+            while begin is not None and not begin.wait(0.05) and not stop.is_set():
+                pass
             if play is not None:
                 play(stop)
         except BaseException as error:
@@ -203,33 +209,20 @@ def _virtual_camera(live: Any, portrait: Portrait, wanted: bool) -> Iterator[Non
 
 
 @contextmanager
-def _served(app: Any, host: str, port: int) -> Iterator[str]:
-    """The app, answering at an address, in a thread. BadInput where the port is taken."""
-    import socket
-
+def _served(app: Any, listener: socket.socket, host: str) -> Iterator[str]:
+    """The app, answering at an address, in a thread."""
     import uvicorn
 
     from .server import LARGEST
 
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise BadInput(f"port {port} of {host} cannot be used ({error.strerror}): choose another with --port") from None
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="error", ws_max_size=LARGEST, ws_per_message_deflate=False, lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, args=([listening],), name="server", daemon=True)
+    options: dict[str, Any] = {"ws_max_size": LARGEST, "ws_per_message_deflate": False, "lifespan": "off"}
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, server_header=False, **options))
+    thread = threading.Thread(target=server.run, args=([listener],), name="server", daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
-    name = f"[{host}]" if ":" in host else host
     try:
-        yield f"http://{name}:{listening.getsockname()[1]}"
+        yield address_of(host, listener)
     finally:
-        server.should_exit = True
-        server.force_exit = True  # an open page would keep it
+        server.should_exit = server.force_exit = True  # an open page would keep it
         thread.join()
-        listening.close()

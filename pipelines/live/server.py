@@ -10,16 +10,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, HTMLResponse
 from PIL import Image
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...flame_motion import BadInput, Waveform
 from ...flame_motion.media.sound import SAMPLE_RATE
+from ..web import Names, from_elsewhere
 from .following import Captured
 from .recorder import HeardSound, Recorder, sound_of_file
 from .session import LiveSession, Shown
@@ -81,14 +83,17 @@ class Live:
         self.recordings[made.name] = made
         return made.name
 
-    def hear(self, samples: np.ndarray) -> None:
-        """A microphone's next samples [n] -1..1 at SAMPLE_RATE."""
+    def listen(self) -> None:
+        """A microphone is about to be on; returns, after seconds, when it can be heard."""
         assert self.session is not None
-        if self._voice is None or self._heard is None:
-            self._heard = HeardSound()
-            self._voice = Voice(self.session.feed)
-        self._heard.add(samples)
-        self._voice.hear(Waveform(samples, SAMPLE_RATE), self.session.clock())
+        self.deaf()
+        self._heard, self._voice = HeardSound(), Voice(self.session.feed)
+
+    def hear(self, samples: np.ndarray) -> None:
+        """A microphone's next samples [n] -1..1 at SAMPLE_RATE; nothing while nobody listens."""
+        if self.session is not None and self._voice is not None and self._heard is not None:
+            self._heard.add(samples)
+            self._voice.hear(Waveform(samples, SAMPLE_RATE), self.session.clock())
 
     def deaf(self) -> None:
         """The microphone is off."""
@@ -188,6 +193,9 @@ class Viewer:
             elif what == "stop":
                 name = await asyncio.to_thread(live.stop_recording)
                 await self.socket.send_json({"type": "recorded", "name": name})
+            elif what == "listen" and live.source == "page":
+                await asyncio.to_thread(live.listen)
+                await self.socket.send_json({"type": "listening"})
             elif what == "deaf":
                 await asyncio.to_thread(live.deaf)
         except BadInput as error:
@@ -196,10 +204,28 @@ class Viewer:
             pass  # nothing that our page sends
 
 
-def create_app(live: Live, hosts: list[str]) -> FastAPI:
-    """The server's routes. hosts: the names under which it may be called; others, and pages of others, are refused."""
+class Door:
+    """Refuses what calls the server by another name, and other sites' pages."""
+
+    def __init__(self, app: ASGIApp, names: Names) -> None:
+        self.app, self.names = app, names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        request = HTTPConnection(scope)
+        refused = not self.names.answer(request) or (scope["type"] == "websocket" and from_elsewhere(request))
+        if not refused:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await PlainTextResponse("this server answers to other names only", 421)(scope, receive, send)
+
+
+def create_app(live: Live, names: Names) -> FastAPI:
+    """The server's routes. names: those under which it may be called."""
     app = FastAPI(title="flamecast live", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(Door, names=names)
 
     @app.get("/")
     def page() -> HTMLResponse:
@@ -219,9 +245,6 @@ def create_app(live: Live, hosts: list[str]) -> FastAPI:
 
     @app.websocket("/ws")
     async def watch(socket: WebSocket) -> None:
-        if not _from_here(socket):
-            await socket.close(1008)
-            return
         await socket.accept()
         await _watch(live, socket)
 
@@ -259,12 +282,6 @@ async def _watch(live: Live, socket: WebSocket) -> None:
         if live.viewer is viewer:
             live.viewer = None
             await asyncio.to_thread(live.deaf)
-
-
-def _from_here(socket: WebSocket) -> bool:
-    """Whether a page of this server opened the socket: browsers let any page open sockets to anywhere."""
-    origin = socket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
