@@ -93,7 +93,11 @@ def _by_ray(
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise BadInput(f"--ray {address}: no cluster answers there ({str(error)[:80]})") from None
 
+    here = os.getcwd()
+
     def answer(row: dict[str, Any]) -> dict[str, Any]:
+        if os.path.isdir(here):  # a cluster's machines stand elsewhere, and names of files count from here
+            os.chdir(here)
         return {"item": row["item"], "answer": json.dumps(call(things[row["item"]]))}
 
     done = ray.data.from_items(list(range(len(things))), override_num_blocks=len(things)).map(answer)

@@ -84,6 +84,43 @@ def test_two_jobs_with_one_output_are_refused(desk):
     assert not (desk / "m.npz").exists()
 
 
+def test_two_jobs_whose_reports_have_one_name_are_refused(desk):
+    jobs = [{"photo": "photo.png", "motion": "demo", "output": "a.mp4"}]
+    for other in ("a.npz", "a.json"):
+        more = {"command": "motion", "motion": "demo", "output": other}
+        with pytest.raises(BadInput, match="lines 1 and 2 both write a.json"):
+            run_batch(write_jobs(desk / "jobs.jsonl", [*jobs, more]))
+
+
+def test_files_in_lists_count_as_content(desk):
+    job = {"command": "evaluate", "what": "factors", "photos": ["photo.png"], "output": "e.json"}
+    before = batch._key(job)
+    Image.fromarray(astronaut()[::-1]).resize((256, 256)).save(desk / "photo.png")
+    assert batch._key(job) != before and set(batch._files_of(job)) == {"photo.png"}
+
+
+def test_a_fault_of_ours_fails_alone_and_keeps_its_traceback(desk, monkeypatch, capsys):
+    really = batch._motion
+
+    def broken(options):
+        if options["output"] == "m1.npz":
+            raise RuntimeError("out of\ncheese")
+        return really(options)
+
+    monkeypatch.setattr(batch, "_motion", broken)
+    short = {"command": "motion", "motion": "demo", "seconds": 0.08}
+    done = run_batch(write_jobs(desk / "jobs.jsonl", [short | {"output": f"m{k}.npz"} for k in range(3)]))
+    assert done.problems == ["line 2: a fault of flamecast's, please report it (RuntimeError: out of cheese)"]
+    assert (desk / "m0.npz").exists() and (desk / "m2.npz").exists() and "in broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lacking, said", [({"output": 7}, "expected an output"), ({}, "expected photos, too; known")])
+def test_what_a_job_lacks_is_said(desk, lacking, said):
+    job = {"command": "evaluate", "what": "factors", "output": "e.json"} | lacking
+    (problem,) = run_batch(write_jobs(desk / "jobs.jsonl", [job])).problems
+    assert said in problem and not (desk / "e.json").exists()
+
+
 def test_killed_in_the_middle_it_goes_on(desk):
     jobs = mixed(9)
     file, files = write_jobs(desk / "jobs.jsonl", jobs), outputs(jobs)
