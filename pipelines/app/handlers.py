@@ -82,6 +82,8 @@ class Handlers:
         """Options and files out of the page's fields; only what belongs to the chosen source counts."""
         source = given["source"]
         options = {name: given[name] for name in PLAIN if given.get(name) not in (None, "")}
+        if not options.get("seconds"):  # an empty field of numbers comes as 0
+            options.pop("seconds", None)
         sent = {"photo": given["photo"]}
         if source == VOICE:
             sent["speech"] = given["speech"]

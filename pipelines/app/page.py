@@ -225,10 +225,8 @@ def _options(limits: Limits) -> dict[str, Any]:
                 [("The whole photo", "photo"), ("The face", "face")], value="photo", label="Framing"
             )
         with gr.Row():
-            at["seconds"] = gr.Number(
-                None, label="Seconds, at most", minimum=0.1, maximum=limits.seconds, elem_id="seconds"
-            )
-            at["seed"] = gr.Number(0, label="Seed", info=None, precision=0, minimum=0, elem_id="seed")
+            at["seconds"] = gr.Number(0, label="Seconds, at most (0: all)", elem_id="seconds")
+            at["seed"] = gr.Number(0, label="Seed", precision=0, elem_id="seed")
         at["camera"] = gr.Dropdown(
             CAMERAS, value="", label="Camera", info="Or in its own words: orbit:20+zoom:1.1", allow_custom_value=True,
             elem_id="camera",
@@ -240,7 +238,7 @@ def _options(limits: Limits) -> dict[str, Any]:
         )  # fmt: skip
         with gr.Row():
             at["mix"] = gr.Textbox(label="Regions the words move", placeholder="upper=text", elem_id="mix")
-            at["face"] = gr.Number(0, label="Which face", precision=0, minimum=0)
+            at["face"] = gr.Number(0, label="Which face", precision=0)
     with gr.Accordion("How it speaks", open=False, visible=False, elem_id="speaking") as at["speaking"]:
         for name, label in (
             ("lips", "Mouth"), ("head_motion", "Head"), ("blinks", "Blinks"), ("style_strength", "Brows and gaze")
