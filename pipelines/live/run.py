@@ -52,8 +52,9 @@ def go_live(
     port: int = 7862,
     seconds: float | None = None,
     ready: Callable[[str], None] = lambda address: None,
+    stop: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """Serves the page until Ctrl+C, the end of `seconds`, or that of what drives; returns the last numbers.
+    """Serves the page until Ctrl+C, `stop`, the end of `seconds`, or that of what drives; returns the last numbers.
 
     Driven by one of video and speech (files, at their own pace), a camera of this machine, or what the page sends.
     size: px of the longest side; what this machine draws 25 times a second when None. ready: told the page's address
@@ -82,7 +83,7 @@ def go_live(
             ):
                 ready(address)
                 begin = None if virtual_camera or seconds is not None else live.watched
-                _until_over(session, play, begin, seconds)
+                _until_over(session, play, begin, seconds, threading.Event() if stop is None else stop)
                 numbers = session.numbers()
                 live.deaf()
                 if live.recorder is not None:
@@ -156,17 +157,17 @@ def _player(
 
 def _until_over(
     session: LiveSession, play: Callable[[threading.Event], None] | None, begin: threading.Event | None,
-    seconds: float | None,
+    seconds: float | None, stop: threading.Event,
 ) -> None:  # fmt: skip
-    """Plays, from when `begin` is set, until the end of that, of `seconds`, of the session itself, or Ctrl+C."""
-    stop, failures = threading.Event(), []
+    """Plays, from when `begin` is set, until the end of that, of `seconds`, of the session itself, `stop` or Ctrl+C."""
+    failures: list[BaseException] = []
     end = float("inf") if seconds is None else time.perf_counter() + seconds
 
     def played() -> None:
         try:
             while begin is not None and not begin.wait(0.05) and not stop.is_set():
                 pass
-            if play is not None:
+            if play is not None and not stop.is_set():
                 play(stop)
         except BaseException as error:
             failures.append(error)
@@ -175,7 +176,8 @@ def _until_over(
     player.start()
     try:
         while time.perf_counter() < end and session.failure is None and (play is None or player.is_alive()):
-            time.sleep(0.05)
+            if stop.wait(0.05):
+                break
     except KeyboardInterrupt:
         pass  # that is how one ends it
     stop.set()

@@ -1,0 +1,277 @@
+"""The server of `flamecast live`: a page gets pictures and numbers, sends its camera's, and nobody else gets in."""
+
+from __future__ import annotations
+
+import io
+import json
+import queue
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from flamecast.flame_motion import BadInput, VideoClip
+from flamecast.pipelines.live.run import go_live
+from flamecast.pipelines.live.server import ANSWER, HEADER, LARGEST, PICTURE, SOUND, Live, _picture, create_app
+from flamecast.pipelines.media.photos import load_photo
+from flamecast.pipelines.web import Names
+
+SIZE = 128
+
+
+def face_jpeg(size: int = 256) -> bytes:
+    """The astronaut's face, as a camera's picture."""
+    photo = Image.fromarray(load_photo("demo")[0]).crop((100, 0, 356, 256)).resize((size, size))
+    data = io.BytesIO()
+    photo.save(data, "JPEG")
+    return data.getvalue()
+
+
+class Server:
+    """`go_live` in a thread; `words` and `pictures` of one page that says what it shows."""
+
+    def __init__(self, folder: Path, **options) -> None:
+        self.result: queue.Queue = queue.Queue()
+        self.stop = threading.Event()
+        ready: queue.Queue[str] = queue.Queue()
+
+        def run() -> None:
+            try:
+                done = go_live("demo", size=SIZE, port=0, folder=folder, ready=ready.put, stop=self.stop, **options)
+                self.result.put(done)
+            except BaseException as error:
+                self.result.put(error)
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+        self.address = ready.get(timeout=90)
+        self.socket_address = self.address.replace("http", "ws") + "/ws"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A page's camera drives."""
+    made = Server(tmp_path_factory.mktemp("live"))
+    yield made
+    made.stop.set()
+    made.thread.join(60)
+    assert isinstance(made.result.get(), dict)
+
+
+def words(page, kind: str, within: float = 20.0) -> dict:
+    """The next message of that kind, past pictures and others."""
+    end = time.time() + within
+    while time.time() < end:
+        message = page.recv(timeout=within)
+        if isinstance(message, str) and (said := json.loads(message))["type"] == kind:
+            return said
+    raise AssertionError(f"no {kind} came")
+
+
+def test_a_page_sends_its_camera_and_gets_the_portrait(server):
+    picture, got = face_jpeg(), 0
+    with connect(server.socket_address, max_size=None) as page:
+        assert words(page, "hello") == {"type": "hello", "source": "page", "sound": False}
+        end, last = time.time() + 20, None
+        while time.time() < end and (got < 20 or last is None or not last["calibrated"]):
+            page.send(HEADER.pack(PICTURE, 1000.0 + got) + picture)
+            message = page.recv(timeout=20)
+            if isinstance(message, str):
+                last = json.loads(message)
+                continue
+            number, tag, _ = ANSWER.unpack_from(message)
+            with Image.open(io.BytesIO(message[ANSWER.size :]), formats=["JPEG"]) as drawn:
+                assert drawn.size == (SIZE, SIZE)
+            assert tag >= 1000.0  # the page's own clock comes back
+            page.send(json.dumps({"type": "shown", "number": number, "late": 50}))
+            got += 1
+        assert got >= 20 and last["face"] and last["calibrated"]
+        numbers = words(page, "numbers")
+    assert 45 < numbers["latency_ms"] < 60 + 50 and numbers["fed"] >= numbers["drawn"] >= got
+
+
+def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):
+    picture = face_jpeg()
+    with connect(server.socket_address, max_size=None) as page:
+        page.send(json.dumps({"type": "record"}))
+        for _ in range(20):
+            page.send(HEADER.pack(PICTURE, 1.0) + picture)
+            time.sleep(0.05)
+        page.send(json.dumps({"type": "stop"}))
+        name = words(page, "recorded")["name"]
+    got = httpx.get(f"{server.address}/recordings/{name}")
+    assert got.status_code == 200 and got.headers["content-type"] == "video/mp4"
+    for path in ("../" + name, "..%2f" + name, "%2fetc%2fpasswd", "nothing.mp4"):
+        assert httpx.get(f"{server.address}/recordings/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"\x01",
+        HEADER.pack(PICTURE, 0.0) + b"no picture",
+        HEADER.pack(9, float("nan")) + b"what is this",
+        HEADER.pack(SOUND, 0.0) + b"abc",
+        "no json",
+        '{"type": "strength", "value": "much"}',
+        '{"type": "shown", "number": [1]}',
+        "[1, 2]",
+        '{"no": "type"}',
+    ],
+    ids=range(10),
+)
+def test_what_no_page_of_ours_sends_changes_nothing(server, message):
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "hello")
+        page.send(message)
+        assert "ended" not in words(page, "numbers")
+        assert "ended" not in words(page, "numbers")  # and a while later
+
+
+def test_a_message_that_is_too_long_ends_only_its_own_connection(server):
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "hello")
+        page.send(HEADER.pack(PICTURE, 0.0) + b"\0" * LARGEST)
+        with pytest.raises(ConnectionClosed):
+            for _ in range(100):
+                page.recv(timeout=20)
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "numbers")
+
+
+def test_a_second_page_takes_over_and_the_first_is_told(server):
+    with connect(server.socket_address, max_size=None) as first:
+        words(first, "hello")
+        with connect(server.socket_address, max_size=None) as second:
+            words(second, "hello")
+            assert "taken over" in words(first, "problem")["sentence"]
+            with pytest.raises(ConnectionClosed):
+                for _ in range(100):
+                    first.recv(timeout=20)
+            words(second, "numbers")
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+def test_another_sites_page_gets_no_socket(server, origin):
+    with pytest.raises(InvalidStatus):
+        connect(server.socket_address, origin=origin)
+
+
+def test_it_listens_on_this_machine_alone(server):
+    """Another address of this machine is refused, if it has one."""
+    port = int(server.address.rpartition(":")[2])
+    assert server.address.startswith("http://127.0.0.1:")
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=2)
+
+
+def test_a_server_called_by_another_sites_name_does_not_answer(tmp_path):
+    app = create_app(Live("page", folder=tmp_path), Names.of("127.0.0.1"))
+    for host, code in (("127.0.0.1:7862", 200), ("localhost", 200), ("evil.example", 421), ("", 421)):
+        assert TestClient(app).get("/", headers={"host": host}).status_code == code
+    with pytest.raises(WebSocketDisconnect):
+        with TestClient(app).websocket_connect("/ws", headers={"host": "evil.example"}):
+            pass
+
+
+def test_the_page_fetches_nothing_from_elsewhere(tmp_path):
+    """It names no other server, and its policy would let it reach none."""
+    page = TestClient(create_app(Live("page", folder=tmp_path), Names.of("127.0.0.1")), base_url="http://localhost")
+    answer = page.get("/")
+    assert "http://" not in answer.text.replace("http://www.w3.org", "") and "https://" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert page.get("/sound").status_code == 404
+
+
+def test_only_a_jpeg_of_a_cameras_size_is_a_picture():
+    assert _picture(face_jpeg(64)).shape == (64, 64, 3)
+    png, huge = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(png, "PNG")
+    Image.new("RGB", (4000, 4000)).save(huge, "JPEG")
+    for data in (b"", b"\xff\xd8\xff", png.getvalue(), huge.getvalue(), face_jpeg(64)[:200]):
+        assert _picture(data) is None
+
+
+# -- what cannot be used -----------------------------------------------------------------------------------------------
+
+
+def test_one_thing_drives(tmp_path):
+    with pytest.raises(BadInput, match="one of video, speech and a camera"):
+        go_live("demo", video=Path("a.mp4"), speech=Path("b.wav"))
+    with pytest.raises(BadInput, match="folder for recordings"):
+        go_live("demo", folder=tmp_path / "nowhere")
+    with pytest.raises(BadInput, match="does not exist"):
+        go_live("demo", video=tmp_path / "no.mp4", port=0)
+    with pytest.raises(BadInput, match="size"):
+        go_live("demo", size=1)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(BadInput, match="choose another with --port"):
+            go_live("demo", port=taken.getsockname()[1])
+
+
+def test_a_camera_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(BadInput, match="camera 63: none answers there"):
+        go_live("demo", camera_device=63, size=SIZE, port=0, folder=tmp_path, seconds=5)
+
+
+def test_a_machine_without_a_virtual_camera_says_so(tmp_path):
+    pytest.importorskip("pyvirtualcam")
+    import pyvirtualcam
+
+    try:
+        pyvirtualcam.Camera(64, 64, 25).close()
+    except RuntimeError:
+        with pytest.raises(BadInput, match="no virtual camera on this machine"):
+            go_live("demo", virtual_camera=True, size=SIZE, port=0, folder=tmp_path, seconds=5)
+    else:
+        pytest.skip("this machine has a virtual camera")
+
+
+CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "sadtalker__ref_video_WDA_KatieHill_000.mp4"
+
+
+@pytest.mark.skipif(not CLIP.exists(), reason="no real media: ../shared/data is not here")
+def test_a_file_begins_when_the_page_is_there_and_ends_the_server(tmp_path):
+    import av
+
+    short = tmp_path / "short.mp4"
+    frames = list(VideoClip.open(CLIP).first(1.0))
+    with av.open(str(short), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.height, stream.width = frames[0].shape[:2]
+        for frame in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))))
+        out.mux(stream.encode(None))
+    server = Server(tmp_path, video=short)
+    time.sleep(1.0)
+    assert server.thread.is_alive()  # nobody watches: it has not begun
+    media = []
+    with connect(server.socket_address, max_size=None) as page:
+        assert words(page, "hello")["source"] == "short.mp4"
+        try:
+            while True:
+                message = page.recv(timeout=20)
+                if isinstance(message, bytes):
+                    number, _, at = ANSWER.unpack_from(message)
+                    media.append(at)
+                    page.send(json.dumps({"type": "shown", "number": number}))
+        except ConnectionClosed:
+            pass
+    server.thread.join(20)
+    numbers = server.result.get()
+    assert numbers["fed"] == 25 and media == sorted(media) and 0 < numbers["latency_ms"] < 5000
