@@ -26,7 +26,10 @@ SIGNED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}  
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 INPUTS = "flamecast.inputs"  # our own assertion: what went in, by name and hash
 PAGE = "docs/consent.md says how to make a chain to try with"
-PLAIN = {"builder": {"thumbnail": {"enabled": False}}}  # no picture of the photo goes into the manifest
+PLAIN = {  # no picture of the photo goes into the manifest; long videos are not held in memory
+    "builder": {"thumbnail": {"enabled": False}},
+    "core": {"backing_store_memory_threshold_in_mb": 16},
+}
 OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 WORDS = ("text", "emotion", "say")  # roles of inputs that are words, whatever file is called the same
 MEDIA = ("image/", "video/", "audio/")
