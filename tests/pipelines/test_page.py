@@ -343,7 +343,7 @@ def test_200_megabytes_are_refused_and_the_page_goes_on(visit, media, tmp_path):
     one.photo(media / "photo.png")
     one.source("Video")
     one.page.set_input_files("#video input[type=file]", tmp_path / "huge.mp4")
-    one.page.wait_for_function("document.body.innerText.toLowerCase().includes('20 mb')")
+    one.page.wait_for_function("document.body.innerText.toLowerCase().includes('20.0 mb')")
     one.source("Words")
     one.page.fill("#text textarea", "she nods")
     assert one.press("#preview")["width"] == 256
