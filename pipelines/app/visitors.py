@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import json
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .jobs import JobQueue
 
 COOKIE = "flamecast_visitor"
+LINGER, LINGER_BYTES = 1.0, 32 << 20  # s between two pieces, and bytes in all, that are still read of what is refused
 CALL_BYTES = 2_000_000  # of a call to the page, whose files have been sent before
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 # What of Gradio's own doors the page needs; all others (a proxy, server functions, recordings …) stay shut.
@@ -88,7 +90,7 @@ class Guard:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            await refusal(scope, receive, send)
+            await _refuse(refusal, scope, receive, send)
             return
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
@@ -111,7 +113,7 @@ class Guard:
         except TooLong:
             if send.begun:
                 raise
-            await _too_long(self.most)(scope, bounded, send)
+            await _refuse(_too_long(self.most), scope, bounded.receive, send)
 
     def _refusal(self, request: HTTPConnection, scope: Scope) -> Response | None:
         """The answer to what is not even looked at."""
@@ -218,6 +220,25 @@ class _Answer:
                 headers.append((b"set-cookie", cookie.encode()))
             message = {**message, "headers": headers}
         await self.send(message)
+
+
+async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers at once, and reads on for a moment: a line that is cut while the client still sends loses the answer."""
+
+    async def unfinished(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await answer(scope, receive, unfinished)
+    left = LINGER_BYTES
+    try:
+        while left > 0 and scope["method"] not in ("GET", "HEAD"):
+            message = await asyncio.wait_for(receive(), LINGER)
+            left -= len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                break
+    except asyncio.TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _cookie(request: HTTPConnection) -> str | None:
