@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING show works as it stands there."""
+"""What README, the pages and CONTRIBUTING show works as it stands there."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from flamecast.renderer.cameras.paths import camera_path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+RUN = {"README": README} | {name: PAGES[name] for name in ("text", "speech", "video", "editing", "geometry")}
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -64,9 +66,9 @@ def desk(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def run_commands(language: str) -> int:
-    """Runs every flamecast command in the README's blocks of a language; each leaves its output. How many there are."""
-    lines = [line for block in blocks(README, language) for line in block.splitlines()]
+def run_commands(text: str, language: str) -> int:
+    """Runs every flamecast command in a text's blocks of a language; each leaves its output. How many there are."""
+    lines = [line for block in blocks(text, language) for line in block.splitlines()]
     commands = [line for line in lines if "flamecast " in line and not line.startswith(("make", "git"))]
     for command in commands:
         program, *arguments = shlex.split(command)
@@ -76,8 +78,9 @@ def run_commands(language: str) -> int:
     return len(commands)
 
 
-def test_the_commands_of_the_readme_run(desk):
-    assert run_commands("") > 5
+@pytest.mark.parametrize("page", RUN)
+def test_the_commands_run(desk, page):
+    assert run_commands(RUN[page], "") > 3
 
 
 def test_the_batch_of_the_readme_runs(desk):
@@ -89,10 +92,10 @@ def test_the_batch_of_the_readme_runs(desk):
 
 
 def test_the_commands_of_the_pages_are_understood():
-    """Parsed by the command line itself, and not run: they take hours."""
+    """Parsed by the command line itself, and not run: they take hours, or serve until they are ended."""
     program, seen = typer.main.get_command(cli.app), 0
-    for page in sorted((ROOT / "docs").glob("*.md")):
-        for line in re.findall(r"^    flamecast (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+    for text in PAGES.values():
+        for line in re.findall(r"^    flamecast (.+)$", text, re.MULTILINE):
             name, *arguments = shlex.split(line)
             command = program.get_command(None, name)
             given = command.make_context(name, arguments).params
@@ -101,14 +104,14 @@ def test_the_commands_of_the_pages_are_understood():
                     given["name"].replace("-", "_"), TRAININGS[given["name"].replace("-", "_")], given["changes"]
                 )
             seen += 1
-    assert seen > 5
+    assert seen > 20
 
 
 @pytest.mark.slow
 def test_the_commands_for_flame_heads_run(desk, flame_pickle, monkeypatch):
     monkeypatch.setenv("FLAMECAST_HOME", str(desk / "home"))
     (desk / "flame2023_Open.pkl").write_bytes(pickle.dumps(flame_pickle, 2))
-    assert run_commands("sh") == 2
+    assert run_commands(PAGES["geometry"], "sh") == 2
     assert (desk / "home" / "heads" / "flame2023_Open.npz").exists()
 
 
@@ -120,8 +123,26 @@ def test_the_python_of_the_readme_runs(desk):
     assert space["frames"].shape == (6, 1, 512, 512, 3) and space["vertices"].shape[0] == 6
 
 
-def test_the_report_of_the_readme_is_the_report():
-    table = README.split("## The report")[1].split("## ")[0]
+@pytest.mark.parametrize("page", ["text", "speech", "video", "geometry"])
+def test_the_python_of_the_pages_runs(desk, page):
+    FlameSequence.neutral(frames=2, fps=25).save("motion.npz")
+    (block,) = blocks(PAGES[page], "python")
+    exec(compile(block, f"{page}.md", "exec"), {})
+
+
+def test_what_the_documents_show_is_there():
+    """Links to files of the repository, and pictures, from wherever they stand."""
+    seen = 0
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (file.parent / target).exists(), f"{file.name}: {target}"
+                seen += 1
+    assert seen > 30
+
+
+def test_the_report_of_the_page_is_the_report():
+    table = PAGES["video"].split("## The report")[1].split("## ")[0]
     named = {key for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
     done = AnimatePipeline()("demo", motion="demo", seconds=0.04, size=64)
     assert named == {"flamecast", *done.report}
@@ -140,8 +161,8 @@ def test_every_example_of_an_option_in_the_readme_works(desk):
     assert len(names) > 5 and set(names) <= {*control_names(head), "gaze"}
 
 
-def test_every_edit_in_the_readme_works(desk):
-    text = README.split("## Editing motion")[1].split("## The report")[0]
+def test_every_edit_of_the_page_works(desk):
+    text = PAGES["editing"].split("# Editing motion")[1].split("## To and from")[0]
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     pairs = [pair for row in rows for pair in re.findall(r"`(\w+=[^`]+)`", row)]
     assert len(pairs) > 8 and {pair.partition("=")[0] for pair in pairs} > {*EFFECTS, "only"}
@@ -155,15 +176,15 @@ def test_every_edit_in_the_readme_works(desk):
     assert len(apply_edit(still, "keys.json")) == 75
 
 
-def test_the_camera_path_of_the_readme_works(desk):
-    (file,) = blocks(README.split("## Cameras")[1].split("## Maps")[0], "json")
+def test_the_camera_path_of_the_page_works(desk):
+    (file,) = blocks(PAGES["geometry"].split("## Cameras")[1].split("## Maps")[0], "json")
     (desk / "path.json").write_text(file)
     path = camera_path("path.json", 76, fps=25)
     assert path.yaw.max() > 29 and path.yaw[-1] == -30 and path.zoom[-1] == 1.4
 
 
-def test_the_maps_of_the_readme_are_all_there_are():
-    table = README.split("## Maps")[1].split("The source is")[0]
+def test_the_maps_of_the_page_are_all_there_are():
+    table = PAGES["geometry"].split("## Maps")[1].split("The source is")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == {*PLAIN_MAPS, *SOURCE_MAPS}
 
@@ -173,11 +194,12 @@ def test_the_figures_of_the_readme_are_those_of_the_card():
     assert f"{card['metrics']['people']} people" in README
 
 
-def test_every_command_and_option_of_the_readme_exists():
+def test_every_command_and_option_of_the_documents_exists():
+    everything = README + "".join(PAGES.values())
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
-    assert set(re.findall(r"`flamecast ([a-z]+)", README)) <= commands
+    assert set(re.findall(r"`flamecast ([a-z]+)", everything)) <= commands
     source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "pipelines" / "cli").glob("*.py"))
-    names = {option.replace("-", "_") for option in re.findall(r"`--([a-z-]+)", README)}
+    names = {option.replace("-", "_") for option in re.findall(r"`--([a-z-]+)", everything)}
     assert names and all(re.search(rf"\b{name}:", source) for name in names), names
 
 
