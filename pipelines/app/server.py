@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...flame_motion.errors import BadInput, MissingAsset
+from ..web import Names, address_of, listening
 from .limits import Limits
 
 HOST, PORT = "127.0.0.1", 7860
@@ -65,7 +65,7 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
 
     from .api import add_api
     from .page import add_page
-    from .visitors import Guard, names_of
+    from .visitors import Guard
 
     app = FastAPI(
         title="flamecast",
@@ -90,7 +90,7 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
 
     add_api(app, queue, limits)
     add_page(app, queue, limits)
-    return Guard(app, queue, limits.upload_bytes, *names_of(host, names))
+    return Guard(app, queue, limits.upload_bytes, Names.of(host, names))
 
 
 def serve(
@@ -104,30 +104,16 @@ def serve(
 ) -> None:
     """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
     check_installed()
-    listener = _listener(host, port)
+    listener = listening(host, port)
     import uvicorn
 
-    shown = f"[{host}]" if ":" in host else host
     with running_app(limits, host=host, workers=workers, names=names) as app:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
         )
         server = uvicorn.Server(config)
-        ready(f"http://{shown}:{listener.getsockname()[1]}")
+        ready(address_of(host, listener))
         server.run(sockets=[listener])
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    """A socket on one address. BadInput where it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadInput(f"cannot listen on {host}, port {port}: {reason}; choose another with --port") from error
-    return listener
 
 
 __all__ = ["MissingAsset", "build", "check_installed", "running_app", "serve"]

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import os
 import re
 import secrets
-import socket
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..web import Names, from_elsewhere
 from .limits import MB
 
 if TYPE_CHECKING:
@@ -70,9 +68,9 @@ def folder_name(secret: str) -> str:
 class Guard:
     """Stands before everything: refuses other hosts' names, other sites' pages, other visitors' files, and too much."""
 
-    def __init__(self, app: ASGIApp, queue: JobQueue, most: int, hosts: frozenset[str], any_address: bool):
+    def __init__(self, app: ASGIApp, queue: JobQueue, most: int, names: Names):
         self.app, self.queue, self.root, self.most = app, queue, queue.root.resolve(), most
-        self.hosts, self.any_address = hosts, any_address
+        self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -117,11 +115,10 @@ class Guard:
 
     def _refusal(self, request: HTTPConnection, scope: Scope) -> Response | None:
         """The answer to what is not even looked at."""
-        host = _host(request.headers.get("host", ""))
-        if host not in self.hosts and not (self.any_address and _is_address(host)):
+        if not self.names.answer(request):
             return PlainTextResponse("this server answers to other names only (flamecast app --host, --name)", 421)
         acting = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if acting and _from_elsewhere(request):
+        if acting and from_elsewhere(request):
             return JSONResponse({"detail": "another site's page may not act here"}, 403)
         length = request.headers.get("content-length", "0")
         if scope["type"] == "http" and (not length.isdecimal() or int(length) > self.most):
@@ -250,30 +247,6 @@ def _cookie(request: HTTPConnection) -> str | None:
     return morsel.value if morsel is not None and _SECRET.fullmatch(morsel.value) else None
 
 
-def _host(header: str) -> str:
-    """`localhost:7860` without its port, in lower case."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").lower()
-    except ValueError:
-        return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _from_elsewhere(request: HTTPConnection) -> bool:
-    """Whether a page of another site sends this."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return True
-    origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
-
-
 def _inside(path: str, folder: Path) -> bool:
     """Whether a path, wherever its links lead, lies in a folder."""
     try:
@@ -293,12 +266,3 @@ def _too_much(most: int) -> str:
 
 def _too_long(most: int) -> Response:
     return JSONResponse({"detail": _too_much(most)}, 413, headers={"Connection": "close"})
-
-
-def names_of(host: str, extra: tuple[str, ...] = ()) -> tuple[frozenset[str], bool]:
-    """The names that a server on `host` answers to, and whether any address will do."""
-    names = {"localhost", "127.0.0.1", "::1", host.lower(), *(name.lower() for name in extra)}
-    everywhere = host in ("0.0.0.0", "::", "")
-    if everywhere:
-        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
-    return frozenset(names - {"0.0.0.0", "::", ""}), everywhere

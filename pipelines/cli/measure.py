@@ -17,20 +17,23 @@ class Bench(str, Enum):
 
     pipeline = "pipeline"
     renderer = "renderer"
+    live = "live"
 
 
 def bench(
-    what: Annotated[Bench, typer.Argument(help="The whole way from photo to video, or the renderer alone.")] = (
+    what: Annotated[Bench, typer.Argument(help="The whole way from photo to video, the renderer alone, or live.")] = (
         Bench.pipeline
     ),
     photo: Annotated[str, typer.Option(help="A photo of a face, or `demo` (pipeline).")] = "demo",
     video: Video = None,
     size: Size = AnimateOptions.size,
-    seconds: Annotated[float, typer.Option(help="How much to animate, s (pipeline).")] = 4.0,
+    seconds: Annotated[
+        float, typer.Option(help="How much to animate, or how long to watch, s (pipeline, live).")
+    ] = 4.0,
     head: HeadName = HEAD,
     generator: Annotated[str, typer.Option(help="What turns maps into pictures (pipeline).")] = GENERATOR,
     rasterizer: Rasterizer = RASTERIZER,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer).")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer, live).")] = False,
 ) -> None:
     """Measure every stage here: milliseconds a frame and frames a second. The renderer is measured at 512 x 512 px."""
     if what is Bench.renderer:
@@ -38,8 +41,15 @@ def bench(
 
         print_renderer_bench(head, rasterizer, as_json=json)
         return
+    if what is Bench.live:
+        from ..bench.bench_live import print_live_bench
+
+        print_live_bench(photo, video=video, size=size, seconds=seconds, as_json=json)
+        return
     if json or rasterizer != RASTERIZER:
-        raise typer.BadParameter("--json and --rasterizer go with `flamecast bench renderer`")
+        raise typer.BadParameter(
+            "--json and --rasterizer go with `flamecast bench renderer` (--json with `bench live`, too)"
+        )
     from ..bench.bench import print_bench
 
     print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)

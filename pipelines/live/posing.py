@@ -41,7 +41,7 @@ class Poser:
         if rest is not self._toward:
             self._toward, self._from, self._changed = rest, self._shown, at
         target = self.source if rest is None or motion is None else self._driven(motion, rest, speaks)
-        share = float(smoothstep(np.float64((at - self._changed) / FADE)))
+        share = float(smoothstep(np.array((at - self._changed) / FADE)))
         self._shown = target if share >= 1 else strengthened(self._from, target, share)
         return self._shown
 

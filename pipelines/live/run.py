@@ -105,7 +105,7 @@ def _check(
     given = [name for name, value in {"video": video, "speech": speech, "camera": device}.items() if value is not None]
     if len(given) > 1:
         raise BadInput(f"expected one of video, speech and a camera to drive with, got {' and '.join(given)}")
-    AnimateOptions(strength=strength, **({} if size is None else {"size": size}))
+    AnimateOptions(strength=strength, size=AnimateOptions.size if size is None else size)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 

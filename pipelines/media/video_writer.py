@@ -29,9 +29,9 @@ class VideoWriter:
     """`with VideoWriter("out.mp4", fps=25, sound=clip_path) as writer: writer.write(frame)`.
 
     Frames are uint8 RGB [H, W, 3], all of one size; an odd side is padded by one repeated row or column, because 4:2:0
-    colour needs even sides. The sound (a Waveform, a media file whose track is streamed, or a Sound) is cut to the length of the
-    picture. Leaving the block by an exception leaves no file; so does writing no frame. finish: called with the path of
-    the whole file before it gets its name, to sign it.
+    colour needs even sides. The sound (a Waveform, a Sound, or a media file whose track is streamed) is cut to the
+    length of the picture. Leaving the block by an exception leaves no file; so does writing no frame. finish: called
+    with the path of the whole file before it gets its name, to sign it.
     """
 
     def __init__(
