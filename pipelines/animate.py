@@ -47,6 +47,8 @@ class Animation:
     report: dict[str, Any]
     frames: np.ndarray | None = None  # [T, V, H, W, 3] uint8 when there was no output to write to
     problems: list[str] = field(default_factory=list)
+    motion: FlameSequence | None = None  # what the portrait did, [T]: given back with a portrait, it is drawn again
+    portrait: Portrait | None = None  # as it was drawn
 
 
 @dataclass
@@ -119,8 +121,8 @@ class AnimatePipeline:
         }  # fmt: skip
         words = {"text": text, "emotion": emotion, "say": say}
         if output is not None:
-            files = [*edit_files(asked.edit), *mix_files(asked.mix), self.sign_cert, self.sign_key]
-            refuse_overwriting([*sources.values(), asked.camera, *files], [*targets, _report_path(output)])
+            named = [*edit_files(asked.edit), *mix_files(asked.mix), self.sign_cert, self.sign_key]
+            refuse_overwriting([*sources.values(), asked.camera, *named], [*targets, _report_path(output)])
         opened = open_signal(
             video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
             keyframes=keyframes, mix=asked.mix, speech=speech, say=say, speaking=asked.speaking, driver=driver,
@@ -146,10 +148,10 @@ class AnimatePipeline:
             if targets:
                 _encode(stream, targets, posed.fps, driven, clock, self._finishers(targets, sources | words))
         report = self._report(photo, portrait, posed, driven, asked, targets, clock) | {"identity": identity}
-        if output is None:
-            return Animation([], report, frames, driven.problems)
-        write_report(_report_path(output), report)
-        return Animation([*targets, _report_path(output)], report, None, driven.problems)
+        files = [] if output is None else [*targets, _report_path(output)]
+        if output is not None:
+            write_report(_report_path(output), report)
+        return Animation(files, report, frames, driven.problems, posed, portrait)
 
     def _check(self, asked: AnimateOptions, output: PathLike | None) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""

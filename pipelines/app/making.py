@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...flame_motion import FlameSequence, Progress
 from ...flame_motion.edit import apply_edit, changes_time
 from ...flame_motion.files import atomic_path
-from ...generator import Generator, Portrait, load_generator
-from ...renderer import Cameras
+from ...generator import Portrait, load_generator
 from ..animate import AnimatePipeline
 from ..exports.export import write_export
 from ..media.video_writer import VideoWriter
@@ -37,43 +32,19 @@ POSTER_SIDE = 240  # px
 PREVIEW_KEYS_SECONDS = 4.0  # s of a clip that keyframes alone drive
 
 
-@dataclass
-class Seen:
-    """A generator that remembers what it was given, which is what a later edit starts from."""
-
-    generator: Generator
-    portrait: Portrait | None = None
-    motion: FlameSequence | None = None
-
-    def __call__(
-        self,
-        portrait: Portrait,
-        motion: FlameSequence,
-        cameras: Cameras | None = None,
-        *,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> Iterator[np.ndarray]:
-        """What the generator makes of it."""
-        self.portrait, self.motion = portrait, motion
-        return self.generator(portrait, motion, cameras, seed=seed, progress=progress)
-
-
 class Maker:
     """Does jobs one after the other with models that are loaded once."""
 
     def __init__(self) -> None:
-        self.seen = Seen(load_generator(GENERATOR))
         self.pipeline = AnimatePipeline()
-        self.pipeline._parts.generator = self.seen  # the pipeline's result does not hold the motion that it drew
+        self.generator = load_generator(GENERATOR)  # of motions that were made before
 
     def __call__(self, ask: Ask, folder: Path, progress: Progress) -> dict[str, Any]:
         """Makes a job's files in `folder`/out: what they are, and what to know. BadInput or MissingAsset."""
         out = folder / OUT
         out.mkdir(parents=True, exist_ok=True)
-        problems = self._again(ask, out, progress) if ask.remake is not None else self._first(ask, out, progress)
-        portrait, motion = self.seen.portrait, self.seen.motion
-        assert portrait is not None and motion is not None
+        make = self._first if ask.remake is None else self._again
+        portrait, motion, problems = make(ask, out, progress)
         progress("export", 0, 2)
         portrait.save(out / PORTRAIT)
         motion.save(out / MOTION)
@@ -87,7 +58,7 @@ class Maker:
         facts = {"frames": len(motion), "fps": motion.fps, "seconds": motion.duration, "size": [width, height]}
         return {"files": files, "problems": problems, "facts": facts}
 
-    def _first(self, ask: Ask, out: Path, progress: Progress) -> list[str]:
+    def _first(self, ask: Ask, out: Path, progress: Progress) -> tuple[Portrait, FlameSequence, list[str]]:
         """From photo and signal."""
         options = dict(ask.options)
         photo = ask.files.get("photo", options.pop("photo", DEMO))
@@ -106,9 +77,10 @@ class Maker:
         problems = [sentence for sentence in made.problems if wanted is not None or not sentence.startswith(short)]
         if wanted is None and not ask.preview and made.report["frames"] == round(ask.cut * made.report["fps"]):
             problems.append(f"only the first {ask.cut:g} s were made, which is all that is made here")
-        return problems
+        assert made.portrait is not None and made.motion is not None
+        return made.portrait, made.motion, problems
 
-    def _again(self, ask: Ask, out: Path, progress: Progress) -> list[str]:
+    def _again(self, ask: Ask, out: Path, progress: Progress) -> tuple[Portrait, FlameSequence, list[str]]:
         """A made motion, edited, drawn once more: the same portrait and cameras, and the sound where time stays."""
         assert ask.remake is not None
         before, edit = ask.remake / OUT, ask.options.get("edit")
@@ -121,7 +93,7 @@ class Maker:
         camera = str(ask.files["camera_keys"]) if "camera_keys" in ask.files else ask.options.get("camera")
         cameras = place(portrait, len(motion), camera, None, motion.fps)
         moved = changes_time(edits)
-        stream = self.seen(portrait, motion, cameras, seed=ask.options.get("seed", 0), progress=progress)
+        stream = self.generator(portrait, motion, cameras, seed=ask.options.get("seed", 0), progress=progress)
         with VideoWriter(out / VIDEO, motion.fps, sound=None if moved else _sound_of(before / VIDEO)) as writer:
             for frames in stream:
                 writer.write(frames[0])
@@ -133,7 +105,8 @@ class Maker:
             *(ask.names.get("keyframes", one) if one.endswith(".json") else one for one in edits),
         ]
         (out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        return ["the edit moves frames in time and the sound cannot follow: it is left out"] if moved else []
+        problems = ["the edit moves frames in time and the sound cannot follow: it is left out"] if moved else []
+        return portrait, motion, problems
 
 
 def _add_keyframes(options: dict[str, Any], path: str) -> None:

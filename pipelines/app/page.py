@@ -170,7 +170,7 @@ def _inputs(do: Handlers, limits: Limits) -> dict[str, Any]:
         )
     with gr.Column(visible=False, elem_id="video-part", elem_classes="part") as video:
         at["video"] = as_sent(
-            gr.Video(label="Video of a face", sources=["upload", "webcam"], height=240, elem_id="video", buttons=[])
+            gr.Video(label="Video of a face", sources=["upload", "webcam"], height=280, elem_id="video", buttons=[])
         )
     with gr.Column(visible=False, elem_id="keys-part", elem_classes="part") as keys:
         at["keys"] = gr.Textbox(
