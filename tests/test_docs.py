@@ -130,6 +130,13 @@ def test_the_python_of_the_pages_runs(desk, page):
     exec(compile(block, f"{page}.md", "exec"), {})
 
 
+def test_the_client_of_the_readme_is_the_one_that_is_tested():
+    """`tests/pipelines/test_app_api.py` runs that of the page on embedding against a server."""
+    (client,) = blocks(README, "py")
+    assert client in blocks(PAGES["embedding"], "py")
+    assert len([line for line in client.splitlines() if line.strip()]) <= 12  # "ten lines", with its imports
+
+
 def test_what_the_documents_show_is_there():
     """Links to files of the repository, and pictures, from wherever they stand."""
     seen = 0

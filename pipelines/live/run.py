@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import statistics
@@ -74,6 +75,8 @@ def go_live(
         following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
         following.strengthen(strength)
         live = Live(_named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech))
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
         with LiveSession(portrait, draws, following, live.show) as session:
             live.session = session
             play = _player(session, clip, voice, camera_device, loop)
@@ -92,6 +95,7 @@ def go_live(
             raise session.failure
         return numbers
     finally:
+        gc.unfreeze()
         following.close()
         listener.close()
 

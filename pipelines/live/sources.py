@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ def play_file(clip: VideoClip, feed: Feed, stop: threading.Event, *, loop: bool 
             shown += 1
         if not loop or stop.is_set():
             return
+        gc.collect()  # closed decoders lie in cycles, with their frames; what `go_live` froze costs no time here
 
 
 def play_camera(device: int, feed: Feed, stop: threading.Event) -> None:
