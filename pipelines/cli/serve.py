@@ -48,6 +48,7 @@ def live(
     camera_device: Annotated[
         int | None, typer.Option(help="A camera of this machine by number; the page's own when nothing is given.")
     ] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="This machine's microphone drives.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="A file begins again when it ends.")] = False,
     size: Annotated[
         int | None,

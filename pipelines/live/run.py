@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,11 @@ from ..options import GENERATOR, HEAD
 from ..web import Names, address_of, listening
 from .following import FollowingProcess
 from .session import LiveSession
-from .sources import play_camera, play_file
+from .sources import play_camera, play_file, play_microphone
 from .voice import Voice, play_sound
+
+if TYPE_CHECKING:
+    from .server import Live
 
 SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
@@ -40,6 +43,7 @@ def go_live(
     video: Path | None = None,
     speech: Path | None = None,
     camera_device: int | None = None,
+    microphone: bool = False,
     loop: bool = False,
     size: int | None = None,
     framing: str = "photo",
@@ -57,29 +61,30 @@ def go_live(
 ) -> dict[str, Any]:
     """Serves the page until Ctrl+C, `stop`, the end of `seconds`, or that of what drives; returns the last numbers.
 
-    Driven by one of video and speech (files, at their own pace), a camera of this machine, or what the page sends.
-    size: px of the longest side; what this machine draws 25 times a second when None. ready: told the page's address
-    once it answers. Raises BadInput or MissingAsset.
+    Driven by one of video and speech (files, at their own pace), a camera or the microphone of this machine, or else by
+    what the page sends. size: px of the longest side; what this machine draws 25 times a second when None. ready: told
+    the page's address once it answers. Raises BadInput or MissingAsset.
     """
-    _check(photo, video, speech, camera_device, size, strength, folder)
+    drivers = {"video": video, "speech": speech, "camera": camera_device, "microphone": microphone or None}
+    _check(drivers, size, strength, folder)
     try:
         from .server import Live, create_app
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
-    listener = listening(host, port)
     clip = None if video is None else VideoClip.open(video)
     voice = None if speech is None else Waveform.open(speech)
+    listener = listening(host, port)
     following = FollowingProcess(head)
     try:
         portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
         following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
         following.strengthen(strength)
-        live = Live(_named(video, speech, camera_device), folder=folder, sound=_sound_of(video, speech))
+        live = Live(_named(video, speech, camera_device, microphone), folder=folder, sound=_sound_of(video, speech))
         gc.collect()
         gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
         with LiveSession(portrait, draws, following, live.show) as session:
             live.session = session
-            play = _player(session, clip, voice, camera_device, loop)
+            play = _player(live, session, clip, voice, camera_device, microphone, loop)
             with (
                 _virtual_camera(live, portrait, virtual_camera),
                 _served(create_app(live, Names.of(host)), listener, host) as address,
@@ -100,15 +105,12 @@ def go_live(
         listener.close()
 
 
-def _check(
-    photo: str, video: Path | None, speech: Path | None, device: int | None, size: int | None, strength: float,
-    folder: Path,
-) -> None:  # fmt: skip
+def _check(drivers: dict[str, Any], size: int | None, strength: float, folder: Path) -> None:
     from ..options import AnimateOptions
 
-    given = [name for name, value in {"video": video, "speech": speech, "camera": device}.items() if value is not None]
+    given = [name for name, value in drivers.items() if value is not None]
     if len(given) > 1:
-        raise BadInput(f"expected one of video, speech and a camera to drive with, got {' and '.join(given)}")
+        raise BadInput(f"expected one of {', '.join(drivers)} to drive with, got {' and '.join(given)}")
     AnimateOptions(strength=strength, size=AnimateOptions.size if size is None else size)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
@@ -133,11 +135,13 @@ def _portrait(
     return portrait, draws, tried
 
 
-def _named(video: Path | None, speech: Path | None, device: int | None) -> str:
+def _named(video: Path | None, speech: Path | None, device: int | None, microphone: bool) -> str:
     if video is not None:
         return video.name
     if speech is not None:
         return f"voice: {speech.name}"
+    if microphone:
+        return "voice: the microphone"
     return "page" if device is None else f"camera {device}"
 
 
@@ -149,13 +153,21 @@ def _sound_of(video: Path | None, speech: Path | None) -> Path | None:
 
 
 def _player(
-    session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None, loop: bool
-) -> Callable[[threading.Event], None] | None:
+    live: Live, session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None,
+    microphone: bool, loop: bool,
+) -> Callable[[threading.Event], None] | None:  # fmt: skip
     """What feeds the session until it ends or is stopped; None where the page does."""
     if clip is not None:
         return lambda stop: play_file(clip, session.feed, stop, loop=loop)
     if voice is not None:
         return lambda stop: play_sound(voice, Voice(session.feed), stop, loop=loop)
+    if microphone:
+
+        def listen(stop: threading.Event) -> None:
+            live.listen()
+            play_microphone(live.hear, stop)
+
+        return listen
     return None if device is None else partial(play_camera, device, session.feed)
 
 

@@ -1,4 +1,4 @@
-"""Where pictures of a driver come from: a file at its own pace, or a camera of this machine."""
+"""Where pictures and sound of a driver come from: a file at its own pace, a camera or a microphone of this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from ...flame_motion import BadInput, VideoClip
+from ...flame_motion.media.sound import SAMPLE_RATE
 from .following import Captured
 
 Feed = Callable[[Captured], None]
@@ -49,3 +52,21 @@ def play_camera(device: int, feed: Feed, stop: threading.Event) -> None:
             feed(Captured(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.perf_counter()))
     finally:
         camera.release()
+
+
+def play_microphone(hear: Callable[[np.ndarray], None], stop: threading.Event) -> None:
+    """Gives `hear` what this machine's microphone hears, [n] -1..1 at SAMPLE_RATE, until `stop` is set. BadInput."""
+    instead = "or turn on the page's own, without --microphone"
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise BadInput(f"no microphone can be heard ({error}): apt install libportaudio2, {instead}") from None
+
+    def heard(samples: np.ndarray, *_: object) -> None:
+        hear(samples[:, 0].copy())
+
+    try:
+        with sounddevice.InputStream(SAMPLE_RATE, SAMPLE_RATE // 25, channels=1, dtype="float32", callback=heard):
+            stop.wait()
+    except (sounddevice.PortAudioError, ValueError) as error:
+        raise BadInput(f"no microphone answers on this machine ({error}): plug one in, {instead}") from None

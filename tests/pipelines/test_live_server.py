@@ -206,7 +206,7 @@ def test_only_a_jpeg_of_a_cameras_size_is_a_picture():
 
 
 def test_one_thing_drives(tmp_path):
-    with pytest.raises(BadInput, match="one of video, speech and a camera"):
+    with pytest.raises(BadInput, match="one of video, speech, camera, microphone to drive with, got video and speech"):
         go_live("demo", video=Path("a.mp4"), speech=Path("b.wav"))
     with pytest.raises(BadInput, match="folder for recordings"):
         go_live("demo", folder=tmp_path / "nowhere")
@@ -227,6 +227,18 @@ def test_a_port_that_is_taken_is_said(tmp_path):
 def test_a_camera_that_is_not_there_is_said(tmp_path):
     with pytest.raises(BadInput, match="camera 63: none answers there"):
         go_live("demo", camera_device=63, size=SIZE, port=0, folder=tmp_path, seconds=5)
+
+
+def test_a_microphone_that_is_not_there_is_said(tmp_path):
+    try:
+        import sounddevice
+
+        if any(device["max_input_channels"] for device in sounddevice.query_devices()):
+            pytest.skip("this machine has a microphone")
+    except OSError:
+        pass  # PortAudio is missing, which is said, too
+    with pytest.raises(BadInput, match="no microphone"):
+        go_live("demo", microphone=True, size=SIZE, port=0, folder=tmp_path, seconds=20)
 
 
 def test_a_machine_without_a_virtual_camera_says_so(tmp_path):
