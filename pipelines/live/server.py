@@ -35,6 +35,7 @@ LARGEST = 2 * 1024 * 1024  # bytes of a message
 MOST_PIXELS = 1920 * 1080
 QUALITY = 88  # of the JPEG pictures
 ON_THE_WAY = 2  # pictures that a page may have got without saying that it shows them
+LOST = 1.0  # s after which one of those is taken to be lost
 TELL = 0.5  # s between two lines of numbers
 
 
@@ -110,7 +111,8 @@ class Viewer:
         self._loop = asyncio.get_running_loop()
         self._newest: Shown | None = None
         self._ready = asyncio.Event()
-        self._sent: dict[int, float] = {}  # when the driver was seen, by the number of a picture on its way
+        # By the number of a picture on its way: when the driver was seen, and when it was sent.
+        self._sent: dict[int, tuple[float, float]] = {}
         self.left_out = 0
 
     def offer(self, shown: Shown) -> None:
@@ -126,13 +128,15 @@ class Viewer:
         """Sends the newest as soon as the page shows what it got."""
         while True:
             await self._ready.wait()
+            now = self._loop.time()
+            self._sent = {number: (at, sent) for number, (at, sent) in self._sent.items() if now - sent < LOST}
             if len(self._sent) >= ON_THE_WAY:
                 await asyncio.sleep(0.002)
                 continue
             shown, self._newest = self._newest, None
             self._ready.clear()
             if shown is not None:
-                self._sent[shown.number] = shown.at
+                self._sent[shown.number] = shown.at, now
                 picture = await asyncio.to_thread(_jpeg, shown.picture)
                 await self.socket.send_bytes(ANSWER.pack(shown.number, shown.tag, shown.media) + picture)
 
@@ -180,10 +184,10 @@ class Viewer:
             said = json.loads(text)
             what = said["type"]
             if what == "shown":
-                at = self._sent.pop(int(said["number"]), None)
-                if at is not None and session is not None:
+                sent = self._sent.pop(int(said["number"]), None)
+                if sent is not None and session is not None:
                     late = said.get("late")  # ms by the page's own clock, from its camera on
-                    session.told_shown(at if late is None else session.clock() - float(late) / 1000)
+                    session.told_shown(sent[0] if late is None else session.clock() - float(late) / 1000)
             elif what == "calibrate" and session is not None:
                 session.calibrate()
             elif what == "strength" and session is not None:

@@ -138,6 +138,24 @@ def test_what_no_page_of_ours_sends_changes_nothing(server, message):
         assert "ended" not in words(page, "numbers")  # and a while later
 
 
+def test_a_page_that_shows_nothing_still_gets_a_picture_now_and_then(server):
+    """One that cannot draw what it got has not said so; it is not forgotten, and not flooded."""
+    picture, got, sent = face_jpeg(), [], 0
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "hello")
+        start = time.time()
+        while time.time() < start + 4:
+            page.send(HEADER.pack(PICTURE, 1.0) + picture)
+            sent += 1
+            try:
+                while True:
+                    if isinstance(page.recv(timeout=0.03), bytes):
+                        got.append(time.time() - start)
+            except TimeoutError:
+                pass
+    assert sent > 40 and 4 <= len(got) <= 12 and max(got) > 2
+
+
 def test_a_message_that_is_too_long_ends_only_its_own_connection(server):
     with connect(server.socket_address, max_size=None) as page:
         words(page, "hello")
