@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
+LAST = 3.0  # s that the last pictures may take
 CAMERA_FPS = 30.0  # what cameras give, about
 
 
@@ -200,6 +201,8 @@ def _until_over(
     player.join()
     if failures:
         raise failures[0]
+    session.settle(LAST)
+    time.sleep(LAST / 10)  # what is drawn is on its way to the page
 
 
 @contextmanager

@@ -72,6 +72,12 @@ class LiveSession:
         self._fed += 1
         self._seen.put(thing)
 
+    def settle(self, patience: float) -> None:
+        """Waits until all that was fed is shown or dropped, `patience` s at most."""
+        end = self.clock() + patience
+        while self.clock() < end and self._fed > self._drawn + self._seen.dropped + self._posed.dropped:
+            time.sleep(0.01)
+
     def calibrate(self) -> None:
         """Take the driver's rest anew, from the next second."""
         self._asked.append(self._following.calibrate)

@@ -21,6 +21,7 @@ from .following import Spoken
 
 MARGIN = 0.35  # s beyond the stream's own latency: the head of a second is made at once, the mouth of four frames
 BEHIND = LATENCY + MARGIN  # s that a mouth shows after its sound
+MOST_BEHIND = BEHIND + 0.5  # s, where computing takes longer: rather later than by fits and starts
 LATE = 1.5  # s later than that: what waits is given up, and hearing begins anew
 CHUNK = 0.04  # s of a file's sound that are heard at once
 STEPS = 5  # of the head's sampler: half of what a file gets, for half of the time
@@ -34,7 +35,7 @@ class _Sound:
 
 
 class Voice:
-    """`hear` sound as it comes; each frame of its motion is given to `feed` when it is due, `BEHIND` s later.
+    """`hear` sound as it comes; each frame of its motion is given to `feed` when it is due, `BEHIND` s later or more.
 
     Made in seconds: what it hears with is loaded then.
     """
@@ -99,15 +100,18 @@ class Voice:
         return ended
 
     def _pace(self) -> None:
+        behind = BEHIND
         while (made := self._made.get()) is not None:
             piece, first, done = made
             if self._late is first:
                 continue
             for number in range(len(piece)):
                 second = (done + number) / FPS
-                wait = first.spoken + second + BEHIND - time.perf_counter()
+                wait = first.spoken + second + behind - time.perf_counter()
                 if self._closed.wait(max(0.0, wait)):
                     return
+                if wait < 0:
+                    behind = min(behind - wait, MOST_BEHIND)
                 if wait < -LATE:
                     self._late = first
                     break
