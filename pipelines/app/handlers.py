@@ -152,11 +152,12 @@ class Handlers:
     def _working(self, status: str, request: gr.Request | None) -> Shown:
         skip = gr.skip()
         history = self._history(request, None) if request is not None else skip
-        busy = (gr.Button(interactive=False), gr.Button(interactive=False), gr.Button(visible=True))
+        # Cancel takes the preview's place, so that the progress below stays in sight.
+        busy = (gr.Button(interactive=False), gr.Button(visible=False), gr.Button(visible=True))
         return [status, skip, skip, skip, skip, history, skip, *busy]
 
     def _ended(self, job: Job, request: gr.Request) -> Shown:
-        idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
+        idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
         if job.state != DONE:
             skip = gr.skip()
             return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
@@ -164,7 +165,7 @@ class Handlers:
 
     def _refused(self, sentence: str, request: gr.Request) -> Shown:
         skip = gr.skip()
-        idle = (gr.Button(interactive=True), gr.Button(interactive=True), gr.Button(visible=False))
+        idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
         return [message(sentence), *[skip] * 6, *idle]
 
     def _result(self, job: Job) -> Shown:
