@@ -14,6 +14,7 @@ MAPS = "depth,normal,flow"  # what `flamecast render` draws
 MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 SPEAKING = ("lips", "head_motion", "blinks", "style_strength")  # strengths of the speech driver
 SMALLEST, LARGEST = 64, 4096  # px
+LARGEST_SEED = 2**53 - 1  # which a number of JavaScript holds exactly, too
 SLOWEST, FASTEST = 1, 240  # Hz, of a video
 
 
@@ -50,8 +51,8 @@ class AnimateOptions:
             raise BadInput(f"size must be {SMALLEST} to {LARGEST} px, got {self.size}")
         if self.face < 0:
             raise BadInput(f"face must be 0 (the largest) or more, got {self.face}")
-        if self.seed < 0:
-            raise BadInput(f"seed must be 0 or more, got {self.seed}")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise BadInput(f"seed must be 0 to {LARGEST_SEED}, got {self.seed}")
         for name, value in (self.speaking | {"strength": self.strength}).items():
             if not 0 <= value <= 2:
                 raise BadInput(f"{name} must be 0 to 2, got {value:g}")
