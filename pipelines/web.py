@@ -54,6 +54,7 @@ def listening(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(128)  # from here on nobody else gets the port, however long what serves it takes to load
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadInput(f"cannot listen on {host}, port {port}: {reason}; choose another with --port") from error

@@ -18,7 +18,7 @@ import numpy as np
 from ...flame_motion import BadInput, VideoClip, load_head
 from ..doctor import cpu_count
 
-WARM = 5.0  # s left out: the calibration, and kernels that are compiled
+WARM = 5.0  # s left out: the calibration, and what is done once
 TRACKED = 10.0  # s of the clip that both trackers are compared on
 
 
@@ -28,7 +28,7 @@ class Watched:
 
     seconds: float
     shown: int
-    latency: list[float]  # s, from when a frame of the file was due to when its answer was decoded here
+    latency: list[float]  # s, twice a second the median of the last five: from a frame's due time to its being decoded
     dropped: int
     fed: int
     memory: list[tuple[float, float]]  # (s, MB of the program's processes)
@@ -43,12 +43,12 @@ def watch(photo: str, video: Path, *, size: int, seconds: float) -> Watched:
 
     command = [sys.executable, "-c", "from flamecast.pipelines.cli import main; main()", "live", photo]
     command += ["--video", str(video), "--loop", "--port", "0", "--size", str(size)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        assert program.stdout is not None and program.stderr is not None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
         try:
             line = program.stdout.readline()
             if "http" not in line:
-                raise BadInput(program.stderr.read().strip().removeprefix("flamecast: ") or "flamecast live ended")
+                raise BadInput("flamecast live did not start: it said why")
             address = line.split()[2].rstrip(".").replace("http", "ws") + "/ws"
             shown, latency, memory, last = 0, [], [], {}  # type: ignore[var-annotated]
             with connect(address, max_size=None) as page:
@@ -59,7 +59,7 @@ def watch(photo: str, video: Path, *, size: int, seconds: float) -> Watched:
                         said = json.loads(message)
                         if said["type"] == "numbers" and now > WARM:
                             last = {"first": said, **last, "last": said}
-                            latency.append(said["latency_ms"] / 1000)
+                            latency += [] if said["latency_ms"] is None else [said["latency_ms"] / 1000]
                             memory.append((now, _memory(program.pid)))
                         continue
                     number = ANSWER.unpack_from(message)[0]

@@ -65,11 +65,14 @@ def live(
     ] = False,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 7862,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A further name that this machine is reached by. Give it again for more.")
+    ] = None,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Begin at once and end after so long, s.", min=0)] = None,
 ) -> None:
     """Let PHOTO follow a camera, a video or a voice as it comes, on a page of this machine (extra `app`)."""
-    options = {key: value for key, value in locals().items() if key != "open"}
+    options = {key: value for key, value in locals().items() if key not in ("open", "name")}
     from ..live.run import go_live
 
     def ready(address: str) -> None:
@@ -79,9 +82,11 @@ def live(
 
             webbrowser.open(address)
 
-    numbers = go_live(**options, ready=ready)
+    numbers = go_live(**options, names=tuple(name or ()), ready=ready)
     late = numbers["latency_ms"]
     typer.echo(
         f"{numbers['drawn']} pictures of {numbers['fed']}, {numbers['dropped']} dropped; at the end {numbers['fps']} a "
         f"second, {'nobody watched' if late is None else f'{late} ms late (median)'}"
     )
+    if numbers["drawn"] and not numbers["faces"]:
+        typer.echo("note: no face was seen; use a picture that shows one clearly", err=True)

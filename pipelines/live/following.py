@@ -52,14 +52,23 @@ class Posed:
 class Following:
     """From what a driver does to the portrait's pose."""
 
-    def __init__(self, source: FlameSequence, fps: float) -> None:
-        """source: the portrait's own pose, one frame; fps: about how often pictures come."""
+    def __init__(self, source: FlameSequence, fps: float, picture: np.ndarray | None = None) -> None:
+        """source: the portrait's own pose, one frame; fps: about how often pictures come.
+
+        picture [H, W, 3] uint8: of any face; what the first pictures would wait for is loaded and compiled with it.
+        """
         from ...flame_motion.retarget import head_of
-        from ...flame_motion.tracking.causal import CausalTracker
+        from ...flame_motion.tracking.causal import CALIBRATION, CausalTracker
         from ...flame_motion.tracking.detector import MediaPipeDetector
         from .posing import Poser
 
-        self.tracker = CausalTracker(head_of(source), MediaPipeDetector(), fps=fps, beside=True)
+        head, detector = head_of(source), MediaPipeDetector()
+        if picture is not None:
+            warm, pose = CausalTracker(head, detector, fps=fps), Poser(source)
+            for number in range(round(CALIBRATION * fps) + 2):  # until it is calibrated, which is compiled code, too
+                seen = warm.feed(picture, number / fps)
+                pose(seen.motion, seen.rest, number / fps)
+        self.tracker = CausalTracker(head, detector, fps=fps, beside=True)
         self.poser = Poser(source)
         self._neutral: FlameSequence | None = None
 
@@ -85,9 +94,9 @@ class FollowingProcess:
         self._process.start()
         there.close()
 
-    def start(self, source: FlameSequence, fps: float) -> None:
-        """Makes it ready for a portrait of that pose; returns when it is."""
-        self._call("start", source, fps)
+    def start(self, source: FlameSequence, fps: float, picture: np.ndarray | None = None) -> None:
+        """Makes it ready for a portrait of that pose, see `Following`; returns when it is."""
+        self._call("start", source, fps, picture)
 
     def ask(self, thing: Captured | Spoken) -> Posed:
         """See `Following.pose`."""

@@ -22,7 +22,7 @@ from ...flame_motion.threads import one_torch_thread
 from ...generator import Generator, Portrait, load_generator
 from ..fit import fit_photo
 from ..framing import framed
-from ..options import GENERATOR, HEAD
+from ..options import GENERATOR, HEAD, AnimateOptions
 from ..web import Names, address_of, listening
 from .following import FollowingProcess
 from .session import LiveSession
@@ -56,6 +56,7 @@ def go_live(
     virtual_camera: bool = False,
     host: str = "127.0.0.1",
     port: int = 7862,
+    names: tuple[str, ...] = (),
     seconds: float | None = None,
     ready: Callable[[str], None] = lambda address: None,
     stop: threading.Event | None = None,
@@ -67,7 +68,7 @@ def go_live(
     the page's address once it answers. Raises BadInput or MissingAsset.
     """
     drivers = {"video": video, "speech": speech, "camera": camera_device, "microphone": microphone or None}
-    _check(drivers, size, strength, folder)
+    _check(drivers, loop, folder, size=size or AnimateOptions.size, strength=strength, framing=framing, face=face)
     try:
         from .server import Live, create_app
     except ImportError as error:
@@ -78,25 +79,26 @@ def go_live(
     following = FollowingProcess(head)
     try:
         portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
-        following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps)
+        following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps, portrait.image)
         following.strengthen(strength)
         live = Live(_named(video, speech, camera_device, microphone), folder=folder, sound=_sound_of(video, speech))
         gc.collect()
         gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
         with LiveSession(portrait, draws, following, live.show) as session:
             live.session = session
-            play = _player(live, session, clip, voice, camera_device, microphone, loop)
+            play = _player(live, session, clip, voice, camera_device, microphone, loop)  # loads what it hears with
             with (
                 _virtual_camera(live, portrait, virtual_camera),
-                _served(create_app(live, Names.of(host)), listener, host) as address,
+                _served(create_app(live, Names.of(host, names)), listener, host) as address,
             ):
                 ready(address)
                 begin = None if virtual_camera or seconds is not None else live.watched
-                _until_over(session, play, begin, seconds, threading.Event() if stop is None else stop)
-                numbers = session.numbers()
-                live.deaf()
-                if live.recorder is not None:
+                try:
+                    _until_over(session, play, begin, seconds, threading.Event() if stop is None else stop)
+                finally:  # what is recorded by now is kept, however it ends
                     live.stop_recording()
+                    live.deaf()
+                numbers = session.numbers()
         if session.failure is not None:
             raise session.failure
         return numbers
@@ -106,13 +108,13 @@ def go_live(
         listener.close()
 
 
-def _check(drivers: dict[str, Any], size: int | None, strength: float, folder: Path) -> None:
-    from ..options import AnimateOptions
-
+def _check(drivers: dict[str, Any], loop: bool, folder: Path, **options: Any) -> None:
     given = [name for name, value in drivers.items() if value is not None]
     if len(given) > 1:
         raise BadInput(f"expected one of {', '.join(drivers)} to drive with, got {' and '.join(given)}")
-    AnimateOptions(strength=strength, size=AnimateOptions.size if size is None else size)
+    if loop and not {"video", "speech"} & set(given):
+        raise BadInput("loop goes with a file that ends: video or speech")
+    AnimateOptions(**options)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 
@@ -159,16 +161,12 @@ def _player(
 ) -> Callable[[threading.Event], None] | None:  # fmt: skip
     """What feeds the session until it ends or is stopped; None where the page does."""
     if clip is not None:
-        return lambda stop: play_file(clip, session.feed, stop, loop=loop)
+        return partial(play_file, clip, session.feed, loop=loop)
     if voice is not None:
-        return lambda stop: play_sound(voice, Voice(session.feed), stop, loop=loop)
+        return partial(play_sound, voice, Voice(session.feed), loop=loop)
     if microphone:
-
-        def listen(stop: threading.Event) -> None:
-            live.listen()
-            play_microphone(live.hear, stop)
-
-        return listen
+        live.listen()
+        return partial(play_microphone, live.hear)
     return None if device is None else partial(play_camera, device, session.feed)
 
 
@@ -242,6 +240,8 @@ def _served(app: Any, listener: socket.socket, host: str) -> Iterator[str]:
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
+    if not server.started:
+        raise RuntimeError("the server did not start")
     try:
         yield address_of(host, listener)
     finally:

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +68,27 @@ class Live:
             session.told_shown(shown.at)
 
     def start_recording(self) -> None:
-        """Begins a file in the folder, named by the time."""
+        """Begins a file in the folder, named by the time. BadInput where none can be written."""
         if self.recorder is None:
-            name = time.strftime("flamecast-live-%Y%m%d-%H%M%S.mp4")
-            if self._heard is not None:
-                self.recorder = Recorder(self.folder / name, self._heard.starting)
-            else:
-                self.recorder = Recorder(self.folder / name, None if self.sound is None else sound_of_file(self.sound))
+            heard = None if self._heard is None else self._heard.starting
+            target = self._unused(time.strftime("flamecast-live-%Y%m%d-%H%M%S"))
+            self.recorder = Recorder(target, heard if self.sound is None else sound_of_file(self.sound))
+
+    def _unused(self, name: str) -> Path:
+        """A file that neither is there nor is being made."""
+        for number in count(1):
+            target = self.folder / (f"{name}.mp4" if number == 1 else f"{name}-{number}.mp4")
+            if not target.exists() and target.name not in self.recordings:
+                return target
+        raise AssertionError("numbers do not end")
 
     def stop_recording(self) -> str | None:
-        """Ends it; the name under which the page may fetch it."""
+        """Ends it; the name under which the page may fetch it. BadInput where it could not be written."""
         recorder, self.recorder = self.recorder, None
-        made = None if recorder is None else recorder.close()
+        try:
+            made = None if recorder is None else recorder.close()
+        except OSError as error:
+            raise BadInput(f"the recording could not be written: {error.strerror or error}") from error
         if made is None:
             return None
         self.recordings[made.name] = made
@@ -92,9 +102,16 @@ class Live:
 
     def hear(self, samples: np.ndarray) -> None:
         """A microphone's next samples [n] -1..1 at SAMPLE_RATE; nothing while nobody listens."""
-        if self.session is not None and self._voice is not None and self._heard is not None:
-            self._heard.add(samples)
-            self._voice.hear(Waveform(samples, SAMPLE_RATE), self.session.clock())
+        session, voice, heard = self.session, self._voice, self._heard  # another thread may turn it off meanwhile
+        if session is not None and voice is not None and heard is not None:
+            heard.add(samples)
+            voice.hear(Waveform(samples, SAMPLE_RATE), session.clock())
+
+    @property
+    def deafened(self) -> Exception | None:
+        """What went wrong with what the microphone hears, if anything did."""
+        voice = self._voice
+        return None if voice is None else voice.failure
 
     def deaf(self) -> None:
         """The microphone is off."""
@@ -148,8 +165,8 @@ class Viewer:
             numbers = session.numbers()
             numbers["dropped"] += self.left_out
             numbers["recording"] = self.live.recorder is not None
-            if session.failure is not None:
-                numbers["ended"] = str(session.failure)
+            if (failure := session.failure or self.live.deafened) is not None:
+                numbers["ended"] = str(failure)
             await self.socket.send_json({"type": "numbers", **numbers})
             await asyncio.sleep(TELL)
 
@@ -200,11 +217,11 @@ class Viewer:
             elif what == "listen" and live.source == "page":
                 await asyncio.to_thread(live.listen)
                 await self.socket.send_json({"type": "listening"})
-            elif what == "deaf":
+            elif what == "deaf" and live.source == "page":
                 await asyncio.to_thread(live.deaf)
         except BadInput as error:
             await self.socket.send_json({"type": "problem", "sentence": str(error)})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             pass  # nothing that our page sends
 
 
@@ -257,7 +274,7 @@ def create_app(live: Live, names: Names) -> FastAPI:
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src blob: data:; "
-    "media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src blob:"
+    "media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src blob:; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -269,7 +286,7 @@ async def _watch(live: Live, socket: WebSocket) -> None:
         try:
             await before.socket.send_json({"type": "problem", "sentence": "another window has taken over"})
             await before.socket.close()
-        except RuntimeError:
+        except (RuntimeError, WebSocketDisconnect):
             pass  # it was gone
     live.watched.set()
     await socket.send_json({"type": "hello", "source": live.source, "sound": live.sound is not None})
@@ -277,15 +294,16 @@ async def _watch(live: Live, socket: WebSocket) -> None:
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        if live.viewer is viewer:
+            live.viewer = None
+            if live.source == "page":  # its microphone has gone with it
+                await asyncio.to_thread(live.deaf)
         for task in work:
             task.cancel()
         for failure in await asyncio.gather(*work, return_exceptions=True):
             gone = (asyncio.CancelledError, WebSocketDisconnect, RuntimeError)
             if isinstance(failure, BaseException) and not isinstance(failure, gone):
                 raise failure
-        if live.viewer is viewer:
-            live.viewer = None
-            await asyncio.to_thread(live.deaf)
 
 
 def _jpeg(picture: np.ndarray) -> bytes:

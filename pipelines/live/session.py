@@ -49,7 +49,7 @@ class LiveSession:
         self._asked: deque[Callable[[], None]] = deque()  # what is to be told to the process before the next picture
         self._shown: deque[tuple[float, float]] = deque()  # (when, latency) s of the last WINDOW
         self._lock = threading.Lock()
-        self._fed = self._drawn = 0
+        self._fed = self._drawn = self._faces = 0
         self._last: Posed | None = None
         self.failure: BaseException | None = None  # what ended it, if anything did
         self._threads = [
@@ -95,7 +95,7 @@ class LiveSession:
                 self._shown.popleft()
 
     def numbers(self) -> dict[str, Any]:
-        """What the last seconds were like: frames a second shown, latency in ms, and frames dropped since the start."""
+        """What the last seconds were like: frames a second shown, latency in ms; and counts since the start."""
         now = self.clock()
         with self._lock:
             recent = [(when, late) for when, late in self._shown if now - when <= WINDOW]
@@ -109,6 +109,7 @@ class LiveSession:
             "drawn": self._drawn,
             "dropped": self._seen.dropped + self._posed.dropped,
             "face": last is not None and last.found,
+            "faces": self._faces,
             "calibrated": last is not None and last.calibrated,
         }
 
@@ -117,6 +118,7 @@ class LiveSession:
             while self._asked:
                 self._asked.popleft()()
             self._last = self._following.ask(thing)
+            self._faces += self._last.found
             self._posed.put((self._last, thing))
             self._posed.wait_empty()  # what cannot be drawn yet need not be tracked: a newer picture will be
 

@@ -48,6 +48,7 @@ class Voice:
         self._heard: queue.Queue[_Sound | None] = queue.Queue()
         self._made: queue.Queue[tuple[FlameSequence, _Sound, int] | None] = queue.Queue()
         self._media = 0.0
+        self.failure: Exception | None = None  # what ended it, if anything did
         self._closed = threading.Event()
         self._late: _Sound | None = None  # what began the stream that cannot be kept up with
         self.given_up = 0  # times that it could not keep up
@@ -61,29 +62,38 @@ class Voice:
         self._media += chunk.duration
 
     def finish(self) -> None:
-        """What was heard is over, and will be shown to its end."""
-        self._heard.put(None)
-        for thread in self._threads:
-            thread.join()
+        """What was heard is over, and will be shown to its end. Raises what went wrong while it was heard."""
+        self._end()
+        if self.failure is not None:
+            raise self.failure
 
     def close(self) -> None:
         """What was heard is over; what is still to be shown of it is not."""
         self._closed.set()
-        self.finish()
+        self._end()
+
+    def _end(self) -> None:
+        self._heard.put(None)
+        for thread in self._threads:
+            thread.join()
 
     @one_torch_thread()
     def _make(self) -> None:
         """Motion of all that is heard; anew from the newest sound when it is too late."""
-        while (first := self._heard.get()) is not None:
-            done = 0
-            for piece in self._driver.stream(self._chunks(first), seed=self._seed):
-                if self._closed.is_set() or self._late is first:
-                    break
-                self._made.put((piece, first, done))
-                done += len(piece)
-            if self._late is not first or self._give_up():
-                break  # the sound has ended
-        self._made.put(None)
+        try:
+            while (first := self._heard.get()) is not None:
+                done = 0
+                for piece in self._driver.stream(self._chunks(first), seed=self._seed):
+                    if self._closed.is_set() or self._late is first:
+                        break
+                    self._made.put((piece, first, done))
+                    done += len(piece)
+                if self._late is not first or self._give_up():
+                    break  # the sound has ended
+        except Exception as error:
+            self.failure = error
+        finally:
+            self._made.put(None)  # who waits for more goes home
 
     def _chunks(self, first: _Sound) -> Iterator[Waveform]:
         sound: _Sound | None = first

@@ -241,7 +241,7 @@ def test_a_real_face_is_followed_at_its_own_pace(portrait, following):
         clip.frame_count / clip.fps - 1 / clip.fps <= taken < 8.0
     )  # by the clip's own clock, not as fast as it can be read
     assert numbers["fed"] == clip.frame_count == numbers["drawn"] + numbers["dropped"]
-    assert numbers["face"] and numbers["calibrated"]
+    assert numbers["face"] and numbers["calibrated"] and numbers["faces"] == numbers["drawn"] > 0
     assert not np.array_equal(shown[0].picture, shown[-1].picture)
 
 
@@ -309,11 +309,22 @@ def test_a_recording_gives_its_frames_when_they_are_due(portrait):
 def test_a_voice_that_is_stopped_shows_nothing_more(portrait):
     given: list[Spoken] = []
     voice = Voice(given.append)
-    voice.hear(Waveform(np.zeros(16000, np.float32), 16000), time.perf_counter())
+    voice.hear(Waveform(np.zeros(32000, np.float32), 16000), time.perf_counter())
+    while not given:  # two seconds were spoken: the first are due, the last are not
+        time.sleep(0.01)
     voice.close()
     count = len(given)
-    time.sleep(0.2)
-    assert len(given) == count < 25
+    time.sleep(0.3)
+    assert 0 < len(given) == count < 50
+
+
+def test_a_voice_that_fails_says_so_and_ends(portrait):
+    voice = Voice(lambda thing: None)
+    voice._driver = type("Broken", (), {"stream": lambda self, chunks, seed: [1 / 0]})()
+    voice.hear(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter())
+    with pytest.raises(ZeroDivisionError):
+        voice.finish()
+    voice.close()  # and does not wait for ever
 
 
 def test_a_voice_that_is_far_too_late_gives_up_what_waits_and_hears_anew(portrait, monkeypatch):

@@ -20,10 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
+from flamecast.pipelines.live.recorder import Recorder
 from flamecast.pipelines.live.run import go_live
 from flamecast.pipelines.live.server import ANSWER, HEADER, LARGEST, PICTURE, SOUND, Live, _picture, create_app
+from flamecast.pipelines.live.session import LiveSession, Shown
 from flamecast.pipelines.media.photos import load_photo
-from flamecast.pipelines.web import Names
+from flamecast.pipelines.web import Names, listening
 
 SIZE = 128
 
@@ -117,6 +119,7 @@ def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):
 @pytest.mark.parametrize(
     "message",
     [
+        '{"type": "shown", "number": 1e400}',
         b"",
         b"\x01",
         HEADER.pack(PICTURE, 0.0) + b"no picture",
@@ -128,7 +131,7 @@ def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):
         "[1, 2]",
         '{"no": "type"}',
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_no_page_of_ours_sends_changes_nothing(server, message):
     with connect(server.socket_address, max_size=None) as page:
@@ -230,8 +233,9 @@ def test_one_thing_drives(tmp_path):
         go_live("demo", folder=tmp_path / "nowhere")
     with pytest.raises(BadInput, match="does not exist"):
         go_live("demo", video=tmp_path / "no.mp4", port=0)
-    with pytest.raises(BadInput, match="size"):
-        go_live("demo", size=1)
+    for wrong in ({"size": 1}, {"framing": "nope"}, {"face": -1}, {"strength": 3.0}, {"loop": True}):
+        with pytest.raises(BadInput, match=next(iter(wrong))):
+            go_live("demo", **wrong)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):
@@ -240,6 +244,60 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         taken.listen()
         with pytest.raises(BadInput, match="choose another with --port"):
             go_live("demo", port=taken.getsockname()[1])
+
+
+def test_a_port_is_taken_from_when_it_is_given_on():
+    """Before anything answers there: two servers that load for seconds do not both get it."""
+    first = listening("127.0.0.1", 0)
+    with pytest.raises(BadInput, match="choose another with --port"):
+        listening("127.0.0.1", first.getsockname()[1])
+    first.close()
+
+
+def test_recordings_of_one_second_have_names_of_their_own(tmp_path):
+    live = Live("page", folder=tmp_path)
+    made = []
+    for number in range(3):
+        live.start_recording()
+        live.show(Shown(np.full((32, 32, 3), 60, np.uint8), 0.0, 0.0, 0.0, number))
+        made.append(live.stop_recording())
+    assert len(set(made)) == 3 and sorted(made) == sorted(file.name for file in tmp_path.iterdir())
+
+
+def test_a_full_disk_is_said_and_the_page_stays(server, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "hello")
+        monkeypatch.setattr(Recorder, "close", full)
+        page.send(json.dumps({"type": "record"}))
+        page.send(json.dumps({"type": "stop"}))
+        assert "No space left on device" in words(page, "problem")["sentence"]
+        words(page, "numbers")
+    monkeypatch.undo()
+    with connect(server.socket_address, max_size=None) as page:
+        words(page, "numbers")
+
+
+def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
+    """Only a page's own microphone goes with the page."""
+    closed = []
+    for source in ("voice: the microphone", "page"):
+        live = Live(source, folder=tmp_path)
+        live.session = LiveSession(None, None, None, live.show)
+        live._voice = type("Voice", (), {"failure": None, "close": lambda self, source=source: closed.append(source)})()
+        app = create_app(live, Names.of("localhost"))
+        with TestClient(app, base_url="http://localhost").websocket_connect(
+            "/ws", headers={"host": "localhost"}
+        ) as page:
+            page.receive_json()
+            page.send_json({"type": "deaf"} if source != "page" else {"type": "calibrate"})
+        for _ in range(100):
+            if live.viewer is None:
+                break
+            time.sleep(0.02)
+    assert closed == ["page"]
 
 
 def test_a_camera_that_is_not_there_is_said(tmp_path):
@@ -305,3 +363,4 @@ def test_a_file_begins_when_the_page_is_there_and_ends_the_server(tmp_path):
     server.thread.join(20)
     numbers = server.result.get()
     assert numbers["fed"] == 25 and media == sorted(media) and 0 < numbers["latency_ms"] < 5000
+    assert len(media) > 12  # what is done once was done before it began
