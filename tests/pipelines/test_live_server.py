@@ -292,7 +292,7 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
             "/ws", headers={"host": "localhost"}
         ) as page:
             page.receive_json()
-            page.send_json({"type": "deaf"} if source != "page" else {"type": "calibrate"})
+            page.send_json({"type": "deaf" if source != "page" else "nothing"})
         for _ in range(100):
             if live.viewer is None:
                 break
