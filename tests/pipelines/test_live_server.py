@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
 from flamecast.pipelines.live.recorder import Recorder
-from flamecast.pipelines.live.run import go_live
+from flamecast.pipelines.live.run import _served, go_live
 from flamecast.pipelines.live.server import ANSWER, HEADER, LARGEST, PICTURE, SOUND, Live, _picture, create_app
 from flamecast.pipelines.live.session import LiveSession, Shown
 from flamecast.pipelines.media.photos import load_photo
@@ -287,16 +287,18 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
         live = Live(source, folder=tmp_path)
         live.session = LiveSession(None, None, None, live.show)
         live._voice = type("Voice", (), {"failure": None, "close": lambda self, source=source: closed.append(source)})()
-        app = create_app(live, Names.of("localhost"))
-        with TestClient(app, base_url="http://localhost").websocket_connect(
-            "/ws", headers={"host": "localhost"}
-        ) as page:
-            page.receive_json()
-            page.send_json({"type": "deaf" if source != "page" else "nothing"})
-        for _ in range(100):
-            if live.viewer is None:
-                break
-            time.sleep(0.02)
+        listener = listening("127.0.0.1", 0)
+        with _served(create_app(live, Names.of("127.0.0.1")), listener, "127.0.0.1") as address:
+            with connect(address.replace("http", "ws") + "/ws") as page:
+                words(page, "hello")
+                page.send(json.dumps({"type": "deaf" if source != "page" else "nothing"}))
+                words(page, "numbers")
+            for _ in range(100):
+                if live.viewer is None:
+                    break
+                time.sleep(0.02)
+            time.sleep(0.2)  # what goes with the page goes in a thread
+        listener.close()
     assert closed == ["page"]
 
 
