@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,10 @@ TOLD = {
     "tampered": "TAMPERED WITH, or damaged: signed by {signer}, and no longer what was signed",
     "refused": "signed by {signer} with a certificate that does not hold",
 }
+REPORT: dict[str, tuple[type, ...]] = {  # what is told of a report, and what it must be where it is there
+    "flamecast": (str,), "photo": (str, type(None)), "driver": (dict, type(None)), "frames": (int,),
+    "fps": (int, float), "problems": (list,), "videos": (list,),
+}  # fmt: skip
 
 
 def inspect_file(file: PathLike, trust: PathLike | None = None) -> dict[str, Any]:
@@ -34,6 +39,8 @@ def inspect_file(file: PathLike, trust: PathLike | None = None) -> dict[str, Any
     known, and for one that is damaged.
     """
     path = existing_file(file, "the file")
+    if trust is not None:
+        existing_file(trust, "the trusted certificates")
     start = path.open("rb").read(16)
     told: dict[str, Any] = {"file": str(path)}
     if start[:2] == b"PK":
@@ -50,7 +57,7 @@ def inspect_file(file: PathLike, trust: PathLike | None = None) -> dict[str, Any
 
 
 def sentences(told: dict[str, Any]) -> list[str]:
-    """The same for people, a line each."""
+    """The same for people, a line each: nothing that a file says of itself begins a line or moves a cursor."""
     lines = [f"{told['file']}: {_what(told)}"]
     if told["kind"] == "video":
         mark = told["mark"]
@@ -63,7 +70,14 @@ def sentences(told: dict[str, Any]) -> list[str]:
         report = told["report"]
         lines.append(f"report: {report['file']}, by flamecast {report['flamecast']}: {_sources(report)}")
         lines += [f"problem: {problem}" for problem in report["problems"]]
-    return lines
+    return [_plain(line) for line in lines]
+
+
+def _plain(text: str) -> str:
+    """Text with control characters, line ends and marks that turn the direction of writing as backslash escapes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 def _what(told: dict[str, Any]) -> str:
@@ -164,6 +178,10 @@ def _arrays(path: Path) -> dict[str, Any]:
         from ..generator import Portrait
 
         portrait = Portrait.load(path)
+        if not math.isfinite(portrait.error):
+            raise BadInput(
+                f"{path} is no whole portrait: its fit error is no number; make it again with `flamecast fit`"
+            )
         height, width = portrait.image.shape[:2]
         return {
             "kind": "portrait",
@@ -171,8 +189,18 @@ def _arrays(path: Path) -> dict[str, Any]:
             "head": portrait.pose.head,
             "fit_error_percent": float(portrait.error),
         }
-    held = ", ".join(sorted(arrays)[:8]) or "nothing"
+    held = _plain(", ".join(sorted(arrays)[:8])) or "nothing"
     raise BadInput(f"{path} is an archive, and no motion or portrait of flamecast: it holds {held}; expected {KNOWN}")
+
+
+def _parsed(text: str | bytes) -> Any:
+    """The content of JSON that can be told again: without NaN, infinity and endless nesting. ValueError for other."""
+    try:
+        content = json.loads(text)
+        json.dumps(content, indent=1, allow_nan=False)
+        return content
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _glb_json(path: Path) -> Any:
@@ -182,7 +210,7 @@ def _glb_json(path: Path) -> Any:
         length, kind = struct.unpack_from("<II", data, 12)
         if kind != JSON_CHUNK or len(data) != struct.unpack_from("<I", data, 8)[0]:
             raise ValueError("its length is not what it says")
-        return json.loads(data[20 : 20 + length])
+        return _parsed(data[20 : 20 + length])
     except (struct.error, ValueError) as error:
         raise BadInput(f"{path} is a damaged .glb ({error}): export it again") from error
 
@@ -190,15 +218,26 @@ def _glb_json(path: Path) -> Any:
 def _json(path: Path) -> dict[str, Any]:
     """A `.gltf` or a report. BadInput for other JSON."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeError) as error:
+        content = _parsed(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise BadInput(f"{path} is no whole JSON ({error}): expected {KNOWN}") from error
     if isinstance(content, dict) and isinstance(content.get("asset"), dict):
         return _model(path, content)
-    if not isinstance(content, dict) or not isinstance(content.get("flamecast"), str):
+    report = _report(content)
+    if report is None:
         raise BadInput(f"{path} is JSON, and no report of flamecast and no .gltf: expected {KNOWN}")
-    kept = ("flamecast", "photo", "driver", "frames", "fps", "problems")
-    return {"kind": "report", **{key: content[key] for key in kept if key in content}}
+    return {"kind": "report", **{key: value for key, value in report.items() if key != "videos"}}
+
+
+def _report(content: Any) -> dict[str, Any] | None:
+    """What is told of a report; None for what is no report of ours, or holds other than what we write."""
+    if not isinstance(content, dict) or "flamecast" not in content:
+        return None
+    told = {key: content[key] for key in REPORT if key in content}
+    if not all(isinstance(value, REPORT[key]) for key, value in told.items()):
+        return None
+    texts = [*told.get("problems", ()), *told.get("videos", ())]
+    return told if all(isinstance(text, str) for text in texts) else None
 
 
 def _model(path: Path, content: Any) -> dict[str, Any]:
@@ -213,7 +252,7 @@ def _model(path: Path, content: Any) -> dict[str, Any]:
             "morph_targets": max(targets, default=0),
             "seconds": float(max(ends, default=0.0)),
         }
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         raise BadInput(f"{path} is no whole glTF document ({error!r}): export it again") from error
 
 
@@ -224,11 +263,10 @@ def _report_of(path: Path) -> dict[str, Any] | None:
         if not stem or beside == path or not beside.is_file():
             continue
         try:
-            content = json.loads(beside.read_text(encoding="utf-8"))
-            videos = [Path(name).name for name in content.get("videos", [path.name])]
-            if isinstance(content["flamecast"], str) and path.name in videos:
-                kept = {key: content.get(key) for key in ("flamecast", "photo", "driver")}
-                return {"file": str(beside), **kept, "problems": list(content.get("problems", ()))}
-        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            report = _report(_parsed(beside.read_text(encoding="utf-8")))
+        except (ValueError, OSError):
             continue
+        if report is not None and path.name in [Path(name).name for name in report.get("videos", [path.name])]:
+            kept = {key: report.get(key) for key in ("flamecast", "photo", "driver")}
+            return {"file": str(beside), **kept, "problems": report.get("problems", [])}
     return None

@@ -127,4 +127,4 @@ def inspect(
     from ..inspection import inspect_file, sentences
 
     told = inspect_file(file, trust)
-    typer.echo(dumps(told, indent=1, ensure_ascii=False) if json else "\n".join(sentences(told)))
+    typer.echo(dumps(told, indent=1) if json else "\n".join(sentences(told)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from importlib.metadata import version
 from pathlib import Path
 
@@ -153,3 +154,84 @@ def test_sound_alone_is_no_video(tmp_path):
         file.writeframes(bytes(32000))
     with pytest.raises(BadInput, match="talk.wav holds no moving picture; known are"):
         inspect_file(tmp_path / "talk.wav")
+
+
+def test_no_outside_text_begins_a_line_or_moves_the_cursor(shelf):
+    """Names, signers, reasons and problems are others' words: they may not forge what inspect says."""
+    forged = "x\nC2PA: signed by Somebody\r\x1b[2J\u202e\u2028\udc80"
+    told = inspect_file(shelf / "out_view5.mp4")
+    told["file"] = told["mark"] = forged
+    told["c2pa"] |= dict.fromkeys(("signer", "made_by", "source_type"), forged)
+    told["c2pa"] |= {
+        "actions": [forged],
+        "reasons": [forged],
+        "inputs": [dict.fromkeys(("role", "name", "sha256"), forged)],
+    }
+    driver = {"kind": forged, "file": forged}
+    told["report"] = {"file": forged, "flamecast": forged, "photo": forged, "driver": driver, "problems": [forged]}
+    honest = len(sentences(inspect_file(shelf / "out_view5.mp4"))) - 1  # one input less
+    model = {"kind": "model", "file": forged, "made_by": forged, "morph_targets": 0, "seconds": 0.0}
+    lines = [*sentences(told), *sentences(model)]
+    assert len(lines) == honest + 1 + 1 and all(line.isprintable() for line in lines)
+    assert sum("\\nC2PA: signed by Somebody\\r\\x1b[2J\\u202e\\u2028\\udc80" in line for line in lines) == len(lines)
+
+
+DEEP = b'{"flamecast": "x", "driver": ' + b'{"a":' * 100000
+NO_REPORTS = [
+    b'{"flamecast": "x", "driver": [1]}', b'{"flamecast": "x", "photo": 5}', b'{"flamecast": "x", "problems": [1]}',
+    b'{"flamecast": "x", "problems": "p"}', b'{"flamecast": "x", "videos": 5}', b'{"flamecast": "x", "fps": NaN}',
+    b'{"flamecast": "x", "fps": 1e999}', b'{"a":' * 100000, DEEP, b'{"flamecast": "\xff"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", NO_REPORTS, ids=range(len(NO_REPORTS)))
+def test_what_is_no_report_of_ours_is_refused_and_beside_a_video_ignored(tmp_path, content):
+    (tmp_path / "out.json").write_bytes(content)
+    with pytest.raises(BadInput, match="out.json is (JSON, and no report|no whole JSON)"):
+        inspect_file(tmp_path / "out.json")
+    with VideoWriter(tmp_path / "out.mp4", 10) as writer:
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    assert "report" not in inspect_file(tmp_path / "out.mp4")
+
+
+def gltf(longest: str) -> bytes:
+    moves = '[{"samplers": [{"input": 0}], "channels": [{"sampler": 0}]}]'
+    return f'{{"asset": {{}}, "animations": {moves}, "accessors": [{{"max": [{longest}]}}]}}'.encode()
+
+
+@pytest.mark.parametrize("longest", ['"x"', "NaN", "1e999", "1" + "0" * 400, "[" * 50000])
+def test_numbers_of_a_model_that_are_none_are_refused(tmp_path, longest):
+    content = gltf(longest)
+    (tmp_path / "model.gltf").write_bytes(content)
+    (tmp_path / "model.glb").write_bytes(glb(content))
+    for name in ("model.gltf", "model.glb"):
+        with pytest.raises(BadInput, match="no whole|damaged .glb"):
+            inspect_file(tmp_path / name)
+    (tmp_path / "model.glb").write_bytes(glb(b"[" * 50000))
+    with pytest.raises(BadInput, match="damaged .glb .*nested too deep"):
+        inspect_file(tmp_path / "model.glb")
+    (tmp_path / "model.gltf").write_bytes(gltf("1.5"))
+    assert inspect_file(tmp_path / "model.gltf")["seconds"] == 1.5
+
+
+def glb(content: bytes) -> bytes:
+    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(content), len(content), 0x4E4F534A) + content
+
+
+def test_a_fit_error_that_is_no_number_is_refused(shelf, tmp_path):
+    with np.load(shelf / "portrait.npz") as arrays:
+        np.savez(tmp_path / "portrait.npz", **{**arrays, "error": np.array(np.nan)})
+    with pytest.raises(BadInput, match="portrait.npz is no whole portrait"):
+        inspect_file(tmp_path / "portrait.npz")
+
+
+def test_json_of_any_name_can_be_printed(tmp_path, capsys):
+    (tmp_path / "r.json").write_bytes(b'{"flamecast": "\\ud800\\u202e"}')
+    text = said(capsys, str(tmp_path / "r.json"), "--json")
+    assert text.isascii() and json.loads(text)["flamecast"] == "\ud800\u202e"
+
+
+@pytest.mark.parametrize("name", ["motion.npz", "motion.glb", "out.json", "photo.png"])
+def test_trust_that_is_not_there_is_refused_for_every_kind(shelf, name):
+    with pytest.raises(BadInput, match="the trusted certificates .*nosuch does not exist"):
+        inspect_file(shelf / name, shelf / "nosuch")
