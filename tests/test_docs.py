@@ -78,7 +78,7 @@ def run_commands(text: str, language: str) -> int:
     return len(commands)
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] * (page != "README")) for page in RUN])
 def test_the_commands_run(desk, page):
     assert run_commands(RUN[page], "") > 3
 
