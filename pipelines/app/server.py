@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...flame_motion.errors import BadInput, MissingAsset
+from ...flame_motion.errors import BadInput
 from ..web import Names, address_of, listening
 from .limits import Limits
 
 HOST, PORT = "127.0.0.1", 7860
 NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}")  # of a host, or an IPv6 address
 QUIET = {  # what Gradio would tell or fetch, it does not
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_CHECK_VERSION": "False",
@@ -35,6 +37,13 @@ def check_installed() -> None:
         missing = True
     if missing:
         raise BadInput('the page needs further packages: pip install "flamecast[app]"')
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """BadInput for a name that no request can call the server by."""
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"--name {name}: expected a host name such as faces.example.org, without http:// and port")
 
 
 @contextmanager
@@ -104,6 +113,7 @@ def serve(
 ) -> None:
     """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
     check_installed()
+    check_names(names)
     listener = listening(host, port)
     import uvicorn
 
@@ -116,4 +126,4 @@ def serve(
         server.run(sockets=[listener])
 
 
-__all__ = ["MissingAsset", "build", "check_installed", "running_app", "serve"]
+__all__ = ["build", "check_installed", "running_app", "serve"]
