@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, FastAPI, File, Form, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Depends, FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from ...flame_motion.errors import BadInput, MissingAsset
 from .ask import DEMO, FILES, NUMBERS, TEXTS, WHOLE, ask_of
 from .jobs import WAITING, Full, Job, JobQueue
-from .limits import Limits
+from .limits import MB, Limits
 from .uploads import check_content, shown_name, store, stored_name
 from .visitors import api_user, visitor_of
 
+FIELDS = (*FILES, "demo", "demo_motion", *TEXTS, *NUMBERS, *WHOLE, "preview")
 Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
 Sent = Annotated[UploadFile | None, File()]
 Word = Annotated[str | None, Form()]
@@ -50,6 +51,7 @@ class LimitsAnswer(BaseModel):
     waiting_each: int
     job_minutes: float
     keep_minutes: float
+    user_mb: float
 
 
 class Problem(BaseModel):
@@ -61,10 +63,11 @@ class Problem(BaseModel):
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "description": what}
     for code, what in (
+        (400, "This is no form that can be read"),
         (404, "There is no such job or file"),
         (413, "More is sent than is taken"),
         (422, "Something that was given cannot be used"),
-        (429, "Too many jobs wait"),
+        (429, "Too many jobs wait, or too much is kept"),
     )
 }
 
@@ -89,8 +92,21 @@ def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
 def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
     """Adds the routes under /api to a server."""
     routes = APIRouter(prefix="/api", responses=REFUSALS)
+    _add_asking(routes, queue, limits)
+    _add_watching(routes, queue)
 
-    @routes.post("/jobs", status_code=202, summary="Animate a portrait")
+    @routes.get("/limits", summary="What this server takes")
+    def bounds() -> LimitsAnswer:
+        return LimitsAnswer(**{**vars(limits), "user_mb": limits.user_bytes / MB})
+
+    app.include_router(routes)
+    _tell_errors(app)
+
+
+def _add_asking(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
+    """The route that makes a job."""
+
+    @routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])
     def animate(
         request: Request,
         photo: Annotated[UploadFile | None, File(description="A picture of a face")] = None,
@@ -132,6 +148,10 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
         queue.check_room(user)
         return answer_of(queue, _submit(queue, limits, user, given, sent))
 
+
+def _add_watching(routes: APIRouter, queue: JobQueue) -> None:
+    """The routes of a job that there is."""
+
     @routes.get("/jobs/{id}", summary="How a job goes")
     def job(request: Request, id: str) -> JobAnswer:
         return answer_of(queue, _job(queue, request, id))
@@ -156,12 +176,16 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
             path, media_type=RESULTS[name], filename=shown, content_disposition_type=kind, headers=headers
         )
 
-    @routes.get("/limits", summary="What this server takes")
-    def bounds() -> LimitsAnswer:
-        return LimitsAnswer(**vars(limits))
 
-    app.include_router(routes)
-    _tell_errors(app)
+async def _check_fields(request: Request) -> None:
+    """BadInput for a field that does not exist, which would have no effect, and for text in a file's place."""
+    form = await request.form()
+    if unknown := sorted(set(form) - set(FIELDS)):
+        raise BadInput(f"there is no field {', '.join(unknown)[:60]}; known are: {', '.join(FIELDS)}")
+    for name in FILES:
+        if (given := form.get(name)) and isinstance(given, str):
+            demo = {"photo": ", or demo=true", "motion": ", or demo_motion=true"}.get(name, "")
+            raise BadInput(f"{name}: expected a file that is sent{demo}, got the text {given[:60]!r}")
 
 
 def _job(queue: JobQueue, request: Request, id: str) -> Job:

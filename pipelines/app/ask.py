@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ...flame_motion.errors import BadInput
-from ..options import AnimateOptions
+from ..options import HEAD, AnimateOptions
 from .limits import Limits
 
 DEMO = "demo"
 FILES = ("photo", "video", "speech", "motion", "keyframes", "camera_keys")  # what may be sent
 SIGNALS = ("video", "speech", "motion", "keyframes")
+ALONE = ("video", "motion", "speech", "say")  # one of these; words may go with it
 TEXTS = ("text", "emotion", "say", "keep", "edit", "mix", "camera", "mode", "framing")
 NUMBERS = ("strength", "seconds", "fps", "motion_fps", "lips", "head_motion", "blinks", "style_strength")
 WHOLE = ("size", "seed", "face")
@@ -74,6 +75,7 @@ def ask_of(
         name: options[name] for name in options if name not in ("text", "emotion", "say", "keep", "photo", "motion")
     }
     AnimateOptions.of(asked)  # BadInput for what is out of range, before anything waits
+    _check_moves(options)
     return Ask(options, dict(files), dict(names), remake, cut, preview)
 
 
@@ -110,6 +112,18 @@ def _check_specs(options: dict[str, Any]) -> None:
         raise BadInput("camera: expected a move such as orbit:20, dolly:0.8 or zoom:1.2; send keyframes as camera_keys")
 
 
+def _check_moves(options: dict[str, Any]) -> None:
+    """BadInput for an edit or a camera that cannot be understood, before anything waits."""
+    from ..driving import check_edit
+    from ..views import check_camera
+
+    check_edit(options.get("edit"), HEAD)
+    try:
+        check_camera(options.get("camera"), None)
+    except BadInput as error:
+        raise BadInput(str(error).removeprefix("--")) from None
+
+
 def _check_sources(options: dict[str, Any], files: Mapping[str, Path], remake: Path | None) -> None:
     """BadInput unless there is a photo and something that moves it."""
     if unknown := sorted(set(files) - set(FILES)):
@@ -124,6 +138,8 @@ def _check_sources(options: dict[str, Any], files: Mapping[str, Path], remake: P
     moving += [name for name in ("text", "emotion", "say", "motion") if name in options and name not in files]
     if not moving:
         raise BadInput("nothing says what to do: give words, a recording, a video, keyframes or a motion")
+    if len(alone := [name for name in ALONE if name in moving]) > 1:
+        raise BadInput(f"expected one of {', '.join(ALONE)} to drive with, got {' and '.join(alone)}")
 
 
 def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:

@@ -15,15 +15,18 @@ from typing import Any
 
 from . import worker
 from .ask import Ask
-from .limits import Limits
+from .limits import MB, Limits
 from .timing import Rates, seconds_left
+from .uploads import held
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 ENDED = (DONE, FAILED, CANCELLED)
+LONGEST_PAUSE = 30.0  # s before another process is started in place of those that died at their start
 PATIENCE = 5.0  # s between the wish to cancel and the end of the process that does not listen
 LOADING = 300.0  # s that a process may take until it is ready
 SWEEP = 5.0  # s between two looks for files to remove
 CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
+UNLOADED = "the models could not be loaded; whoever runs this server finds out more with `flamecast doctor`"
 OUR_FAULT = "something went wrong in flamecast itself; whoever runs this server finds the details in its log"
 
 
@@ -65,7 +68,9 @@ class JobQueue:
     """Jobs of all users, done by `workers` processes."""
 
     def __init__(self, root: Path, limits: Limits, *, workers: int = 1, warm: bool = True, target: Any = worker.work):
-        self.root, self.limits, self.warm, self._target = root, limits, warm, target
+        self.root, self.limits, self._target = root, limits, target
+        self._warming = root / "warm" if warm else None  # where new processes try what they have loaded
+        root.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -99,7 +104,15 @@ class JobQueue:
         return name, folder
 
     def check_room(self, user: str) -> None:
-        """Full where this user, or everybody, has enough jobs."""
+        """Full where this user, or everybody, has enough jobs or files."""
+        if shutil.disk_usage(self.root).free < 3 * self.limits.upload_bytes:
+            raise Full("this server's disk is full: try again later")
+        if held(self.root / user) > self.limits.user_bytes:
+            most, keep = self.limits.user_bytes / MB, self.limits.keep_minutes
+            raise Full(
+                f"your files take more than {most:.4g} MB here, which is all that may: "
+                f"delete a job, or wait: each goes {keep:g} minutes after its end"
+            )
         with self._changed:
             unfinished = [job for job in self._jobs.values() if job.state not in ENDED]
             if sum(job.user == user for job in unfinished) >= self.limits.waiting_each:
@@ -161,9 +174,13 @@ class JobQueue:
     def _attend(self) -> None:
         """One worker's life: start its process, give it jobs, start another when it dies."""
         hand: _Hand | None = None
+        deaths = 0  # in a row, each before the process was ready
         while not self._closed:
             if hand is None or not hand.process.is_alive():
-                hand = _Hand.start(self._target, self.warm)
+                deaths = deaths + 1 if hand is not None and not hand.was_ready() else 0
+                if hand is not None and deaths and self._pause(deaths, hand.process.exitcode):
+                    break
+                hand = _Hand.start(self._target, self._warming)
             job = self._next()
             if job is None:
                 continue
@@ -177,6 +194,18 @@ class JobQueue:
                 self._finish(job, FAILED, OUR_FAULT, traceback.format_exc())
         if hand is not None:
             hand.quit()
+
+    def _pause(self, deaths: int, code: int | None) -> bool:
+        """Waits before the next process, longer each time; True where the queue was closed meanwhile."""
+        pause = min(2.0 ** (deaths - 1), LONGEST_PAUSE)
+        print(
+            f"flamecast: a worker died before it was ready (exit code {code}), the next begins in {pause:g} s; "
+            "FLAMECAST_NATIVE_LOGS=1 shows what it says",
+            file=sys.stderr,
+            flush=True,
+        )
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed, pause)
 
     def _next(self) -> Job | None:
         """The job that has waited longest, now running; None after a second without one."""
@@ -204,7 +233,7 @@ class JobQueue:
                 if hand.channel.poll(0.1) and self._hear(job, hand, *hand.channel.recv()):
                     return True
             except (EOFError, OSError):
-                self._finish(job, CANCELLED if job.unwanted else FAILED, CRASHED)
+                self._finish(job, CANCELLED if job.unwanted else FAILED, UNLOADED if sent is None else CRASHED)
                 return False
             now = time.monotonic()
             if (job.unwanted or self._closed) and unwanted_since is None:
@@ -214,7 +243,10 @@ class JobQueue:
                 self._finish(job, CANCELLED)
                 return False
             # What it takes to load the models is not the job's, but has an end, too.
-            if now - (sent or waiting_since) > (self.limits.job_minutes * 60 if sent is not None else LOADING):
+            if sent is None and now - waiting_since > LOADING:
+                self._finish(job, FAILED, UNLOADED)
+                return False
+            if sent is not None and now - sent > self.limits.job_minutes * 60:
                 self._finish(job, FAILED, f"the job took more than {self.limits.job_minutes:g} minutes and was ended")
                 return False
 
@@ -261,7 +293,7 @@ class JobQueue:
         job.state, job.left = state, None
         job.ended = 0.0 if job.ended == 0.0 else time.time()
         self._rates.end(job)
-        if state == CANCELLED:
+        if state != DONE:
             shutil.rmtree(job.folder, ignore_errors=True)
         self._changed.notify_all()
 
@@ -280,14 +312,14 @@ class JobQueue:
             old = [job for job in self._jobs.values() if job.state in ENDED and time.time() - (job.ended or 0) > keep]
             for job in old:
                 self._jobs.pop(job.id)
-            known = {job.folder for job in self._jobs.values()}
+            known = {self._warming, *(job.folder for job in self._jobs.values())}
         for job in old:
             shutil.rmtree(job.folder, ignore_errors=True)
         for entry in [*self.root.glob("*/uploads/*"), *self.root.glob("*/jobs/*"), *self.root.glob("*")]:
             _remove_stale(entry, known, time.time() - keep)
 
 
-def _remove_stale(entry: Path, known: set[Path], before: float) -> None:
+def _remove_stale(entry: Path, known: set[Path | None], before: float) -> None:
     """Removes what is of no job and was not touched since; folders of users once they are empty."""
     try:
         if entry in known or entry.stat().st_mtime > before:
@@ -315,14 +347,23 @@ class _Hand:
     ready: bool = False  # its models are loaded
 
     @classmethod
-    def start(cls, target: Any, warm: bool) -> _Hand:
+    def start(cls, target: Any, warming: Path | None) -> _Hand:
         """A new one, by spawning: a fork would copy the server's threads' locks."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=target, args=(theirs, warm), name="flamecast worker", daemon=True)
+        process = context.Process(target=target, args=(theirs, warming), name="flamecast worker", daemon=True)
         process.start()
         theirs.close()
         return cls(process, ours)
+
+    def was_ready(self) -> bool:
+        """Whether it ever was, also where nobody has listened since."""
+        try:
+            while not self.ready and self.channel.poll():
+                self.ready = self.channel.recv()[0] == "ready"
+        except (EOFError, OSError):
+            pass
+        return self.ready
 
     def say(self, word: str) -> None:
         """A word, if anybody listens."""

@@ -22,13 +22,20 @@ class Limits:
     waiting_each: int = 3  # jobs of one user that are waiting or running
     job_minutes: float = 20.0  # min of one job
     keep_minutes: float = 60.0  # min that files stay after their job has ended
+    user_mb: float = 1000.0  # of one user: what was sent and what was made of it, all together
 
     def __post_init__(self) -> None:
         for name, least in (("upload_mb", 0.01), ("seconds", 0.1), ("size", 64), ("keep_minutes", 0.05)):
             if not least <= getattr(self, name) < float("inf"):
-                raise BadInput(f"{name.replace('_', ' ')} must be at least {least:g}, got {getattr(self, name):g}")
+                what = f"{name.replace('_', ' ')} must be a finite number of at least {least:g}"
+                raise BadInput(f"{what}, got {getattr(self, name):g}")
 
     @property
     def upload_bytes(self) -> int:
         """Bytes of one request."""
         return round(self.upload_mb * MB)
+
+    @property
+    def user_bytes(self) -> int:
+        """Bytes that one user may have here; some requests of the largest size fit in any case."""
+        return round(max(self.user_mb, 5 * self.upload_mb) * MB)

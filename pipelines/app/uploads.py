@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +69,19 @@ def make_room(own: Path, root: Path, limits: Limits) -> None:
         oldest = sent.pop(0)
         total -= oldest.stat().st_size
         shutil.rmtree(oldest.parent, ignore_errors=True)
+
+
+def held(own: Path) -> int:
+    """Bytes of all files in a user's folder; one that has several names counts once."""
+    sizes = {}
+    for folder, _, names in os.walk(own):
+        for name in names:
+            try:
+                found = os.stat(os.path.join(folder, name))
+            except OSError:  # just removed
+                continue
+            sizes[found.st_ino] = found.st_size
+    return sum(sizes.values())
 
 
 def check_content(path: Path, kind: str, what: str) -> None:

@@ -19,15 +19,18 @@ class Cancelled(Exception):
     """The user does not want it any more."""
 
 
-def work(channel: Connection, warm: bool) -> None:
-    """Does jobs until told to stop: receives (ask, folder), sends (kind, content) pairs, the last of a job its end."""
+def work(channel: Connection, warming: Path | None) -> None:
+    """Does jobs until told to stop: receives (ask, folder), sends (kind, content) pairs, the last of a job its end.
+
+    warming: a folder for a first job that nobody waits for; none is done without.
+    """
     _settle()
     from ...flame_motion import BadInput, MissingAsset
     from .making import Maker
 
     maker = Maker()
-    if warm:
-        _warm(maker)
+    if warming is not None:
+        _warm(maker, warming)
     channel.send(("ready", None))
     while True:
         try:
@@ -88,12 +91,13 @@ def _settle() -> None:
         os.close(silence)
 
 
-def _warm(maker: Any) -> None:
+def _warm(maker: Any, warming: Path) -> None:
     """A job of two frames, so that the first user does not wait for models and compilers."""
     import tempfile
 
     from .ask import Ask
 
-    with tempfile.TemporaryDirectory(prefix="flamecast-warm-") as folder:
+    warming.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=warming) as folder:
         ask = Ask({"photo": "demo", "text": "nods", "size": 64, "seconds": 0.2}, cut=0.2)
         maker(ask, Path(folder), lambda stage, done, of: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -185,11 +186,26 @@ def test_options_that_name_the_servers_files_or_exceed_its_bounds_are_refused(cl
     assert answer.status_code == 422 and sentence in answer.json()["detail"]
 
 
-def test_fields_that_do_not_exist_have_no_effect(client):
-    job = finished(
-        client, ask(client, demo=True, text="nods", seconds=0.2, size=64, head="/etc/passwd", output="/tmp/x.mp4")
-    )
-    assert job["state"] == "done"
+@pytest.mark.parametrize(
+    "fields, sentence",
+    [
+        ({"demo": True, "sedonds": 2}, "there is no field sedonds; known are: photo, video, "),
+        ({"demo": True, "head": "/etc/passwd", "output": "/tmp/x.mp4"}, "there is no field head, output; known are"),
+        ({"photo": "demo"}, "photo: expected a file that is sent, or demo=true, got the text 'demo'"),
+        ({"demo": True, "seed": 1e30}, "seed must be 0 to"),
+        ({"demo": True, "edit": "nope=1"}, "edit 'nope'"),
+        ({"demo": True, "camera": "foo"}, "camera 'foo'"),
+        ({"demo": True, "demo_motion": True, "say": "hello"}, "got motion and say"),
+    ],
+)
+def test_what_can_be_told_at_once_is_told_at_once(client, fields, sentence):
+    answer = ask(client, text="nods", **fields)
+    assert answer.status_code == 422 and sentence in answer.json()["detail"], answer.text
+
+
+def test_what_is_no_form_is_no_fault(client):
+    answer = client.post("/api/jobs", content=b"?", headers={"Content-Type": "multipart/form-data"})
+    assert answer.status_code == 400 and answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -339,10 +355,9 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path):
     assert done.stderr == 'flamecast: the page needs further packages: pip install "flamecast[app]"\n'
 
 
-def test_the_command_listens_on_this_machine_alone_and_leaves_nothing(tmp_path):
-    """The command as it is started: only 127.0.0.1, and no file is left after Ctrl-C."""
-    import signal
-
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_listens_on_this_machine_alone_and_leaves_nothing(tmp_path, end):
+    """The command as it is started: only 127.0.0.1, and no file is left, also of what was still warming."""
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     code = "from flamecast.pipelines.cli import main; import sys; sys.argv=['flamecast','app','--port','0']; main()"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -362,6 +377,9 @@ def test_the_command_listens_on_this_machine_alone_and_leaves_nothing(tmp_path):
                 rows += [row.split()[1] for row in Path("/proc/net/tcp6").read_text().splitlines()[1:]]
                 assert {row for row in rows if row.endswith(f":{port:04X}")} == {f"0100007F:{port:04X}"}
         finally:
-            process.send_signal(signal.SIGINT)
+            until = time.monotonic() + 30
+            while not any(tmp_path.rglob("out")) and time.monotonic() < until:  # it warms
+                time.sleep(0.02)
+            process.send_signal(end)
             process.wait(30)
-    assert not list(tmp_path.glob("flamecast-app-*"))
+    assert not list(tmp_path.glob("flamecast-*"))

@@ -10,12 +10,14 @@ from flamecast.flame_motion import BadInput
 from flamecast.pipelines.app.ask import Ask, ask_of
 from flamecast.pipelines.app.jobs import CANCELLED, CRASHED, DONE, ENDED, FAILED, RUNNING, WAITING, Full, JobQueue
 from flamecast.pipelines.app.limits import Limits
+from flamecast.pipelines.app.server import check_names
+from flamecast.pipelines.app.uploads import held
 
 PLAYER = """
 import os, time
 from pathlib import Path
 
-def work(channel, warm):
+def work(channel, warming):
     channel.send(("ready", None))
     while True:
         try:
@@ -72,6 +74,15 @@ def make(tmp_path, monkeypatch):
         queue.close()
 
 
+def die(channel, warming):
+    """A process that ends before it is ready."""
+
+
+def idle(channel, warming):
+    """A process that does not get ready."""
+    time.sleep(60)
+
+
 def put(queue: JobQueue, text: str, user: str = "a", tab: str | None = None):
     id, folder = queue.new_folder(user)
     return queue.submit(id, user, folder, Ask({"text": text}), tab)
@@ -119,6 +130,31 @@ def test_a_process_that_dies_takes_its_job_and_no_other(make):
     ended(crash, fine)
     assert (crash.state, crash.error) == (FAILED, CRASHED)
     assert fine.state == DONE
+
+
+def test_a_process_that_dies_at_its_start_is_not_started_again_at_once(tmp_path, capfd):
+    queue = JobQueue(tmp_path, Limits(), warm=False, target=die)
+    queue.start()
+    (job,) = ended(put(queue, "one"))
+    assert job.state == FAILED and "the models could not be loaded" in job.error
+    until = time.monotonic() + 30
+    told = ""
+    while "begins in 2 s" not in told:
+        assert time.monotonic() < until, told
+        time.sleep(0.1)
+        told += capfd.readouterr().err
+    assert told.count("a worker died before it was ready") == 2 and "begins in 1 s" in told
+    queue.close()
+    assert not any(thread.is_alive() for thread in queue._threads)
+
+
+def test_a_process_that_does_not_get_ready_is_not_the_jobs_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr("flamecast.pipelines.app.jobs.LOADING", 0.2)
+    queue = JobQueue(tmp_path, Limits(), warm=False, target=idle)
+    queue.start()
+    (job,) = ended(put(queue, "one"))
+    queue.close()
+    assert job.state == FAILED and "the models could not be loaded" in job.error
 
 
 def test_a_running_job_is_cancelled_and_its_files_go(make):
@@ -172,6 +208,44 @@ def test_there_is_no_room_for_more_than_the_limits_say(make):
     put(queue, "one", user="b")
     with pytest.raises(Full, match="3 jobs wait"):
         put(queue, "one", user="c")
+
+
+def test_of_a_failed_job_nothing_but_the_sentence_stays(make):
+    queue = make()
+    id, folder = queue.new_folder("a")
+    (folder / "in").mkdir()
+    (folder / "in" / "photo").write_bytes(b"no picture")
+    (job,) = ended(queue.submit(id, "a", folder, Ask({"text": "bad"}, {"photo": folder / "in" / "photo"})))
+    assert job.error and queue.get(id) is job and not folder.exists()
+
+
+def test_one_user_holds_so_much_and_no_more(make):
+    queue = make(Limits(upload_mb=0.01, user_mb=0.06))
+    (job,) = ended(put(queue, "x" * 70_000))
+    with pytest.raises(Full, match="your files take more than 0.06 MB"):
+        put(queue, "another")
+    assert ended(put(queue, "another", user="b"))[0].state == DONE
+    queue.remove(job)
+    assert ended(put(queue, "another"))[0].state == DONE
+
+
+def test_a_file_of_two_names_counts_once(tmp_path):
+    (tmp_path / "one").write_bytes(bytes(1000))
+    (tmp_path / "two").hardlink_to(tmp_path / "one")
+    assert held(tmp_path) == 1000 and held(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 0])
+def test_limits_are_finite(minutes):
+    with pytest.raises(BadInput, match="keep minutes must be a finite number of at least 0.05, got"):
+        Limits(keep_minutes=minutes)
+
+
+def test_names_are_those_of_hosts():
+    check_names(("faces.example.org", "box_1", "10.0.0.7", "fe80::1"))
+    for name in ("http://foo", "foo:8080", "foo/", ""):
+        with pytest.raises(BadInput, match="expected a host name"):
+            check_names((name,))
 
 
 def test_sentences_name_files_as_their_owner_does_and_faults_tell_nothing(make, capfd):
@@ -231,6 +305,10 @@ PHOTO = {"photo": "demo"}
         (PHOTO | {"text": "nods", "seconds": 1e9}, "seconds: 1e\\+09 were asked for"),
         (PHOTO | {"text": "nods", "seconds": "nan"}, "seconds"),
         (PHOTO | {"text": "nods", "seed": "inf"}, "seed must be a whole number"),
+        (PHOTO | {"text": "nods", "seed": 1e30}, "seed must be 0 to 9007199254740991"),
+        (PHOTO | {"text": "nods", "edit": "nope=1"}, "edit 'nope'"),
+        (PHOTO | {"text": "nods", "camera": "foo"}, "^camera 'foo'"),
+        (PHOTO | {"motion": "demo", "say": "hello"}, "expected one of .* got motion and say"),
         (PHOTO | {"text": "nods", "fps": 240}, "fps: 240 were asked for"),
         (PHOTO | {"text": "a" * 5000}, "text has 5000 characters"),
         (PHOTO | {"text": "nods", "strength": 9}, "strength must be 0 to 2"),
