@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..flame_motion import BadInput, MissingAsset, Progress
-from ..flame_motion.files import PathLike, existing_file
+from ..flame_motion.files import PathLike, check_writable, existing_file
 from .report import Done
 from .spread import spread
 
@@ -36,29 +36,37 @@ def run_batch(
     path = existing_file(file, "the batch")
     ledger = path.with_name(path.name + ".done")
     jobs, problems = _read(path, command)
+    check_writable(ledger)
     done = _read_ledger(ledger)
     waiting = {line: job for line, job in jobs.items() if not _is_done(job, done.get(_key(job)))}
     lines = list(waiting)
     made = [done[_key(job)] for line, job in jobs.items() if line not in waiting]
     answers = spread(_do, list(waiting.values()), workers=workers, ray=ray)
-    with ledger.open("a", encoding="utf-8") as log:
-        if log.tell() and not ledger.read_bytes().endswith(b"\n"):  # a crash cut the last line off
-            log.write("\n")
-        for count, (number, answer) in enumerate(answers, len(jobs) - len(waiting) + 1):
-            job = waiting[lines[number]]
-            if answer is None:
-                problems[lines[number]] = "its process died, again and again"
-            elif "error" in answer:
-                problems[lines[number]] = answer["error"]
-            else:
-                made.append(answer["files"])
-                log.write(json.dumps({"key": _key(job), "files": answer["files"]}) + "\n")
-                log.flush()
-                os.fsync(log.fileno())  # a job that is told to be done stays done
-            if progress is not None:
-                progress("batch", count, len(jobs))
+    for count, (number, answer) in enumerate(answers, len(jobs) - len(waiting) + 1):
+        job = waiting[lines[number]]
+        if answer is None:
+            problems[lines[number]] = "its process died, again and again"
+        elif "error" in answer:
+            problems[lines[number]] = answer["error"]
+        else:
+            made.append(answer["files"])
+            _note(ledger, {"key": _key(job), "files": answer["files"]})
+        if progress is not None:
+            progress("batch", count, len(jobs))
     told = [f"line {line}: {sentence}" for line, sentence in sorted(problems.items())]
     return Done([Path(name) for names in made for name in names], told)
+
+
+def _note(ledger: Path, entry: dict[str, Any]) -> None:
+    """Adds a job to those that are done; once told to be done it stays so, whatever dies."""
+    with ledger.open("ab+") as log:
+        if log.tell():
+            log.seek(-1, os.SEEK_END)
+            if log.read() != b"\n":  # a crash cut the last line off
+                log.write(b"\n")
+        log.write(json.dumps(entry).encode() + b"\n")
+        log.flush()
+        os.fsync(log.fileno())
 
 
 def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int, str]]:
@@ -66,14 +74,18 @@ def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int
     jobs: dict[int, dict[str, Any]] = {}
     problems: dict[int, str] = {}
     writers: dict[str, int] = {}
-    for line, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"the batch {path} is no text (UTF-8): expected a JSON object of options a line") from error
+    for line, text in enumerate(content.splitlines(), 1):
         if not text.strip():
             continue
         try:
             given = json.loads(text)
             if not isinstance(given, dict):
                 raise ValueError("not an object")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems[line] = f"expected a JSON object of options ({error})"
             continue
         job = {"command": command, **given}
@@ -83,13 +95,28 @@ def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int
         elif not isinstance(output, str) or not output:
             problems[line] = "expected an output: the file to write"
         else:
-            for file in dict.fromkeys((Path(output), Path(output).with_suffix(".json"))):  # and the report
+            try:
+                files = _written(job)
+            except ValueError as error:  # BadInput among them, or a name that no file can have
+                problems[line] = str(error)
+                continue
+            for file in files:
                 place = str(file.absolute())
                 if place in writers:
                     raise BadInput(f"{path}: lines {writers[place]} and {line} both write {file}; name one otherwise")
                 writers[place] = line
             jobs[line] = job
     return jobs, problems
+
+
+def _written(job: dict[str, Any]) -> list[Path]:
+    """What a job writes: a video a view, and the report. ValueError for views that cannot be understood."""
+    from .views import view_targets
+
+    output, views, camera = Path(job["output"]), job.get("views"), job.get("camera")
+    told = job["command"] == "animate" and all(isinstance(each, (str, type(None))) for each in (views, camera))
+    videos = view_targets(output, views, camera) if told else [output]
+    return list(dict.fromkeys((*videos, output.with_suffix(".json"))))
 
 
 def _key(job: dict[str, Any]) -> str:

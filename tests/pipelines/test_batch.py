@@ -92,6 +92,34 @@ def test_two_jobs_whose_reports_have_one_name_are_refused(desk):
             run_batch(write_jobs(desk / "jobs.jsonl", [*jobs, more]))
 
 
+def test_two_jobs_with_one_view_are_refused(desk):
+    jobs = [{"photo": "photo.png", "motion": "demo", "output": "bb.mp4", "views": "-20,20"}]
+    jobs += [{"photo": "photo.png", "motion": "demo", "output": "bb_view20.mp4"}]
+    with pytest.raises(BadInput, match="lines 1 and 2 both write bb_view20.mp4"):
+        run_batch(write_jobs(desk / "jobs.jsonl", jobs))
+    assert not list(desk.glob("bb*"))
+
+
+def test_bad_views_fail_alone(desk):
+    job = {"photo": "photo.png", "motion": "demo", "seconds": 0.08, "size": 64}
+    jobs = [job | {"output": f"v{k}.mp4", "views": views} for k, views in enumerate(["hat", "5,5", 7, "-5,5"])]
+    done = run_batch(write_jobs(desk / "jobs.jsonl", [*jobs, job | {"output": "."}, "[" * 100000]))
+    assert sorted(os.path.basename(file) for file in done.files) == ["v3.json", "v3_view-5.mp4", "v3_view5.mp4"]
+    assert [problem[:7] for problem in done.problems] == ["line 1:", "line 2:", "line 3:", "line 5:", "line 6:"]
+    for place, said in enumerate(["hat", "must differ", "views must be str", "empty name", "expected a JSON object"]):
+        assert said in done.problems[place], done.problems
+
+
+def test_a_file_that_is_no_text_is_refused_and_nothing_done_is_told_before_something_is(desk):
+    with pytest.raises(BadInput, match="photo.png is no text"):
+        run_batch("photo.png")
+    job = {"command": "motion", "motion": "demo", "seconds": 0.08, "output": "m.npz"}
+    assert run_batch(write_jobs(desk / "jobs.jsonl", ["{not json", job | {"motion": "nosuch.npz"}])).problems
+    assert not list(desk.glob("*.done"))
+    run_batch(write_jobs(desk / "jobs.jsonl", [job]))
+    assert len((desk / "jobs.jsonl.done").read_text().splitlines()) == 1
+
+
 def test_files_in_lists_count_as_content(desk):
     job = {"command": "evaluate", "what": "factors", "photos": ["photo.png"], "output": "e.json"}
     before = batch._key(job)
