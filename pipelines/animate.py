@@ -121,8 +121,8 @@ class AnimatePipeline:
         }  # fmt: skip
         words = {"text": text, "emotion": emotion, "say": say}
         if output is not None:
-            named = [*edit_files(asked.edit), *mix_files(asked.mix), self.sign_cert, self.sign_key]
-            refuse_overwriting([*sources.values(), asked.camera, *named], [*targets, _report_path(output)])
+            named = [*(file for _, file in _named_files(asked)), self.sign_cert, self.sign_key]
+            refuse_overwriting([*sources.values(), *named], [*targets, _report_path(output)])
         opened = open_signal(
             video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
             keyframes=keyframes, mix=asked.mix, speech=speech, say=say, speaking=asked.speaking, driver=driver,
@@ -146,7 +146,8 @@ class AnimatePipeline:
             stream = generator(portrait, posed, cameras, seed=asked.seed, progress=progress)
             frames = None if targets else np.stack(list(stream))
             if targets:
-                _encode(stream, targets, posed.fps, driven, clock, self._finishers(targets, sources | words))
+                finishers = self._finishers(targets, sources | words, _named_files(asked))
+                _encode(stream, targets, posed.fps, driven, clock, finishers)
         report = self._report(photo, portrait, posed, driven, asked, targets, clock) | {"identity": identity}
         files = [] if output is None else [*targets, _report_path(output)]
         if output is not None:
@@ -174,10 +175,13 @@ class AnimatePipeline:
                 self._parts.signature = open_signature(self.sign_cert, self.sign_key)
             return self._parts.signature
 
-    def _finishers(self, targets: list[Path], sources: dict[str, Any]) -> list[Finish | None]:
+    def _finishers(
+        self, targets: list[Path], sources: dict[str, Any], named: list[tuple[str, str]]
+    ) -> list[Finish | None]:
         """What is done to each whole video before it gets its name: it is signed, where there is a key."""
         signature = self._signature()
-        inputs = () if signature is None else Input.all_of(sources)
+        given = [] if signature is None else [sources, *({role: file} for role, file in named)]
+        inputs = tuple(each for part in given for each in Input.all_of(part))
         return [None if signature is None else signature.finish(target, inputs) for target in targets]
 
     def _generator(self) -> Generator:
@@ -272,6 +276,13 @@ class AnimatePipeline:
             "frame_problems": driven.frame_problems,
             "timings": clock.table(len(motion)),
         }
+
+
+def _named_files(asked: AnimateOptions) -> list[tuple[str, str]]:
+    """The files that options name, each with its role."""
+    files = [("mix", file) for file in mix_files(asked.mix)] + [("edit", file) for file in edit_files(asked.edit)]
+    camera = asked.camera or ""
+    return files + ([("camera", camera)] if camera.lower().endswith(".json") else [])
 
 
 def _report_path(output: PathLike) -> Path:

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from flamecast.flame_motion import BadInput, MissingAsset, VideoClip
+from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, VideoClip
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.batch import run_batch
 from flamecast.pipelines.media.video_writer import VideoWriter
@@ -76,6 +76,24 @@ def test_a_signed_video_says_who_made_it_and_out_of_what(signed, authority):
     assert list(found.inputs) == [photo, {"role": "motion", "name": "demo"}]
     assert read_credentials(signed / "out.mp4", authority.folder / "authority.pem").state == "trusted"
     assert read_credentials(signed / "plain.mp4").state == "none"
+
+
+def test_files_that_options_name_are_inputs_too(keys, signed, tmp_path):
+    FlameSequence.neutral(frames=3, fps=25).save(tmp_path / "hum.npz")
+    (tmp_path / "nod.json").write_text('{"keyframes": [{"time": 0, "edits": {"yaw": "3deg"}}]}')
+    (tmp_path / "path.json").write_text('[{"time": 0}, {"time": 0.1, "yaw": 5}]')
+    cert, key = keys
+    options = {"mix": f"mouth={tmp_path / 'hum.npz'}", "camera": str(tmp_path / "path.json")}
+    options["edit"] = f"{tmp_path / 'nod.json'}; roll=2deg"
+    pipeline = AnimatePipeline(sign_cert=cert, sign_key=key)
+    pipeline(signed / "photo.png", output=tmp_path / "out.mp4", **options, **SHORT)
+    found = read_credentials(tmp_path / "out.mp4")
+    told = {each["role"]: (each["name"], each.get("sha256")) for each in found.inputs[2:]}
+    files = {"mix": "hum.npz", "edit": "nod.json", "camera": "path.json"}
+    digest = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in files.values()}
+    assert found.state == "unchanged" and told == {role: (name, digest[name]) for role, name in files.items()}
+    pipeline(signed / "photo.png", output=tmp_path / "orbit.mp4", camera="orbit:5", edit="roll=2deg", **SHORT)
+    assert [each["role"] for each in read_credentials(tmp_path / "orbit.mp4").inputs] == ["photo", "motion"]
 
 
 def test_only_the_authority_that_vouched_is_believed(signed, tmp_path):
