@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
 from dataclasses import asdict
 from pathlib import Path
@@ -178,10 +177,6 @@ def _arrays(path: Path) -> dict[str, Any]:
         from ..generator import Portrait
 
         portrait = Portrait.load(path)
-        if not math.isfinite(portrait.error):
-            raise BadInput(
-                f"{path} is no whole portrait: its fit error is no number; make it again with `flamecast fit`"
-            )
         height, width = portrait.image.shape[:2]
         return {
             "kind": "portrait",

@@ -218,13 +218,6 @@ def glb(content: bytes) -> bytes:
     return struct.pack("<4sIIII", b"glTF", 2, 20 + len(content), len(content), 0x4E4F534A) + content
 
 
-def test_a_fit_error_that_is_no_number_is_refused(shelf, tmp_path):
-    with np.load(shelf / "portrait.npz") as arrays:
-        np.savez(tmp_path / "portrait.npz", **{**arrays, "error": np.array(np.nan)})
-    with pytest.raises(BadInput, match="portrait.npz is no whole portrait"):
-        inspect_file(tmp_path / "portrait.npz")
-
-
 def test_json_of_any_name_can_be_printed(tmp_path, capsys):
     (tmp_path / "r.json").write_bytes(b'{"flamecast": "\\ud800\\u202e"}')
     text = said(capsys, str(tmp_path / "r.json"), "--json")
