@@ -248,8 +248,15 @@ def _told(manifest: dict[str, Any]) -> dict[str, Any]:
         "made_by": " ".join(str(maker[key]) for key in ("name", "version") if key in maker) or None,
         "actions": tuple(each.get("action", "") for each in actions),
         "source_type": sources[0] if sources else None,
-        "inputs": tuple(data.get(INPUTS, {}).get("inputs", ())),
+        "inputs": _inputs_told(data.get(INPUTS)),
     }
+
+
+def _inputs_told(content: Any) -> tuple[dict[str, str], ...]:
+    """What our own assertion lists, where it is as we write it: others may sign anything under its name."""
+    listed = content.get("inputs") if isinstance(content, dict) else None
+    entries = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return tuple({str(key): str(value) for key, value in each.items()} for each in entries)
 
 
 def _add_ingredient(builder: Any, given: Input) -> bool:

@@ -156,7 +156,9 @@ def test_the_faster_the_less_the_filter_lags():
 
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="no real media: ../shared/data is not here")
-@pytest.mark.parametrize("name", ["liveportrait__driving_d12.mp4", "smirk__dafoe.mp4"])
+@pytest.mark.parametrize(
+    "name", ["liveportrait__driving_d12.mp4", pytest.param("smirk__dafoe.mp4", marks=pytest.mark.slow)]
+)
 def test_landmarks_are_off_by_no_more_than_half_again_of_what_look_ahead_leaves(name):
     clip = VideoClip.open(CLIPS / name).first(3)
     detector = MediaPipeDetector()

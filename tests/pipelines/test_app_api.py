@@ -355,7 +355,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path):
     assert done.stderr == 'flamecast: the page needs further packages: pip install "flamecast[app]"\n'
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_the_command_listens_on_this_machine_alone_and_leaves_nothing(tmp_path, end):
     """The command as it is started: only 127.0.0.1, and no file is left, also of what was still warming."""
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}

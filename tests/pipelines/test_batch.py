@@ -149,6 +149,7 @@ def test_what_a_job_lacks_is_said(desk, lacking, said):
     assert said in problem and not (desk / "e.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on(desk):
     jobs = mixed(9)
     file, files = write_jobs(desk / "jobs.jsonl", jobs), outputs(jobs)

@@ -169,6 +169,7 @@ def test_one_clip_is_learned_by_heart(pairs):
     assert psnr(made) >= 30 > psnr(given["warped"])
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(pairs, tmp_path):
     out, run = tmp_path / "out", tmp_path / "run"
     told = [f"data={pairs}", f"output={out}", f"run={run}", "preset=tiny", "batch=2", "steps=3", "devices=2"]

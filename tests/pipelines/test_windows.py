@@ -215,6 +215,7 @@ def folder_of(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_cluster_of_two_makes_the_same_bytes(cluster, tmp_path):
     prepare_synthetic(2, tmp_path / "here", windows=LITTLE)
     prepare_synthetic(2, tmp_path / "there", windows=LITTLE, ray="local")
