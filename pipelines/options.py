@@ -16,6 +16,7 @@ SPEAKING = ("lips", "head_motion", "blinks", "style_strength")  # strengths of t
 SMALLEST, LARGEST = 64, 4096  # px
 LARGEST_SEED = 2**53 - 1  # which a number of JavaScript holds exactly, too
 SLOWEST, FASTEST = 1, 240  # Hz, of a video
+HOST, APP_PORT, LIVE_PORT = "127.0.0.1", 7860, 7862  # where the servers listen: on this machine alone
 
 
 @dataclass(frozen=True)

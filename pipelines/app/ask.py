@@ -32,6 +32,10 @@ class Ask:
     cut: float | None = None  # s: what lasts longer is cut there, without a word where it does not
     preview: bool = False
 
+    def shown_names(self) -> dict[str, str]:
+        """What their owner calls the server's files, by path."""
+        return {str(path): self.names.get(kind, kind) for kind, path in self.files.items()}
+
     @property
     def title(self) -> str:
         """A few words that tell this job from others."""

@@ -287,7 +287,7 @@ class JobQueue:
     def _end(self, job: Job, state: str, sentence: str | None = None) -> None:
         from .making import renamed
 
-        names = {str(path): job.ask.names.get(kind, kind) for kind, path in job.ask.files.items()}
+        names = job.ask.shown_names()
         job.error = None if state != FAILED or sentence is None else renamed(sentence, names)
         job.problems = [renamed(one, names) for one in job.problems]
         job.state, job.left = state, None

@@ -142,8 +142,7 @@ def _write_poster(video: Path, target: Path) -> None:
 
 def _scrub(source: Path, target: Path, ask: Ask) -> None:
     """The report without the server's paths: files as their owner calls them."""
-    names = {str(path): ask.names.get(kind, kind) for kind, path in ask.files.items()}
-    names[str(source.parent / VIDEO)] = VIDEO
+    names = ask.shown_names() | {str(source.parent / VIDEO): VIDEO}
 
     def clean(value: Any) -> Any:
         if isinstance(value, dict):

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ...flame_motion.errors import BadInput
+from ..options import APP_PORT, HOST
 from ..web import Names, address_of, listening
 from .limits import Limits
 
-HOST, PORT = "127.0.0.1", 7860
 NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}")  # of a host, or an IPv6 address
 QUIET = {  # what Gradio would tell or fetch, it does not
@@ -106,7 +106,7 @@ def serve(
     limits: Limits,
     *,
     host: str = HOST,
-    port: int = PORT,
+    port: int = APP_PORT,
     workers: int = 1,
     names: tuple[str, ...] = (),
     ready: Callable[[str], None] = lambda address: None,

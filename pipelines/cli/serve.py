@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from ..options import GENERATOR, HEAD, AnimateOptions
+from ..app.limits import Limits
+from ..options import APP_PORT, GENERATOR, HEAD, HOST, LIVE_PORT, AnimateOptions
 from .options import Face, Framing, HeadName, Photo, Strength
 
 
 def app(
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 7860,
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = HOST,
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = APP_PORT,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     name: Annotated[
         list[str] | None, typer.Option(help="A further name that this machine is reached by. Give it again for more.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Jobs done at a time, each by a process of its own.", min=1)] = 1,
-    max_upload_mb: Annotated[float, typer.Option(help="Most that may be sent at once, MB.")] = 100.0,
-    max_seconds: Annotated[float, typer.Option(help="Longest video made, s.")] = 60.0,
-    max_size: Annotated[int, typer.Option(help="Largest video made: its longest side, px.")] = 1024,
-    keep_minutes: Annotated[float, typer.Option(help="Minutes until what was made is removed.")] = 60.0,
+    max_upload_mb: Annotated[float, typer.Option(help="Most that may be sent at once, MB.")] = Limits.upload_mb,
+    max_seconds: Annotated[float, typer.Option(help="Longest video made, s.")] = Limits.seconds,
+    max_size: Annotated[int, typer.Option(help="Largest video made: its longest side, px.")] = Limits.size,
+    keep_minutes: Annotated[float, typer.Option(help="Minutes until what was made is removed.")] = Limits.keep_minutes,
 ) -> None:
     """Serve the web page and the HTTP API (extra `app`) on this machine, until Ctrl-C."""
-    from ..app.limits import Limits
     from ..app.server import serve
 
     limits = Limits(upload_mb=max_upload_mb, seconds=max_seconds, size=max_size, keep_minutes=keep_minutes)
@@ -63,8 +63,8 @@ def live(
     virtual_camera: Annotated[
         bool, typer.Option("--virtual-camera", help="Be a camera for other programs, too (extra `camera`).")
     ] = False,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 7862,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = HOST,
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = LIVE_PORT,
     name: Annotated[
         list[str] | None, typer.Option(help="A further name that this machine is reached by. Give it again for more.")
     ] = None,

@@ -22,7 +22,7 @@ from ...flame_motion.threads import one_torch_thread
 from ...generator import Generator, Portrait, load_generator
 from ..fit import fit_photo
 from ..framing import framed
-from ..options import GENERATOR, HEAD, AnimateOptions
+from ..options import GENERATOR, HEAD, HOST, LIVE_PORT, AnimateOptions
 from ..web import Names, address_of, listening
 from .following import FollowingProcess
 from .session import LiveSession
@@ -47,15 +47,15 @@ def go_live(
     microphone: bool = False,
     loop: bool = False,
     size: int | None = None,
-    framing: str = "photo",
-    face: int = 0,
-    strength: float = 1.0,
+    framing: str = AnimateOptions.framing,
+    face: int = AnimateOptions.face,
+    strength: float = AnimateOptions.strength,
     head: str = HEAD,
     generator: str = GENERATOR,
     folder: Path = Path(),
     virtual_camera: bool = False,
-    host: str = "127.0.0.1",
-    port: int = 7862,
+    host: str = HOST,
+    port: int = LIVE_PORT,
     names: tuple[str, ...] = (),
     seconds: float | None = None,
     ready: Callable[[str], None] = lambda address: None,

@@ -6,18 +6,10 @@ import pytest
 
 from flamecast.flame_motion import VideoClip
 
-from .test_live_server import Server
+from .test_live_server import server  # noqa: F401  (a fixture)
 from .test_page import PATIENCE, browser, media  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("live"))
-    yield made
-    made.stop.set()
-    made.thread.join(60)
 
 
 @pytest.fixture
@@ -42,7 +34,7 @@ def wait_for(page, name: str, text: str) -> None:
     page.wait_for_function("([name, text]) => document.getElementById(name).textContent === text", arg=[name, text])
 
 
-def test_the_camera_drives_and_is_recorded_on_a_key(page, server, tmp_path):
+def test_the_camera_drives_and_is_recorded_on_a_key(page, server, tmp_path):  # noqa: F811
     assert not page.is_visible("#sound") and page.inner_text("#hint") == "Turn on the camera or the microphone"
     page.click("#camera")
     wait_for(page, "face", "seen")
@@ -83,6 +75,7 @@ def test_a_closed_tab_leaves_room_for_the_next(browser, server, page):  # noqa: 
     again.goto(server.address)
     again.click("#camera")
     wait_for(again, "face", "seen")
+    assert again.get_attribute("#camera", "aria-pressed") == "true" and "taken over" not in again.inner_text("#hint")
     again.context.close()
 
 
