@@ -6,7 +6,7 @@ TORCH_INDEX ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-ROOMS := configs drivers flame_motion generator pipelines renderer
+ROOMS := configs core drivers flame_motion generator pipelines renderer training
 LINK := .cache/link
 
 .PHONY: demo test test-all lint types clean

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
+from ..core.plugins import make_plugin
 from ..flame_motion import Driven, FlameSequence, Progress
-from ..flame_motion.plugins import make_plugin
 
 GROUP = "flamecast.drivers"
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..core.threads import one_torch_thread
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
-from ..flame_motion.threads import one_torch_thread
 from ..flame_motion.tracking.anchors import AnchorTracker
 from ..flame_motion.tracking.causal import CausalTracker
 from ..flame_motion.tracking.confidence import confidences, face_patch

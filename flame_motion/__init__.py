@@ -1,10 +1,10 @@
 """The common language: signals in, `FlameSequence` between, heads that turn it into vertices."""
 
+from ..core.errors import BadInput, MissingAsset
 from .channels import Pose
 from .driven import Driven, Progress
-from .errors import BadInput, MissingAsset
-from .head_library import load_head
-from .heads import Head
+from .heads.head import Head
+from .heads.library import load_head
 from .sequence import FlameSequence
 from .signals import TextPrompt, VideoClip, Waveform
 

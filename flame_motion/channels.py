@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .errors import BadInput
+from ..core.errors import BadInput
 
 # Every channel that has a frame axis, with the axes behind it (None: the head decides).
 CHANNELS: dict[str, tuple[int | None, ...]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from .files import PathLike
+from ..core.files import PathLike
 from .sequence import FlameSequence
 from .signals import Waveform
 

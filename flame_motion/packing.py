@@ -11,10 +11,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..core.errors import BadInput
 from . import rotations
 from .channels import CHANNELS, ROTATIONS, Channels
-from .errors import BadInput
-from .heads import Head
+from .heads.head import Head
 from .sequence import FlameSequence
 
 Rotations = Literal["axis_angle", "6d"]

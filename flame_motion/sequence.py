@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.errors import BadInput
+from ..core.npz import load_arrays, save_arrays
 from . import rotations
 from .channels import CHANNELS, ROTATIONS
-from .errors import BadInput
-from .npz import load_arrays, save_arrays
 from .windows import crossfade_weights
 
 if TYPE_CHECKING:
-    from .heads import Head
+    from .heads.head import Head
 
 FORMAT_VERSION = 1
 MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
@@ -70,7 +70,7 @@ class FlameSequence:
     @classmethod
     def neutral(cls, frames: int, fps: float, head: str | Head = "open") -> FlameSequence:
         """`frames` frames of the head's mean person looking ahead. `head`: a Head, its id, its name or its file."""
-        from .head_library import load_head
+        from .heads.library import load_head
 
         if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
             raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")

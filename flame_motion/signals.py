@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import BadInput
+from ..core.errors import BadInput
 
 _UNKNOWN_SOUND = "its sound is in a format that cannot be decoded here"
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
-from ..flame_motion.heads import PARTS
+from ..flame_motion.heads.head import PARTS
 from ..renderer import Cameras, flow_encoding, render_maps, surface_field
 from ..renderer.cameras import to_pixels
 from .portrait import Portrait

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import FlameSequence, Head
-from ..flame_motion.retarget import part_vertices
+from ..flame_motion.retargeting.retarget import part_vertices
 
 # MediaPipe's landmarks along the upper and the lower lid from the outer to the inner corner, and the brow's lower edge.
 LEFT = ((466, 388, 387, 386, 385, 384, 398), (249, 390, 373, 374, 380, 381, 382), (276, 283, 282, 295, 285))

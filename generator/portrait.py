@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.npz import load_arrays, save_arrays
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
-from ..flame_motion.heads import DEFAULT_HEAD
-from ..flame_motion.npz import load_arrays, save_arrays
+from ..flame_motion.heads.head import DEFAULT_HEAD
 from ..renderer import Cameras
 from .portrait_fit import draw_overlay, fit_photo, refit
 from .teeth_rows import TeethRows
@@ -216,6 +216,6 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 
 @lru_cache(maxsize=4)
 def _drawn_head(name: str) -> Head:
-    from ..flame_motion.flame import with_mouth_closed
+    from ..flame_motion.heads.flame import with_mouth_closed
 
     return with_mouth_closed(load_head(name))

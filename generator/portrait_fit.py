@@ -193,7 +193,7 @@ def spread(head: Head, landmarks: Tensor, values: np.ndarray, stiffness: float =
 
 
 def _part_vertices(head: Head, name: str) -> Tensor:
-    from ..flame_motion.heads import PARTS
+    from ..flame_motion.heads.head import PARTS
 
     return head.faces[head.part == PARTS.index(name)].unique()
 

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..core.plugins import make_plugin
 from ..flame_motion import BadInput, FlameSequence, MissingAsset, Progress
-from ..flame_motion.plugins import make_plugin
 from ..renderer import Cameras, load_rasterizer
 from ..renderer.rasterizers.rasterize import require_package
 from .portrait import Portrait

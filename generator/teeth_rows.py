@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..flame_motion import Head
-from ..flame_motion.retarget import part_vertices
+from ..flame_motion.retargeting.retarget import part_vertices
 
 MIDDLE = 0.008  # m to either side of the face's middle: the front teeth
 TIPS_RISE = 0.4  # of the way of the row's upper end, that its edge goes: a lip that bares no gum bares longer teeth

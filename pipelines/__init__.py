@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..flame_motion.media.photos import load_photo
+    from ..flame_motion.media.video_writer import VideoWriter
     from .animate import AnimatePipeline, Animation
     from .exports.export import write_export
-    from .media.photos import load_photo
-    from .media.video_writer import VideoWriter
     from .render import write_render
 
 __all__ = ["AnimatePipeline", "Animation", "VideoWriter", "load_photo", "write_export", "write_render"]
 
 _HOME = {
-    "AnimatePipeline": "animate",
-    "Animation": "animate",
-    "VideoWriter": "media.video_writer",
-    "load_photo": "media.photos",
-    "write_export": "exports.export",
-    "write_render": "render",
+    "AnimatePipeline": ".animate",
+    "Animation": ".animate",
+    "VideoWriter": "..flame_motion.media.video_writer",
+    "load_photo": "..flame_motion.media.photos",
+    "write_export": ".exports.export",
+    "write_render": ".render",
 }
 
 
@@ -28,4 +28,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(_HOME[name], __name__), name)

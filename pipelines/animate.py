@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.files import PathLike, check_writable, refuse_overwriting
+from ..core.plugins import load_plugin, option_names
+from ..core.report import Clock, write_report
+from ..core.threads import one_torch_thread
 from ..drivers.registry import GROUP as DRIVERS
 from ..drivers.registry import Driver, load_driver
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
-from ..flame_motion.mouth import lips_shut
-from ..flame_motion.plugins import load_plugin, option_names
-from ..flame_motion.threads import one_torch_thread
-from ..flame_motion.transfer import drive, strengthened
+from ..flame_motion.media.encoder_thread import EncoderThread
+from ..flame_motion.media.video_writer import Finish, VideoWriter, check_target
+from ..flame_motion.retargeting.mouth import lips_shut
+from ..flame_motion.retargeting.transfer import drive, strengthened
 from ..generator import Generator, Portrait, load_generator
 from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .fit import fit_photo
 from .framing import framed
-from .media.encoder_thread import EncoderThread
-from .media.video_writer import Finish, VideoWriter, check_target
 from .options import GENERATOR, HEAD, AnimateOptions
 from .own_frame import own_frame
 from .provenance import Input, Signature, check_signable, open_signature
-from .report import Clock, write_report
 from .saved import read_pipeline, write_pipeline
 from .views import check_camera, place, view_targets
 

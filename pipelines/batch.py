@@ -12,10 +12,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from ..core.files import PathLike, check_writable, existing_file
+from ..core.report import Done
+from ..core.spread import spread
 from ..flame_motion import BadInput, MissingAsset, Progress
-from ..flame_motion.files import PathLike, check_writable, existing_file
-from .report import Done
-from .spread import spread
 
 COMMANDS = ("animate", "motion", "evaluate")
 # Of a pipeline that stays loaded.
@@ -199,8 +199,8 @@ def _motion(options: dict[str, Any]) -> list[Path]:
 
 def _evaluate(options: dict[str, Any]) -> list[Path]:
     """An evaluation by its name, `what`, its JSON written to the output."""
+    from ..core.report import write_report
     from . import evaluate
-    from .report import write_report
 
     output, what = Path(options.pop("output")), options.pop("what", None)
     known = [name.removeprefix("evaluate_") for name in evaluate.__all__]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..core.files import PathLike
+from ..core.plugins import load_plugin
 from ..drivers.mix import MixDriver, Mixed, Source
 from ..drivers.registry import GROUP, Driver
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, changes_time, demo_motion
-from ..flame_motion.edit.regions import find_region, mix
-from ..flame_motion.files import PathLike
 from ..flame_motion.formats import load_motion
-from ..flame_motion.plugins import load_plugin
-from ..flame_motion.retarget import head_of, retarget
-from ..flame_motion.transfer import rest_of
+from ..flame_motion.retargeting.regions import find_region, mix
+from ..flame_motion.retargeting.retarget import head_of, retarget
+from ..flame_motion.retargeting.transfer import rest_of
 from .options import FASTEST, HEAD, SLOWEST
 
 if TYPE_CHECKING:

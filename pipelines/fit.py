@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.files import PathLike, atomic_path, check_writable, refuse_overwriting
+from ..core.report import Done, check_file
+from ..core.threads import one_torch_thread
 from ..flame_motion import Progress
-from ..flame_motion.files import PathLike, atomic_path, check_writable, refuse_overwriting
-from ..flame_motion.threads import one_torch_thread
+from ..flame_motion.media.photos import load_photo
 from ..generator.portrait import Portrait
-from .media.photos import load_photo
 from .options import HEAD, AnimateOptions
-from .report import Done, check_file
 
 if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector

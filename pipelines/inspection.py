@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..core.files import PathLike, existing_file
+from ..core.npz import load_arrays
 from ..flame_motion import BadInput, FlameSequence
-from ..flame_motion.files import PathLike, existing_file
 from ..flame_motion.media.container import opened, video_stream
-from ..flame_motion.npz import load_arrays
+from ..flame_motion.media.video_writer import GENERATED_MARK
 from .exports.glb import JSON_CHUNK, MAGIC
-from .media.video_writer import GENERATED_MARK
 from .provenance import Credentials, read_credentials
 
 KNOWN = "a video, a picture, a motion or portrait (.npz), a .glb or .gltf, or a report (.json)"

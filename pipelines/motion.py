@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..core.files import PathLike, check_writable, refuse_overwriting
+from ..core.report import Clock, Done, check_file, write_report
+from ..core.threads import one_torch_thread
 from ..flame_motion import FlameSequence, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
-from ..flame_motion.threads import one_torch_thread
 from .animate import AnimatePipeline
 from .driving import check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
 from .options import HEAD, AnimateOptions
-from .report import Clock, Done, check_file, write_report
 
 
 @one_torch_thread()

@@ -42,7 +42,7 @@ class AnimateOptions:
     style_strength: float = 1.0  # brows, cheeks and gaze
 
     def __post_init__(self) -> None:
-        from ..flame_motion.errors import BadInput
+        from ..core.errors import BadInput
 
         _check_kinds(self)
         for name, known in (("mode", MODES), ("framing", FRAMINGS)):
@@ -68,7 +68,7 @@ class AnimateOptions:
     @classmethod
     def of(cls, given: dict[str, Any]) -> AnimateOptions:
         """Options by name; BadInput with the known names for one that is not among them."""
-        from ..flame_motion.errors import BadInput
+        from ..core.errors import BadInput
 
         known = [field.name for field in fields(cls)]
         if unknown := sorted(set(given) - set(known)):
@@ -78,7 +78,7 @@ class AnimateOptions:
 
 def _check_kinds(options: Any) -> None:
     """BadInput for a value that is no text or no number where one is expected; the command line checks this itself."""
-    from ..flame_motion.errors import BadInput
+    from ..core.errors import BadInput
 
     kinds: dict[str, type] = {"str": str, "int": Integral, "float": Real, "bool": bool}  # numpy's numbers too
     for field in fields(options):
@@ -92,7 +92,7 @@ def _check_kinds(options: Any) -> None:
 
 def _check_length(seconds: float | None, fps: float | None, name: str = "fps") -> None:
     """BadInput for a length or a rate that no video can have."""
-    from ..flame_motion.errors import BadInput
+    from ..core.errors import BadInput
 
     if seconds is not None and not 0 < seconds < float("inf"):
         raise BadInput(f"seconds must be a number above 0, got {seconds:g}")

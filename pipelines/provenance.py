@@ -17,8 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..flame_motion.errors import BadInput, MissingAsset
-from ..flame_motion.files import PathLike, existing_file
+from ..core.errors import BadInput, MissingAsset
+from ..core.files import PathLike, existing_file
 
 SIGNED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}  # C2PA has no place for it in Matroska
 # Neither "trained algorithmic media", which holds nothing that a camera saw, nor plain "composite": every frame is made

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.files import PathLike, check_writable, refuse_overwriting
+from ..core.report import Clock, Done, write_report
+from ..core.threads import one_torch_thread
 from ..drivers import load_driver
 from ..flame_motion import BadInput, FlameSequence, Head, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.files import PathLike, check_writable, refuse_overwriting
-from ..flame_motion.threads import one_torch_thread
+from ..flame_motion.media.video_writer import CONTAINERS, VideoWriter, check_target
+from ..flame_motion.retargeting.transfer import drive
 from ..flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
-from ..flame_motion.transfer import drive
 from ..generator import Portrait
 from ..generator.registry import check_rasterizer
 from ..renderer import (
@@ -35,9 +37,7 @@ from ..renderer.rasterizers.rasterize import resolved
 from .driving import check_edit, driven_by, open_signal, retargeted, retimed
 from .fit import fit_photo
 from .framing import framed
-from .media.video_writer import CONTAINERS, VideoWriter, check_target
 from .options import HEAD, MAPS, RASTERIZER, AnimateOptions
-from .report import Clock, Done, write_report
 from .sheets.map_colors import color
 from .views import MOST_VIEWS, check_camera, place
 

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..core.files import atomic_path
 from ..flame_motion import BadInput
-from ..flame_motion.files import atomic_path
 
 INDEX, CONFIG = "model_index.json", "config.json"
 CLASS = "AnimatePipeline"

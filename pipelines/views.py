@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..flame_motion import BadInput
-from ..flame_motion.heads import PARTS
+from ..flame_motion.heads.head import PARTS
 from ..generator import Portrait
 from ..renderer import Cameras
 from ..renderer.cameras.file import given_cameras

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..flame_motion.errors import BadInput
+from ..core.errors import BadInput
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection

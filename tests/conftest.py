@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flamecast.flame_motion import Head
-from flamecast.flame_motion.flame.register import Registration
+from flamecast.flame_motion.heads.flame.register import Registration
 
 from .flame_motion import flame_like
 

@@ -18,16 +18,16 @@ from skimage.data import astronaut
 
 from flamecast.configs.load import load_config
 from flamecast.flame_motion import FlameSequence, load_head
-from flamecast.flame_motion.controls import control_names
 from flamecast.flame_motion.edit import EFFECTS, apply_edit
+from flamecast.flame_motion.edit.controls import control_names
 from flamecast.flame_motion.edit.keyframes import EASES
-from flamecast.flame_motion.edit.regions import REGIONS
+from flamecast.flame_motion.media.video_writer import VideoWriter
+from flamecast.flame_motion.retargeting.regions import REGIONS
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.batch import run_batch
-from flamecast.pipelines.media.video_writer import VideoWriter
-from flamecast.pipelines.train import TRAININGS
 from flamecast.renderer import PLAIN_MAPS, SOURCE_MAPS
 from flamecast.renderer.cameras.paths import camera_path
+from flamecast.training.train import TRAININGS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -197,7 +197,7 @@ def test_the_maps_of_the_page_are_all_there_are():
 
 
 def test_the_figures_of_the_readme_are_those_of_the_card():
-    card = json.loads((ROOT / "flame_motion" / "open_head" / "open.json").read_text(encoding="utf-8"))
+    card = json.loads((ROOT / "flame_motion" / "heads" / "open.json").read_text(encoding="utf-8"))
     assert f"{card['metrics']['people']} people" in README
 
 

@@ -16,7 +16,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = ("configs", "drivers", "flame_motion", "generator", "pipelines", "renderer")
+ROOMS = ("configs", "core", "drivers", "flame_motion", "generator", "pipelines", "renderer", "training")
 GROUPS = ("flamecast.drivers", "flamecast.generators", "flamecast.rasterizers", "flamecast.heads")
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...core.networks import load_network
 from ...flame_motion import BadInput, FlameSequence, load_head
-from ...flame_motion.mirror import mirror_axes
-from ...flame_motion.mouth import Mouth, mouth_of
-from ...flame_motion.networks import load_network
+from ...flame_motion.retargeting.mirror import mirror_axes
+from ...flame_motion.retargeting.mouth import Mouth, mouth_of
 
 WIDE = 0.06  # of the eyes' distance: a mouth as open as that takes all of a feeling's shape
 TOUCH = 0.02  # of the eyes' distance: what is predicted nearer than so is a touch

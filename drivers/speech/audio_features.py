@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...core.files import existing_file
+from ...core.networks import fitting, read_weights
 from ...flame_motion import BadInput
-from ...flame_motion.files import existing_file
-from ...flame_motion.networks import fitting, read_weights
 
 SAMPLE_RATE = 16000  # Hz
 RATE = 50  # features a second; the k-th is centred at k / RATE seconds

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.files import PathLike
+from ...core.npz import load_arrays, save_arrays
 from ...flame_motion import BadInput, FlameSequence, load_head, rotations
-from ...flame_motion.files import PathLike
-from ...flame_motion.npz import load_arrays, save_arrays
 from ...flame_motion.packing import Layout
-from ...flame_motion.transfer import rest_of
+from ...flame_motion.retargeting.transfer import rest_of
 from .audio_features import PER_FRAME, RATE, SAMPLE_RATE
 
 FPS = RATE / PER_FRAME

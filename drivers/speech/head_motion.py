@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ...flame_motion import FlameSequence
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained
-from ...flame_motion.heads import Head
-from ...flame_motion.mirror import mirrored
+from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
+from ...flame_motion.retargeting.mirror import mirrored
 from .audio_features import PER_FRAME, Stretch
 
 CHANNELS = (

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...core.files import existing_file
 from ...flame_motion import BadInput, Waveform
-from ...flame_motion.files import existing_file
 from ...flame_motion.media.sound import SoundTrack, first_picture, mono_at
 from .audio_features import SAMPLE_RATE, Heard
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...flame_motion.heads import Head
+from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
 from .corpus.compose import emotion_pair, motion_pair
 from .corpus.script import FPS, LONGEST, Pair, Performance, perform, sequence_of

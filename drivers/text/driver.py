@@ -17,7 +17,7 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, TextPromp
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.packing import Layout
-from ...flame_motion.transfer import rest_of
+from ...flame_motion.retargeting.transfer import rest_of
 from ...flame_motion.windows import windows
 from .data import CHANNELS, FPS, FRAMES, Part, shut_by_both
 from .encoder import TextEncoder

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...flame_motion import BadInput, FlameSequence, TextPrompt
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.edit.keyframes import read_json
-from ...flame_motion.heads import Head
+from ...flame_motion.heads.head import Head
 from .data import FPS, WHOLE
 
 # What can be kept by name, and the channels it stands for.

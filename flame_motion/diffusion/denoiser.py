@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import BadInput
+from ...core.errors import BadInput
 
 
 @dataclass(frozen=True)

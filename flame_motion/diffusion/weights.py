@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..files import atomic_path
-from ..networks import fitting, read_weights
+from ...core.files import atomic_path
+from ...core.networks import fitting, read_weights
 from .denoiser import DenoiserConfig, MotionDenoiser
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..controls import ANGLES, apply_controls
-from ..head_library import load_head
-from ..heads import DEFAULT_HEAD
+from ..heads.head import DEFAULT_HEAD
+from ..heads.library import load_head
 from ..sequence import FlameSequence
+from .controls import ANGLES, apply_controls
 from .keyframes import curve
 
 if TYPE_CHECKING:
-    from ..heads import Head
+    from ..heads.head import Head
 
 DEMO_SECONDS = 5.0
 # (s, value) by control; degrees for angles. The eyes lead the head into each turn and settle as it arrives.

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...core.errors import BadInput
 from .. import rotations
-from ..errors import BadInput
+from ..retargeting.transfer import rest_of
 from ..sequence import CHANNELS, ROTATIONS, FlameSequence
-from ..transfer import rest_of
 from .keyframes import curve
 
 LONGEST = 3600.0  # s, of a warped clip

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..easing import EASES
-from ..errors import BadInput
-from ..files import PathLike, existing_file
+from ...core.easing import EASES
+from ...core.errors import BadInput
+from ...core.files import PathLike, existing_file
 
 
 @dataclass(frozen=True)

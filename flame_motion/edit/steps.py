@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..controls import apply_controls
-from ..errors import BadInput
-from ..retarget import head_of
+from ...core.errors import BadInput
+from ..retargeting.regions import Step, confined, find_region
+from ..retargeting.retarget import head_of
 from ..sequence import FlameSequence
+from .controls import apply_controls
 from .keyframe_file import read_edit
 from .keyframes import read_json
-from .regions import Step, confined, find_region
 from .values import EFFECTS, checked_pairs, control_values, effect_value, pairs_of
 
 if TYPE_CHECKING:
-    from ..heads import Head
+    from ..heads.head import Head
 
 Edit = str | Mapping[str, Any]
 

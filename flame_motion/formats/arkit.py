@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.errors import BadInput
 from .. import rotations
-from ..controls import JOINTS, LIDS, X, Y, Z
-from ..errors import BadInput
-from ..heads import PARTS
+from ..edit.controls import JOINTS, LIDS, X, Y, Z
+from ..heads.head import PARTS
 from ..sequence import FlameSequence
 
 if TYPE_CHECKING:
-    from ..heads import Head
+    from ..heads.head import Head
 
 SHAPES = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",

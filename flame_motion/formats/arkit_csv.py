@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
-from ..files import PathLike, atomic_path, existing_file
+from ...core.errors import BadInput
+from ...core.files import PathLike, atomic_path, existing_file
 from .arkit import ANGLES, NAMES, SHAPES, Take
 
 BASE = 60  # Hz; what FF counts

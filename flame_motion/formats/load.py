@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import BadInput
-from ..files import PathLike
-from ..heads import DEFAULT_HEAD
-from ..npz import load_arrays
-from ..retarget import retarget
+from ...core.errors import BadInput
+from ...core.files import PathLike
+from ...core.npz import load_arrays
+from ..heads.head import DEFAULT_HEAD
+from ..retargeting.retarget import retarget
 from ..sequence import FlameSequence
 from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
 from .trackers import CAP4D_KEYS, VHAP_KEYS, head_named, read_cap4d, read_vhap, track_rate
 
 if TYPE_CHECKING:
-    from ..heads import Head
+    from ..heads.head import Head
 
 USUAL_RATE = 25.0  # Hz, of a track that does not say its own
 

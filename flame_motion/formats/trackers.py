@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.errors import BadInput
+from ...core.files import PathLike
+from ...core.npz import load_arrays
 from .. import rotations
-from ..errors import BadInput
-from ..files import PathLike
-from ..npz import load_arrays
 
 if TYPE_CHECKING:
-    from ..heads import Head
+    from ..heads.head import Head
 
 VHAP_KEYS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
 CAP4D_KEYS = ("expr", "rot", "tra", "eye_rot")
@@ -114,7 +114,7 @@ def track_rate(path: PathLike) -> float | None:
 
 def head_named(head: str | Head) -> Head:
     """A head by name, id or file, or the head itself."""
-    from ..head_library import load_head
+    from ..heads.library import load_head
 
     return load_head(head) if isinstance(head, str) else head
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
-from ..files import existing_file
+from ...core.errors import BadInput
+from ...core.files import existing_file
 
 # Demuxers that open other files or addresses, or that take any text for a picture.
 REFUSED = {"hls", "dash", "concat", "concatf", "tty", "image2", "ffmetadata", "lrc", "srt", "webvtt", "ass"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BadInput
+from ...core.errors import BadInput
 from .container import opened, reason, video_stream
 
 # Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).

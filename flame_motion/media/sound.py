@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import PathLike
+from ...core.files import PathLike
 from .container import opened, video_stream
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
+from ...core.errors import BadInput
 from .frames import constant_rate
 
 _HASTY = 10  # ms: a frame as short as this is shown for _USUAL, as browsers do

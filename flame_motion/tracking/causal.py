@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..heads import Head
+from ...core.threads import one_torch_thread
+from ..heads.head import Head
+from ..retargeting.transfer import rest_of
 from ..rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ..sequence import FlameSequence
-from ..threads import one_torch_thread
-from ..transfer import rest_of
 from .landmark_fit import Frames, LandmarkFit, Pinhole, observe
 from .landmarks import Face, LandmarkDetector
 from .one_euro import OneEuro

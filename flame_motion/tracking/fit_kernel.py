@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from ..compiled import compiled
+from ...core.compiled import compiled
 
 F32, F64, I64 = types.float32, types.float64, types.int64
 NEAREST = np.float32(0.05)  # m: nothing is projected from nearer

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..heads import Head, Skin
+from ..heads.head import Head, Skin
 from ..rotations import matrix_from_axis_angle, skew
 from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
 

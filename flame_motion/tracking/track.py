@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadInput
-from ..heads import Head
+from ...core.errors import BadInput
+from ..heads.head import Head
+from ..retargeting.transfer import drive, rest_of
 from ..rotations import axis_angle_from_matrix
 from ..sequence import FlameSequence
-from ..transfer import drive, rest_of
 from ..windows import windows
 from .anchors import Anchors
 from .focal import estimate_focal

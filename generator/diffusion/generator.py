@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import torch
 
+from ...core.files import atomic_path
 from ...flame_motion import BadInput, FlameSequence, Progress
-from ...flame_motion.files import atomic_path
 from ...renderer import Cameras
 from ..conditioning import CHUNK, Guidance, guide, motion_size
 from ..portrait import Portrait

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from ...renderer.compiled import compiled
+from ...core.compiled import compiled
 
 I64, F32, U8 = types.int64, types.float32, types.uint8
 ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))

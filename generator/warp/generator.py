@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.compiled import empty
+from ...core.easing import smoothstep
+from ...core.parallel import ahead, cores, split
 from ...flame_motion import FlameSequence, Head, Progress
-from ...flame_motion.easing import smoothstep
-from ...flame_motion.heads import PARTS
+from ...flame_motion.heads.head import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize, to_pixels
-from ...renderer.compiled import empty
-from ...renderer.parallel import ahead, cores, split
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.easing import smoothstep
 from ...flame_motion import Head
-from ...flame_motion.easing import smoothstep
-from ...flame_motion.heads import PARTS
-from ...flame_motion.retarget import part_vertices
+from ...flame_motion.heads.head import PARTS
+from ...flame_motion.retargeting.retarget import part_vertices
 from ...renderer import clip, rasterize, to_pixels
 from ..portrait import Portrait
 from .hair_colors import FACE, SKULL, SURE

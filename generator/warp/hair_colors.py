@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...flame_motion.heads import PARTS
+from ...flame_motion.heads.head import PARTS
 from ...renderer import clip, rasterize
 from ..portrait import Portrait
 from .fill import fill

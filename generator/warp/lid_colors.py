@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.easing import smoothstep
 from ...flame_motion import Head
-from ...flame_motion.easing import smoothstep
-from ...flame_motion.heads import PARTS
+from ...flame_motion.heads.head import PARTS
 from ..eyelids import EDGES, LASHES, unposed, upper_edge
 from ..portrait import Portrait
 from .fill import fill

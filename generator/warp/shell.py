@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.heads import PARTS, Skin
+from ...flame_motion.heads.head import PARTS, Skin
 from ...renderer import Cameras, to_pixels
 from ..portrait import Portrait
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import Head
-from ...flame_motion.heads import PARTS
+from ...flame_motion.heads.head import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
 from ..eyelids import EYES
 from ..portrait import Portrait

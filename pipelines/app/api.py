@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, File, Form, HTTPException, Requ
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
-from ...flame_motion.errors import BadInput, MissingAsset
+from ...core.errors import BadInput, MissingAsset
 from .ask import DEMO, FILES, NUMBERS, TEXTS, WHOLE, ask_of
 from .jobs import WAITING, Full, Job, JobQueue
 from .limits import MB, Limits

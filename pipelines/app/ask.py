@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...flame_motion.errors import BadInput
+from ...core.errors import BadInput
 from ..options import HEAD, AnimateOptions
 from .limits import Limits
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.retarget import head_of
+from ...flame_motion.retargeting.retarget import head_of
 
 WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
 MOST_POINTS = 600

@@ -11,10 +11,10 @@ from typing import Any
 
 import gradio as gr
 
+from ...core.errors import BadInput, MissingAsset
 from ...flame_motion import FlameSequence
 from ...flame_motion.edit import apply_edit
-from ...flame_motion.errors import BadInput, MissingAsset
-from ..media.photos import load_photo
+from ...flame_motion.media.photos import load_photo
 from .ask import DEMO, Ask, ask_of
 from .curves import curves_html
 from .jobs import DONE, ENDED, Full, Job, JobQueue

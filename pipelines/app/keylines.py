@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...flame_motion.errors import BadInput
+from ...core.errors import BadInput
 
 EXAMPLE = "0s: smile=0, yaw=0\n1s: smile=0.6, yaw=12deg\n2s: smile=0.2, yaw=-8deg | out"
 _LINE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*)?")

@@ -23,7 +23,7 @@ class Limits:
     user_mb: float = 1000.0  # of one user: what was sent and what was made of it, all together
 
     def __post_init__(self) -> None:
-        from ...flame_motion.errors import BadInput  # here: the command line reads the defaults, and is light
+        from ...core.errors import BadInput  # here: the command line reads the defaults, and is light
 
         for name, least in (("upload_mb", 0.01), ("seconds", 0.1), ("size", 64), ("keep_minutes", 0.05)):
             if not least <= getattr(self, name) < float("inf"):

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ...core.files import atomic_path
 from ...flame_motion import FlameSequence, Progress
 from ...flame_motion.edit import apply_edit, changes_time
-from ...flame_motion.files import atomic_path
+from ...flame_motion.media.video_writer import VideoWriter
 from ...generator import Portrait, load_generator
 from ..animate import AnimatePipeline
 from ..exports.export import write_export
-from ..media.video_writer import VideoWriter
 from ..options import GENERATOR
 from ..views import place
 from .ask import DEMO, Ask

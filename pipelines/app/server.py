@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...flame_motion.errors import BadInput
+from ...core.errors import BadInput
 from ..options import APP_PORT, HOST
 from ..web import Names, address_of, listening
 from .limits import Limits

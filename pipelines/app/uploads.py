@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-from ...flame_motion.errors import BadInput
+from ...core.errors import BadInput
 from .limits import MB, Limits
 
 BLOCK = 1 << 20  # bytes

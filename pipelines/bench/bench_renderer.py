@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.threads import one_torch_thread
 from ...flame_motion import MissingAsset, load_head
 from ...flame_motion.edit import demo_motion
-from ...flame_motion.threads import one_torch_thread
 from ...flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
 from ...generator.registry import check_rasterizer
 from ...renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
@@ -116,8 +116,8 @@ def _fps(run: Callable[[], object], frames: int) -> float:
 
 def _fill_speed(size: int) -> float:
     """Bytes a second with which all cores together fill `size` bytes of fresh memory, as results are written."""
-    from ...renderer.compiled import empty
-    from ...renderer.parallel import cores, split
+    from ...core.compiled import empty
+    from ...core.parallel import cores, split
 
     def fill(start: int, stop: int, room: np.ndarray) -> None:
         room[start:stop] = 1

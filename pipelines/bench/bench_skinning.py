@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...flame_motion.errors import MissingAsset
-from ...flame_motion.flame.topology import FACES, IDENTITY, VERTICES
-from ...flame_motion.heads import PARENTS, Head
+from ...core.errors import MissingAsset
+from ...flame_motion.heads.flame.topology import FACES, IDENTITY, VERTICES
+from ...flame_motion.heads.head import PARENTS, Head
 from ...flame_motion.sequence import FlameSequence
 
 EXPRESSION = 100

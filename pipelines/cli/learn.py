@@ -41,10 +41,10 @@ def prepare(
     ] = None,
 ) -> None:
     """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
+    from ...training.generator.clip_windows import Windows
+    from ...training.generator.prepare import prepare_generator, prepare_synthetic
+    from ...training.prepare import prepare_speech
     from ..console import tell, watched
-    from ..prepare import prepare_speech
-    from ..prepare_pairs import prepare_generator, prepare_synthetic
-    from ..windows import Windows
     from .memory import keep_memory
 
     given: dict[str, Any] = {
@@ -84,7 +84,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="A YAML file instead of the preset.")] = None,
 ) -> None:
     """Train a model by NAME, with key=value changes of its preset. A stopped run goes on from its checkpoint."""
-    from ..train import train as run
+    from ...training.train import train as run
     from .memory import keep_memory
 
     keep_memory()

@@ -91,7 +91,7 @@ def _explain(error: Exception) -> int:
     if usage is not None:
         return _say(usage(), 2)
     # Not imported before now: an error of ours exists only when its module is loaded.
-    errors: Any = sys.modules.get("flamecast.flame_motion.errors")
+    errors: Any = sys.modules.get("flamecast.core.errors")
     if errors is not None and isinstance(error, errors.BadInput):
         return _say(str(error), 2)
     if errors is not None and isinstance(error, errors.MissingAsset):

@@ -78,7 +78,7 @@ def _use_config(context: typer.Context, given: str | None) -> None:
     if given is None:
         return
     from ...configs.load import load_config
-    from ...flame_motion.errors import BadInput
+    from ...core.errors import BadInput
     from ..options import AnimateOptions
 
     try:
@@ -135,7 +135,7 @@ def plugin_options(group: str, name: str, texts: list[str] | None) -> dict[str, 
     """`name=value` texts as options of the plug-in `name`. BadInput, with those it has, for one that it has not."""
     if not texts:
         return {}
-    from ...flame_motion.plugins import load_plugin, options_from_text
+    from ...core.plugins import load_plugin, options_from_text
 
     return options_from_text(load_plugin(group, name), texts, f"{group.rpartition('.')[2].removesuffix('s')} {name}")
 

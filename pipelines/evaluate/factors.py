@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from ...core.files import PathLike
 from ...flame_motion import FlameSequence, Progress
 from ...flame_motion.edit import apply_edit
-from ...flame_motion.files import PathLike
+from ...flame_motion.media.photos import load_photo
 from ...generator import Portrait, load_generator
 from ...renderer import Cameras, render_maps
 from ...renderer.cameras import to_pixels
 from ...renderer.cameras.paths import around, still
 from ...renderer.geometry import unproject
-from ..media.photos import load_photo
 from .faces import EYES, FaceReader
 
 EXPRESSIONS: dict[str, dict[str, str]] = {

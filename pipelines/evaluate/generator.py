@@ -14,10 +14,10 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from ...core.files import PathLike, atomic_path
 from ...flame_motion import BadInput, Progress
-from ...flame_motion.files import PathLike, atomic_path
+from ...flame_motion.media.video_writer import VideoWriter
 from ...generator.conditioning import FINE_WEIGHT
-from ..media.video_writer import VideoWriter
 from .faces import FaceReader
 
 ROWS = ("diffusion", "warp", "copy", "warp2d")
@@ -41,9 +41,9 @@ def evaluate_generator(
     """
     from ...generator.diffusion.generator import DiffusionGenerator
     from ...generator.diffusion.sampler import sample, start_of
-    from ...generator.training.data import Pairs
-    from ...generator.training.perceptual import PerceptualDistance
-    from ...generator.training.shards import read_pairs, window_of
+    from ...training.generator.data import Pairs
+    from ...training.generator.perceptual import PerceptualDistance
+    from ...training.generator.shards import read_pairs, window_of
 
     generator = DiffusionGenerator(weights, steps)
     network = generator.network

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.files import PathLike
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.articulation import Articulation, ArticulationConfig, Speaking
 from ...drivers.speech.audio_features import SAMPLE_RATE, AudioFeatures, Heard, load_features
 from ...drivers.speech.data import FPS, SHUT, Footage, correlation, load_footage
 from ...drivers.speech.driver import WEIGHTS
-from ...drivers.speech.judge import Judge, JudgeConfig, load_judge, told_apart
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
-from ...flame_motion.files import PathLike
-from ...flame_motion.mouth import Mouth, mouth_of
-from ..fitting import check_training
+from ...flame_motion.retargeting.mouth import Mouth, mouth_of
+from ...training.loop import check_training
+from ...training.speech.judge import Judge, JudgeConfig, load_judge, told_apart
 
 LAGS = 4  # frames either way that the best correlation is looked for in
 MANY = 100  # clips: a person with more of them is trained on, and never tested
@@ -89,9 +89,9 @@ def _cross_validated(
     """Every tested person's clips by a mouth and a judge that were trained without that person."""
     from lightning.pytorch import seed_everything
 
-    from ...drivers.speech.judge_module import JudgeModule
-    from ...drivers.speech.lips_module import LipsModule, still_sounds, windows_of
-    from ..train_speech import heard_copies
+    from ...training.speech.judge_module import JudgeModule
+    from ...training.speech.lips import LipsModule, still_sounds, windows_of
+    from ...training.speech.train import heard_copies
 
     heard = [(clip, features.half()) for clip, features in heard_copies(clips, hears, copies, seed)]
     still, found = still_sounds(hears, 100, seed), []
@@ -118,7 +118,7 @@ def _train(module: Any, whole: Any, steps: int, seed: int) -> None:
     """A plain loop of Lightning's, which keeps nothing."""
     from lightning.pytorch import Trainer
 
-    from ...drivers.speech.lips_module import WindowBatches
+    from ...training.speech.lips import WindowBatches
 
     trainer = Trainer(
         max_steps=steps, logger=False, enable_checkpointing=False, enable_progress_bar=False, gradient_clip_val=1.0,

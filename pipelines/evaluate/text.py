@@ -11,9 +11,9 @@ import torch
 from ...drivers.text import TextDriver
 from ...drivers.text.data import WHOLE, TextCorpus
 from ...drivers.text.driver import WEIGHTS
-from ...drivers.text.evaluator import Evaluator, load_evaluator
 from ...flame_motion import Progress, TextPrompt
 from ...flame_motion.packing import Layout
+from ...training.text.evaluator import Evaluator, load_evaluator
 from .metrics import diversity, frechet_distance, matching_distance, multimodality, r_precision
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
+from ...core.files import PathLike, check_writable, refuse_overwriting
+from ...core.report import Done
+from ...core.threads import one_torch_thread
 from ...drivers import load_driver
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.edit import apply_edit, edit_files
-from ...flame_motion.files import PathLike, check_writable, refuse_overwriting
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
-from ...flame_motion.retarget import retarget
-from ...flame_motion.threads import one_torch_thread
+from ...flame_motion.retargeting.retarget import retarget
 from ..driving import driven_by, open_signal
 from ..options import HEAD, AnimateOptions
-from ..report import Done
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
 

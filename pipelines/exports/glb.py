@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...flame_motion.files import atomic_path
+from ...core.files import atomic_path
 
 COMPONENTS = {"u1": 5121, "u2": 5123, "u4": 5125, "f4": 5126}
 SHAPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import FlameSequence, Head
-from ...flame_motion.controls import LIDS, is_numbered
-from ...flame_motion.heads import JOINTS, PARENTS
-from ...flame_motion.looks import LOOKS, Look, face_looks
+from ...flame_motion.edit.controls import LIDS, is_numbered
+from ...flame_motion.heads.head import JOINTS, PARENTS
+from ...flame_motion.heads.looks import LOOKS, Look, face_looks
 from ...flame_motion.rotations import continuous, matrix_from_axis_angle, quaternion_from_axis_angle
 from ...renderer import vertex_normals
 from .glb import INDICES, VERTICES, Document

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ...core.files import atomic_path
 from ...flame_motion import Head
-from ...flame_motion.files import atomic_path
-from ...flame_motion.heads import PARTS
-from ...flame_motion.looks import LOOKS, face_looks
+from ...flame_motion.heads.head import PARTS
+from ...flame_motion.heads.looks import LOOKS, face_looks
 from ...renderer import vertex_normals
 
 

@@ -57,7 +57,7 @@ class Following:
 
         picture [H, W, 3] uint8: of any face; what the first pictures would wait for is loaded and compiled with it.
         """
-        from ...flame_motion.retarget import head_of
+        from ...flame_motion.retargeting.retarget import head_of
         from ...flame_motion.tracking.causal import CALIBRATION, CausalTracker
         from ...flame_motion.tracking.detector import MediaPipeDetector
         from .posing import Poser

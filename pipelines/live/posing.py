@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...core.easing import smoothstep
+from ...core.threads import one_torch_thread
 from ...flame_motion import FlameSequence
-from ...flame_motion.easing import smoothstep
-from ...flame_motion.mouth import lips_shut
-from ...flame_motion.retarget import head_of, retarget
-from ...flame_motion.threads import one_torch_thread
-from ...flame_motion.transfer import drive, strengthened
+from ...flame_motion.retargeting.mouth import lips_shut
+from ...flame_motion.retargeting.retarget import head_of, retarget
+from ...flame_motion.retargeting.transfer import drive, strengthened
 
 FADE = 0.3  # s in which the portrait goes over to another rest, or to its own when nobody is seen
 PATIENCE = 0.5  # s that the last pose is held while no face is seen

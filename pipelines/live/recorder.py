@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...flame_motion.media.sound import SAMPLE_RATE, Sound
-from ..media.video_writer import VideoWriter, check_target
+from ...flame_motion.media.video_writer import VideoWriter, check_target
 from .session import Shown
 
 FPS = 25.0

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
-from ...flame_motion.threads import one_torch_thread
 from ...generator import Generator, Portrait, load_generator
 from ..fit import fit_photo
 from ..framing import framed

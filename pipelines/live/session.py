@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...flame_motion.threads import one_torch_thread
+from ...core.threads import one_torch_thread
 from ...generator import Generator, Portrait
 from .following import Captured, FollowingProcess, Posed, Spoken
 from .mailbox import Mailbox

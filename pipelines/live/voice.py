@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.threads import one_torch_thread
 from ...drivers import load_driver
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.data import FPS
 from ...drivers.speech.driver import LATENCY
 from ...flame_motion import FlameSequence, Waveform
 from ...flame_motion.media.sound import SAMPLE_RATE
-from ...flame_motion.threads import one_torch_thread
 from .following import Spoken
 
 MARGIN = 0.35  # s beyond the stream's own latency: the head of a second is made at once, the mouth of four frames

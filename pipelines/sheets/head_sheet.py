@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ...core.files import atomic_path, check_writable, refuse_overwriting
+from ...core.report import Done, check_file
+from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
-from ...flame_motion.controls import ANGLES, JOINTS, apply_controls, is_numbered
-from ...flame_motion.files import atomic_path, check_writable, refuse_overwriting
-from ...flame_motion.threads import one_torch_thread
+from ...flame_motion.edit.controls import ANGLES, JOINTS, apply_controls, is_numbered
 from ..options import HEAD
-from ..report import Done, check_file
 from .panels import Artist, Panel, Section, draw_page, pages_of
 
 if TYPE_CHECKING:
-    from ...flame_motion.heads import Head
+    from ...flame_motion.heads.head import Head
 
 COLUMNS, PANEL = 8, 224  # panels in a row, and the side of each, px
 CLOSE_COLUMNS, CLOSE_PANEL = 5, 360  # the same of close-ups

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...flame_motion.heads import PARTS
+from ...flame_motion.heads.head import PARTS
 from ...renderer import GeometryMaps
 
 FLOW_SPAN = 0.04  # m of movement along an axis that is full colour; none is gray

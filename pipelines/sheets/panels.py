@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.heads import PARTS
-from ...flame_motion.looks import LOOKS, face_looks
+from ...flame_motion.heads.head import PARTS
+from ...flame_motion.heads.looks import LOOKS, face_looks
 from ...renderer import Cameras, around, clip, interpolate_fast, pinhole, rasterize, still, vertex_normals
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ...flame_motion.heads import Head
+    from ...flame_motion.heads.head import Head
 
 ROWS = 5  # of panels on a page
 LABEL = 18  # px, below each panel

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..easing import EASES
+from ...core.easing import EASES
 
 LARGEST = 1_000_000  # bytes of a keyframe file
 FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from ..easing import smoothstep
+from ...core.easing import smoothstep
 from .cameras import Cameras
 from .file import given_cameras
 from .keyframes import RANGES, read_keyframes

@@ -27,7 +27,7 @@ class TriangleTree:
         Among equally near faces the lowest index; -1 where none is nearer than `within` m.  Raises ValueError for
         points that are not finite.
         """
-        from ..parallel import split
+        from ...core.parallel import split
         from .closest_kernel import nearest_points
 
         plain = np.ascontiguousarray(points, np.float32)

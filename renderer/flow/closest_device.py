@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..parallel import WARP
+from ...core.parallel import WARP
 
 PAIRS = 1 << 21  # points x triangles tried at once in torch: some 0.4 GB in float32
 SLIVER = 1e-6  # twice a triangle's area over the sum of its squared sides, below which warp's queries leave it out

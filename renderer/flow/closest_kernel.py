@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from ..compiled import compiled
+from ...core.compiled import compiled
 
 _POINTS = types.Array(types.float32, 2, "C", readonly=True)
 _CORNERS = types.Array(types.float32, 3, "C", readonly=True)

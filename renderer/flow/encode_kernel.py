@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numba import types
 
-from ..compiled import compiled
+from ...core.compiled import compiled
 
 F64, I64 = types.float64, types.int64
 

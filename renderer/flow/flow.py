@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.compiled import empty
 from ..cameras.cameras import Cameras
-from ..compiled import empty
 from ..geometry import nearest_weights, needs_torch, vertex_normals, world_rays
 from .closest import HostTriangles, TriangleTree, build_tree, neighbors
 from .closest_device import DeviceTriangles
@@ -195,7 +195,7 @@ def _encode_fast(
     depth: Tensor, fields: list[SurfaceField], cameras: Cameras, samples: int, delta: float, near: float, far: float
 ) -> Tensor:
     """`flow_encoding` by a kernel that walks from sample to sample: CPU, float32, no gradients."""
-    from ..parallel import cores, split
+    from ...core.parallel import cores, split
     from .encode_kernel import COARSE, TILE, background_nodes, encode_background, encode_surface, surface_nodes
 
     encoding = torch.from_numpy(empty((*depth.shape[:2], 3 * samples, *depth.shape[2:])))

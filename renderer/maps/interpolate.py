@@ -88,7 +88,7 @@ def interpolate_fast(
     [B, H, W, C] float32 is filled and returned where given (every pixel is written); `unit` scales each value vector to
     length 1.
     """
-    from ..parallel import split
+    from ...core.parallel import split
     from .map_kernels import interpolate_rows
 
     seen, points = _array(triangles, np.int32), _array(clip, np.float32)

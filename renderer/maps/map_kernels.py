@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from ..compiled import compiled
+from ...core.compiled import compiled
 
 I64 = types.int64
 F32 = types.float32

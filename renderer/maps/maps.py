@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.compiled import empty
 from ..cameras.cameras import Cameras, clip
-from ..compiled import empty
 from ..geometry import Topology, needs_torch, plucker, vertex_normals
 from ..rasterizers.rasterize import DEFAULT_RASTERIZER, rasterize
 from .interpolate import cover
@@ -177,7 +177,7 @@ def _vertex_values(
 
 def _fast_normals(vertices: Tensor, faces: Tensor) -> Tensor:
     """`vertex_normals` by a kernel: CPU, float32, no gradients."""
-    from ..parallel import split
+    from ...core.parallel import split
     from .map_kernels import normal_frames
 
     normals = torch.empty(vertices.shape)
@@ -231,7 +231,7 @@ def _fill_fast(
     wanted: frozenset[str],
 ) -> dict[str, Tensor]:
     """`_fill_torch`, and mask and part, by one pass of a kernel: CPU, float32, no gradients."""
-    from ..parallel import cores, split
+    from ...core.parallel import cores, split
     from .map_kernels import map_rows
 
     def given(tensor: Tensor | None, ndim: int, dtype: torch.dtype = torch.float32) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..parallel import WARP
+from ...core.parallel import WARP
 from .rasterize import require_package
 
 ALONE = 1024  # px in a box that one thread still walks alone

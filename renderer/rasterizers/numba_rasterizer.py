@@ -16,8 +16,8 @@ import torch
 from numba import types
 from torch import Tensor
 
-from ..compiled import compiled
-from ..parallel import cores, split
+from ...core.compiled import compiled
+from ...core.parallel import cores, split
 
 BOUND_SLACK = 1e-6  # px added to bounding boxes against rounding; the edge functions decide
 EDGE_ON = 1e-13  # a triangle whose area in the picture is below this (normalised units) is seen edge-on

@@ -12,7 +12,7 @@ import pytest
 
 from flamecast.configs.load import FOLDER, load_config, presets
 from flamecast.pipelines.options import AnimateOptions
-from flamecast.pipelines.train import TRAININGS
+from flamecast.training.train import TRAININGS
 
 
 @dataclass

@@ -20,8 +20,8 @@ from flamecast.drivers.speech.audio_features import (
     load_features,
     log_mel,
 )
-from flamecast.drivers.speech.augment import chords
 from flamecast.flame_motion import BadInput
+from flamecast.training.speech.augment import chords
 
 
 def _sound(seconds: float) -> torch.Tensor:

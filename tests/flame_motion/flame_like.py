@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from flamecast.flame_motion import Head, load_head
-from flamecast.flame_motion.flame.complete import carried_over
-from flamecast.flame_motion.flame.register import Registration, register
-from flamecast.flame_motion.flame.topology import EYEBALLS
-from flamecast.flame_motion.heads import PARENTS
+from flamecast.flame_motion.heads.flame.complete import carried_over
+from flamecast.flame_motion.heads.flame.register import Registration, register
+from flamecast.flame_motion.heads.flame.topology import EYEBALLS
+from flamecast.flame_motion.heads.head import PARENTS
 
 CORE = Path(__file__).resolve().parents[3] / "shared" / "data" / "flame" / "flame2023_open_core60.npz"
 

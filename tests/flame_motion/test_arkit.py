@@ -11,8 +11,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
-from flamecast.flame_motion.controls import JOINTS, apply_controls
 from flamecast.flame_motion.edit import demo_motion
+from flamecast.flame_motion.edit.controls import JOINTS, apply_controls
 from flamecast.flame_motion.formats import from_arkit_csv, load_motion
 from flamecast.flame_motion.formats.arkit import (
     ANGLES,
@@ -25,7 +25,7 @@ from flamecast.flame_motion.formats.arkit import (
     turned,
 )
 from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv, write_arkit_csv
-from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.heads.head import PARTS
 
 HEAD = load_head()
 PRINTED = 1e-6  # half a unit of the last decimal, and float32

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.diffusion import Condition, DenoiserConfig, MotionDenoiser, diffusion_loss, sample
-from flamecast.flame_motion.diffusion.module import random_kept
 from flamecast.flame_motion.diffusion.sampler import make_scheduler, with_given
 from flamecast.flame_motion.diffusion.weights import Trained, load_weights, save_weights
+from flamecast.training.diffusion import random_kept
 
 SIGNAL = make_scheduler().alphas_cumprod
 WEIGHT, MEAN, SPREAD = torch.tensor([0.3, 0.7]), torch.tensor([-1.5, 0.8]), torch.tensor([0.2, 0.4])

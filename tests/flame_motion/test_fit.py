@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion.retargeting.transfer import rest_of
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.tracking.fit_kernel import solve_chain
 from flamecast.flame_motion.tracking.focal import estimate_focal
@@ -16,7 +17,6 @@ from flamecast.flame_motion.tracking.landmark_fit import APERTURE, Frames, Landm
 from flamecast.flame_motion.tracking.shots import Shot
 from flamecast.flame_motion.tracking.solve import initial
 from flamecast.flame_motion.tracking.track import track_landmarks
-from flamecast.flame_motion.transfer import rest_of
 
 WIDTH, HEIGHT = 640, 480
 

@@ -13,12 +13,13 @@ import pytest
 import scipy.sparse
 import torch
 
-from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, head_library, load_head
-from flamecast.flame_motion.flame import find_converted, load_flame
-from flamecast.flame_motion.flame.flame_file import OPEN_SHA256, convert, model_name
-from flamecast.flame_motion.flame.safe_pickle import as_array, read_pickle
-from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.npz import load_arrays, save_arrays
+from flamecast.core.npz import load_arrays, save_arrays
+from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
+from flamecast.flame_motion.heads import library as head_library
+from flamecast.flame_motion.heads.flame import find_converted, load_flame
+from flamecast.flame_motion.heads.flame.flame_file import OPEN_SHA256, convert, model_name
+from flamecast.flame_motion.heads.flame.safe_pickle import as_array, read_pickle
+from flamecast.flame_motion.heads.head import PARTS
 
 N, F = 5023, 9976
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, Head, MissingAsset, load_head
-from flamecast.flame_motion.heads import PARENTS
+from flamecast.flame_motion.heads.head import PARENTS
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 
 

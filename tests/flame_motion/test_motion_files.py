@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.npz import save_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.formats import load_motion
 from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv
-from flamecast.flame_motion.npz import save_arrays
 
 INPUTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "inputs"
 HEAD = load_head()

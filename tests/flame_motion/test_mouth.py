@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from flamecast.flame_motion import FlameSequence, load_head
-from flamecast.flame_motion.mirror import mirrored
-from flamecast.flame_motion.mouth import lips_shut, mouth_of
+from flamecast.flame_motion.retargeting.mirror import mirrored
+from flamecast.flame_motion.retargeting.mouth import lips_shut, mouth_of
 
 HEAD = load_head()
 UP_FRONT = torch.tensor([-1.0, 1.0, 1.0])

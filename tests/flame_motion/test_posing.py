@@ -9,7 +9,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, Pose, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.skinning import Skin
+from flamecast.flame_motion.heads.skinning import Skin
 
 from .test_heads import random_head, random_motion
 

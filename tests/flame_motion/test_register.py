@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.flame import with_mouth_closed
-from flamecast.flame_motion.flame.features import eye_opening, front_view
-from flamecast.flame_motion.flame.register import _built_in_head, register
-from flamecast.flame_motion.flame.surface import Mesh, ball_of, border_loops, project
-from flamecast.flame_motion.flame.topology import EYEBALLS, SKIN
-from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.heads.flame import with_mouth_closed
+from flamecast.flame_motion.heads.flame.features import eye_opening, front_view
+from flamecast.flame_motion.heads.flame.register import _built_in_head, register
+from flamecast.flame_motion.heads.flame.surface import Mesh, ball_of, border_loops, project
+from flamecast.flame_motion.heads.flame.topology import EYEBALLS, SKIN
+from flamecast.flame_motion.heads.head import PARTS
 from flamecast.flame_motion.tracking.landmark_fit import LandmarkFit
 from flamecast.flame_motion.tracking.landmarks import EYES_OUTLINE, FACE_OUTLINE, LIPS
 

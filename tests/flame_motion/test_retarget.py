@@ -11,10 +11,17 @@ import torch
 from torch import Tensor
 
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
-from flamecast.flame_motion.controls import apply_controls
 from flamecast.flame_motion.edit import apply_edit, demo_motion
-from flamecast.flame_motion.retarget import _unposed, borrowed_axes, correspondence, head_of, part_vertices, retarget
-from flamecast.flame_motion.transfer import drive, keep_rest, rest_of
+from flamecast.flame_motion.edit.controls import apply_controls
+from flamecast.flame_motion.retargeting.retarget import (
+    _unposed,
+    borrowed_axes,
+    correspondence,
+    head_of,
+    part_vertices,
+    retarget,
+)
+from flamecast.flame_motion.retargeting.transfer import drive, keep_rest, rest_of
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "sadtalker__ref_video_WDA_KatieHill_000.mp4"
 
@@ -254,7 +261,9 @@ def test_a_motion_of_another_head_drives_a_portrait(monkeypatch):
     head, other, motion = load_head(), disguised(), demo_motion()
     foreign = retarget(motion, other)
     known = {other.id: other}
-    monkeypatch.setattr("flamecast.flame_motion.retarget.load_head", lambda name="open": known.get(name, head))
+    monkeypatch.setattr(
+        "flamecast.flame_motion.retargeting.retarget.load_head", lambda name="open": known.get(name, head)
+    )
     source = FlameSequence.neutral(1, 25)
     driven, own = drive(source, foreign), drive(source, motion)
     assert driven.head == head.id

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.npz import load_arrays, save_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
-from flamecast.flame_motion.npz import load_arrays, save_arrays
 from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
 
 

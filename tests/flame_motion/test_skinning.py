@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from flamecast.core.threads import one_torch_thread
 from flamecast.flame_motion import FlameSequence
-from flamecast.flame_motion.threads import one_torch_thread
 from flamecast.pipelines.bench.bench_skinning import noise_head, noise_motion, skinning_times, smplx_vertices
 
 from .test_heads import random_head, random_motion

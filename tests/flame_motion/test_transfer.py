@@ -10,10 +10,17 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.lids import EYE_CORNERS, WIDE, eye_openings
-from flamecast.flame_motion.lips import MARKS, lip_gap
+from flamecast.flame_motion.retargeting.lids import EYE_CORNERS, WIDE, eye_openings
+from flamecast.flame_motion.retargeting.lips import MARKS, lip_gap
+from flamecast.flame_motion.retargeting.transfer import (
+    BEYOND,
+    RestEstimator,
+    drive,
+    driver_frame,
+    rest_of,
+    strengthened,
+)
 from flamecast.flame_motion.rotations import compose
-from flamecast.flame_motion.transfer import BEYOND, RestEstimator, drive, driver_frame, rest_of, strengthened
 
 
 def pose(seed: int, frames: int = 1) -> FlameSequence:

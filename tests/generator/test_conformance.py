@@ -9,7 +9,7 @@ import pytest
 
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
-from flamecast.flame_motion.transfer import drive
+from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.generator import Portrait, load_generator
 from flamecast.renderer.cameras.paths import place_cameras
 

@@ -9,7 +9,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
-from flamecast.flame_motion.transfer import drive
+from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.generator.conditioning import Guidance, guide, motion_size
 from flamecast.generator.diffusion.generator import DiffusionGenerator, _added, _fade, _taken_over, save_network
 from flamecast.generator.diffusion.network import CONDITIONS, GUIDES, PortraitDenoiser, parameter_counts

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.heads.head import PARTS
 from flamecast.flame_motion.rotations import compose
 from flamecast.generator import load_generator
 from flamecast.generator.warp.hair import part_of, with_hair

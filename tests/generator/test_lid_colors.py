@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import FlameSequence
-from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.heads.head import PARTS
 from flamecast.generator.warp import WarpGenerator
 from flamecast.generator.warp.lid_colors import _paint, lid_colors, lids_shut
 from flamecast.generator.warp.texture import bake_texture, on_uv_map

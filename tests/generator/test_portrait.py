@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.npz import load_arrays
 from flamecast.flame_motion import BadInput
-from flamecast.flame_motion.npz import load_arrays
 from flamecast.generator import Portrait
 from flamecast.renderer import to_pixels
 

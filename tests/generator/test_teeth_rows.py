@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import FlameSequence, load_head
-from flamecast.flame_motion.retarget import part_vertices
+from flamecast.flame_motion.retargeting.retarget import part_vertices
 from flamecast.generator.teeth_rows import LOWER_SHOWN, TIPS_RISE, TeethRows
 
 

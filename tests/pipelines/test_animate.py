@@ -22,14 +22,14 @@ from skimage.data import astronaut
 from flamecast.drivers import load_driver
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, load_head
 from flamecast.flame_motion.edit import demo_motion
-from flamecast.flame_motion.lids import WIDE
-from flamecast.flame_motion.retarget import retarget
+from flamecast.flame_motion.media.video_writer import GENERATED_MARK, VideoWriter
+from flamecast.flame_motion.retargeting.lids import WIDE
+from flamecast.flame_motion.retargeting.retarget import retarget
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.animate import _posed
 from flamecast.pipelines.driving import driven_by, open_signal
 from flamecast.pipelines.fit import fit_photo, write_fit
-from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter
 from flamecast.pipelines.motion import write_motion
 
 FRAMES, FPS, GAP = 24, 30000 / 1001, range(8, 12)

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from flamecast.core.spread import TRIES, spread
 from flamecast.flame_motion import BadInput
 from flamecast.pipelines import batch, cli
 from flamecast.pipelines.batch import run_batch
-from flamecast.pipelines.spread import TRIES, spread
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flamecast.core.npz import load_arrays
 from flamecast.flame_motion import FlameSequence
-from flamecast.flame_motion.npz import load_arrays
+from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines import cli
-from flamecast.pipelines.media.video_writer import VideoWriter
 
 LONG = 300 * "n"
 DEMO = ["animate", "demo", "--motion", "demo", "-o", "out.mp4"]

@@ -12,23 +12,23 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import apply_edit, demo_motion
-from flamecast.flame_motion.transfer import drive
+from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.generator import Portrait
 from flamecast.generator.conditioning import guide
 from flamecast.generator.diffusion.generator import save_network
 from flamecast.generator.diffusion.network import PortraitDenoiser
 from flamecast.generator.diffusion.presets import PRESETS
-from flamecast.generator.training.perceptual import MODELS, PerceptualDistance
-from flamecast.generator.training.shards import write_index, write_shard
 from flamecast.generator.warp import WarpGenerator
 from flamecast.pipelines.evaluate.faces import FaceReader
 from flamecast.pipelines.evaluate.factors import CAMERAS, EXPRESSIONS, SHOWN, TURNS, _disagreement, _points, _read
 from flamecast.pipelines.evaluate.generator import _flicker, evaluate_generator
-from flamecast.pipelines.windows import row_of
 from flamecast.renderer import render_maps
 from flamecast.renderer.cameras import to_pixels
 from flamecast.renderer.cameras.paths import around, still
 from flamecast.renderer.geometry import unproject
+from flamecast.training.generator.clip_windows import row_of
+from flamecast.training.generator.perceptual import MODELS, PerceptualDistance
+from flamecast.training.generator.shards import write_index, write_shard
 
 
 @pytest.fixture(scope="module")

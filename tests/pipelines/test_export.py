@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.npz import save_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.formats import load_motion
 from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv
-from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.looks import LOOKS
-from flamecast.flame_motion.npz import save_arrays
+from flamecast.flame_motion.heads.head import PARTS
+from flamecast.flame_motion.heads.looks import LOOKS
 from flamecast.pipelines import write_export
 
 HEAD = load_head()
@@ -106,7 +106,7 @@ def test_tracks_of_vhap_and_cap4d_are_told_apart_by_what_they_hold(tmp_path):
 
 
 def test_a_head_without_arkits_names_is_served_by_retargeting(tmp_path):
-    pytest.importorskip("flamecast.flame_motion.retarget")
+    pytest.importorskip("flamecast.flame_motion.retargeting.retarget")
     names = tuple(f"expression_{k:03d}" for k in range(len(HEAD.expression_names)))
     numbered = replace(HEAD, id="numbers@00000000", expression_names=names)
     write_export("demo", tmp_path / "take.csv")

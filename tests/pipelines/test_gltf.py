@@ -15,8 +15,8 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.edit import demo_motion
-from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.looks import LOOKS, face_looks
+from flamecast.flame_motion.heads.head import PARTS
+from flamecast.flame_motion.heads.looks import LOOKS, face_looks
 from flamecast.pipelines.exports.gltf import save_gltf
 
 KINDS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}

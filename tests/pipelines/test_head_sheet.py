@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.heads import PARTS
-from flamecast.flame_motion.looks import LOOKS, face_looks
+from flamecast.flame_motion.heads.head import PARTS
+from flamecast.flame_motion.heads.looks import LOOKS, face_looks
 from flamecast.pipelines.sheets.head_sheet import close_up, overview, posed, write_head_sheet
 from flamecast.pipelines.sheets.panels import INSIDE_OUT, PAPER, Artist, Panel
 

@@ -13,10 +13,10 @@ from PIL import Image
 from skimage.data import astronaut
 
 from flamecast.flame_motion import BadInput, FlameSequence
+from flamecast.flame_motion.media.video_writer import GENERATED_MARK, VideoWriter
 from flamecast.pipelines import AnimatePipeline, cli, write_export
 from flamecast.pipelines.fit import write_fit
 from flamecast.pipelines.inspection import inspect_file, sentences
-from flamecast.pipelines.media.video_writer import GENERATED_MARK, VideoWriter
 
 pytest.importorskip("c2pa", reason='signing needs pip install "flamecast[sign]"')
 from .certificates import Authority  # noqa: E402

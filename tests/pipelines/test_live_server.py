@@ -20,11 +20,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
+from flamecast.flame_motion.media.photos import load_photo
 from flamecast.pipelines.live.recorder import Recorder
 from flamecast.pipelines.live.run import _served, go_live
 from flamecast.pipelines.live.server import ANSWER, HEADER, LARGEST, PICTURE, SOUND, Live, _picture, create_app
 from flamecast.pipelines.live.session import LiveSession, Shown
-from flamecast.pipelines.media.photos import load_photo
 from flamecast.pipelines.web import Names, listening
 
 SIZE = 128

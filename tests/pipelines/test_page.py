@@ -20,8 +20,8 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import FlameSequence
 from flamecast.flame_motion.edit import apply_edit
+from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines.app.limits import Limits
-from flamecast.pipelines.media.video_writer import VideoWriter
 
 uvicorn = pytest.importorskip("uvicorn", reason='needs pip install "flamecast[app]"')
 pytest.importorskip("gradio", reason='needs pip install "flamecast[app]"')

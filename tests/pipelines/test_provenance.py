@@ -19,9 +19,9 @@ from PIL import Image
 from skimage.data import astronaut
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, VideoClip
+from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.batch import run_batch
-from flamecast.pipelines.media.video_writer import VideoWriter
 from flamecast.pipelines.provenance import Input, Signature, open_signature, read_credentials
 
 c2pa = pytest.importorskip("c2pa", reason='signing needs pip install "flamecast[sign]"')

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from flamecast.flame_motion import VideoClip, Waveform
+from flamecast.flame_motion.media.photos import load_photo
+from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.media.photos import load_photo
-from flamecast.pipelines.media.video_writer import VideoWriter
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CLIPS = sorted((DATA / "clips").glob("*.mp4"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from flamecast.renderer import parallel
+from flamecast.core import parallel
 
 FLAME = Path(__file__).parents[3] / "shared" / "data" / "flame" / "flame2023_open_core60.npz"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import FlameSequence, load_head
-from flamecast.flame_motion.heads import PARTS
+from flamecast.flame_motion.heads.head import PARTS
 from flamecast.renderer import (
     Cameras,
     around,

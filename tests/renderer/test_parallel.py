@@ -9,11 +9,11 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from flamecast.core.parallel import split
 from flamecast.flame_motion.edit import apply_edit
 from flamecast.generator import Portrait
 from flamecast.generator.warp import WarpGenerator
 from flamecast.renderer import flow_encoding, pinhole, render_maps, surface_field
-from flamecast.renderer.parallel import split
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8])

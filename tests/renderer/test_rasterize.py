@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from flamecast.core.parallel import split
 from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names, working_rasterizers
-from flamecast.renderer.parallel import split
 from flamecast.renderer.rasterizers.rasterize import missing
 
 registry = importlib.import_module("flamecast.renderer.rasterizers.rasterize")

@@ -9,8 +9,8 @@ import torch
 from numpy.random import Generator
 
 from ....flame_motion import FlameSequence
-from ....flame_motion.controls import apply_controls
-from ....flame_motion.heads import Head
+from ....flame_motion.edit.controls import apply_controls
+from ....flame_motion.heads.head import Head
 from .expressions import EVENTS, LOOKS, Face, perform_face
 from .idle import CALM, STILL, add_idle
 from .motions import LIDDED, MOTIONS, Beat

@@ -1,0 +1,1 @@
+"""What every room may use: errors, files, plug-ins, compiled kernels; it knows none of them."""

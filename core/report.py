@@ -1,0 +1,60 @@
+"""What was done, beside what was made: timings and the JSON report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .files import atomic_path, check_writable
+
+
+class Clock:
+    """Seconds spent in each named stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def table(self, frames: int) -> dict[str, dict[str, float]]:
+        """Seconds in all and milliseconds a frame, stage by stage."""
+        return {
+            name: {"seconds": round(spent, 4), "ms_per_frame": round(1000 * spent / max(frames, 1), 3)}
+            for name, spent in self.seconds.items()
+        }
+
+
+def write_report(path: Path, content: dict[str, Any]) -> None:
+    """Writes `content` as JSON to `path`, whole or not at all, with the version that made it."""
+    text = json.dumps({"flamecast": version("flamecast"), **content}, indent=2, ensure_ascii=False)
+    with atomic_path(path) as hidden:
+        # Bytes of a file name that are no UTF-8 become JSON's own escapes.
+        Path(hidden).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command made."""
+
+    files: list[Path]
+    problems: list[str] = field(default_factory=list)
+
+
+def check_file(target: Path, ending: str) -> None:
+    """Raises BadInput unless `target` ends in `ending` and can be written."""
+    if target.suffix.lower() != ending:
+        raise BadInput(f"the output {target} must end in {ending}, got {target.suffix or 'no ending'}")
+    check_writable(target)

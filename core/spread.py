@@ -1,0 +1,104 @@
+"""The same call for many things: here one after the other, in several processes, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from .errors import BadInput
+
+TRIES = 3  # times that a thing may lose its process, before it is taken to be what kills it
+
+
+def spread(
+    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], *, workers: int = 1, ray: str | None = None
+) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Each thing's number and answer, as they are done; None for one whose process died again and again.
+
+    call, things and answers go between processes: the first two pickled, answers as JSON. ray: a cluster's address, or
+    `local` for one of this machine; Ray Data shares the things out and does those of a lost worker again. BadInput.
+    """
+    if ray is not None:
+        yield from _by_ray(call, things, ray)
+    elif workers > 1 and len(things) > 1:
+        yield from _by_processes(call, things, workers)
+    else:
+        yield from ((number, call(thing)) for number, thing in enumerate(things))
+
+
+def _by_processes(
+    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], workers: int
+) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """A process that dies takes the pool along: what was not done goes to a new one."""
+    left = dict.fromkeys(range(len(things)), 0)  # by number, how often it was under way when a process died
+    while left:
+        # After a death one at a time, so that it shows who it was.
+        several = 1 if any(left.values()) else workers
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(several, mp_context=context, initializer=_end_with_parent) as pool:
+            waiting: dict[Future[dict[str, Any]], int] = {}
+            ahead = iter(list(left))
+            try:
+                while True:
+                    while len(waiting) < several and (number := next(ahead, None)) is not None:
+                        waiting[pool.submit(call, things[number])] = number
+                    if not waiting:
+                        break
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        answer = future.result()
+                        number = waiting.pop(future)
+                        del left[number]
+                        yield number, answer
+            except BrokenProcessPool:
+                for number in waiting.values():
+                    left[number] += 1
+        for number in [number for number, tries in left.items() if tries >= TRIES]:
+            del left[number]
+            yield number, None
+
+
+def _end_with_parent() -> None:
+    """Ends this process as soon as the one that made it is gone, killed perhaps: nobody would take its answer.
+
+    What it was doing leaves nothing, and is done by whoever starts the whole again.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait_for_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_it, name="parent", daemon=True).start()
+
+
+def _by_ray(
+    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], address: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        import ray
+    except ImportError:
+        raise BadInput('--ray needs more: pip install "flamecast[scale]"') from None
+    if not things:
+        return
+    if not ray.is_initialized():
+        try:
+            ray.init(None if address == "local" else address, log_to_driver=False, include_dashboard=False)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise BadInput(f"--ray {address}: no cluster answers there ({str(error)[:80]})") from None
+
+    here = os.getcwd()
+
+    def answer(row: dict[str, Any]) -> dict[str, Any]:
+        if os.path.isdir(here):  # a cluster's machines stand elsewhere, and names of files count from here
+            os.chdir(here)
+        return {"item": row["item"], "answer": json.dumps(call(things[row["item"]]))}
+
+    done = ray.data.from_items(list(range(len(things))), override_num_blocks=len(things)).map(answer)
+    yield from ((row["item"], json.loads(row["answer"])) for row in done.iter_rows())

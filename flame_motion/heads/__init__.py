@@ -1,0 +1,1 @@
+"""Heads: their structure, their files, and how vertices follow parameters."""

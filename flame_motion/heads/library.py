@@ -1,0 +1,47 @@
+"""Heads by name, id or file: one cache for all who ask."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from ...core.errors import MissingAsset
+from ...core.files import PathLike
+from .head import DEFAULT_HEAD, Head
+from .head_file import load_open_head
+
+
+def load_head(name: PathLike = DEFAULT_HEAD) -> Head:
+    """A head by name ("open", a plug-in), by the id in a motion ("open@1a2b3c4d") or by file (FLAME .pkl or .npz).
+
+    Raises MissingAsset when it is not here, BadInput when the file is no head or the id is of another version.
+    """
+    return _load_head(str(name))
+
+
+@lru_cache(maxsize=8)
+def _load_head(name: str) -> Head:
+    base, _, wanted = name.partition("@")
+    head = _find_head(base)
+    if wanted and head.id != name:
+        raise MissingAsset(
+            f"Head {name} is not here: the {base!r} head installed is {head.id}. "
+            "Install the flamecast version that made this motion, or make the motion again."
+        )
+    return head
+
+
+def _find_head(base: str) -> Head:
+    if base == DEFAULT_HEAD:
+        return load_open_head()
+    if base.endswith((".pkl", ".npz")) or "/" in base:
+        from .flame import load_flame
+
+        return load_flame(Path(base))
+    plugins = {e.name: e for e in entry_points(group="flamecast.heads")}
+    if base in plugins:
+        return plugins[base].load()()
+    from .flame import find_converted
+
+    return find_converted(base)

@@ -1,0 +1,166 @@
+"""Photos in: whatever a user calls a picture becomes upright 8-bit sRGB."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.errors import BadInput
+from ...core.files import existing_file
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+WORKING_SIDE = 4096  # px: a face needs no more, and every later stage's memory grows with it
+_LARGEST = 178_000_000  # px: larger is refused unread, as a decompression bomb; Pillow's own limit lies just above
+_SMALLEST = 16  # px
+_FULL_SCALES = [2.0**bits - 1 for bits in (10, 12, 14, 16)]  # fewer would make noise of a black picture
+_BACKDROP = 255  # transparent pixels are shown on white
+
+
+def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns uint8 RGB [H, W, 3] and, where the picture has one, its alpha uint8 [H, W].
+
+    Upright by EXIF, converted to sRGB, at most WORKING_SIDE px long; transparency is composited on white. `demo` is the
+    portrait inside scikit-image. The format is told by the content, not by the name. Raises BadInput.
+    """
+    if str(path) == "demo":
+        from skimage.data import astronaut
+
+        return astronaut(), None
+    picture = _open(Path(path))
+    picture = _eight_bits(_upright(picture))
+    alpha = _alpha(picture)
+    if alpha is None:
+        return _rgb(Path(path), picture), None
+    return _on_white(picture), alpha
+
+
+def _open(path: Path) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    existing_file(path, "the photo")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(path)
+            _refuse_huge(path, *picture.size)
+            picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8
+            picture.load()
+    except UnidentifiedImageError:
+        raise BadInput(f"the photo {path} is not a picture: {_what_instead(path)}") from None
+    except Image.DecompressionBombError:
+        raise BadInput(f"the photo {path} has more than {_LARGEST // 10**6} million pixels: scale it down") from None
+    except BadInput:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise BadInput(f"the photo {path} is damaged or cannot be read: {error}") from error
+    return picture
+
+
+def _refuse_huge(path: Path, width: int, height: int) -> None:
+    if width * height > _LARGEST:
+        raise BadInput(
+            f"the photo {path} has {width} x {height} pixels, over {_LARGEST // 10**6} million: scale it down"
+        )
+    if min(width, height) < _SMALLEST:
+        raise BadInput(f"the photo {path} has only {width} x {height} pixels: a face needs more")
+
+
+def _what_instead(path: Path) -> str:
+    """What a file that is no picture seems to be, and what to do about it."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
+        return "it is HEIC, which Pillow cannot read; convert it to JPEG or PNG"
+    if _is_video(path):
+        return "it is a video; drive with it by --video, or give one of its frames as a picture"
+    if b"\0" not in head:
+        return "it holds text"
+    return "its content is of no picture format known here (JPEG, PNG, WebP, TIFF, BMP, GIF …)"
+
+
+def _is_video(path: Path) -> bool:
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            return next(container.decode(video=0), None) is not None
+    except (av.error.FFmpegError, IndexError, OSError, ValueError):
+        return False
+
+
+def _upright(picture: Image) -> Image:
+    """Turned by its EXIF orientation, in sRGB, scaled down to the working size."""
+    from PIL import Image, ImageOps
+
+    picture = _to_srgb(ImageOps.exif_transpose(picture))
+    if max(picture.size) > WORKING_SIDE:
+        if picture.mode == "P" or picture.mode == "1":
+            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        scale = WORKING_SIDE / max(picture.size)
+        size = tuple(max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+    return picture
+
+
+def _to_srgb(picture: Image) -> Image:
+    """Applies an embedded colour profile (wide-gamut phones, CMYK scans); a profile that does not fit is ignored."""
+    import io
+
+    from PIL import ImageCms
+
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture
+    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture
+    return picture if converted is None else converted
+
+
+def _eight_bits(picture: Image) -> Image:
+    """Grey of 16 or 32 bits and of floats, scaled to 8; other modes as they are.
+
+    A 16-bit file often holds a sensor's 10, 12 or 14 bits: the fewest that its brightest value fits into are its scale.
+    """
+    from PIL import Image
+
+    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+        values = np.asarray(picture).astype(np.float64)
+        top = float(values.max(initial=0.0))
+        if picture.mode == "F":
+            full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
+        else:
+            full = next((value for value in _FULL_SCALES if top <= value), top)
+        return Image.fromarray(np.clip(values / full * 255.0 + 0.5, 0, 255).astype(np.uint8))
+    return picture
+
+
+def _alpha(picture: Image) -> np.ndarray | None:  # [H, W] uint8
+    """The transparency of the picture; None when it has none or is opaque everywhere."""
+    if picture.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in picture.info:
+        return None
+    alpha = np.array(picture.convert("RGBA").getchannel("A"))
+    return None if bool((alpha == 255).all()) else alpha
+
+
+def _rgb(path: Path, picture: Image) -> np.ndarray:  # [H, W, 3] uint8
+    try:
+        return np.array(picture.convert("RGB"))
+    except ValueError as error:
+        raise BadInput(f"the photo {path} has colours of mode {picture.mode}: save it as RGB ({error})") from error
+
+
+def _on_white(picture: Image) -> np.ndarray:  # [H, W, 3] uint8
+    from PIL import Image
+
+    layer = picture.convert("RGBA")
+    backdrop = Image.new("RGBA", layer.size, (_BACKDROP,) * 3 + (255,))
+    return np.array(Image.alpha_composite(backdrop, layer).convert("RGB"))

@@ -1,0 +1,1 @@
+"""Motion carried over: from head to head, from person to person, from side to side."""

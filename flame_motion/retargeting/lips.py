@@ -1,0 +1,29 @@
+"""How far a face's lips are apart: what jaw and expression make of it together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..heads.head import Head
+from ..rotations import matrix_from_axis_angle
+from ..sequence import FlameSequence
+from .lids import EYE_CORNERS
+
+MARKS = ((62, 66), (61, 67), (63, 65))  # of the 68 landmarks, the inner lips: middle, left, right
+JAW = 2  # the joint
+
+
+def lip_gap(head: Head, motion: FlameSequence) -> Tensor:
+    """How far the inner lips are apart [T], by the distance of the outer eye corners; 0 is shut. BadInput.
+
+    Of the face before its head is turned, each frame bit for bit as if it were alone, which no matrix product is.
+    """
+    skin, marks = head.landmark_skin, torch.tensor(MARKS).T.flatten()
+    points, joints = skin.shaped(motion.shape)
+    eyes = (points[EYE_CORNERS[0]] - points[EYE_CORNERS[1]]).norm()
+    at = points[marks] + (motion.expression[:, None, None] * skin.expression[marks]).sum(-1)  # [T, 6, 3]
+    from_jaw = at - joints[JAW]
+    turned = (matrix_from_axis_angle(motion.jaw)[:, None] * from_jaw[:, :, None]).sum(-1)
+    height = (at + skin.weights[marks, JAW, None] * (turned - from_jaw))[..., 1]
+    return ((height[:, 0] - height[:, 3]) + (height[:, 1] - height[:, 4]) + (height[:, 2] - height[:, 5])) / (3 * eyes)

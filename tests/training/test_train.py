@@ -1,0 +1,121 @@
+"""Training from the command's own door: presets, a few steps, resuming, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from flamecast.drivers.text import data
+from flamecast.drivers.text.encoder import TextEncoder
+from flamecast.flame_motion import BadInput, load_head
+from flamecast.flame_motion.diffusion.weights import load_weights
+from flamecast.training.diffusion import LengthBatches, collate
+from flamecast.training.text.evaluator import load_evaluator
+from flamecast.training.train import TRAININGS, train
+
+SMALL = ["pairs=64", "batch=16", "width=24", "layers=1", "precision=32-true", "accelerator=cpu"]
+
+
+def test_batches_hold_clips_of_like_length_each_once():
+    lengths = torch.randint(40, 160, (2000,), generator=torch.Generator().manual_seed(0)).tolist()
+    nothing = [torch.zeros(1, 2)] * 2000
+    whole = collate(nothing, [torch.full((length, 3), length) for length in lengths], torch.zeros(3), torch.ones(3))
+    batches = LengthBatches(whole, 16, seed=0)
+    first, second = list(batches.rows()), list(batches.rows())
+    assert len(first) == len(batches) == 125 and first != second
+    assert sorted(index for batch in first for index in batch) == list(range(2000))
+    assert max(max(lengths[k] for k in batch) - min(lengths[k] for k in batch) for batch in first) < 40
+    rows, batch = first[0], next(iter(LengthBatches(whole, 16, seed=0)))
+    assert batch.index.tolist() == rows and batch.motion.dtype == torch.float32
+    assert batch.motion.shape[1] == max(lengths[k] for k in rows)
+    for row, clip in enumerate(rows):
+        assert batch.frames[row].sum() == lengths[clip]
+        assert (batch.motion[row][batch.frames[row]] == lengths[clip]).all()
+
+
+def test_the_corpus_is_seeded_whoever_performs_it_and_made_of_both_parts(monkeypatch):
+    monkeypatch.setattr(data, "SHARE", 4)
+    encoder, head = TextEncoder(), load_head()
+    one, other = (data.TextCorpus("both", 10, seed, encoder, head) for seed in (3, 4))
+    again = data.TextCorpus("both", 10, 3, encoder, head, workers=2)
+    assert [pair.text for pair in one.pairs] == [pair.text for pair in again.pairs] != [p.text for p in other.pairs]
+    assert all(torch.equal(a, b) for a, b in zip(one.motions, again.motions))
+    assert one.tokens[0].shape[1] == 384 and one.motions[0].shape == (one.pairs[0].script.frames, one.layout.size)
+
+
+def test_a_training_goes_on_from_weights_of_its_own_sizes(tmp_path):
+    where = [f"run={tmp_path / 'run'}", f"output={tmp_path / 'made'}", *SMALL, "heads=2"]
+    train("text-motion", [*where, "steps=1"])
+    first = load_weights(tmp_path / "made")
+    again = [f"run={tmp_path / 'more'}", f"output={tmp_path / 'more'}", *SMALL, "heads=2", f"start={tmp_path / 'made'}"]
+    train("text-motion", [*again, "steps=1", "rate=1e-9", "seed=9"])
+    more = load_weights(tmp_path / "more")
+    assert torch.equal(first.mean, more.mean) and more.card["start"] == first.card
+    for name, value in first.denoiser.state_dict().items():
+        assert torch.allclose(value, more.denoiser.state_dict()[name], atol=1e-4), name
+    with pytest.raises(BadInput, match="has other sizes"):
+        train("text-motion", [*again, "steps=1", "layers=2"])
+
+
+def _steps(folder: Path) -> int:
+    return torch.load(folder / "run" / "last.ckpt", weights_only=False)["global_step"]
+
+
+@pytest.mark.parametrize("name", ["text-motion", "text-emotion"])
+def test_a_training_writes_weights_and_a_card_and_goes_on_where_it_stopped(tmp_path, name):
+    where = [f"run={tmp_path / 'run'}", f"output={tmp_path / 'made'}", *SMALL, "heads=2", "rate=0.001", "kept=0.3",
+             "blur=0.3"]  # fmt: skip
+    weights, card = train(name, [*where, "steps=12"])
+    told = json.loads(card.read_text())
+    assert told["steps"] == 12 and told["loss"] > 0
+    assert told["command"] == f"flamecast train {name} pairs=64 steps=12 batch=16 rate=0.001 width=24 layers=1 heads=2"
+    before = load_weights(tmp_path / "made").denoiser.state_dict()
+    assert _steps(tmp_path) == 12
+    train(name, [*where, "steps=24"])
+    assert _steps(tmp_path) == 24
+    assert json.loads(card.read_text())["steps"] == 24
+    after = load_weights(tmp_path / "made").denoiser.state_dict()
+    assert weights.stat().st_size > 0 and any(not torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.slow  # compiling takes half a minute
+def test_a_compiled_training_is_the_same_training(tmp_path):
+    made = []
+    for compiled in ("true", "false"):
+        folder = tmp_path / compiled
+        where = [f"run={folder}", f"output={folder / 'made'}", *SMALL, "heads=2", "steps=10", f"compiled={compiled}"]
+        train("text-motion", where)
+        made.append(load_weights(folder / "made"))
+    assert torch.equal(made[0].mean, made[1].mean) and made[0].card["loss"] == pytest.approx(
+        made[1].card["loss"], rel=0.3
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_a_gpu_trains_in_half_precision_with_clipped_gradients(tmp_path):
+    """A fused AdamW scales gradients by itself: Lightning refuses to clip them, at the first step."""
+    made = train("text-motion", [f"run={tmp_path / 'run'}", f"output={tmp_path / 'made'}", *SMALL, "heads=2", "steps=2",
+                                 "precision=bf16-mixed", "accelerator=gpu"])  # fmt: skip
+    assert all(file.exists() for file in made)
+
+
+def test_the_judge_trains(tmp_path):
+    train("text-evaluator", [f"run={tmp_path / 'run'}", f"output={tmp_path / 'judge'}", *SMALL, "heads=2", "steps=2"])
+    assert (tmp_path / "run" / "last.ckpt").exists()
+    judge = load_evaluator(tmp_path / "judge")
+    vectors = judge.text(torch.randn(3, 5, 384), torch.ones(3, 5, dtype=torch.bool))
+    assert vectors.norm(dim=-1).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+
+
+def test_what_cannot_be_trained_is_named():
+    with pytest.raises(
+        BadInput,
+        match="no such training; known are: generator-image, generator-temporal, .*, text-motion",
+    ):
+        train("speach", [])
+    with pytest.raises(BadInput, match="stepps"):
+        train("text-motion", ["stepps=3"])
+    assert all(name.startswith(("generator_", "speech_", "text_")) for name in TRAININGS)

@@ -1,0 +1,1 @@
+"""Trainings of every model: data, batches, Lightning modules and the functions behind `flamecast train`."""
