@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,8 +131,7 @@ def with_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None
     """From with_cores(n) on the renderer works as on a machine with n cores."""
 
     def pretend(count: int) -> None:
-        for module in ("parallel", "rasterizers.numba_rasterizer"):
-            monkeypatch.setattr(f"flamecast.renderer.{module}.cores", lambda: count)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(count)), raising=False)
         parallel._pool.cache_clear()
 
     yield pretend
