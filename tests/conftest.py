@@ -1,6 +1,11 @@
-"""The head of FLAME's topology that several files test with: registering takes seconds, so once a session."""
+"""What several rooms test with: a head of FLAME's topology (registering takes seconds, so once a session), plug-ins."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -36,3 +41,28 @@ def flame_pickle(flame_template, flame_registration) -> dict[str, np.ndarray]:
 def flame_head(flame_template, flame_registration) -> Head:
     """A head of FLAME's topology with 60 identity and 63 expression axes, none of which is one of ours."""
     return flame_like.flame_like_head(flame_template, flame_registration, axes=63)
+
+
+@pytest.fixture
+def install_head(tmp_path_factory, monkeypatch) -> Callable[[Head], None]:
+    """install_head(head): `load_head` finds this head by its name and by its id, as that of an installed plug-in."""
+
+    def install(head: Head) -> None:
+        name = head.id.partition("@")[0]
+        module = ModuleType(f"head_of_{name}")
+        module.load = lambda: head  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        _add_entry_point(
+            tmp_path_factory.mktemp(name), monkeypatch, f"[flamecast.heads]\n{name} = {module.__name__}:load\n"
+        )
+
+    return install
+
+
+def _add_entry_point(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_points: str) -> None:
+    """A package that is nothing but its entry points, seen until the end of the test."""
+    package = folder / "tested-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: tested\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(entry_points)
+    monkeypatch.syspath_prepend(folder)

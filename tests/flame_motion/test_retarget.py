@@ -257,13 +257,10 @@ def test_an_axis_that_is_borrowed_adds_up(flame_head):
 # -- driving -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_motion_of_another_head_drives_a_portrait(monkeypatch):
+def test_a_motion_of_another_head_drives_a_portrait(install_head):
     head, other, motion = load_head(), disguised(), demo_motion()
     foreign = retarget(motion, other)
-    known = {other.id: other}
-    monkeypatch.setattr(
-        "flamecast.flame_motion.retargeting.retarget.load_head", lambda name="open": known.get(name, head)
-    )
+    install_head(other)
     source = FlameSequence.neutral(1, 25)
     driven, own = drive(source, foreign), drive(source, motion)
     assert driven.head == head.id

@@ -173,15 +173,12 @@ def test_a_motion_is_edited_mixed_and_written(tmp_path):
     assert done.problems == ["mix head: the clip lasts 2.00 s, the driver 5.00 s: the output ends with it"]
 
 
-def test_a_motion_of_another_head_is_retargeted_and_the_report_says_so(portrait, monkeypatch, tmp_path):
+def test_a_motion_of_another_head_is_retargeted_and_the_report_says_so(portrait, install_head, tmp_path):
     head = load_head()
     other = replace(
         head, id="other@00000000", expression=head.expression.flip(-1), expression_names=head.expression_names[::-1]
     )
-    known = lambda name="open": other if str(name).startswith("other") else head  # noqa: E731
-    for module in ("retarget", "sequence", "edit", "transfer"):
-        monkeypatch.setattr(f"flamecast.flame_motion.{module}.load_head", known, raising=False)
-    monkeypatch.setattr("flamecast.pipelines.motion.load_head", known)
+    install_head(other)
     demo = demo_motion()[:3]
     foreign = retarget(demo, other)
     assert foreign.head == other.id
