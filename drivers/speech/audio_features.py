@@ -19,6 +19,7 @@ SAMPLE_RATE = 16000  # Hz
 RATE = 50  # features a second; the k-th is centred at k / RATE seconds
 STEP = SAMPLE_RATE // RATE  # samples
 PER_FRAME = 2  # features a frame of motion
+FPS = RATE / PER_FRAME  # of motion
 WEIGHTS = Path(__file__).parent / "weights" / "whisper_base"
 FLOOR = (
     -6.0
@@ -204,6 +205,13 @@ class _Block(nn.Module):
         return x + self.feed_out(F.gelu(self.feed_in(self.feed_norm(x))))
 
 
+def interpolate(values: Tensor, times: Tensor) -> Tensor:
+    """Values [T, C] at frames [t] that need not be whole, linear between neighbours, held beyond the ends."""
+    times = times.clamp(0, len(values) - 1).to(values.dtype)
+    low = times.floor().long().clamp(max=max(len(values) - 2, 0))
+    return torch.lerp(values[low], values[(low + 1).clamp(max=len(values) - 1)], (times - low)[:, None])
+
+
 def load_features(folder: str | None = None) -> AudioFeatures:
     """The packaged features; `mel`; or those of a transformers folder, `folder` or `folder@layer`. BadInput."""
     if folder is None:
@@ -254,6 +262,4 @@ class EncoderFeatures:
         hidden = self.model(**given, output_hidden_states=True).hidden_states[self.layer][0]
         spectral = "input_features" in given and hasattr(self.extract, "chunk_length")
         length = self.extract.chunk_length if spectral else seconds  # Whisper's windows are padded to 30 s
-        times = (torch.arange(count) / RATE * (len(hidden) / length)).clamp(max=len(hidden) - 1)
-        low = times.floor().long()
-        return torch.lerp(hidden[low], hidden[(low + 1).clamp(max=len(hidden) - 1)], (times - low)[:, None])
+        return interpolate(hidden, torch.arange(count) / RATE * (len(hidden) / length))

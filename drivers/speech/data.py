@@ -14,9 +14,8 @@ from ...core.npz import load_arrays, save_arrays
 from ...flame_motion import BadInput, FlameSequence, load_head, rotations
 from ...flame_motion.packing import Layout
 from ...flame_motion.retargeting.transfer import rest_of
-from .audio_features import PER_FRAME, RATE, SAMPLE_RATE
+from .audio_features import FPS, SAMPLE_RATE, interpolate
 
-FPS = RATE / PER_FRAME
 # MediaPipe's landmarks: pairs of the inner lips (middle, left, right), the corners, the outer corners of the eyes.
 GAPS, CORNERS, EYES = ((13, 14), (82, 87), (312, 317)), (61, 291), (33, 263)
 SHUT = 0.02  # of the eyes' distance: lips that close nearer than so touch
@@ -75,7 +74,7 @@ class Footage:
         inside = (torch.arange(len(self.mouth)) - seconds * FPS - times).abs() < 0.5
         near = times.round().long()
         return replace(
-            self, motion=self.motion.sample(times.double(), FPS), mouth=between(self.mouth, times),
+            self, motion=self.motion.sample(times.double(), FPS), mouth=interpolate(self.mouth, times),
             seen=self.seen[near] & inside, offset=self.offset + seconds,
         )  # fmt: skip
 
@@ -106,7 +105,7 @@ def footage_of(name: str, speaker: str, samples: Tensor, motion: FlameSequence, 
     frames = min(int(len(motion) / motion.fps * FPS), len(samples) * int(FPS) // SAMPLE_RATE)
     times = torch.arange(frames) * (motion.fps / FPS)
     return Footage(
-        name, speaker, samples, counted.sample(times.double(), FPS), between(mouth, times),
+        name, speaker, samples, counted.sample(times.double(), FPS), interpolate(mouth, times),
         seen[times.round().long().clamp(max=len(seen) - 1)],
     )  # fmt: skip
 
@@ -143,13 +142,6 @@ def counted_from(motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
         neck=rotations.compose(motion.neck, -rest.neck.expand_as(motion.neck)),
         translation=motion.translation - motion.translation.median(0, keepdim=True).values,
     )
-
-
-def between(values: Tensor, times: Tensor) -> Tensor:
-    """Values [T, C] at frames [t] that need not be whole, on a line between neighbours."""
-    times = times.clamp(0, len(values) - 1).to(values.dtype)
-    low = times.floor().long().clamp(max=max(len(values) - 2, 0))
-    return torch.lerp(values[low], values[(low + 1).clamp(max=len(values) - 1)], (times - low)[:, None])
 
 
 def filled(values: np.ndarray) -> np.ndarray:

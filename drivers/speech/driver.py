@@ -15,8 +15,7 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform,
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.media.sound import mono_at
 from .articulation import Speaking, load_articulation
-from .audio_features import PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
-from .data import FPS
+from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
 from .head_motion import CARRIED, FRAMES, Liveliness, Player, shut_or_open
 from .spoken import Spoken, heard
 

@@ -14,18 +14,12 @@ from torch import Tensor
 
 from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
+from .channels import ALL_CHANNELS, CHANNELS, Part, combined_closure
 from .corpus.compose import emotion_pair, motion_pair
-from .corpus.script import FPS, LONGEST, Pair, Performance, perform, sequence_of
+from .corpus.script import Pair, Performance, perform, sequence_of
 from .corpus.take import LIDS
 from .encoder import TextEncoder
 
-Part = Literal["motion", "emotion"]
-CHANNELS: dict[Part, tuple[str, ...]] = {
-    "motion": ("neck", "translation", "eyes", "eyelids"),
-    "emotion": ("expression", "jaw", "eyelids"),
-}
-WHOLE = tuple(dict.fromkeys(CHANNELS["motion"] + CHANNELS["emotion"]))  # what both models make
-FRAMES = round(LONGEST * FPS)
 SHARE = 500  # pairs drawn from one seed
 
 
@@ -40,7 +34,7 @@ class TextCorpus:
 
         workers: processes that perform it; the corpus is the same for any number of them.
         """
-        self.layout = Layout.of(head, WHOLE if part == "both" else CHANNELS[part])
+        self.layout = Layout.of(head, ALL_CHANNELS if part == "both" else CHANNELS[part])
         shares = [(part, min(SHARE, size - start), (seed, start, held_out)) for start in range(0, size, SHARE)]
         self.pairs: list[Pair] = []
         self.motions: list[Tensor] = []
@@ -86,14 +80,11 @@ def _played(done: Performance, part: str) -> dict[str, np.ndarray]:
     if part != "both":
         return done.head if part == "motion" else done.face
     lids = {
-        name: shut_by_both(done.head[name], done.face[name]) for name in LIDS if name in done.head and name in done.face
+        name: combined_closure(done.head[name], done.face[name])
+        for name in LIDS
+        if name in done.head and name in done.face
     }
     return done.head | done.face | lids
-
-
-def shut_by_both(one: Any, other: Any) -> Any:
-    """How far lids are shut (arrays or tensors, 0..1) that two things shut."""
-    return 1 - (1 - one.clip(0, 1)) * (1 - other.clip(0, 1))
 
 
 def _encoded(texts: list[str], encoder: TextEncoder) -> list[Tensor]:

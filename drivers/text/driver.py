@@ -19,7 +19,7 @@ from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.packing import Layout
 from ...flame_motion.retargeting.transfer import rest_of
 from ...flame_motion.windows import windows
-from .data import CHANNELS, FPS, FRAMES, Part, shut_by_both
+from .channels import CHANNELS, FPS, WINDOW_FRAMES, Part, combined_closure
 from .encoder import TextEncoder
 from .keep import Fill
 from .prompt import IDLE, Clause, clauses, says_nothing, unknown_words
@@ -82,7 +82,7 @@ class TextDriver:
             "emotion": prompt.emotion if prompt.emotion.strip() else prompt.motion,
         }
         frames = max(1, round(prompt.duration * FPS)) if fill is None else len(fill.motion)
-        plans = {part: clauses(text, frames / FPS, FRAMES / FPS) for part, text in texts.items()}
+        plans = {part: clauses(text, frames / FPS, WINDOW_FRAMES / FPS) for part, text in texts.items()}
         packed = {
             part: torch.cat(list(self._play(part, plan, frames, fill, seed, progress))) for part, plan in plans.items()
         }
@@ -100,7 +100,7 @@ class TextDriver:
         for clause in plan:
             first, end = (min(round(time * FPS), frames) for time in (clause.start, clause.stop))
             text = IDLE if says_nothing(clause.text) else clause.text
-            for window in windows(end - first, FRAMES - CARRIED, 0 if fill is None else AHEAD):
+            for window in windows(end - first, WINDOW_FRAMES - CARRIED, 0 if fill is None else AHEAD):
                 # What is counted is done once: "nods twice" over a minute is no nodding all along.
                 goes_on = window.start == 0 or part == "emotion" or not COUNTED.search(text)
                 span = slice(first + window.start, first + window.stop)
@@ -158,7 +158,7 @@ class TextDriver:
     def _joined(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
         """One motion of both; lids close as far as both models together say."""
         made = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
-        lids = shut_by_both(made["motion"]["eyelids"], made["emotion"]["eyelids"])
+        lids = combined_closure(made["motion"]["eyelids"], made["emotion"]["eyelids"])
         values: dict[str, Any] = made["motion"] | made["emotion"] | {"eyelids": lids}
         for name in (
             "neck",

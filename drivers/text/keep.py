@@ -13,7 +13,7 @@ from ...flame_motion import BadInput, FlameSequence, TextPrompt
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.edit.keyframes import read_json
 from ...flame_motion.heads.head import Head
-from .data import FPS, WHOLE
+from .channels import ALL_CHANNELS, FPS
 
 # What can be kept by name, and the channels it stands for.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -42,8 +42,8 @@ class Fill:
                 f"Fill.motion: expected {FPS:g} frames a second, got {self.motion.fps:g}: motion.resample({FPS:g})"
             )
         for name, mask in self.keep.items():
-            if name not in WHOLE:
-                raise BadInput(f"Fill.keep: no channel {name!r} is filled in; known are {', '.join(WHOLE)}")
+            if name not in ALL_CHANNELS:
+                raise BadInput(f"Fill.keep: no channel {name!r} is filled in; known are {', '.join(ALL_CHANNELS)}")
             if mask.dtype != torch.bool or tuple(mask.shape) != (len(self.motion),):
                 raise BadInput(f"Fill.keep {name}: expected bool [{len(self.motion)}], got {list(mask.shape)}")
 
@@ -74,7 +74,7 @@ def kept_by(spec: str, motion: FlameSequence) -> dict[str, Tensor]:
             frames[start : stop + 1] = True
         else:
             raise BadInput(f"keep {part!r}: expected {', '.join(GROUPS)}, a time (1.5s) or a range (1s-2s)")
-    return {name: torch.ones_like(frames) if name in named else frames for name in WHOLE}
+    return {name: torch.ones_like(frames) if name in named else frames for name in ALL_CHANNELS}
 
 
 def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, dict[str, Tensor]]:
@@ -90,5 +90,5 @@ def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, di
         raise BadInput(f"{path}: expected keyframes within the {duration:g} s of the clip, got times {times}")
     frames = torch.zeros(len(still), dtype=torch.bool)
     frames[[min(round(time * FPS), len(still) - 1) for time in times]] = True
-    moved = [name for name in WHOLE if not torch.equal(getattr(motion, name), getattr(still, name))]
-    return motion, dict.fromkeys(moved or WHOLE, frames)
+    moved = [name for name in ALL_CHANNELS if not torch.equal(getattr(motion, name), getattr(still, name))]
+    return motion, dict.fromkeys(moved or ALL_CHANNELS, frames)

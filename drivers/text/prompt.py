@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ...flame_motion import BadInput
-from .corpus.words import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
+from .vocabulary import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
 
 IDLE = "sits quietly and does nothing in particular"
 LONGEST_TEXT = 2000  # characters

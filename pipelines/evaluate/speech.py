@@ -13,8 +13,8 @@ from torch import Tensor
 from ...core.files import PathLike
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.articulation import Articulation, ArticulationConfig, Speaking
-from ...drivers.speech.audio_features import SAMPLE_RATE, AudioFeatures, Heard, load_features
-from ...drivers.speech.data import FPS, SHUT, Footage, correlation, load_footage
+from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, AudioFeatures, Heard, load_features
+from ...drivers.speech.data import SHUT, Footage, correlation, load_footage
 from ...drivers.speech.driver import WEIGHTS
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ...drivers.text import TextDriver
-from ...drivers.text.data import WHOLE, TextCorpus
+from ...drivers.text.channels import ALL_CHANNELS
+from ...drivers.text.data import TextCorpus
 from ...drivers.text.driver import WEIGHTS
 from ...flame_motion import Progress, TextPrompt
 from ...flame_motion.packing import Layout
@@ -30,7 +31,7 @@ def evaluate_text(
     corpus = TextCorpus("both", 2 * samples, 1000 + seed, driver.encoder, driver.head, held_out=True)
     text = _features(judge, [one.float() for one in corpus.tokens], "text")
     real = _features(judge, [one.float() for one in corpus.motions], "motion")
-    layout = Layout.of(driver.head, WHOLE)
+    layout = Layout.of(driver.head, ALL_CHANNELS)
     made: list[torch.Tensor] = []
     for index, pair in enumerate(corpus.pairs[:samples]):
         made.append(_packed(driver, layout, pair.text, pair.script.duration, seed + index))

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.threads import one_torch_thread
 from ...drivers import load_driver
 from ...drivers.speech import SpeechDriver
-from ...drivers.speech.data import FPS
+from ...drivers.speech.audio_features import FPS
 from ...drivers.speech.driver import LATENCY
 from ...flame_motion import FlameSequence, Waveform
 from ...flame_motion.media.sound import SAMPLE_RATE

@@ -9,13 +9,14 @@ import pytest
 import torch
 from scipy.signal import find_peaks
 
+from flamecast.drivers.text.channels import FPS, WINDOW_SECONDS
 from flamecast.drivers.text.corpus.compose import emotion_pair, motion_pair
 from flamecast.drivers.text.corpus.expressions import LOOKS, Face
 from flamecast.drivers.text.corpus.idle import idle_statistics
 from flamecast.drivers.text.corpus.kinematics import drift, lid_closure, minimum_jerk, reaches
 from flamecast.drivers.text.corpus.motions import COUNTED, LEFT, MOTIONS, RIGHT, SIDED, Beat
-from flamecast.drivers.text.corpus.script import FPS, LONGEST, Script, perform, sequence_of
-from flamecast.drivers.text.corpus.words import inflect, lexicon
+from flamecast.drivers.text.corpus.script import Script, perform, sequence_of
+from flamecast.drivers.text.vocabulary import inflect, lexicon
 from flamecast.flame_motion import load_head
 
 TIMES = np.arange(200) / FPS
@@ -90,7 +91,7 @@ def test_pairs_are_seeded_and_fit_their_clip(draw):
     for _ in range(300):
         pair = draw(rng, held_out=bool(rng.random() < 0.5))
         assert re.search(r"\w", pair.text) and not re.search(r"[\[\]{}|]", pair.text), pair.text
-        assert 1.5 <= pair.script.duration <= LONGEST
+        assert 1.5 <= pair.script.duration <= WINDOW_SECONDS
         for part in (*pair.script.beats, *pair.script.faces):
             assert 0 <= part.start < part.stop <= pair.script.duration + 0.4
 

@@ -13,7 +13,8 @@ from skimage.data import astronaut
 
 from flamecast.drivers.speech import SpeechDriver
 from flamecast.drivers.speech.articulation import load_articulation
-from flamecast.drivers.speech.data import FPS, Footage, load_footage
+from flamecast.drivers.speech.audio_features import FPS
+from flamecast.drivers.speech.data import Footage, load_footage
 from flamecast.flame_motion import BadInput, FlameSequence, Waveform, load_head
 from flamecast.flame_motion.diffusion.denoiser import Condition, DenoiserConfig, MotionDenoiser, grown
 from flamecast.flame_motion.diffusion.weights import load_weights

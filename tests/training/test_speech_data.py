@@ -11,7 +11,8 @@ import torch
 from scipy import signal
 
 from flamecast.drivers.speech.articulation import Articulation, ArticulationConfig, tinted, touching
-from flamecast.drivers.speech.data import FPS, Footage, footage_of, load_footage, measured_mouth, offset_of
+from flamecast.drivers.speech.audio_features import FPS
+from flamecast.drivers.speech.data import Footage, footage_of, load_footage, measured_mouth, offset_of
 from flamecast.drivers.speech.head_motion import sound_tokens
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.retargeting.mouth import mouth_of

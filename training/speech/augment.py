@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from scipy import signal
 
-from ...drivers.speech.audio_features import SAMPLE_RATE
-from ...drivers.speech.data import FPS, Footage, between
+from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, interpolate
+from ...drivers.speech.data import Footage
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -34,7 +34,7 @@ def faster(clip: Footage, rate: float) -> Footage:
     times = torch.arange(frames) * rate
     sound = signal.resample(clip.samples.numpy(), round(len(clip.samples) / rate))
     return replace(
-        clip, samples=torch.from_numpy(sound.astype(np.float32)).clamp(-1, 1), mouth=between(clip.mouth, times),
+        clip, samples=torch.from_numpy(sound.astype(np.float32)).clamp(-1, 1), mouth=interpolate(clip.mouth, times),
         motion=clip.motion.sample(times.double(), FPS),
         seen=clip.seen[times.round().long().clamp(max=len(clip.seen) - 1)],
     )  # fmt: skip

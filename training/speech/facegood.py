@@ -8,7 +8,8 @@ import torch
 
 from ...core.files import existing_file
 from ...core.npz import load_arrays
-from ...drivers.speech.data import FPS, Footage, between
+from ...drivers.speech.audio_features import FPS, interpolate
+from ...drivers.speech.data import Footage
 from ...drivers.speech.spoken import heard
 from ...flame_motion import BadInput, FlameSequence, Waveform, load_head
 from ...flame_motion.retargeting.mouth import mouth_of
@@ -65,7 +66,7 @@ def facegood_footage(path: Path, speaker: str) -> Footage:
     neutral = FlameSequence.neutral(frames, FPS, head)
     motion = FlameSequence(
         **{name: getattr(neutral, name) for name in ("shape", "rotation", "neck", "eyes", "eyelids", "translation")},
-        expression=between(expression, times), jaw=between(jaw, times), fps=FPS, head=head.id,
+        expression=interpolate(expression, times), jaw=interpolate(jaw, times), fps=FPS, head=head.id,
     )  # fmt: skip
     mouth = mouth_of(head)
     gaps = torch.cat([motion.jaw, motion.expression], 1) @ mouth.gaps

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...drivers.speech.articulation import Articulation
-from ...drivers.speech.audio_features import PER_FRAME, SAMPLE_RATE, AudioFeatures, Heard
-from ...drivers.speech.data import FPS, SHUT, Footage
+from ...drivers.speech.audio_features import FPS, PER_FRAME, SAMPLE_RATE, AudioFeatures, Heard
+from ...drivers.speech.data import SHUT, Footage
 from ...flame_motion.retargeting.mouth import Mouth
 from .augment import chords
 

@@ -43,7 +43,8 @@ def train_text(
     command = command_of(f"text-{part}", train_text, locals())
     from lightning.pytorch import seed_everything
 
-    from ...drivers.text.data import CHANNELS, TextCorpus
+    from ...drivers.text.channels import CHANNELS
+    from ...drivers.text.data import TextCorpus
     from ...drivers.text.encoder import TextEncoder
     from ...flame_motion.diffusion import DenoiserConfig, MotionDenoiser
     from ...flame_motion.diffusion.weights import Trained, load_weights, save_weights, spread_of

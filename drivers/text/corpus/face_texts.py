@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
+from ..channels import WINDOW_SECONDS
+from ..vocabulary import lexicon
 from .expressions import LOOKS, SIDED_LOOKS, Face
 from .motions import LEFT, RIGHT
-from .script import LONGEST, Pair, Script, is_passing
-from .words import Manner, Subject, a_speaker, an, lexicon, pick, predicate
+from .script import Pair, Script, is_passing
+from .words import Manner, Subject, a_speaker, an, pick, predicate
 
 BASIC = ("happy", "sad", "angry", "surprised", "neutral", "afraid", "disgusted", "laugh", "amused", "excited")
 
@@ -103,7 +105,7 @@ def _said_face(face: Face, strength: str, who: Subject, form: str, rng: Generato
 
 
 def emotions_pair(rng: Generator, held_out: bool) -> Pair:
-    duration = round(rng.uniform(1.8, LONGEST) * 25) / 25
+    duration = round(rng.uniform(1.8, WINDOW_SECONDS) * 25) / 25
     if rng.random() < 0.08:
         return _two_at_once(rng, duration, held_out)
     number = int(rng.choice([1, 2], p=[0.62, 0.38]))

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
+from ..channels import WINDOW_SECONDS
+from ..vocabulary import lexicon
 from .expressions import Face
 from .face_texts import with_face
 from .motions import COUNTED, LEFT, LIDDED, POSES, RIGHT, SIDED, Beat
-from .script import LONGEST, Pair, Script
-from .words import Manner, Subject, a_speaker, a_subject, lexicon, noun_phrase, pick, predicate
+from .script import Pair, Script
+from .words import Manner, Subject, a_speaker, a_subject, noun_phrase, pick, predicate
 
 SIZES = {"small": (0.45, 0.65), "big": (1.3, 1.6)}
 TEMPI = {"slow": (1.7, 2.3), "fast": (0.5, 0.62)}
@@ -94,7 +96,7 @@ def motions_pair(rng: Generator, held_out: bool, faces: bool) -> Pair:
     number = int(rng.choice([1, 2, 3], p=[0.55, 0.35, 0.1] if not faces else [0.75, 0.22, 0.03]))
     acts = [_act(rng) for _ in range(number)]
     needed = 0.9 + 0.6 * number * max((act.beat.count or 1) * act.beat.tempo for act in acts)  # so that it can be seen
-    duration = max(_duration(rng, number), min(LONGEST, round(needed * 25) / 25))
+    duration = max(_duration(rng, number), min(WINDOW_SECONDS, round(needed * 25) / 25))
     who, form = a_speaker(rng)
     if number == 1:
         return _single(rng, acts[0], who, form, duration, held_out, faces)
@@ -236,4 +238,4 @@ def inflected(verb: str, form: str) -> str:
 
 def _duration(rng: Generator, acts: int) -> float:
     low = {1: 1.6, 2: 2.8, 3: 3.9}.get(acts, 2.0)
-    return round(float(np.clip(rng.uniform(low, low + 3.4), 1.6, LONGEST)) * 25) / 25
+    return round(float(np.clip(rng.uniform(low, low + 3.4), 1.6, WINDOW_SECONDS)) * 25) / 25

@@ -11,13 +11,11 @@ from numpy.random import Generator
 from ....flame_motion import FlameSequence
 from ....flame_motion.edit.controls import apply_controls
 from ....flame_motion.heads.head import Head
+from ..channels import FPS
 from .expressions import EVENTS, LOOKS, Face, perform_face
 from .idle import CALM, STILL, add_idle
 from .motions import LIDDED, MOTIONS, Beat
 from .take import ANGLES, SHIFTS, Take
-
-FPS = 25.0
-LONGEST = 6.4  # s, of a clip of the corpus
 
 
 @dataclass(frozen=True)
