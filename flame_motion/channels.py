@@ -43,6 +43,15 @@ class Channels(Protocol):
     def translation(self) -> Tensor: ...  # [..., T, 3] m
 
 
+class Motion(Channels, Protocol):
+    """What a head can be posed by and knows to be its own: a `FlameSequence`."""
+
+    @property
+    def shape(self) -> Tensor: ...  # [S]
+    @property
+    def head(self) -> str: ...  # the id of the head whose coefficients these are
+
+
 @dataclass(frozen=True, eq=False)
 class Pose:
     """A motion's channels as plain tensors with leading axes: what losses and gradient checks pose heads by.

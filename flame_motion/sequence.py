@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..core.errors import BadInput
+from ..core.files import PathLike
 from ..core.npz import load_arrays, save_arrays
 from . import rotations
 from .channels import CHANNELS, ROTATIONS
+from .heads.head import DEFAULT_HEAD, Head
+from .heads.library import load_head
 from .windows import crossfade_weights
-
-if TYPE_CHECKING:
-    from .heads.head import Head
 
 FORMAT_VERSION = 1
 MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
@@ -68,13 +67,11 @@ class FlameSequence:
     # -- making ----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def neutral(cls, frames: int, fps: float, head: str | Head = "open") -> FlameSequence:
+    def neutral(cls, frames: int, fps: float, head: PathLike | Head = DEFAULT_HEAD) -> FlameSequence:
         """`frames` frames of the head's mean person looking ahead. `head`: a Head, its id, its name or its file."""
-        from .heads.library import load_head
-
         if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
             raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")
-        known = load_head(head) if isinstance(head, str) else head
+        known = load_head(head)
         size = known.expression.shape[-1]
         blank: dict[str, Any] = {
             name: torch.zeros(int(frames), *(size if axis is None else axis for axis in axes))
@@ -83,7 +80,7 @@ class FlameSequence:
         return cls(shape=torch.zeros(known.identity.shape[-1]), **blank, fps=fps, head=known.id)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> FlameSequence:
+    def load(cls, path: PathLike) -> FlameSequence:
         """Read what `save` wrote, bit for bit. BadInput for any other file; nothing in it is ever executed."""
         arrays = load_arrays(path)
         wanted = {"format_version", *(field.name for field in fields(cls))}
@@ -103,7 +100,7 @@ class FlameSequence:
         except BadInput as error:
             raise BadInput(f"{path}: {error}") from error
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: PathLike) -> None:
         """Write an `.npz` of plain arrays to `path` exactly as spelled; whole or not at all."""
         arrays: dict[str, np.ndarray] = {"format_version": np.array(FORMAT_VERSION)}
         for field in fields(self):
@@ -217,22 +214,6 @@ class FlameSequence:
             name: _joined(name, [getattr(clip, name) for clip in clips], ramps) for name in CHANNELS
         }
         return replace(first, **tracks)
-
-    # -- other people's files --------------------------------------------------------------------------------------
-
-    @classmethod
-    def from_vhap(cls, path: str | os.PathLike[str], head: str | Head, fps: float | None = None) -> FlameSequence:
-        """Import VHAP tracking; see `formats.trackers.read_vhap`. fps: where the file does not say; 25 when None."""
-        from .formats.trackers import read_vhap, track_rate
-
-        return cls(**read_vhap(path, head), fps=track_rate(path) or fps or 25.0)
-
-    @classmethod
-    def from_cap4d(cls, path: str | os.PathLike[str], head: str | Head, fps: float | None = None) -> FlameSequence:
-        """Import a CAP4D fit; see `formats.trackers.read_cap4d`. fps: where the file does not say; 25 when None."""
-        from .formats.trackers import read_cap4d, track_rate
-
-        return cls(**read_cap4d(path, head), fps=track_rate(path) or fps or 25.0)
 
 
 def _joined(name: str, tracks: Sequence[Tensor], ramps: Sequence[Tensor]) -> Tensor:

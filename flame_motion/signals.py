@@ -13,6 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import BadInput
+from .media.frames import FileFrames
+from .media.sound import SoundTrack
+from .media.webp import WebpFrames, is_animated_webp
 
 _UNKNOWN_SOUND = "its sound is in a format that cannot be decoded here"
 
@@ -65,8 +68,6 @@ class Waveform:
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Waveform:
         """The first sound track of a file that decodes, channels averaged, at its own rate. BadInput without one."""
-        from .media.sound import SoundTrack
-
         track, tracks = SoundTrack.find(Path(path))
         samples = track.mono() if track is not None else None
         if track is None or samples is None:
@@ -102,9 +103,6 @@ class VideoClip:
         with the sound. What cannot be decoded is bridged by the frame before it, or missing at the end, and said in
         `problems`. BadInput when no frame can be had at all.
         """
-        from .media.frames import FileFrames
-        from .media.webp import WebpFrames, is_animated_webp
-
         path = Path(path)
         if is_animated_webp(path):
             animation = WebpFrames.open(path)
@@ -125,8 +123,6 @@ class VideoClip:
     @cached_property
     def frame_count(self) -> int:
         """How many frames iterating gives, exactly: the file is decoded once for it, without keeping anything."""
-        from .media.frames import FileFrames
-
         return self.frames.count() if isinstance(self.frames, FileFrames) else sum(1 for _ in self.frames)
 
     @property
@@ -157,8 +153,6 @@ def _sound_of(
     start: s, the first picture on the file's clock. seconds: of all pictures. frame: s, of one. `problems` is told of
     sound that no decoder is for, and of sound that goes on after the pictures, because no video holds it.
     """
-    from .media.sound import SoundTrack
-
     track, tracks = SoundTrack.find(path)
     if track is None:
         problems.extend([f"{_UNKNOWN_SOUND}: the clip is silent"] if tracks else [])

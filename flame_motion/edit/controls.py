@@ -6,18 +6,16 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...core.errors import BadInput
 from .. import rotations
+from ..heads.head import Head
 from ..retargeting.retarget import borrowed_axes, borrowed_names
 from ..sequence import FlameSequence
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 X, Y, Z = 0, 1, 2
 # Angles, in rad: name -> (channel, axis). Roll turns first, then pitch, then yaw: yaw stays about the upright axis.

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..heads.head import DEFAULT_HEAD
+from ..heads.head import DEFAULT_HEAD, Head
 from ..heads.library import load_head
 from ..sequence import FlameSequence
 from .controls import ANGLES, apply_controls
 from .keyframes import curve
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 DEMO_SECONDS = 5.0
 # (s, value) by control; degrees for angles. The eyes lead the head into each turn and settle as it arrives.
@@ -41,7 +37,7 @@ def demo_motion(head: str | Head = DEFAULT_HEAD, fps: float = 25.0) -> FlameSequ
 
     Starts and ends at neutral, looking ahead.
     """
-    known = load_head(head) if isinstance(head, str) else head
+    known = load_head(head)
     frames = round(DEMO_SECONDS * fps)
     times = torch.arange(frames, dtype=torch.float64) / fps
     values: dict[str, Tensor] = {}

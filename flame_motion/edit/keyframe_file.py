@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import BadInput
+from ..heads.head import Head
 from ..retargeting.regions import Step, confined, find_region
 from ..retargeting.retarget import head_of
 from ..sequence import FlameSequence
@@ -13,9 +14,6 @@ from . import effects
 from .controls import apply_controls
 from .keyframes import Keyframe, check_ease, check_time, read_json, tracks
 from .values import EFFECTS, checked_pairs, control_values, effect_value, pairs_of
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 
 def read_edit(path: str, head: Head) -> Step:

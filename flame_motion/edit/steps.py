@@ -8,9 +8,10 @@ what is there. `only=mouth+brows` confines the whole edit to regions (`regions.R
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import BadInput
+from ..heads.head import Head
 from ..retargeting.regions import Step, confined, find_region
 from ..retargeting.retarget import head_of
 from ..sequence import FlameSequence
@@ -18,9 +19,6 @@ from .controls import apply_controls
 from .keyframe_file import read_edit
 from .keyframes import read_json
 from .values import EFFECTS, checked_pairs, control_values, effect_value, pairs_of
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 Edit = str | Mapping[str, Any]
 

@@ -7,16 +7,14 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import BadInput
+from ..heads.head import Head
 from ..retargeting.transfer import keep_rest
 from ..sequence import FlameSequence
 from . import effects
 from .controls import ANGLES, check_control, control_names
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 VALUE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(deg|rad|°|s|ms)?", re.IGNORECASE)
 LARGEST = 1000.0  # of any control's value, as typed

@@ -9,7 +9,6 @@ positive toward the subject's right shoulder; roll turns first, then pitch, then
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,11 +17,8 @@ from torch import Tensor
 from ...core.errors import BadInput
 from .. import rotations
 from ..edit.controls import JOINTS, LIDS, X, Y, Z
-from ..heads.head import PARTS
+from ..heads.head import PARTS, Head
 from ..sequence import FlameSequence
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
 
 SHAPES = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",

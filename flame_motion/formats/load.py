@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...core.errors import BadInput
 from ...core.files import PathLike
 from ...core.npz import load_arrays
-from ..heads.head import DEFAULT_HEAD
+from ..heads.head import DEFAULT_HEAD, Head
+from ..heads.library import load_head
 from ..retargeting.retarget import retarget
 from ..sequence import FlameSequence
 from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
-from .trackers import CAP4D_KEYS, VHAP_KEYS, head_named, read_cap4d, read_vhap, track_rate
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
+from .trackers import CAP4D_KEYS, VHAP_KEYS, read_cap4d, read_vhap, track_rate
 
 USUAL_RATE = 25.0  # Hz, of a track that does not say its own
 
@@ -34,7 +31,7 @@ def load_motion(
     if fps is not None and not 0 < fps < float("inf"):
         raise BadInput(f"the rate of a motion file must be a number above 0 Hz, got {fps:g}")
     if Path(path).suffix.lower() == ".csv":
-        motion, notes = _take_on(path, head_named(head), fps)
+        motion, notes = _take_on(path, load_head(head), fps)
     elif Path(path).is_dir() or "format_version" not in (arrays := load_arrays(path)) and _is_track(arrays.keys()):
         return _track(path, head, fps)
     else:
@@ -79,6 +76,6 @@ def from_arkit_csv(
     """
     take = read_arkit_csv(path, fps)
     try:
-        return from_arkit(take, head_named(head)), take.notes
+        return from_arkit(take, load_head(head)), take.notes
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,8 @@ from ...core.errors import BadInput
 from ...core.files import PathLike
 from ...core.npz import load_arrays
 from .. import rotations
-
-if TYPE_CHECKING:
-    from ..heads.head import Head
+from ..heads.head import Head
+from ..heads.library import load_head
 
 VHAP_KEYS = ("expr", "rotation", "neck_pose", "jaw_pose", "eyes_pose", "translation")
 CAP4D_KEYS = ("expr", "rot", "tra", "eye_rot")
@@ -32,7 +31,7 @@ def read_vhap(path: PathLike, head: str | Head) -> dict[str, Any]:
     `static_offset`, `dynamic_offset`, texture, lights, cameras. The file does not say its FLAME version: give the
     `head` that was tracked with (an id, name, file or Head). BadInput when the file does not fit it.
     """
-    person = head_named(head)
+    person = load_head(head)
     files = sorted(Path(path).glob("*.npz")) if Path(path).is_dir() else [Path(path)]
     if not files:
         raise BadInput(f"{path}: expected VHAP's .npz files in this folder, found none")
@@ -67,7 +66,7 @@ def read_cap4d(path: PathLike, head: str | Head) -> dict[str, Any]:
     0; we turn the torso and then the head at the neck. The head's own motion stays exact, the torso differs by
     where it pivots. CAP4D fits `flame2023_no_jaw.pkl`: give that file (or the id made from it) as `head`.
     """
-    person = head_named(head)
+    person = load_head(head)
     arrays = load_arrays(path)
     _check_keys(path, arrays, "CAP4D", CAP4D_KEYS)
     expression = _track(path, arrays, "expr", -1)
@@ -110,13 +109,6 @@ def track_rate(path: PathLike) -> float | None:
                 raise BadInput(f"{path}: {key}: expected one number of frames a second above 0, got {array!r:.60}")
             return float(rates[0])
     return None
-
-
-def head_named(head: str | Head) -> Head:
-    """A head by name, id or file, or the head itself."""
-    from ..heads.library import load_head
-
-    return load_head(head) if isinstance(head, str) else head
 
 
 def _joints(head: Head, shape: Tensor, expression: Tensor) -> tuple[Tensor, Tensor]:

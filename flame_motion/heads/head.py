@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...core.errors import BadInput
-from ..channels import Channels, Pose
+from ..channels import Channels, Motion, Pose
 from .skinning import JOINTS as JOINTS
 from .skinning import PARENTS as PARENTS
 from .skinning import Skin, moved_to
-
-if TYPE_CHECKING:
-    from ..sequence import FlameSequence
 
 PARTS = (
     "empty", "face", "lips", "lids", "scalp", "ears", "neck", "torso",
@@ -124,7 +120,7 @@ class Head:
             )
         return self.mediapipe_faces, self.mediapipe_bary
 
-    def __call__(self, motion: FlameSequence, offsets: Tensor | None = None) -> Tensor:
+    def __call__(self, motion: Motion, offsets: Tensor | None = None) -> Tensor:
         """Vertices [T, N, 3] m in the world. offsets [N, 3] m: a person's own detail, added at rest."""
         self.check(motion)
         return self.pose(*self._own_dtype(motion), offsets)
@@ -137,7 +133,7 @@ class Head:
         """
         return self.skin.pose(*self.skin.shaped(shape, offsets), channels)
 
-    def landmarks(self, motion: FlameSequence) -> Tensor:
+    def landmarks(self, motion: Motion) -> Tensor:
         """The 68 iBUG landmarks [T, 68, 3] m in the world. BadInput where this head does not know them."""
         self.check(motion)
         return self.pose_landmarks(*self._own_dtype(motion))
@@ -154,7 +150,7 @@ class Head:
         posed = skin.pose(*skin.shaped(shape), channels).unflatten(-2, (68, 3))  # [..., T, 68, 3 corners, 3]
         return (posed * self.landmark_bary[..., None]).sum(-2)
 
-    def _own_dtype(self, motion: FlameSequence) -> tuple[Channels, Tensor]:
+    def _own_dtype(self, motion: Motion) -> tuple[Channels, Tensor]:
         """A motion's channels and shape [S] in the head's dtype."""
         dtype = self.template.dtype
         return (motion if dtype == motion.shape.dtype else Pose.of(motion).to(dtype=dtype)), motion.shape.to(dtype)
@@ -173,7 +169,7 @@ class Head:
                 "they could be found on; use the built-in head 'open' where landmarks are needed"
             )
 
-    def check(self, motion: FlameSequence) -> None:
+    def check(self, motion: Motion) -> None:
         """Raise BadInput unless the motion was made for this head, and fits it."""
         if motion.head != self.id:
             raise BadInput(

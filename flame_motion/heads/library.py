@@ -12,12 +12,13 @@ from .head import DEFAULT_HEAD, Head
 from .head_file import load_open_head
 
 
-def load_head(name: PathLike = DEFAULT_HEAD) -> Head:
+def load_head(name: PathLike | Head = DEFAULT_HEAD) -> Head:
     """A head by name ("open", a plug-in), by the id in a motion ("open@1a2b3c4d") or by file (FLAME .pkl or .npz).
 
-    Raises MissingAsset when it is not here, BadInput when the file is no head or the id is of another version.
+    A `Head` is given back as it is. Raises MissingAsset when it is not here, or the id is of another version; BadInput
+    when the file is no head.
     """
-    return _load_head(str(name))
+    return name if isinstance(name, Head) else _load_head(str(name))
 
 
 @lru_cache(maxsize=8)

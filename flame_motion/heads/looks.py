@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .head import JOINTS, PARTS
-
-if TYPE_CHECKING:
-    from .head import Head
+from .head import JOINTS, PARTS, Head
 
 PUPIL, IRIS = 11.0, 29.5  # degrees from the middle of the iris, seen from the eyeball's centre: 4.6 and 11.8 mm across
 

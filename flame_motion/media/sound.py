@@ -7,18 +7,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...core.files import PathLike
 from .container import opened, video_stream
 
-if TYPE_CHECKING:
-    from .. import Waveform
-
 SAMPLE_RATE = 48_000  # Hz: what every player and AAC encoder takes
 _BLOCK = 1 << 14
+
+
+class Samples(Protocol):
+    """Mono sound in memory: a `Waveform`."""
+
+    @property
+    def samples(self) -> np.ndarray: ...  # [N] -1..1
+    @property
+    def sample_rate(self) -> int: ...  # Hz
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Sound:
         return samples[:, :count]
 
     @classmethod
-    def of(cls, source: Waveform | PathLike | Sound) -> Sound | None:
+    def of(cls, source: Samples | PathLike | Sound) -> Sound | None:
         """The sound of a waveform, or of a media file, where 0 s is its first picture; None when none can be had.
 
         A file without pictures starts with its first sample; a Sound is itself.
@@ -116,7 +122,7 @@ class Sound:
         return cls(1, (block for _, block in _resampled(frames, SAMPLE_RATE, 1)))
 
 
-def mono_at(rate: int, chunks: Iterable[Waveform]) -> Iterator[np.ndarray]:
+def mono_at(rate: int, chunks: Iterable[Samples]) -> Iterator[np.ndarray]:
     """Sound that comes in chunks, one after the other, as [n] float32 at `rate`, as soon as there is any."""
     frames = (
         frame

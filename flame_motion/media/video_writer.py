@@ -6,16 +6,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...core.errors import BadInput
 from ...core.files import PathLike, atomic_path, check_writable
-from .sound import SAMPLE_RATE, Sound
-
-if TYPE_CHECKING:
-    from .. import Waveform
+from .sound import SAMPLE_RATE, Samples, Sound
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 Finish = Callable[[str], None]  # called with a path
@@ -39,7 +36,7 @@ class VideoWriter:
         target: str | Path,
         fps: float,
         *,
-        sound: Waveform | PathLike | Sound | None = None,
+        sound: Samples | PathLike | Sound | None = None,
         crf: int = 16,
         preset: str = "veryfast",
         finish: Finish | None = None,

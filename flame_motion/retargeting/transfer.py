@@ -15,6 +15,7 @@ from ..heads.library import load_head
 from ..sequence import FlameSequence
 from .lids import closed_shares, eye_openings, lids_for, without_closing
 from .lips import lip_gap
+from .mouth import mouth_of
 from .retarget import head_of, retarget
 
 Mode = Literal["relative", "absolute"]
@@ -100,8 +101,6 @@ def _opening_as(
     Faces of other proportions open less by the same jaw, and what a smile leaves no room for, the jaw can do. Where the
     head's landmarks are not known: as it is.
     """
-    from .mouth import mouth_of  # its regions are those of edits, which know rests
-
     head = head_of(source)
     try:
         parts = mouth_of(head).gaps[0, :3].mean()  # a radian of the jaw
@@ -249,8 +248,6 @@ def _rest(motion: FlameSequence) -> FlameSequence:
 
 def _lip_gap(motion: FlameSequence) -> Tensor:
     """How far the lips are apart [T], by the eyes' distance; 0 where the motion's head, or its mouth, is not known."""
-    from .mouth import mouth_of  # its regions are those of edits, which know rests
-
     try:
         return mouth_of(head_of(motion)).gap(motion)
     except (BadInput, MissingAsset):

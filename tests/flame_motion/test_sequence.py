@@ -1,4 +1,4 @@
-"""FlameSequence: what it accepts, files bit for bit, resampling on SO(3), joining, mixing, other people's files."""
+"""FlameSequence: what it accepts, files bit for bit, resampling on SO(3), joining, mixing."""
 
 import io
 import pickle
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from flamecast.core.npz import load_arrays, save_arrays
+from flamecast.core.npz import load_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
 from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
@@ -364,79 +364,3 @@ def test_clips_that_do_not_belong_together_are_refused():
         FlameSequence.concatenate([])
     with pytest.raises(BadInput, match="fade"):
         FlameSequence.concatenate([a, a], fade=-1)
-
-
-# -- other people's files ----------------------------------------------------------------------------------------------
-
-
-def vhap_arrays(head, frames=6):
-    g = np.random.default_rng(0)
-    sizes = {"rotation": 3, "neck_pose": 3, "jaw_pose": 3, "eyes_pose": 6, "translation": 3}
-    arrays = {name: g.normal(0, 0.2, (frames, size)).astype(np.float32) for name, size in sizes.items()}
-    s, e = head.identity.shape[-1], head.expression.shape[-1]
-    arrays |= {
-        "shape": g.normal(size=s - 2),
-        "expr": g.normal(size=(frames, e + 3)),
-        "static_offset": np.zeros((1, 5, 3)),
-    }
-    arrays["expr"][:, e:] = 0
-    return arrays
-
-
-def test_vhap_track_and_its_exported_folder(tmp_path):
-    head = load_head()
-    arrays = vhap_arrays(head)
-    save_arrays(tmp_path / "tracked_flame_params_30.npz", arrays)
-    motion = FlameSequence.from_vhap(tmp_path / "tracked_flame_params_30.npz", head.id, fps=30)
-    assert len(motion) == 6 and motion.fps == 30 and motion.head == head.id
-    assert np.array_equal(motion.neck.numpy(), arrays["neck_pose"])
-    assert np.array_equal(motion.eyes[:, 1].numpy(), arrays["eyes_pose"][:, 3:])
-    assert np.array_equal(motion.shape[:-2].numpy(), arrays["shape"].astype(np.float32)) and not motion.shape[-2:].any()
-    folder = tmp_path / "flame_param"
-    folder.mkdir()
-    for t in range(6):
-        frame = {k: v if k in ("shape", "static_offset") else v[t : t + 1] for k, v in arrays.items()}
-        save_arrays(folder / f"{t:05d}.npz", frame)
-    assert_same(FlameSequence.from_vhap(folder, head, fps=30), motion)
-
-
-def test_cap4d_head_moves_exactly_as_cap4d_moves_it(tmp_path):
-    head = load_head()
-    g = np.random.default_rng(1)
-    frames, e = 5, head.expression.shape[-1]
-    arrays = {k: g.normal(0, 0.3, (frames, 3)).astype(np.float32) for k in ("rot", "tra", "eye_rot", "neck_rot")}
-    arrays |= {"shape": g.normal(size=3).astype(np.float32), "expr": g.normal(0, 0.3, (frames, e)).astype(np.float32)}
-    arrays["expr"][:, -1] = [-0.2, 0, 0.5, 1, 1.4]
-    arrays |= {"fx": np.ones((1, 1)), "camera_order": np.array(["cam0"])}
-    save_arrays(tmp_path / "fit.npz", arrays)
-    motion = FlameSequence.from_cap4d(tmp_path / "fit.npz", head)
-    assert torch.equal(motion.eyelids[:, 0], torch.tensor([0, 0, 0.5, 1, 1]))
-    # A point that hangs on the neck joint alone goes to R x + tra.
-    top = int(head.weights[:, 1].argmax())
-    assert head.weights[top, 1] > 0.999
-    still = replace(motion, rotation=0 * motion.rotation, neck=0 * motion.neck, translation=0 * motion.translation)
-    if head.pose_correctives is None:
-        x = head(still)[:, top]
-        expected = (rot.matrix_from_axis_angle(torch.from_numpy(arrays["rot"])) @ x[..., None]).squeeze(-1)
-        assert torch.allclose(head(motion)[:, top], expected + torch.from_numpy(arrays["tra"]), atol=1e-5)
-
-
-@pytest.mark.parametrize("importer", [FlameSequence.from_vhap, FlameSequence.from_cap4d])
-def test_foreign_files_that_do_not_fit_are_bad_input(tmp_path, importer):
-    head = load_head()
-    arrays = vhap_arrays(head)
-    arrays |= {"rot": arrays["rotation"], "tra": arrays["translation"], "eye_rot": arrays["jaw_pose"]}
-
-    def refuse(says, **change):
-        save_arrays(tmp_path / "t.npz", {k: v for k, v in {**arrays, **change}.items() if v is not None})
-        with pytest.raises(BadInput, match=says):
-            importer(tmp_path / "t.npz", head)
-
-    refuse("lacks expr", expr=None)
-    refuse("expr uses", expr=np.ones_like(arrays["expr"]))
-    refuse("shape uses", shape=np.ones(head.identity.shape[-1] + 1))
-    refuse("shape: expected", shape=np.ones((2, 3)))
-    refuse("expected numbers", shape=np.array(["a"]))
-    refuse("expected .T, 3., got .6, 2.", rotation=np.zeros((6, 2)), rot=np.zeros((6, 2)))
-    refuse("finite", translation=np.full((6, 3), np.nan), tra=np.full((6, 3), np.nan))
-    refuse("frames|expected", translation=np.zeros((4, 3)), tra=np.zeros((4, 3)))
