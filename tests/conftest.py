@@ -1,7 +1,8 @@
-"""What several rooms test with: a head of FLAME's topology (registering takes seconds, so once a session), plug-ins."""
+"""How tests run (bounded in time, from the same random state in any order), and what several rooms test with."""
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,32 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 from flamecast.flame_motion import Head
 from flamecast.flame_motion.heads.flame.register import Registration
 
 from .flame_motion import flame_like
+
+SLOW_TIMEOUT = 600.0  # s that a test marked slow may take; pyproject.toml says how long the others may
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.randomly_reset_seed = False  # pytest-randomly shuffles; the seeds are set below
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Before a test and its fixtures: what came before it, and in which order, changes no number that it draws."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
