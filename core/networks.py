@@ -1,16 +1,16 @@
-"""Small trained networks as files: safetensors in half precision, and a card in JSON that says what they are."""
+"""Trained networks as files: safetensors in half precision, and a card in JSON that says what they are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import BadInput
-from .files import atomic_path, existing_file
+from .files import PathLike, atomic_path, existing_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,28 +18,39 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="nn.Module")
 
 
-def save_network(path: Path, network: Any, card: dict[str, Any]) -> None:
-    """Writes PATH.safetensors and PATH.json: the card, with the sizes (`network.config`, a dataclass) to load it."""
+def save_network(path: PathLike, network: nn.Module, card: dict[str, Any]) -> list[Path]:
+    """Writes PATH.safetensors and PATH.json and returns both; `load_network` reads them.
+
+    Parameters are written in half precision, buffers (statistics, filters) as they are. The JSON is the card, and under
+    "network" what the network is made from: its `config`, a dataclass or a mapping.
+    """
     from safetensors.torch import save
 
-    arrays = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(path.with_suffix(".safetensors")) as file:
+    config: Any = network.config
+    sizes = {k: v for k, v in config.items() if k[:1] != "_"} if isinstance(config, Mapping) else asdict(config)
+    buffers = {name for name, _ in network.named_buffers()}
+    arrays = {
+        name: (value if name in buffers else value.half()).contiguous() for name, value in network.state_dict().items()
+    }
+    weights, text = Path(path).with_suffix(".safetensors"), Path(path).with_suffix(".json")
+    with atomic_path(weights) as file:
         Path(file).write_bytes(save(arrays))
-    with atomic_path(path.with_suffix(".json")) as file:
-        text = json.dumps(card | {"network": asdict(network.config)}, indent=1)
-        Path(file).write_text(text + "\n", encoding="utf-8")
+    with atomic_path(text) as file:
+        Path(file).write_text(json.dumps(card | {"network": sizes}, indent=1) + "\n", encoding="utf-8")
+    return [weights, text]
 
 
-def load_network(path: Path, make: Callable[[dict[str, Any]], Network]) -> tuple[Network, dict[str, Any]]:
-    """Reads what `save_network` wrote: the network, ready to use, and its card.
+def load_network(path: PathLike, make: Callable[[dict[str, Any]], Network]) -> tuple[Network, dict[str, Any]]:
+    """Reads what `save_network` wrote: the network in single precision, ready to use, and its card.
 
     make: from the sizes in the card to a network. Raises BadInput for files that do not fit each other.
     """
+    path = Path(path)
     card, arrays = read_weights(path)
     with fitting(path):
         network = make(card["network"])
-        network.load_state_dict({name: value.float() for name, value in arrays.items()})
-    return network.eval().requires_grad_(False), card
+        network.load_state_dict(arrays)
+    return network.float().eval().requires_grad_(False), card
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

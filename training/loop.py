@@ -1,23 +1,102 @@
-"""What every training shares: Lightning's loop that a stopped run goes on with, and the command that a card names."""
+"""The loop of every training: Lightning's, with checkpoints, averaged weights and validation."""
 
 from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.files import NO_ROOM
 from ..flame_motion import BadInput
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+
+    from .batches import StepData
+    from .options import TrainingOptions
 
 
 def check_training() -> None:
     """BadInput where what training needs is not installed."""
     if find_spec("lightning") is None or find_spec("librosa") is None:
         raise BadInput('training needs more: pip install "flamecast[train]"')
+
+
+def run_training(
+    module: LightningModule, data: StepData, options: TrainingOptions, callbacks: Sequence[Callback] = ()
+) -> dict[str, Any]:
+    """Trains a module from the last checkpoint in `options.run` on, and leaves its averaged weights in it.
+
+    Returns what the card says of it: steps, batch_size, loss, and val_loss where there is held-out data. BadInput
+    where a checkpoint finds no room; the one before it stays whole.
+    """
+    import torch
+
+    trainer, last = make_trainer(options, callbacks), Path(options.run) / "last.ckpt"
+    with _room_for(options.run):
+        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    facts: dict[str, Any] = {"steps": trainer.global_step, "batch_size": options.batch_size}
+    if "loss" in trainer.callback_metrics:
+        facts["loss"] = round(float(trainer.callback_metrics["loss"]), 4)
+    else:  # this run had ended before: no step was left to do, and its checkpoint holds the averaged weights
+        module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+    if data.held_out is not None:
+        (found,) = trainer.validate(module, data, verbose=False)
+        facts["val_loss"] = round(found["val_loss"], 4)
+    return facts
+
+
+def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback] = ()) -> Trainer:
+    """Lightning's trainer: endless epochs, checkpoints every minute, a log in CSV, and the average of the weights."""
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import (
+        EMAWeightAveraging,
+        LearningRateMonitor,
+        ModelCheckpoint,
+        TQDMProgressBar,
+    )  # fmt: skip
+    from lightning.pytorch.loggers import CSVLogger
+
+    from .callbacks import LastCheckpoint, SeededBatches
+
+    every = 10  # steps: to join the average costs a GPU as much as a step
+    average = EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=every, use_buffers=False)
+    return Trainer(
+        accelerator=options.accelerator, devices=options.devices, strategy=options.strategy,
+        precision=_precision(options.precision), max_steps=options.until or options.steps, max_epochs=-1,
+        max_time=None if options.minutes is None else {"minutes": options.minutes},
+        accumulate_grad_batches=options.accumulate, gradient_clip_val=1.0, num_sanity_val_steps=0,
+        val_check_interval=options.validate_every * options.accumulate, check_val_every_n_epoch=None,
+        logger=CSVLogger(options.run, name="log"), log_every_n_steps=50, enable_model_summary=False,
+        callbacks=[
+            TQDMProgressBar(refresh_rate=50),
+            LearningRateMonitor("step"),
+            SeededBatches(options.seed),
+            LastCheckpoint(Path(options.run) / "last.ckpt"),
+            *([average] if options.ema_decay else []),
+            ModelCheckpoint(options.run, save_last=True, train_time_interval=timedelta(minutes=1), save_top_k=0),
+            *callbacks,
+        ],
+    )  # fmt: skip
+
+
+@contextmanager
+def _room_for(run: str) -> Iterator[None]:
+    """BadInput where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise BadInput(
+            f"{run}: no room to write a checkpoint ({error.strerror}); the last one is whole: make room, and start the "
+            "same training again to go on from it"
+        ) from error
 
 
 def fit(

@@ -1,0 +1,104 @@
+"""The loop of every training, on a toy: its learning rate, and what a resumed run draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+
+from flamecast.training.batches import StepData, batch_number, rng_at, shuffled_rows
+from flamecast.training.loop import run_training
+from flamecast.training.optimizer import adamw
+from flamecast.training.options import TrainingOptions, command_line
+
+
+class Rows:
+    """Rows 0..11, three a batch."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def at(self, step: int, rank: int = 0, world: int = 1) -> torch.Tensor:
+        return torch.from_numpy(shuffled_rows(12, 3, 0, batch_number(step, rank, world))).float()[:, None]
+
+    def to(self, device: torch.device) -> Rows:
+        return self
+
+
+class Toy(LightningModule):
+    """A layer with dropout that learns noise; it remembers batches and learning rates."""
+
+    def __init__(self, options: TrainingOptions) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
+        self.options, self.drawn, self.rates = options, [], []
+
+    def training_step(self, batch: tuple[int, torch.Tensor], index: int) -> torch.Tensor:
+        number, rows = batch
+        self.drawn.append(rows.flatten().tolist())
+        self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+        noise = torch.randn(rows.shape, generator=rng_at(0, number, "noise"))
+        loss = (self.layers(rows) - noise).square().mean()
+        self.log("loss", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[int, torch.Tensor], index: int) -> None:
+        self.log("val_loss", self.layers(batch[1]).square().mean())
+
+    def configure_optimizers(self) -> dict:
+        return adamw(self.parameters(), self.options)
+
+
+@pytest.fixture
+def options(tmp_path) -> TrainingOptions:
+    return TrainingOptions(
+        run=str(tmp_path / "run"), steps=24, lr=0.1, warmup_steps=4, ema_decay=0.5, validate_every=5,
+        accelerator="cpu", precision="32-true",
+    )  # fmt: skip
+
+
+def trained(options: TrainingOptions, data: StepData | None = None) -> tuple[Toy, dict]:
+    toy = Toy(options)
+    return toy, run_training(toy, data or StepData(Rows(), held_out=Rows()), options)
+
+
+def test_the_learning_rate_is_never_0_rises_over_the_warmup_and_falls_to_the_end(options):
+    toy, facts = trained(options)
+    assert toy.rates[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])
+    assert len(toy.rates) == 24 and min(toy.rates) == toy.rates[-1] > 0
+    assert all(later < earlier for earlier, later in zip(toy.rates[3:], toy.rates[4:]))
+    assert facts["steps"] == 24 and facts["loss"] > 0 and facts["val_loss"] > 0
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_resumed_training_is_an_unbroken_one_to_the_bit(options, tmp_path, accumulate):
+    """Batches, noise, dropout, learning rates, optimizer and averaged weights."""
+    whole, facts = trained(replace(options, accumulate=accumulate))
+    parts = replace(options, accumulate=accumulate, run=str(tmp_path / "parts"))
+    first, _ = trained(replace(parts, until=11))
+    second, resumed = trained(parts)
+    assert first.drawn + second.drawn == whole.drawn and first.rates + second.rates == whole.rates
+    assert len(whole.drawn) == 24 * accumulate
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
+    assert resumed == facts
+    again, known = trained(parts)  # nothing is left to do: the weights come from the checkpoint
+    assert not again.drawn and known["val_loss"] == facts["val_loss"]
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_every_row_comes_once_an_epoch_and_processes_share_the_batches():
+    rows = Rows()
+    epochs = [[rows.at(step).flatten().tolist() for step in range(start, start + 4)] for start in (0, 4)]
+    assert [sorted(sum(epoch, [])) for epoch in epochs] == [list(range(12))] * 2 and epochs[0] != epochs[1]
+    shared = [rows.at(step, rank, 2).flatten().tolist() for step in range(2) for rank in range(2)]
+    assert shared == epochs[0]
+    draws = [torch.rand(1, generator=rng_at(seed, number, stream)).item()
+             for seed in (0, 1) for number in (0, 1) for stream in ("noise", "rows")]  # fmt: skip
+    assert len(set(draws)) == 8
+
+
+def test_a_card_names_the_command_that_makes_the_same_model(options):
+    assert command_line("toy", options) == "flamecast train toy steps=24 lr=0.1 warmup_steps=4 ema_decay=0.5"

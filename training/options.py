@@ -1,0 +1,48 @@
+"""Options that every training has, set by `flamecast train NAME key=value`; each training's own dataclass adds more."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with its default and the sentence that explains it."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How long, how fast and where a training runs."""
+
+    output: str = option("out/weights", "weights to write: OUTPUT.safetensors, and its card OUTPUT.json")
+    run: str = option("runs/training", "folder of checkpoints and logs; a run that stopped is resumed from there")
+    steps: int = option(1000, "steps of the optimizer, and of the learning rate's schedule")
+    until: int | None = option(None, "step to stop at; a later run is resumed from there")
+    minutes: float | None = option(None, "time to stop after; a later run is resumed from there")
+    batch_size: int = option(32, "clips a batch")
+    validate_every: int = option(500, "steps from one validation on held-out data to the next")
+    accumulate: int = option(1, "batches a step")
+    lr: float = option(1e-3, "the highest learning rate: it rises over `warmup_steps` and falls along a cosine to 0")
+    warmup_steps: int = option(100, "steps until the learning rate is highest")
+    ema_decay: float = option(0.99, "of the average of the weights, which every tenth step joins; 0: no average")
+    seed: int = option(0, "of data, weights, batches and noise")
+    precision: str = option("auto", "32-true or bf16-mixed; auto: bf16-mixed where the processor has it")
+    accelerator: str = option("auto", "cpu, gpu, … as Lightning names them")
+    devices: int = option(1, "how many of them")
+    strategy: str = option("auto", "ddp, fsdp, … as Lightning names them")
+
+
+# Where and how far a training runs: the same model comes out.
+PLACE = frozenset(
+    "output run until minutes validate_every workers precision accelerator devices strategy part".split()
+)
+
+
+def command_line(name: str, options: TrainingOptions) -> str:
+    """The command that trains the same model: what differs from the defaults, less where it runs and ends."""
+    given = {one.name: getattr(options, one.name) for one in fields(options) if one.name not in PLACE}
+    defaults = {one.name: one.default for one in fields(options)}
+    changed = [shlex.quote(f"{key}={value}") for key, value in given.items() if value != defaults[key]]
+    return " ".join([f"flamecast train {name}", *changed])
