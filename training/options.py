@@ -35,9 +35,7 @@ class TrainingOptions:
 
 
 # Where and how far a training runs: the same model comes out.
-PLACE = frozenset(
-    "output run until minutes validate_every workers precision accelerator devices strategy part".split()
-)
+PLACE = frozenset("output run until minutes validate_every workers precision accelerator devices strategy part".split())
 
 
 def command_line(name: str, options: TrainingOptions) -> str:
