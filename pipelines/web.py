@@ -1,4 +1,4 @@
-"""What every server of ours has: one address, the names it answers to, and no ear for other sites' pages."""
+"""What both servers share: one address, the names they answer to, and the refusal of other sites' pages."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Names:
         return host in self.known or (self.any_address and _is_address(host))
 
 
-def from_elsewhere(request: HTTPConnection) -> bool:
-    """Whether a page of another site sends this: browsers let any page send to anywhere."""
+def from_other_site(request: HTTPConnection) -> bool:
+    """Whether a page of another site sent this request: browsers let any page send to any address."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return True
     origin = request.headers.get("origin")

@@ -10,21 +10,22 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from ...core.errors import BadInput, MissingAsset
-from .ask import DEMO, FILES, NUMBERS, TEXTS, WHOLE, ask_of
-from .jobs import WAITING, Full, Job, JobQueue
+from .job import WAITING, Full, Job
+from .job_queue import JobQueue
+from .job_request import DEMO, FILES, NUMBERS, TEXTS, WHOLE, read_request
 from .limits import MB, Limits
+from .results import RESULTS
 from .uploads import check_content, shown_name, store, stored_name
 from .visitors import api_user, visitor_of
 
 FIELDS = (*FILES, "demo", "demo_motion", *TEXTS, *NUMBERS, *WHOLE, "preview")
 Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
-Sent = Annotated[UploadFile | None, File()]
 Word = Annotated[str | None, Form()]
 Number = Annotated[float | None, Form()]
 
 
 class JobAnswer(BaseModel):
-    """How a job goes."""
+    """The state of a job."""
 
     id: str = Field(description="Unguessable: whoever knows it may watch, fetch and cancel the job")
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -73,7 +74,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
-    """A job as the API tells it."""
+    """A job as the API describes it."""
     return JobAnswer(
         id=job.id,
         state=job.state,  # type: ignore[arg-type]
@@ -92,18 +93,18 @@ def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
 def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
     """Adds the routes under /api to a server."""
     routes = APIRouter(prefix="/api", responses=REFUSALS)
-    _add_asking(routes, queue, limits)
-    _add_watching(routes, queue)
+    _add_creation(routes, queue, limits)
+    _add_job_routes(routes, queue)
 
     @routes.get("/limits", summary="What this server takes")
     def bounds() -> LimitsAnswer:
         return LimitsAnswer(**{**vars(limits), "user_mb": limits.user_bytes / MB})
 
     app.include_router(routes)
-    _tell_errors(app)
+    _add_error_answers(app)
 
 
-def _add_asking(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
+def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
     """The route that makes a job."""
 
     @routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])
@@ -149,8 +150,8 @@ def _add_asking(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
         return answer_of(queue, _submit(queue, limits, user, given, sent))
 
 
-def _add_watching(routes: APIRouter, queue: JobQueue) -> None:
-    """The routes of a job that there is."""
+def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
+    """The routes of an existing job."""
 
     @routes.get("/jobs/{id}", summary="How a job goes")
     def job(request: Request, id: str) -> JobAnswer:
@@ -164,8 +165,6 @@ def _add_watching(routes: APIRouter, queue: JobQueue) -> None:
 
     @routes.get("/jobs/{id}/files/{name}", summary="A result", response_class=FileResponse)
     def result(request: Request, id: str, name: Name, download: bool = False) -> FileResponse:
-        from .making import RESULTS
-
         path = _job(queue, request, id).file(name)
         if path is None or not path.is_file():
             raise HTTPException(404, "there is no such file: the job has not made it, or it was removed")
@@ -213,14 +212,14 @@ def _submit(
             files[kind] = folder / "in" / stored_name(kind, names[kind])
             store(upload.file, files[kind], limits.upload_bytes, f"{kind} {names[kind]}")
             check_content(files[kind], kind, f"{kind} {names[kind]}")
-        return queue.submit(id, user, folder, ask_of(given, files, names, limits))
+        return queue.submit(id, user, folder, read_request(given, files, names, limits))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _tell_errors(app: FastAPI) -> None:
-    """What the user got wrong is a sentence, as on the command line."""
+def _add_error_answers(app: FastAPI) -> None:
+    """Answers errors of the user with one sentence, as the command line does."""
 
     def refuse(code: int) -> Any:
         return lambda request, error: JSONResponse({"detail": str(error)}, code)

@@ -1,4 +1,4 @@
-"""A motion's curves, to look at: small charts of pose, gaze, jaw, lids and face, one under the other."""
+"""A motion's curves as small charts of pose, gaze, jaw, lids and face, one below the other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...flame_motion import FlameSequence
 from ...flame_motion.retargeting.retarget import head_of
 
 WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
-MOST_POINTS = 600
+MAX_POINTS = 600
 STILL = 1e-4  # degrees, or shares of a full movement
 DEGREES = 180 / math.pi
-Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], least range
+Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], range that is always shown
 
 
 def charts_of(motion: FlameSequence) -> list[Chart]:
-    """What is drawn of a motion; angles in degrees, the rest 0..1."""
+    """The charts of a motion; angles in degrees, the rest 0..1."""
     names = {name: number for number, name in enumerate(head_of(motion).expression_names)}
 
     def axis(*wanted: str) -> Tensor:
@@ -51,8 +51,8 @@ def curves_html(motion: FlameSequence, edited: FlameSequence | None = None, *, m
     before = {name: curves for name, _, curves, _ in charts_of(motion)} if edited is not None else {}
     seconds = max(motion.duration, after.duration)
     rows = "".join(
-        _chart(name, unit, curves, before.get(name, {}), least, after.fps, motion.fps, seconds)
-        for name, unit, curves, least in charts_of(after)
+        _chart(name, unit, curves, before.get(name, {}), shown, after.fps, motion.fps, seconds)
+        for name, unit, curves, shown in charts_of(after)
         if not moving or any(float(track.max() - track.min()) > STILL for track in curves.values())
     )
     note = "" if edited is None else '<p class="note">Dashed: as it was made. Full: with the change.</p>'
@@ -64,24 +64,24 @@ def curves_html(motion: FlameSequence, edited: FlameSequence | None = None, *, m
 
 
 def _chart(
-    name: str, unit: str, curves: dict[str, Tensor], before: dict[str, Tensor], least: tuple[float, float],
+    name: str, unit: str, curves: dict[str, Tensor], before: dict[str, Tensor], shown: tuple[float, float],
     fps: float, fps_before: float, seconds: float,
 ) -> str:  # fmt: skip
-    """One chart: its name and range beside it, a line a curve."""
+    """One chart: a line a curve, with its name and range beside it. shown: the range that it has at least."""
     tracks = [*curves.values(), *before.values()]
-    low = min(least[0], *(float(track.min()) for track in tracks))
-    high = max(least[1], *(float(track.max()) for track in tracks))
+    low = min(shown[0], *(float(track.min()) for track in tracks))
+    high = max(shown[1], *(float(track.max()) for track in tracks))
     lines = [_line(track, low, high, fps_before, seconds, f"was c{n}") for n, track in enumerate(before.values())]
     lines += [_line(track, low, high, fps, seconds, f"c{n}") for n, track in enumerate(curves.values())]
     zero = HEIGHT - EDGE - (0 - low) / (high - low) * (HEIGHT - 2 * EDGE)
     keys = "".join(f'<span class="c{n}">{escape(key)}</span>' for n, key in enumerate(curves))
-    told = ", ".join(
+    ranges = ", ".join(
         f"{key} from {float(track.min()):.1f} to {float(track.max()):.1f}{unit}" for key, track in curves.items()
     )
     return (
         f'<div class="chart"><div class="legend"><b>{name}</b>{keys}</div>'
         f'<div class="plot">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {told}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {ranges}">'
         f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>{"".join(lines)}</svg>'
         f'<i class="now"></i></div>'
         f'<div class="range" aria-hidden="true"><span>{_bound(high, unit)}</span>'
@@ -90,7 +90,7 @@ def _chart(
 
 
 def _line(track: Tensor, low: float, high: float, fps: float, seconds: float, kind: str) -> str:
-    step = max(1, math.ceil(len(track) / MOST_POINTS))
+    step = max(1, math.ceil(len(track) / MAX_POINTS))
     points = []
     for frame in range(0, len(track), step):
         x = frame / fps / seconds * WIDTH

@@ -18,7 +18,7 @@ from .limits import Limits
 
 NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}")  # of a host, or an IPv6 address
-QUIET = {  # what Gradio would tell or fetch, it does not
+QUIET = {  # Gradio sends and fetches nothing
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_CHECK_VERSION": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -53,7 +53,7 @@ def running_app(
     """The ASGI app (`app.queue` is its queue) at work; at the end its processes are gone, and so are all files."""
     root = Path(tempfile.mkdtemp(prefix="flamecast-app-")).resolve()
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
-    from .jobs import JobQueue
+    from .job_queue import JobQueue
 
     queue = JobQueue(root, limits, workers=workers, warm=warm)
     try:
@@ -80,7 +80,7 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
         title="flamecast",
         version=version("flamecast"),
         description="Animates a portrait photo by words, speech or a driving video.",
-        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        docs_url=None,  # FastAPI's own pages load scripts from other sites
         redoc_url=None,
     )
     own = Path(__file__).parent
@@ -124,6 +124,3 @@ def serve(
         server = uvicorn.Server(config)
         ready(address_of(host, listener))
         server.run(sockets=[listener])
-
-
-__all__ = ["build", "check_installed", "running_app", "serve"]

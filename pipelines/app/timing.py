@@ -1,13 +1,11 @@
-"""How long a job still takes, from what it has done and what jobs before it took."""
+"""How long a job still takes, estimated from its progress and from the jobs before it."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .jobs import Job
+from .job import Job
 
 DRAWING = "generate"
 START_SECONDS = {"video": 6.0, "speech": 2.0, "text": 1.5, "again": 0.3}  # before drawing, until one was measured
@@ -20,20 +18,20 @@ USUAL_FRAMES = 100
 class _Run:
     began: float
     stage: str = ""
-    since: float = 0.0  # s, when the stage was first heard of
+    since: float = 0.0  # s, when the stage began
     drawing: float | None = None
 
 
 @dataclass
 class Rates:
-    """What jobs took here lately: seconds before drawing by kind of signal, and seconds a frame of 512 px drawn."""
+    """What recent jobs took: seconds before drawing, by kind of signal, and seconds to draw a frame of 512 px."""
 
     before: dict[str, float] = field(default_factory=lambda: dict(START_SECONDS))
     frame: float = START_FRAME
     _runs: dict[str, _Run] = field(default_factory=dict)
 
     def note(self, job: Job, stage: str, done: int, of: int) -> None:
-        """A word about progress."""
+        """Takes the progress of a job."""
         now = time.monotonic()
         run = self._runs.setdefault(job.id, _Run(now))
         if stage != run.stage:
@@ -55,21 +53,21 @@ class Rates:
 
 
 def kind_of(job: Job) -> str:
-    """What takes the time before drawing."""
-    if job.ask.remake is not None:
+    """The kind of signal, which decides how long it takes before drawing begins."""
+    if job.request.redraw is not None:
         return "again"
-    if "video" in job.ask.files:
+    if "video" in job.request.files:
         return "video"
-    return "speech" if "speech" in job.ask.files or "say" in job.ask.options else "text"
+    return "speech" if "speech" in job.request.files or "say" in job.request.options else "text"
 
 
 def _weight(job: Job) -> float:
-    """What a frame of the job's size takes, against one of 512 px: half of the work does not depend on it."""
-    return 0.5 + 0.5 * (job.ask.options.get("size", 512) / 512) ** 2
+    """The cost of a frame of the job's size relative to one of 512 px: half of the work does not depend on size."""
+    return 0.5 + 0.5 * (job.request.options.get("size", 512) / 512) ** 2
 
 
 def seconds_left(rates: Rates, job: Job) -> float:
-    """An estimate in s: never below 0, and honest about being one."""
+    """An estimate in s, never below 0."""
     now, run = time.monotonic(), rates.run(job)
     share = job.done / job.of if job.of else 0.0
     spent = now - run.since
@@ -88,7 +86,7 @@ def seconds_left(rates: Rates, job: Job) -> float:
 
 
 def _frames(job: Job) -> float:
-    seconds = job.ask.options.get("seconds")
-    if job.ask.preview and job.ask.cut is not None:
-        seconds = job.ask.cut
+    seconds = job.request.options.get("seconds")
+    if job.request.preview and job.request.cut is not None:
+        seconds = job.request.cut
     return USUAL_FRAMES if seconds is None else seconds * 25

@@ -1,4 +1,4 @@
-"""Files that a stranger sends: stored under our own names, and looked at before anything opens them."""
+"""Uploaded files: stored under our own names, and checked before anything opens them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDINGS = {  # by what a file is for; readers of motion go by the ending, those 
     "camera_keys": ".json",
 }
 JSON_BYTES = 1_000_000
-KEPT, MOST_KEPT = 3, 40  # of a visitor's uploads: times the most that may be sent at once, and files
+MAX_KEPT, MAX_KEPT_FILES = 3, 40  # of a visitor's uploads: in requests of the largest size, and files
 # What FFmpeg would take for lists of other files or addresses to open, and for pictures of text.
 _LISTS = (b"#extm3u", b"ffconcat", b"<", b"[playlist]", b"v=0", b"rtsptext", b"asf ", b"[reference]", b"#!avs")
 
@@ -41,16 +41,16 @@ def stored_name(kind: str, name: str) -> str:
     return kind + ending
 
 
-def store(stream: BinaryIO, target: Path, most: int, what: str) -> None:
-    """Copies a stream to `target`. BadInput where it is empty or exceeds `most` bytes; then nothing is left."""
+def store(stream: BinaryIO, target: Path, max_bytes: int, what: str) -> None:
+    """Copies a stream to `target`. BadInput where it is empty or exceeds `max_bytes`; then nothing is left."""
     target.parent.mkdir(parents=True, exist_ok=True)
     total = 0
     try:
         with target.open("xb") as file:
             while block := stream.read(BLOCK):
                 total += len(block)
-                if total > most:
-                    raise BadInput(f"{what} has more than {most / MB:g} MB, which is all that is taken here")
+                if total > max_bytes:
+                    raise BadInput(f"{what} has more than {max_bytes / MB:g} MB, which is all that is taken here")
                 file.write(block)
         if total == 0:
             raise BadInput(f"{what} is empty (0 bytes)")
@@ -65,13 +65,13 @@ def make_room(own: Path, root: Path, limits: Limits) -> None:
         raise BadInput("this server's disk is full: try again later")
     sent = sorted(own.glob("*/*"), key=lambda file: file.stat().st_mtime)
     total = sum(file.stat().st_size for file in sent)
-    while sent and (total > KEPT * limits.upload_bytes or len(sent) >= MOST_KEPT):
+    while sent and (total > MAX_KEPT * limits.upload_bytes or len(sent) >= MAX_KEPT_FILES):
         oldest = sent.pop(0)
         total -= oldest.stat().st_size
         shutil.rmtree(oldest.parent, ignore_errors=True)
 
 
-def held(own: Path) -> int:
+def bytes_of(own: Path) -> int:
     """Bytes of all files in a user's folder; one that has several names counts once."""
     sizes = {}
     for folder, _, names in os.walk(own):
@@ -82,6 +82,25 @@ def held(own: Path) -> int:
                 continue
             sizes[found.st_ino] = found.st_size
     return sum(sizes.values())
+
+
+def remove_stale(entry: Path, known: set[Path | None], before: float) -> None:
+    """Removes what is of no `known` job and was not touched since `before` (s since 1970); empty folders of users."""
+    try:
+        if entry in known or entry.stat().st_mtime > before:
+            return
+        if entry.is_dir() and (entry / "jobs").is_dir() | (entry / "uploads").is_dir():
+            for name in ("jobs", "uploads"):
+                if (entry / name).is_dir() and not any((entry / name).iterdir()):
+                    (entry / name).rmdir()
+            if not any(entry.iterdir()):
+                entry.rmdir()
+        elif entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()
+    except OSError:
+        pass  # gone, or in use: the next time
 
 
 def check_content(path: Path, kind: str, what: str) -> None:

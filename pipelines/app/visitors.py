@@ -1,4 +1,4 @@
-"""Who is asking, and what they may reach: a cookie a browser, a folder a visitor, nothing for strangers."""
+"""Visitors and what they may reach: a cookie for each browser, a folder for each visitor, nothing for strangers."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..web import Names, from_elsewhere
+from ..web import Names, from_other_site
 from .limits import MB
 
 if TYPE_CHECKING:
-    from .jobs import JobQueue
+    from .job_queue import JobQueue
 
 COOKIE = "flamecast_visitor"
 LINGER, LINGER_BYTES = 1.0, 32 << 20  # s between two pieces, and bytes in all, that are still read of what is refused
 CALL_BYTES = 2_000_000  # of a call to the page, whose files have been sent before
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-# What of Gradio's own doors the page needs; all others (a proxy, server functions, recordings …) stay shut.
+# Gradio's routes that the page needs; all others (a proxy, server functions, recordings …) are closed.
 _OPEN = re.compile(
     r"/gradio_api/(queue/(join|data)|upload(_progress)?|heartbeat/\w+|cancel|reset/?|app_id/?|startup-events|info/?|theme\.css)"
 )
 _FILE = "/gradio_api/file="
-_SHUT = ("/monitoring", "/login", "/logout", "/token", "/user", "/proxy=", "/dev/", "/svelte/", "/config/")
-# The page brings everything along; a browser that is told so can be talked into fetching nothing from elsewhere.
+_CLOSED = ("/monitoring", "/login", "/logout", "/token", "/user", "/proxy=", "/dev/", "/svelte/", "/config/")
+# The page brings everything along, so its browser need fetch nothing from other sites.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: 'wasm-unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
@@ -50,12 +50,12 @@ _HEADERS = {
 
 
 def visitor_of(request: HTTPConnection) -> str:
-    """The name of the visitor's folder; it does not tell the cookie, which is what proves who they are."""
+    """The name of the visitor's folder, from which the cookie that proves who they are cannot be derived."""
     return request.scope.get("flamecast_visitor", "nobody")
 
 
 def api_user(request: Request) -> str:
-    """Whose jobs count together: programs have no cookies, so their machine does."""
+    """The user whose jobs are counted together: programs have no cookies, so it is their machine."""
     host = request.client.host if request.client is not None else "unknown"
     return "api-" + hashlib.sha256(host.encode()).hexdigest()[:16]
 
@@ -66,10 +66,10 @@ def folder_name(secret: str) -> str:
 
 
 class Guard:
-    """Stands before everything: refuses other hosts' names, other sites' pages, other visitors' files, and too much."""
+    """Middleware before every route: refuses other host names, other sites' pages, other visitors' files, too much."""
 
-    def __init__(self, app: ASGIApp, queue: JobQueue, most: int, names: Names):
-        self.app, self.queue, self.root, self.most = app, queue, queue.root.resolve(), most
+    def __init__(self, app: ASGIApp, queue: JobQueue, max_bytes: int, names: Names):
+        self.app, self.queue, self.root, self.max_bytes = app, queue, queue.root.resolve(), max_bytes
         self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         joins = scope["path"] == "/gradio_api/queue/join" and scope["method"] == "POST"
-        bounded = Bounded(receive, CALL_BYTES if joins else self.most)
+        bounded = Bounded(receive, CALL_BYTES if joins else self.max_bytes)
         body = None
         if joins:
             body = await bounded.whole()
@@ -105,31 +105,31 @@ class Guard:
         await self._pass(scope, bounded, _Answer(send, fresh, scope), body)
 
     async def _pass(self, scope: Scope, bounded: Bounded, send: _Answer, body: bytes | None) -> None:
-        """Runs what stands behind; a request that turns out too long is answered 413."""
+        """Runs the app; a request that turns out too long is answered 413."""
         try:
             await self.app(scope, bounded.again(body) if body is not None else bounded, send)
         except TooLong:
             if send.begun:
                 raise
-            await _refuse(_too_long(self.most), scope, bounded.receive, send)
+            await _refuse(_too_long(self.max_bytes), scope, bounded.receive, send)
 
     def _refusal(self, request: HTTPConnection, scope: Scope) -> Response | None:
-        """The answer to what is not even looked at."""
+        """The answer to a request that is refused by its address, headers and length; None where it is not."""
         if not self.names.answer(request):
             return PlainTextResponse("this server answers to other names only (flamecast app --host, --name)", 421)
         acting = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if acting and from_elsewhere(request):
+        if acting and from_other_site(request):
             return JSONResponse({"detail": "another site's page may not act here"}, 403)
         length = request.headers.get("content-length", "0")
-        if scope["type"] == "http" and (not length.isdecimal() or int(length) > self.most):
-            return _too_long(self.most)
+        if scope["type"] == "http" and (not length.isdecimal() or int(length) > self.max_bytes):
+            return _too_long(self.max_bytes)
         path = scope["path"]
         if path.startswith(_FILE):
             own = self.root / scope["flamecast_visitor"]
             return None if _inside(path[len(_FILE) :], own) else _nothing()
         if path.startswith("/gradio_api") and not _OPEN.fullmatch(path):
             return _nothing()
-        return _nothing() if path.startswith(_SHUT) else None
+        return _nothing() if path.startswith(_CLOSED) else None
 
     def _owns_all(self, body: bytes, visitor: str) -> bool:
         """Whether every file that a call to the page names lies in the visitor's own folder."""
@@ -152,24 +152,24 @@ class Guard:
 
 
 class TooLong(HTTPException):
-    """More came than is taken: FastAPI answers it as it is, where any other error would become one of reading."""
+    """More came than is accepted: FastAPI answers it as it is, where any other error would become one of reading."""
 
-    def __init__(self, most: int):
-        super().__init__(413, _too_much(most), {"Connection": "close"})
+    def __init__(self, max_bytes: int):
+        super().__init__(413, _too_much(max_bytes), {"Connection": "close"})
 
 
 class Bounded:
-    """A request's body, as far as it may go."""
+    """Receives a request's body up to a number of bytes."""
 
-    def __init__(self, receive: Receive, most: int):
-        self.receive, self.most, self.left = receive, most, most
+    def __init__(self, receive: Receive, max_bytes: int):
+        self.receive, self.max_bytes, self.left = receive, max_bytes, max_bytes
 
     async def __call__(self) -> Message:
         message = await self.receive()
         if message["type"] == "http.request":
             self.left -= len(message.get("body", b""))
             if self.left < 0:
-                raise TooLong(self.most)
+                raise TooLong(self.max_bytes)
         return message
 
     async def whole(self) -> bytes | None:
@@ -220,7 +220,7 @@ class _Answer:
 
 
 async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers at once, and reads on for a moment: a line that is cut while the client still sends loses the answer."""
+    """Answers at once, and reads on for a moment: closing while the client still sends would lose the answer."""
 
     async def unfinished(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
@@ -260,9 +260,9 @@ def _nothing() -> Response:
     return JSONResponse({"detail": "there is nothing here"}, 404)
 
 
-def _too_much(most: int) -> str:
-    return f"at most {most / MB:g} MB are taken at once"
+def _too_much(max_bytes: int) -> str:
+    return f"at most {max_bytes / MB:g} MB are taken at once"
 
 
-def _too_long(most: int) -> Response:
-    return JSONResponse({"detail": _too_much(most)}, 413, headers={"Connection": "close"})
+def _too_long(max_bytes: int) -> Response:
+    return JSONResponse({"detail": _too_much(max_bytes)}, 413, headers={"Connection": "close"})

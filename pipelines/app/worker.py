@@ -1,4 +1,4 @@
-"""The process that does the jobs: what crashes or runs away there takes no server along."""
+"""The worker process, which does the jobs: what crashes or hangs there does not take the server along."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .job_runner import JobRunner
 
 CANCEL, STOP = "cancel", "stop"
-EVERY = 0.1  # s between two words about progress
-LARGEST_FILE = 4 << 30  # bytes that a job may write into one file
+PROGRESS_EVERY = 0.1  # s between two progress messages
+MAX_FILE = 4 << 30  # bytes that a job may write into one file
 
 
 class Cancelled(Exception):
-    """The user does not want it any more."""
+    """The job was cancelled."""
 
 
 def work(channel: Connection, warming: Path | None) -> None:
-    """Does jobs until told to stop: receives (ask, folder), sends (kind, content) pairs, the last of a job its end.
+    """Does jobs until STOP comes: receives (job request, folder), sends (kind, content), the job's end last.
 
-    warming: a folder for a first job that nobody waits for; none is done without.
+    warming: a folder for a first small job, after which the models are loaded and the kernels compiled; None: no such.
     """
     _settle()
     from ...flame_motion import BadInput, MissingAsset
-    from .making import Maker
+    from .job_runner import JobRunner
 
-    maker = Maker()
+    runner = JobRunner()
     if warming is not None:
-        _warm(maker, warming)
+        _warm(runner, warming)
     channel.send(("ready", None))
     while True:
         try:
@@ -41,9 +44,9 @@ def work(channel: Connection, warming: Path | None) -> None:
             return
         if job == CANCEL:  # of a job that has just ended
             continue
-        ask, folder = job
+        request, folder = job
         try:
-            answer: tuple[str, Any] = ("done", maker(ask, folder, _Told(channel)))
+            answer: tuple[str, Any] = ("done", runner(request, folder, _Progress(channel)))
         except (BadInput, MissingAsset) as error:
             answer = ("failed", str(error))
         except Cancelled:
@@ -55,8 +58,8 @@ def work(channel: Connection, warming: Path | None) -> None:
         channel.send(answer)
 
 
-class _Told:
-    """The progress callback: says how far it is, and stops where the user says so."""
+class _Progress:
+    """The progress callback: sends how far the job is, and raises Cancelled where it was cancelled."""
 
     def __init__(self, channel: Connection):
         self.channel, self.last, self.stage = channel, 0.0, ""
@@ -66,13 +69,13 @@ class _Told:
             if self.channel.recv() in (CANCEL, STOP):
                 raise Cancelled
         now = time.monotonic()
-        if stage != self.stage or now - self.last >= EVERY or done == of:
+        if stage != self.stage or now - self.last >= PROGRESS_EVERY or done == of:
             self.last, self.stage = now, stage
             self.channel.send(("progress", (stage, done, of)))
 
 
 def _settle() -> None:
-    """A process of the background: polite, without core dumps, silent native libraries."""
+    """Makes this a background process: low priority, no core dumps, silent native libraries."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
@@ -80,7 +83,7 @@ def _settle() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE, MAX_FILE))
         os.nice(5)  # pages answer while it computes
     except (ImportError, OSError, ValueError):
         pass  # not on this system
@@ -91,13 +94,13 @@ def _settle() -> None:
         os.close(silence)
 
 
-def _warm(maker: Any, warming: Path) -> None:
-    """A job of two frames, so that the first user does not wait for models and compilers."""
+def _warm(runner: JobRunner, warming: Path) -> None:
+    """Does a job of a few frames, so that the first user does not wait for models and compilers."""
     import tempfile
 
-    from .ask import Ask
+    from .job_request import JobRequest
 
     warming.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=warming) as folder:
-        ask = Ask({"photo": "demo", "text": "nods", "size": 64, "seconds": 0.2}, cut=0.2)
-        maker(ask, Path(folder), lambda stage, done, of: None)
+        request = JobRequest({"photo": "demo", "text": "nods", "size": 64, "seconds": 0.2}, cut=0.2)
+        runner(request, Path(folder), lambda stage, done, of: None)

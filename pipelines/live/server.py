@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...flame_motion import BadInput, Waveform
 from ...flame_motion.media.sound import SAMPLE_RATE
-from ..web import Names, from_elsewhere
+from ..web import Names, from_other_site
 from .following import Captured
 from .recorder import HeardSound, Recorder, sound_of_file
 from .session import LiveSession, Shown
@@ -234,7 +234,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         request = HTTPConnection(scope)
-        refused = not self.names.answer(request) or (scope["type"] == "websocket" and from_elsewhere(request))
+        refused = not self.names.answer(request) or (scope["type"] == "websocket" and from_other_site(request))
         if not refused:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -56,7 +56,7 @@ def client(server):
         yield client
 
 
-def ask(client: httpx.Client, files: dict | None = None, **fields) -> httpx.Response:
+def post_job(client: httpx.Client, files: dict | None = None, **fields) -> httpx.Response:
     parts = {name: (None, str(value)) for name, value in fields.items()}
     return client.post("/api/jobs", files={**parts, **(files or {})})
 
@@ -77,7 +77,9 @@ def photo_bytes(kind: str = "PNG") -> bytes:
 
 
 def test_a_photo_and_words_become_a_video_a_motion_a_head_and_a_report(client, server):
-    job = finished(client, ask(client, {"photo": ("../../me.png", photo_bytes())}, text="nods", seconds=0.4, size=128))
+    job = finished(
+        client, post_job(client, {"photo": ("../../me.png", photo_bytes())}, text="nods", seconds=0.4, size=128)
+    )
     assert job["state"] == "done", job
     assert set(job["files"]) == {"video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"}
     got = {name: client.get(address) for name, address in job["files"].items()}
@@ -107,18 +109,18 @@ def test_the_ten_lines_of_the_docs_make_a_video(server, tmp_path, monkeypatch):
 
 
 def test_a_removed_job_and_its_files_are_gone(client, server):
-    job = finished(client, ask(client, demo=True, text="nods", seconds=0.2, size=64))
+    job = finished(client, post_job(client, demo=True, text="nods", seconds=0.2, size=64))
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 200
     assert client.get(job["files"]["video.mp4"]).status_code == 404
     assert not list(server[1].glob(f"*/jobs/{job['id']}"))
 
 
 def test_what_cannot_be_used_is_said_as_the_command_line_says_it(client):
-    text = finished(client, ask(client, {"photo": ("notes.png", b"no picture at all")}, text="nods"))
+    text = finished(client, post_job(client, {"photo": ("notes.png", b"no picture at all")}, text="nods"))
     assert (text["state"], text["error"]) == ("failed", "the photo notes.png is not a picture: it holds text")
     memory = io.BytesIO()
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(memory, format="PNG")
-    empty = finished(client, ask(client, {"photo": ("wall.png", memory.getvalue())}, text="nods", size=64))
+    empty = finished(client, post_job(client, {"photo": ("wall.png", memory.getvalue())}, text="nods", size=64))
     assert empty["state"] == "failed" and "no face was found" in empty["error"]
 
 
@@ -133,20 +135,20 @@ def test_what_cannot_be_used_is_said_as_the_command_line_says_it(client):
     ],
 )
 def test_a_video_that_would_open_other_files_is_refused_unopened(client, name, content, sentence):
-    answer = ask(client, {"video": (name, content)}, demo=True)
+    answer = post_job(client, {"video": (name, content)}, demo=True)
     assert answer.status_code == 422 and sentence in answer.json()["detail"]
 
 
 def test_a_damaged_video_fails_alone(client):
     broken = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 40
-    job = finished(client, ask(client, {"video": ("v.mp4", broken)}, demo=True, size=64))
+    job = finished(client, post_job(client, {"video": ("v.mp4", broken)}, demo=True, size=64))
     assert job["state"] == "failed" and "v.mp4" in job["error"] and "/" not in job["error"]
 
 
 def test_a_picture_of_too_many_pixels_is_refused_unread(client):
     memory = io.BytesIO()
     Image.new("1", (20000, 20000)).save(memory, format="PNG")
-    job = finished(client, ask(client, {"photo": ("bomb.png", memory.getvalue())}, text="nods"))
+    job = finished(client, post_job(client, {"photo": ("bomb.png", memory.getvalue())}, text="nods"))
     assert job["state"] == "failed" and "scale it down" in job["error"]
 
 
@@ -182,7 +184,7 @@ def test_more_than_is_taken_is_refused_early_and_while_it_comes(client, server):
     ],
 )
 def test_options_that_name_the_servers_files_or_exceed_its_bounds_are_refused(client, fields, sentence):
-    answer = ask(client, demo=True, **fields)
+    answer = post_job(client, demo=True, **fields)
     assert answer.status_code == 422 and sentence in answer.json()["detail"]
 
 
@@ -198,8 +200,8 @@ def test_options_that_name_the_servers_files_or_exceed_its_bounds_are_refused(cl
         ({"demo": True, "demo_motion": True, "say": "hello"}, "got motion and say"),
     ],
 )
-def test_what_can_be_told_at_once_is_told_at_once(client, fields, sentence):
-    answer = ask(client, text="nods", **fields)
+def test_what_can_be_refused_at_once_is_refused_at_once(client, fields, sentence):
+    answer = post_job(client, text="nods", **fields)
     assert answer.status_code == 422 and sentence in answer.json()["detail"], answer.text
 
 
@@ -242,7 +244,7 @@ def test_paths_lead_nowhere(server, path):
 
 
 def test_a_job_gives_no_file_but_its_results(client):
-    job = finished(client, ask(client, {"photo": ("p.png", photo_bytes())}, text="nods", seconds=0.2, size=64))
+    job = finished(client, post_job(client, {"photo": ("p.png", photo_bytes())}, text="nods", seconds=0.2, size=64))
     base = f"/api/jobs/{job['id']}/files/"
     for name in ("portrait.npz", "photo", "in%2Fphoto", "..%2F..%2Fin%2Fphoto", "%2Fetc%2Fpasswd", "video.mp4%00.txt"):
         assert client.get(base + name).status_code == 404, name
@@ -265,7 +267,7 @@ def test_other_sites_and_other_names_are_refused(client, server):
 
 
 def test_one_machine_may_have_only_so_many_jobs(client):
-    jobs = [ask(client, demo=True, text="nods", seconds=2, size=256) for _ in range(LIMITS.waiting_each + 1)]
+    jobs = [post_job(client, demo=True, text="nods", seconds=2, size=256) for _ in range(LIMITS.waiting_each + 1)]
     try:
         assert [answer.status_code for answer in jobs] == [202] * LIMITS.waiting_each + [429]
         assert "wait for one, or cancel it" in jobs[-1].json()["detail"]
@@ -279,7 +281,7 @@ def test_one_machine_may_have_only_so_many_jobs(client):
 
 
 def test_a_running_job_is_cancelled(client):
-    job = ask(client, demo=True, text="nods", seconds=3, size=512).json()
+    job = post_job(client, demo=True, text="nods", seconds=3, size=512).json()
     until = time.monotonic() + 60
     while client.get(f"/api/jobs/{job['id']}").json()["state"] != "running":
         assert time.monotonic() < until
@@ -293,9 +295,9 @@ def test_a_running_job_is_cancelled(client):
 
 
 def test_the_api_says_what_it_is(client):
-    told = client.get("/openapi.json").json()
-    assert set(told["paths"]) == {"/api/jobs", "/api/jobs/{id}", "/api/jobs/{id}/files/{name}", "/api/limits"}
-    form = told["components"]["schemas"]["Body_animate_api_jobs_post"]["properties"]
+    described = client.get("/openapi.json").json()
+    assert set(described["paths"]) == {"/api/jobs", "/api/jobs/{id}", "/api/jobs/{id}/files/{name}", "/api/limits"}
+    form = described["components"]["schemas"]["Body_animate_api_jobs_post"]["properties"]
     assert {"photo", "video", "speech", "text", "preview"} <= set(form)
     assert not {"head", "generator", "config", "driver", "signal", "output", "views"} & set(form)
     assert client.get("/api/limits").json() == vars(LIMITS)

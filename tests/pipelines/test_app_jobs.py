@@ -7,11 +7,12 @@ import time
 import pytest
 
 from flamecast.flame_motion import BadInput
-from flamecast.pipelines.app.ask import Ask, ask_of
-from flamecast.pipelines.app.jobs import CANCELLED, CRASHED, DONE, ENDED, FAILED, RUNNING, WAITING, Full, JobQueue
+from flamecast.pipelines.app.job import CANCELLED, DONE, ENDED, FAILED, RUNNING, WAITING, Full
+from flamecast.pipelines.app.job_queue import CRASHED, JobQueue
+from flamecast.pipelines.app.job_request import JobRequest, read_request
 from flamecast.pipelines.app.limits import Limits
 from flamecast.pipelines.app.server import check_names
-from flamecast.pipelines.app.uploads import held
+from flamecast.pipelines.app.uploads import bytes_of
 
 PLAYER = """
 import os, time
@@ -28,8 +29,8 @@ def work(channel, warming):
             if job == "stop":
                 return
             continue
-        ask, folder = job
-        word = ask.options["text"]
+        request, folder = job
+        word = request.options["text"]
         if word == "crash":
             os._exit(9)
         if word == "deaf":
@@ -43,7 +44,7 @@ def work(channel, warming):
         if stopped:
             channel.send(("cancelled", None))
         elif word == "bad":
-            channel.send(("failed", f"the photo {ask.files['photo']} is not a picture"))
+            channel.send(("failed", f"the photo {request.files['photo']} is not a picture"))
         elif word == "fault":
             channel.send(("fault", "Traceback: secret/path"))
         else:
@@ -85,7 +86,7 @@ def idle(channel, warming):
 
 def put(queue: JobQueue, text: str, user: str = "a", tab: str | None = None):
     id, folder = queue.new_folder(user)
-    return queue.submit(id, user, folder, Ask({"text": text}), tab)
+    return queue.submit(id, user, folder, JobRequest({"text": text}), tab)
 
 
 def ended(*jobs, within: float = 20.0):
@@ -138,18 +139,18 @@ def test_a_process_that_dies_at_its_start_is_not_started_again_at_once(tmp_path,
     (job,) = ended(put(queue, "one"))
     assert job.state == FAILED and "the models could not be loaded" in job.error
     until = time.monotonic() + 30
-    told = ""
-    while "begins in 2 s" not in told:
-        assert time.monotonic() < until, told
+    said = ""
+    while "begins in 2 s" not in said:
+        assert time.monotonic() < until, said
         time.sleep(0.1)
-        told += capfd.readouterr().err
-    assert told.count("a worker died before it was ready") == 2 and "begins in 1 s" in told
+        said += capfd.readouterr().err
+    assert said.count("a worker died before it was ready") == 2 and "begins in 1 s" in said
     queue.close()
     assert not any(thread.is_alive() for thread in queue._threads)
 
 
 def test_a_process_that_does_not_get_ready_is_not_the_jobs_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr("flamecast.pipelines.app.jobs.LOADING", 0.2)
+    monkeypatch.setattr("flamecast.pipelines.app.job_queue.LOADING", 0.2)
     queue = JobQueue(tmp_path, Limits(), warm=False, target=idle)
     queue.start()
     (job,) = ended(put(queue, "one"))
@@ -169,7 +170,7 @@ def test_a_running_job_is_cancelled_and_its_files_go(make):
 
 
 def test_a_job_that_does_not_listen_is_ended_with_its_process(make, monkeypatch):
-    monkeypatch.setattr("flamecast.pipelines.app.jobs.PATIENCE", 0.3)
+    monkeypatch.setattr("flamecast.pipelines.app.job_queue.PATIENCE", 0.3)
     queue = make()
     job, after = put(queue, "deaf"), put(queue, "after")
     until = time.monotonic() + 20
@@ -215,7 +216,7 @@ def test_of_a_failed_job_nothing_but_the_sentence_stays(make):
     id, folder = queue.new_folder("a")
     (folder / "in").mkdir()
     (folder / "in" / "photo").write_bytes(b"no picture")
-    (job,) = ended(queue.submit(id, "a", folder, Ask({"text": "bad"}, {"photo": folder / "in" / "photo"})))
+    (job,) = ended(queue.submit(id, "a", folder, JobRequest({"text": "bad"}, {"photo": folder / "in" / "photo"})))
     assert job.error and queue.get(id) is job and not folder.exists()
 
 
@@ -232,7 +233,7 @@ def test_one_user_holds_so_much_and_no_more(make):
 def test_a_file_of_two_names_counts_once(tmp_path):
     (tmp_path / "one").write_bytes(bytes(1000))
     (tmp_path / "two").hardlink_to(tmp_path / "one")
-    assert held(tmp_path) == 1000 and held(tmp_path / "none") == 0
+    assert bytes_of(tmp_path) == 1000 and bytes_of(tmp_path / "none") == 0
 
 
 @pytest.mark.parametrize("minutes", [float("inf"), float("nan"), 0])
@@ -251,8 +252,8 @@ def test_names_are_those_of_hosts():
 def test_sentences_name_files_as_their_owner_does_and_faults_tell_nothing(make, capfd):
     queue = make()
     id, folder = queue.new_folder("a")
-    ask = Ask({"text": "bad"}, {"photo": folder / "in" / "photo"}, {"photo": "me.png"})
-    bad, fault = queue.submit(id, "a", folder, ask), put(queue, "fault")
+    request = JobRequest({"text": "bad"}, {"photo": folder / "in" / "photo"}, {"photo": "me.png"})
+    bad, fault = queue.submit(id, "a", folder, request), put(queue, "fault")
     ended(bad, fault)
     assert bad.error == "the photo me.png is not a picture"
     assert fault.state == FAILED and "secret" not in fault.error and "secret/path" in capfd.readouterr().err
@@ -314,12 +315,18 @@ PHOTO = {"photo": "demo"}
         (PHOTO | {"text": "nods", "strength": 9}, "strength must be 0 to 2"),
     ],
 )
-def test_what_a_job_may_not_ask_is_refused_in_a_sentence(given, sentence):
+def test_what_a_job_may_not_request_is_refused_in_a_sentence(given, sentence):
     with pytest.raises(BadInput, match=sentence):
-        ask_of(given, {}, {}, Limits())
+        read_request(given, {}, {}, Limits())
 
 
 def test_a_preview_is_small_and_short():
-    ask = ask_of(PHOTO | {"text": "nods", "size": "768", "seconds": "30", "preview": "true"}, {}, {}, Limits())
-    assert (ask.options["size"], ask.cut, ask.preview) == (256, 2.0, True)
-    assert ask_of(PHOTO | {"text": "nods"}, {}, {}, Limits()).options == {"photo": "demo", "text": "nods", "size": 512}
+    request = read_request(
+        PHOTO | {"text": "nods", "size": "768", "seconds": "30", "preview": "true"}, {}, {}, Limits()
+    )
+    assert (request.options["size"], request.cut, request.preview) == (256, 2.0, True)
+    assert read_request(PHOTO | {"text": "nods"}, {}, {}, Limits()).options == {
+        "photo": "demo",
+        "text": "nods",
+        "size": 512,
+    }

@@ -1,10 +1,10 @@
-"""The page's own pieces of HTML: how a job goes, what it made, what was made before."""
+"""The page's own pieces of HTML: a job's progress, its result, its line in the history."""
 
 from __future__ import annotations
 
 from html import escape
 
-from .jobs import CANCELLED, FAILED, RUNNING, WAITING, Job
+from .job import CANCELLED, FAILED, RUNNING, WAITING, Job
 
 STAGES = {
     "start": "Getting ready",
@@ -21,7 +21,7 @@ DOWNLOADS = {
     "head.glb": "3D head (.glb)",
     "report.json": "Report",
 }
-READY = '<span class="ready"></span>'  # nothing to say, and what is pressed is heard
+READY = '<span class="ready"></span>'  # an empty status; the page answers
 EMPTY = (
     '<div class="empty"><svg viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="25" r="12"/>'
     '<path d="M10 58c2-14 11-20 22-20s20 6 22 20"/></svg>'
@@ -30,7 +30,7 @@ EMPTY = (
 
 
 def status_html(job: Job | None, position: int = 0) -> str:
-    """How a job goes, in one line and a bar."""
+    """A job's progress: a line and a bar."""
     if job is None:
         return ""
     if job.state == WAITING:
@@ -39,10 +39,10 @@ def status_html(job: Job | None, position: int = 0) -> str:
     if job.state == RUNNING:
         if job.unwanted:
             return _status("wait", "Stopping …", None)
-        told = STAGES.get(job.stage, "Working")
+        stage = STAGES.get(job.stage, "Working")
         count = f", {job.done} of {job.of}" if job.of > 2 and job.stage != "export" else ""
         left = f" · {time_left(job.left)}" if job.left is not None else ""
-        return _status("run", f"{told}{count}{left}", job.done / job.of if job.of else None)
+        return _status("run", f"{stage}{count}{left}", job.done / job.of if job.of else None)
     if job.state == FAILED:
         return message(job.error or "it failed")
     if job.state == CANCELLED:
@@ -52,21 +52,21 @@ def status_html(job: Job | None, position: int = 0) -> str:
 
 
 def _status(kind: str, text: str, share: float | None) -> str:
-    """A line and a bar; without a share the bar only says that something goes on."""
+    """A line and a bar; without a share (0 to 1) the bar only shows that something goes on."""
     value = "" if share is None else f' aria-valuenow="{round(100 * share)}" style="--share:{share:.3f}"'
     kind = kind if share is not None or kind == "wait" else f"{kind} unknown"
-    told = 'role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-label="Progress"'
-    bar = f'<div class="bar" {told}{value}><i></i></div>'
+    role = 'role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-label="Progress"'
+    bar = f'<div class="bar" {role}{value}><i></i></div>'
     return f'<div class="status {kind}" role="status"><span>{escape(text)}</span>{bar}</div>'
 
 
 def message(sentence: str) -> str:
-    """What cannot be used, as it is said everywhere in flamecast."""
+    """An error sentence."""
     return f'<div class="status bad" role="alert">{escape(sentence[:1].upper() + sentence[1:])}</div>'
 
 
 def time_left(seconds: float) -> str:
-    """A time as people say it."""
+    """A time for people. seconds: s."""
     if seconds < 60:
         return f"about {max(1, round(seconds))} s left"
     return f"about {seconds / 60:.1f} min left"
@@ -77,13 +77,13 @@ def result_html(job: Job) -> str:
     base, (width, height) = f"/api/jobs/{job.id}/files", job.facts["size"]
     return (
         f'<div class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
-        f'src="{base}/video.mp4" aria-label="{escape(job.ask.title)}" style="--ratio:{width / height:.4f}">'
+        f'src="{base}/video.mp4" aria-label="{escape(job.request.title)}" style="--ratio:{width / height:.4f}">'
         "</video></div>"
     )
 
 
 def about_html(job: Job) -> str:
-    """What the video is, its files to take, and what to know about it."""
+    """The video's title and size, links to its files, and the problems."""
     base, facts = f"/api/jobs/{job.id}/files", job.facts
     width, height = facts["size"]
     links = "".join(
@@ -93,15 +93,15 @@ def about_html(job: Job) -> str:
     )
     notes = "".join(f"<li>{escape(problem)}</li>" for problem in job.problems)
     notes = f'<ul class="notes" aria-label="Worth knowing">{notes}</ul>' if notes else ""
-    kind = '<span class="tag">preview</span>' if job.ask.preview else ""
+    kind = '<span class="tag">preview</span>' if job.request.preview else ""
     return (
-        f'<div class="told">{kind}<b>{escape(job.ask.title)}</b><span class="note">{facts["seconds"]:.1f} s · '
+        f'<div class="about">{kind}<b>{escape(job.request.title)}</b><span class="note">{facts["seconds"]:.1f} s · '
         f'{width} × {height} · {facts["fps"]:g} fps</span></div><div class="gets">{links}</div>{notes}'
     )
 
 
 def label_of(job: Job) -> str:
-    """A line of the history."""
+    """A job's line in the history."""
     when = {WAITING: "waiting", RUNNING: "running", FAILED: "failed", CANCELLED: "cancelled"}.get(job.state)
-    tail = when or ("preview" if job.ask.preview else f"{job.facts['seconds']:.1f} s")
-    return f"{job.ask.title} — {tail}"
+    tail = when or ("preview" if job.request.preview else f"{job.facts['seconds']:.1f} s")
+    return f"{job.request.title} — {tail}"

@@ -1,4 +1,4 @@
-"""What the page does when something is pressed: from what stands in it to a job, and from a job to what is shown."""
+"""The page's event handlers: from its fields to a job, and from a job to what is shown."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from ...core.errors import BadInput, MissingAsset
 from ...flame_motion import FlameSequence
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.media.photos import load_photo
-from .ask import DEMO, Ask, ask_of
+from . import results
 from .curves import curves_html
-from .jobs import DONE, ENDED, Full, Job, JobQueue
-from .keylines import as_lines, read_lines, write_keys
+from .job import DONE, ENDED, Full, Job
+from .job_html import EMPTY, READY, about_html, label_of, message, result_html, status_html
+from .job_queue import JobQueue
+from .job_request import DEMO, read_request
+from .keyframe_text import as_lines, read_lines, write_keyframes
 from .limits import Limits
 from .uploads import JSON_BYTES, check_content, shown_name, stored_name
-from .views import EMPTY, READY, about_html, label_of, message, result_html, status_html
 
-EVERY = 0.4  # s between two looks at a job
+WATCH_EVERY = 0.4  # s between two updates of a job's progress
 WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
 SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
 REFUSED = (BadInput, MissingAsset, Full)
@@ -32,20 +34,20 @@ Shown = list[Any]  # updates of: status, result, head, curves, history, current,
 
 
 def visitor(request: gr.Request) -> str:
-    """The folder of whoever asks."""
+    """The folder of the visitor who sent this event."""
     return request.request.scope["flamecast_visitor"]
 
 
-class Handlers:
-    """The page's functions over one queue."""
+class PageEvents:
+    """The page's event handlers over one queue."""
 
     def __init__(self, queue: JobQueue, limits: Limits):
         self.queue, self.limits = queue, limits
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- requesting ------------------------------------------------------------------------------------------------
 
     async def animate(self, given: dict[str, Any], request: gr.Request, preview: bool = False) -> AsyncIterator[Shown]:
-        """A job from what stands in the page, watched to its end."""
+        """Submits a job with the page's fields and shows it until its end."""
         try:
             job = await asyncio.to_thread(self._submit, given, request, preview)
         except REFUSED as error:
@@ -54,12 +56,12 @@ class Handlers:
         async for shown in self._watch(job, request):
             yield shown
 
-    async def again(
+    async def redraw(
         self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request
     ) -> AsyncIterator[Shown]:
-        """The shown result's motion, edited and drawn once more."""
+        """Edits the shown result's motion, draws it again and shows that."""
         try:
-            job = await asyncio.to_thread(self._resubmit, current, edit, keys, camera, request)
+            job = await asyncio.to_thread(self._submit_redraw, current, edit, keys, camera, request)
         except REFUSED as error:
             yield self._refused(str(error), request)
             return
@@ -72,8 +74,8 @@ class Handlers:
         id, folder = self.queue.new_folder(user)
         try:
             options, files, names = self._gather(given, folder)
-            ask = ask_of(options | {"preview": preview}, files, names, self.limits)
-            return self.queue.submit(id, user, folder, ask, request.session_hash)
+            job = read_request(options | {"preview": preview}, files, names, self.limits)
+            return self.queue.submit(id, user, folder, job, request.session_hash)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -105,32 +107,33 @@ class Handlers:
         for kind, path in sent.items():
             if path:
                 names[kind] = shown_name(Path(path).name, kind)
-                files[kind] = _taken(Path(path), folder / "in" / stored_name(kind, names[kind]))
+                files[kind] = _link(Path(path), folder / "in" / stored_name(kind, names[kind]))
                 check_content(files[kind], kind, f"{kind} {names[kind]}")
         if source == KEYS:
-            files["keyframes"] = write_keys(given["keys"] or "", folder / "in" / "keyframes.json")
+            files["keyframes"] = write_keyframes(given["keys"] or "", folder / "in" / "keyframes.json")
             names["keyframes"] = "the keyframes"
         return options, files, names
 
-    def _resubmit(self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Job:
+    def _submit_redraw(self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Job:
         user = visitor(request)
-        before = self._made(current, user)
+        before = self._finished(current, user)
         self.queue.check_room(user)
         id, folder = self.queue.new_folder(user)
         try:
             files, names = {}, {}
             if keys.strip():
-                files["keyframes"] = write_keys(keys, folder / "in" / "keyframes.json")
+                files["keyframes"] = write_keyframes(keys, folder / "in" / "keyframes.json")
                 names["keyframes"] = "the keyframes"
-            size = before.ask.options["size"]
-            options = {"edit": edit, "camera": camera, "size": size, "text": before.ask.options.get("text", "")}
-            ask = ask_of(options, files, names, self.limits, remake=_kept(before.folder, folder / "before"))
-            return self.queue.submit(id, user, folder, ask, request.session_hash)
+            made = before.request.options
+            options = {"edit": edit, "camera": camera, "size": made["size"], "text": made.get("text", "")}
+            redraw = _keep_results(before.folder, folder / "before")
+            job = read_request(options, files, names, self.limits, redraw=redraw)
+            return self.queue.submit(id, user, folder, job, request.session_hash)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _made(self, current: str | None, user: str) -> Job:
+    def _finished(self, current: str | None, user: str) -> Job:
         job = self.queue.get(current or "", user)
         if job is None or job.state != DONE:
             raise BadInput("there is no result to change: make one first, or choose one of this visit")
@@ -139,14 +142,14 @@ class Handlers:
     # -- showing ---------------------------------------------------------------------------------------------------
 
     async def _watch(self, job: Job, request: gr.Request) -> AsyncIterator[Shown]:
-        told = None
+        shown = None
         while job.state not in ENDED:
             status = status_html(job, self.queue.position(job))
-            if status != told:
-                first = told is None
-                told = status
+            if status != shown:
+                first = shown is None
+                shown = status
                 yield self._working(status, request if first else None)
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(WATCH_EVERY)
         yield await asyncio.to_thread(self._ended, job, request)
 
     def _working(self, status: str, request: gr.Request | None) -> Shown:
@@ -169,7 +172,7 @@ class Handlers:
         return [message(sentence), *[skip] * 6, *idle]
 
     def _result(self, job: Job) -> Shown:
-        """Result, what to know of it, the box of curves, and the curves."""
+        """Updates of the result, its description, the box of curves, and the curves."""
         motion = FlameSequence.load(job.file("motion.npz") or "")
         return [result_html(job), about_html(job), gr.Column(visible=True), curves_html(motion)]
 
@@ -186,30 +189,30 @@ class Handlers:
         return gr.Radio(choices=[(label_of(job), job.id) for job in jobs], value=chosen, visible=bool(jobs))
 
     def restore(self, request: gr.Request) -> Shown:
-        """What this visitor made before, when the page is opened again."""
+        """Shows what this visitor made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
             return [READY, EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
         return [READY, *self._result(done[0]), self._history(request, done[0].id), done[0].id]
 
     def choose(self, id: str | None, request: gr.Request) -> Shown:
-        """One of this visit's results."""
+        """Shows one of this visit's results."""
         job = self.queue.get(id or "", visitor(request))
         if job is None or job.state != DONE:
             return [message("it is not there any more"), *[gr.skip()] * 5]
         return ["", *self._result(job), job.id]
 
     def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> list[Any]:
-        """The curves as an edit would leave them, before anything is drawn."""
+        """The curves as an edit would change them, before anything is drawn."""
         try:
-            job = self._made(current, visitor(request))
+            job = self._finished(current, visitor(request))
             motion = FlameSequence.load(job.file("motion.npz") or "")
             edits: list[str] = []
             if edit.strip():
-                ask_of({"edit": edit}, {}, {}, self.limits, remake=job.folder)  # no files of the server
+                read_request({"edit": edit}, {}, {}, self.limits, redraw=job.folder)  # no files of the server
                 edits.append(edit)
             if keys.strip():
-                edits.append(str(write_keys(keys, job.folder / "in" / "shown.json")))
+                edits.append(str(write_keyframes(keys, job.folder / "in" / "shown.json")))
             return ["", curves_html(motion, apply_edit(motion, edits) if edits else None)]
         except REFUSED as error:
             return [message(_without_paths(str(error))), gr.skip()]
@@ -219,7 +222,7 @@ class Handlers:
         folder = self.queue.root / visitor(request) / "uploads" / "keys"
         try:
             content = read_lines(keys)
-            path = write_keys(keys, folder / "shown.json")
+            path = write_keyframes(keys, folder / "shown.json")
             entries = content if isinstance(content, list) else content.get("keyframes", [])
             last = max(float(entry["time"]) for entry in entries) if entries else 0.0
             length = min(max(seconds or 4.0, last + 0.2), self.limits.seconds)
@@ -242,7 +245,7 @@ class Handlers:
     # -- the rest --------------------------------------------------------------------------------------------------
 
     def cancel(self, request: gr.Request) -> str:
-        """Ends what this tab waits for."""
+        """Cancels the jobs of this tab."""
         for job in self.queue.jobs_of(visitor(request)):
             if job.tab == request.session_hash:
                 self.queue.cancel(job)
@@ -254,7 +257,7 @@ class Handlers:
             self.queue.leave(visitor(request), request.session_hash)
 
     def demo(self, request: gr.Request) -> str:
-        """The demo portrait as a picture of this visitor's."""
+        """Writes the demo portrait as an upload of this visitor; returns its path."""
         from PIL import Image
 
         target = self.queue.root / visitor(request) / "uploads" / "demo" / "demo.png"
@@ -266,8 +269,8 @@ class Handlers:
 PLAIN = ("text", "emotion", "strength", "seed", "framing", "size", "seconds", "mode", "camera", "mix", "face")
 
 
-def _taken(source: Path, target: Path) -> Path:
-    """An upload, put where its job keeps it; the page keeps its own for the next job."""
+def _link(source: Path, target: Path) -> Path:
+    """Links (or copies) a file to `target`; the page keeps its own for the next job. BadInput where it is gone."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
@@ -279,12 +282,10 @@ def _taken(source: Path, target: Path) -> Path:
     return target
 
 
-def _kept(made: Path, target: Path) -> Path:
-    """What a job made, once more in another job's folder: its own may be removed before that one's turn."""
-    from .making import MOTION, OUT, PORTRAIT, REPORT, VIDEO
-
-    for name in (MOTION, PORTRAIT, REPORT, VIDEO):
-        _taken(made / OUT / name, target / OUT / name)
+def _keep_results(made: Path, target: Path) -> Path:
+    """Links a job's results into another job's folder: its own may be removed before that one runs."""
+    for name in (results.MOTION, results.PORTRAIT, results.REPORT, results.VIDEO):
+        _link(made / results.OUT / name, target / results.OUT / name)
     return target
 
 
@@ -293,6 +294,3 @@ def _without_paths(sentence: str) -> str:
     import re
 
     return re.sub(r"\S*/shown\.json: ", "", sentence)
-
-
-__all__ = ["SOURCES", "Ask", "Handlers"]

@@ -1,4 +1,4 @@
-"""What a user may ask of a job: options that name no file of the server, and files that the user sent."""
+"""A job request: options that name no file of the server, and files that the user sent."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ PREVIEW_SIZE, PREVIEW_SECONDS = 256, 2.0  # px, s
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One job: `options` for the pipeline, and files by what they are for; `names` are what their owner calls them."""
+class JobRequest:
+    """Options for the pipeline by name, files by the option they are for, and the names their owner calls them by."""
 
     options: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    remake: Path | None = None  # the folder of a job that was made, whose motion is edited and drawn again
-    cut: float | None = None  # s: what lasts longer is cut there, without a word where it does not
+    redraw: Path | None = None  # the folder of a finished job whose motion is edited and drawn again
+    cut: float | None = None  # s; what lasts longer is cut there
     preview: bool = False
 
     def shown_names(self) -> dict[str, str]:
-        """What their owner calls the server's files, by path."""
+        """The names that the owner of the files knows, by the server's path."""
         return {str(path): self.names.get(kind, kind) for kind, path in self.files.items()}
 
     @property
     def title(self) -> str:
-        """A few words that tell this job from others."""
-        options, told = self.options, []
-        told += [options[name].strip() for name in ("text", "say", "emotion") if options.get(name, "").strip()]
-        told += [self.names.get(name, name) for name in SIGNALS if name in self.files]
+        """A few words that distinguish this job from others."""
+        options, parts = self.options, []
+        parts += [options[name].strip() for name in ("text", "say", "emotion") if options.get(name, "").strip()]
+        parts += [self.names.get(name, name) for name in SIGNALS if name in self.files]
         if options.get("motion") == DEMO:
-            told.append("the demo motion")
+            parts.append("the demo motion")
         if options.get("edit"):
-            told.append(options["edit"])
-        title = " · ".join(told) or "still"
+            parts.append(options["edit"])
+        title = " · ".join(parts) or "still"
         return title if len(title) <= 60 else title[:59] + "…"
 
 
-def ask_of(
+def read_request(
     given: Mapping[str, Any],
     files: Mapping[str, Path],
     names: Mapping[str, str],
     limits: Limits,
     *,
-    remake: Path | None = None,
-) -> Ask:
-    """What was given, checked: text or numbers by option name, empty ones left out; `preview` is one. BadInput."""
+    redraw: Path | None = None,
+) -> JobRequest:
+    """A checked request. given: text or numbers by option name, or `preview`; empty ones are left out. BadInput."""
     known = (*TEXTS, *NUMBERS, *WHOLE, "photo", "motion", "preview")
     filled = {name: value for name, value in given.items() if value is not None and str(value).strip() != ""}
     if unknown := sorted(set(filled) - set(known)):
@@ -73,14 +73,14 @@ def ask_of(
         if name in files:
             options.pop(name, None)
     _check_specs(options)
-    _check_sources(options, files, remake)
+    _check_sources(options, files, redraw)
     cut = _bounded(options, limits, preview)
-    asked = {
+    checked = {
         name: options[name] for name in options if name not in ("text", "emotion", "say", "keep", "photo", "motion")
     }
-    AnimateOptions.of(asked)  # BadInput for what is out of range, before anything waits
+    AnimateOptions.of(checked)  # BadInput for what is out of range, before anything waits
     _check_moves(options)
-    return Ask(options, dict(files), dict(names), remake, cut, preview)
+    return JobRequest(options, dict(files), dict(names), redraw, cut, preview)
 
 
 def _read(name: str, value: Any, limits: Limits) -> Any:
@@ -128,13 +128,13 @@ def _check_moves(options: dict[str, Any]) -> None:
         raise BadInput(str(error).removeprefix("--")) from None
 
 
-def _check_sources(options: dict[str, Any], files: Mapping[str, Path], remake: Path | None) -> None:
+def _check_sources(options: dict[str, Any], files: Mapping[str, Path], redraw: Path | None) -> None:
     """BadInput unless there is a photo and something that moves it."""
     if unknown := sorted(set(files) - set(FILES)):
         raise BadInput(f"there is no file {', '.join(unknown)}; known are: {', '.join(FILES)}")
     if "camera" in options and "camera_keys" in files:
         raise BadInput("expected a camera move or camera keyframes, got both")
-    if remake is not None:
+    if redraw is not None:
         return
     if "photo" not in files and options.get("photo") != DEMO:
         raise BadInput("a photo is missing: give a picture of a face, or choose the demo portrait")

@@ -1,4 +1,4 @@
-"""Keyframes as a page shows them: a line each, `1.5s: smile=0.6, yaw=15deg | out`, or the JSON of a keyframe file."""
+"""Keyframes as the page shows them: a line each, `1.5s: smile=0.6, yaw=15deg | out`, or the JSON of a keyframe file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*
 
 
 def read_lines(text: str) -> Any:
-    """What a keyframe file would hold. BadInput names the line that is none."""
+    """The content of a keyframe file with these lines. BadInput names the line that cannot be read."""
     if text.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(text)
@@ -35,8 +35,8 @@ def read_lines(text: str) -> Any:
     return keys
 
 
-def write_keys(text: str, target: Path) -> Path:
-    """The keyframe file of such lines. BadInput."""
+def write_keyframes(text: str, target: Path) -> Path:
+    """Writes the lines as a keyframe file; returns it. BadInput."""
     content = read_lines(text)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -44,7 +44,7 @@ def write_keys(text: str, target: Path) -> Path:
 
 
 def as_lines(content: Any) -> str:
-    """A keyframe file's content as lines, where lines can say it; otherwise as JSON."""
+    """A keyframe file's content as lines where lines can hold it, otherwise as JSON."""
     keys: Any = content["keyframes"] if isinstance(content, dict) and content.keys() == {"keyframes"} else content
     try:
         return "\n".join(_line(key) for key in keys)
@@ -53,9 +53,9 @@ def as_lines(content: Any) -> str:
 
 
 def _line(key: dict[str, Any]) -> str:
-    """One keyframe. ValueError where it holds more than a line says."""
+    """One keyframe. ValueError where it holds more than a line can."""
     if not key.keys() <= {"time", "edits", "ease"}:
         raise ValueError
     edits = key["edits"]
-    told = edits if isinstance(edits, str) else ", ".join(f"{name}={value}" for name, value in edits.items())
-    return f"{float(key['time']):g}s: {told}" + (f" | {key['ease']}" if "ease" in key else "")
+    text = edits if isinstance(edits, str) else ", ".join(f"{name}={value}" for name, value in edits.items())
+    return f"{float(key['time']):g}s: {text}" + (f" | {key['ease']}" if "ease" in key else "")

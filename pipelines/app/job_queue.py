@@ -1,81 +1,51 @@
-"""The queue: jobs wait in order, warm processes do them, and what they made is removed after a while."""
+"""The queue: jobs wait in order, warm worker processes do them, and what they made is removed after a while."""
 
 from __future__ import annotations
 
-import multiprocessing
 import secrets
 import shutil
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+import traceback
 from pathlib import Path
 from typing import Any
 
 from . import worker
-from .ask import Ask
+from .job import CANCELLED, DONE, ENDED, FAILED, RUNNING, WAITING, Full, Job
+from .job_request import JobRequest
 from .limits import MB, Limits
+from .results import with_shown_names
 from .timing import Rates, seconds_left
-from .uploads import held
+from .uploads import bytes_of, remove_stale
+from .worker_process import Target, WorkerProcess
 
-WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
-ENDED = (DONE, FAILED, CANCELLED)
 LONGEST_PAUSE = 30.0  # s before another process is started in place of those that died at their start
-PATIENCE = 5.0  # s between the wish to cancel and the end of the process that does not listen
+PATIENCE = 5.0  # s between cancelling a job and killing a process that does not react
 LOADING = 300.0  # s that a process may take until it is ready
-SWEEP = 5.0  # s between two looks for files to remove
+SWEEP = 5.0  # s between two searches for files to remove
 CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
 UNLOADED = "the models could not be loaded; whoever runs this server finds out more with `flamecast doctor`"
 OUR_FAULT = "something went wrong in flamecast itself; whoever runs this server finds the details in its log"
 
 
-class Full(Exception):
-    """No room for another job; the sentence says why."""
-
-
-@dataclass
-class Job:
-    """One wish of one user, and how it goes. Only the queue changes it."""
-
-    id: str
-    user: str
-    folder: Path
-    ask: Ask
-    tab: str | None = None  # the browser's tab that it was asked from
-    state: str = WAITING
-    stage: str = ""
-    done: int = 0
-    of: int = 0
-    left: float | None = None  # s
-    error: str | None = None
-    files: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-    asked: float = field(default_factory=time.time)  # s since 1970, as the next
-    started: float | None = None
-    ended: float | None = None
-    unwanted: bool = False
-
-    def file(self, name: str) -> Path | None:
-        """A result by its name; None for any other name."""
-        from .making import OUT
-
-        return self.folder / OUT / name if self.state == DONE and name in self.files else None
-
-
 class JobQueue:
     """Jobs of all users, done by `workers` processes."""
 
-    def __init__(self, root: Path, limits: Limits, *, workers: int = 1, warm: bool = True, target: Any = worker.work):
+    def __init__(
+        self, root: Path, limits: Limits, *, workers: int = 1, warm: bool = True, target: Target = worker.work
+    ):
+        """root: the folder for all files; warm: new processes do a small job first; target: what a process runs."""
         self.root, self.limits, self._target = root, limits, target
-        self._warming = root / "warm" if warm else None  # where new processes try what they have loaded
+        self._warming = root / "warm" if warm else None  # where new processes do their first job
         root.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._rates = Rates()
-        self._threads = [threading.Thread(target=self._attend, name=f"worker {n}", daemon=True) for n in range(workers)]
+        self._threads = [
+            threading.Thread(target=self._run_worker, name=f"worker {n}", daemon=True) for n in range(workers)
+        ]
         self._threads.append(threading.Thread(target=self._sweep, name="sweeper", daemon=True))
 
     def start(self) -> None:
@@ -94,7 +64,7 @@ class JobQueue:
         for job in list(self._jobs.values()):
             shutil.rmtree(job.folder, ignore_errors=True)
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # -- jobs come and go ------------------------------------------------------------------------------------------
 
     def new_folder(self, user: str) -> tuple[str, Path]:
         """An unguessable id, and the folder of a job to be; what it needs is put there before `submit`."""
@@ -107,10 +77,10 @@ class JobQueue:
         """Full where this user, or everybody, has enough jobs or files."""
         if shutil.disk_usage(self.root).free < 3 * self.limits.upload_bytes:
             raise Full("this server's disk is full: try again later")
-        if held(self.root / user) > self.limits.user_bytes:
-            most, keep = self.limits.user_bytes / MB, self.limits.keep_minutes
+        if bytes_of(self.root / user) > self.limits.user_bytes:
+            max_mb, keep = self.limits.user_bytes / MB, self.limits.keep_minutes
             raise Full(
-                f"your files take more than {most:.4g} MB here, which is all that may: "
+                f"your files take more than {max_mb:.4g} MB here, which is all that may: "
                 f"delete a job, or wait: each goes {keep:g} minutes after its end"
             )
         with self._changed:
@@ -120,11 +90,11 @@ class JobQueue:
             if len(unfinished) >= self.limits.waiting:
                 raise Full(f"{len(unfinished)} jobs wait here, which is all that may: try again in a minute")
 
-    def submit(self, id: str, user: str, folder: Path, ask: Ask, tab: str | None = None) -> Job:
+    def submit(self, id: str, user: str, folder: Path, request: JobRequest, tab: str | None = None) -> Job:
         """Queues a job. Full where there is no room for it."""
         with self._changed:
             self.check_room(user)
-            job = Job(id, user, folder, ask, tab)
+            job = Job(id, user, folder, request, tab)
             self._jobs[id] = job
             self._changed.notify_all()
             return job
@@ -137,7 +107,7 @@ class JobQueue:
     def jobs_of(self, user: str) -> list[Job]:
         """A user's jobs, the newest first."""
         with self._changed:
-            return sorted((job for job in self._jobs.values() if job.user == user), key=lambda job: -job.asked)
+            return sorted((job for job in self._jobs.values() if job.user == user), key=lambda job: -job.created)
 
     def position(self, job: Job) -> int:
         """How many wait before a waiting job."""
@@ -169,31 +139,30 @@ class JobQueue:
             else:
                 job.ended = 0.0  # the sweeper takes it as soon as it stands still
 
-    # -- doing -----------------------------------------------------------------------------------------------------
+    # -- the worker processes --------------------------------------------------------------------------------------
 
-    def _attend(self) -> None:
-        """One worker's life: start its process, give it jobs, start another when it dies."""
-        hand: _Hand | None = None
+    def _run_worker(self) -> None:
+        """Starts a worker process, gives it jobs, and starts another when it dies; until the queue is closed."""
+        process: WorkerProcess | None = None
         deaths = 0  # in a row, each before the process was ready
         while not self._closed:
-            if hand is None or not hand.process.is_alive():
-                deaths = deaths + 1 if hand is not None and not hand.was_ready() else 0
-                if hand is not None and deaths and self._pause(deaths, hand.process.exitcode):
+            if process is None or not process.process.is_alive():
+                deaths = deaths + 1 if process is not None and not process.was_ready() else 0
+                if process is not None and deaths and self._pause(deaths, process.process.exitcode):
                     break
-                hand = _Hand.start(self._target, self._warming)
+                process = WorkerProcess.start(self._target, self._warming)
             job = self._next()
             if job is None:
                 continue
             try:
-                if not self._do(job, hand):
-                    hand.process.kill()
-                    hand.process.join()
+                usable = self._do(job, process)
             except Exception:
-                import traceback
-
                 self._finish(job, FAILED, OUR_FAULT, traceback.format_exc())
-        if hand is not None:
-            hand.quit()
+                usable = False  # it may still be at that job
+            if not usable:
+                process.kill()
+        if process is not None:
+            process.quit()
 
     def _pause(self, deaths: int, code: int | None) -> bool:
         """Waits before the next process, longer each time; True where the queue was closed meanwhile."""
@@ -214,11 +183,11 @@ class JobQueue:
             if not waiting:
                 self._changed.wait(1.0)
                 return None
-            job = min(waiting, key=lambda one: one.asked)
+            job = min(waiting, key=lambda one: one.created)
             job.state, job.started, job.stage = RUNNING, time.time(), "start"
             return job
 
-    def _do(self, job: Job, hand: _Hand) -> bool:
+    def _do(self, job: Job, process: WorkerProcess) -> bool:
         """Has a process do a job; False where the process must not be used any more."""
         sent = unwanted_since = None
         waiting_since = time.monotonic()
@@ -227,10 +196,10 @@ class JobQueue:
                 self._finish(job, CANCELLED)
                 return True
             try:
-                if hand.ready and sent is None:
-                    hand.channel.send((job.ask, job.folder))
+                if process.ready and sent is None:
+                    process.channel.send((job.request, job.folder))
                     sent = time.monotonic()
-                if hand.channel.poll(0.1) and self._hear(job, hand, *hand.channel.recv()):
+                if process.channel.poll(0.1) and self._receive(job, process, *process.channel.recv()):
                     return True
             except (EOFError, OSError):
                 self._finish(job, CANCELLED if job.unwanted else FAILED, UNLOADED if sent is None else CRASHED)
@@ -238,7 +207,7 @@ class JobQueue:
             now = time.monotonic()
             if (job.unwanted or self._closed) and unwanted_since is None:
                 unwanted_since = now
-                hand.say(worker.CANCEL)
+                process.send(worker.CANCEL)
             if unwanted_since is not None and now - unwanted_since > PATIENCE:
                 self._finish(job, CANCELLED)
                 return False
@@ -250,10 +219,10 @@ class JobQueue:
                 self._finish(job, FAILED, f"the job took more than {self.limits.job_minutes:g} minutes and was ended")
                 return False
 
-    def _hear(self, job: Job, hand: _Hand, kind: str, content: Any) -> bool:
-        """One word of a process; True where it was the job's last."""
+    def _receive(self, job: Job, process: WorkerProcess, kind: str, content: Any) -> bool:
+        """Takes a message of a process; True where it was the last about the job."""
         if kind == "ready":
-            hand.ready = True
+            process.ready = True
         elif kind == "progress":
             self._note(job, *content)
         else:
@@ -285,11 +254,9 @@ class JobQueue:
             self._end(job, state, sentence)
 
     def _end(self, job: Job, state: str, sentence: str | None = None) -> None:
-        from .making import renamed
-
-        names = job.ask.shown_names()
-        job.error = None if state != FAILED or sentence is None else renamed(sentence, names)
-        job.problems = [renamed(one, names) for one in job.problems]
+        names = job.request.shown_names()
+        job.error = None if state != FAILED or sentence is None else with_shown_names(sentence, names)
+        job.problems = [with_shown_names(one, names) for one in job.problems]
         job.state, job.left = state, None
         job.ended = 0.0 if job.ended == 0.0 else time.time()
         self._rates.end(job)
@@ -316,66 +283,4 @@ class JobQueue:
         for job in old:
             shutil.rmtree(job.folder, ignore_errors=True)
         for entry in [*self.root.glob("*/uploads/*"), *self.root.glob("*/jobs/*"), *self.root.glob("*")]:
-            _remove_stale(entry, known, time.time() - keep)
-
-
-def _remove_stale(entry: Path, known: set[Path | None], before: float) -> None:
-    """Removes what is of no job and was not touched since; folders of users once they are empty."""
-    try:
-        if entry in known or entry.stat().st_mtime > before:
-            return
-        if entry.is_dir() and (entry / "jobs").is_dir() | (entry / "uploads").is_dir():
-            for name in ("jobs", "uploads"):
-                if (entry / name).is_dir() and not any((entry / name).iterdir()):
-                    (entry / name).rmdir()
-            if not any(entry.iterdir()):
-                entry.rmdir()
-        elif entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink()
-    except OSError:
-        pass  # gone, or in use: the next time
-
-
-@dataclass
-class _Hand:
-    """A process that does jobs, and the line to it."""
-
-    process: Any
-    channel: Connection
-    ready: bool = False  # its models are loaded
-
-    @classmethod
-    def start(cls, target: Any, warming: Path | None) -> _Hand:
-        """A new one, by spawning: a fork would copy the server's threads' locks."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=target, args=(theirs, warming), name="flamecast worker", daemon=True)
-        process.start()
-        theirs.close()
-        return cls(process, ours)
-
-    def was_ready(self) -> bool:
-        """Whether it ever was, also where nobody has listened since."""
-        try:
-            while not self.ready and self.channel.poll():
-                self.ready = self.channel.recv()[0] == "ready"
-        except (EOFError, OSError):
-            pass
-        return self.ready
-
-    def say(self, word: str) -> None:
-        """A word, if anybody listens."""
-        try:
-            self.channel.send(word)
-        except (OSError, ValueError):
-            pass
-
-    def quit(self) -> None:
-        """Ends the process, by a word if it listens."""
-        self.say(worker.STOP)
-        self.process.join(1.0)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+            remove_stale(entry, known, time.time() - keep)
