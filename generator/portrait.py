@@ -15,7 +15,7 @@ from ..core.npz import load_arrays, save_arrays
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
 from ..flame_motion.heads.head import DEFAULT_HEAD
 from ..renderer import Cameras
-from .portrait_fit import draw_overlay, fit_photo, refit
+from .portrait_fit import fit_head, refit
 from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ class Portrait:
         posed = self.head(self.pose if motion is None else motion, self.offsets)
         return posed if self._teeth is None else self._teeth.behind_lips(posed)
 
+    def front_faces(self) -> Tensor:
+        """Which of the head's triangles [F] bool turn their front to the camera in the photo."""
+        a, b, c = self.vertices()[0][self.head.faces].unbind(1)
+        return (torch.linalg.cross(b - a, c - a) * (self.camera.centers[0, 0] - a)).sum(1) > 0
+
     @cached_property
     def _teeth(self) -> TeethRows | None:
         return TeethRows.of(self.head)
@@ -94,7 +99,7 @@ class Portrait:
         cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
         head: str | Head = DEFAULT_HEAD, detector: LandmarkDetector | None = None,
     ) -> Portrait:  # fmt: skip
-        """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_photo`."""
+        """Fit a head to a photo [H, W, 3] uint8; see `portrait_fit.fit_head`."""
         return cls.fit_with_notes(image, matte=matte, face=face, focal=focal, head=head, detector=detector)[0]
 
     @classmethod
@@ -107,7 +112,7 @@ class Portrait:
         A photo in which a face stands on its side or its head becomes a portrait turned upright.
         """
         model = load_head(head) if isinstance(head, str) else head
-        found = fit_photo(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
+        found = fit_head(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
         upright = np.ascontiguousarray(np.rot90(image, found.turned))
         portrait = cls(
             upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error, found.eyelids
@@ -118,10 +123,6 @@ class Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
         pose, offsets, eyelids, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
         return replace(self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error)
-
-    def overlay(self) -> np.ndarray:
-        """The photo with the fitted mesh, its landmarks and the detected ones drawn on it, uint8 [H, W, 3]."""
-        return draw_overlay(self)
 
     def resized(self, height: int, width: int) -> Portrait:
         """The same portrait with a photo of another size."""

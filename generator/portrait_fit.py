@@ -1,9 +1,8 @@
-"""Fitting a head to one photo: landmarks, least squares, per-vertex offsets, matte, and the overlay to check it by."""
+"""Fitting a head to one photo: landmarks, least squares, per-vertex offsets and the matte."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,17 +11,15 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from ..flame_motion import BadInput, FlameSequence, Head
+from ..flame_motion.retargeting.retarget import part_vertices
 from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
 from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
 from ..flame_motion.tracking.mediapipe_models import solutions
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
 from ..flame_motion.tracking.track import gaze_apart, landmark_error, level_gaze, to_motion
-from ..renderer import Cameras, to_pixels
+from ..renderer import Cameras
 from .eyelids import own_eyelids
-
-if TYPE_CHECKING:
-    from .portrait import Portrait
 
 TILTED = 60.0  # degrees: a head tilted less is a pose, one tilted more a photo that is held wrongly
 
@@ -30,7 +27,7 @@ BESIDE_CORNERS = ((191, 95), (80, 88), (415, 324), (310, 318))  # MediaPipe's in
 
 
 @dataclass(frozen=True)
-class FittedPhoto:
+class FittedHead:
     """What a fit finds: the fields of a `Portrait` besides its image."""
 
     matte: np.ndarray  # [H, W] float32, 1 = person
@@ -43,7 +40,7 @@ class FittedPhoto:
     turned: int = 0  # quarter turns counter-clockwise (as np.rot90) after which the face stands upright; all is of that
 
 
-def fit_photo(
+def fit_head(
     image: np.ndarray,  # [H, W, 3] uint8
     *,
     head: Head,
@@ -51,7 +48,7 @@ def fit_photo(
     face: int = 0,
     focal: float | None = None,  # px; guessed when None
     detector: LandmarkDetector | None = None,
-) -> FittedPhoto:
+) -> FittedHead:
     """Fit the head to the face-th largest face of a photo, which may stand on its side or its head.
 
     Raises BadInput where there is no such face.
@@ -72,7 +69,7 @@ def fit_photo(
     if matte is None:
         matte = person_matte(image, points[0])
     landmarks = points[0].astype(np.float64)
-    return FittedPhoto(matte.astype(np.float32), pose, offsets, camera, landmarks, error, eyelids, turned)
+    return FittedHead(matte.astype(np.float32), pose, offsets, camera, landmarks, error, eyelids, turned)
 
 
 def find_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
@@ -166,7 +163,7 @@ def vertex_offsets(problem: LandmarkFit, data: Observation, world: Tensor, frame
     skin_points = problem.seen < 468
     offsets = spread(head, problem.seen[skin_points], at_rest[skin_points].numpy())
     for iris, name in ((468, "eye_right"), (473, "eye_left")):  # as a whole: an eyeball does not change its shape
-        offsets[_part_vertices(head, name)] = at_rest[problem.seen == iris].numpy()
+        offsets[part_vertices(head, (name,))] = at_rest[problem.seen == iris].numpy()
     return torch.from_numpy(offsets.astype(np.float32))
 
 
@@ -192,12 +189,6 @@ def spread(head: Head, landmarks: Tensor, values: np.ndarray, stiffness: float =
     return splu(system.tocsc()).solve(stiffness * rows.T @ values)
 
 
-def _part_vertices(head: Head, name: str) -> Tensor:
-    from ..flame_motion.heads.head import PARTS
-
-    return head.faces[head.part == PARTS.index(name)].unique()
-
-
 def person_matte(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """How much each pixel is the person [H, W] 0..1: MediaPipe's selfie segmentation, its edge drawn along the photo's.
 
@@ -212,36 +203,3 @@ def person_matte(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     size = float(np.ptp(points[:, :2], axis=0).max())
     matte = cv2.ximgproc.guidedFilter(image, matte, max(2, round(size * 0.03)), 50.0)
     return np.clip((matte - 0.1) / 0.8, 0, 1)
-
-
-def draw_overlay(portrait: Portrait) -> np.ndarray:
-    """The photo with the fitted mesh (white), its landmarks (green) and the detected ones (red)."""
-    import cv2
-
-    vertices = portrait.vertices()[0]
-    pixels = to_pixels(portrait.camera, vertices[None])[0, 0, :, :2].numpy()
-    face = portrait.landmarks
-    left, top, side = portrait.face_window(2.6)
-    scale = 1024 / side  # so that a small face can be judged too
-    at = lambda p: (16 * scale * (p - [left, top])).round().astype(np.int32)  # noqa: E731  4 fractional bits
-    canvas = portrait.cropped(left, top, side, side).image
-    canvas = cv2.resize(canvas, (1024, 1024), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    facing = _front_faces(portrait, vertices)
-    lines = canvas.copy()
-    for triangle in portrait.head.faces.numpy()[facing]:
-        cv2.polylines(lines, [at(pixels[triangle])], True, (255, 255, 255), 1, cv2.LINE_AA, 4)
-    canvas = cv2.addWeighted(lines, 0.35, canvas, 0.65, 0)
-    index = portrait.head.mediapipe.numpy()
-    for found, vertex in zip(at(face[:, :2]), index):
-        cv2.circle(canvas, found, 48, (255, 60, 60), -1, cv2.LINE_AA, 4)
-        if vertex >= 0:
-            cv2.circle(canvas, at(pixels[vertex]), 24, (60, 255, 60), -1, cv2.LINE_AA, 4)
-    return canvas
-
-
-def _front_faces(portrait: Portrait, vertices: Tensor) -> np.ndarray:
-    """Which triangles [F] turn their front to the camera."""
-    corners = vertices[portrait.head.faces]
-    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    eye = portrait.camera.centers[0, 0]
-    return ((normal * (eye - corners.mean(1))).sum(1) > 0).numpy()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from ..core.plugins import make_plugin
 from ..flame_motion import BadInput, FlameSequence, MissingAsset, Progress
@@ -29,7 +30,10 @@ class Generator(Protocol):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Iterator[np.ndarray]:
-        """One uint8 [V, H, W, 3] a frame of motion; `progress` is told of each as stage "generate"."""
+        """One uint8 [V, H, W, 3] a frame of motion; calls `progress("generate", done, of)` after each."""
+
+    def to(self, device: str | torch.device) -> Generator:
+        """Moves its networks to a device and returns itself; what runs on a CPU alone stays there."""
 
 
 def load_generator(name: str = DEFAULT_GENERATOR, **options: Any) -> Generator:

@@ -12,7 +12,8 @@ from ..core.report import Done, check_file
 from ..core.threads import one_torch_thread
 from ..flame_motion import Progress
 from ..flame_motion.media.photos import load_photo
-from ..generator.portrait import Portrait
+from ..generator import Portrait
+from ..generator.overlay import draw_overlay
 from .options import HEAD, AnimateOptions
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, prog
     portrait, problems = fit_photo(photo, face, head)
     portrait.save(output)
     with atomic_path(picture) as hidden:
-        Image.fromarray(portrait.overlay()).save(hidden, format="PNG")
+        Image.fromarray(draw_overlay(portrait)).save(hidden, format="PNG")
     tell("fit", 1, 1)
     if portrait.error > _DOUBTFUL:
         problems.append(

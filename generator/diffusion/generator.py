@@ -54,6 +54,16 @@ class DiffusionGenerator:
         if unknown := sorted(set(self.guidance) - set(CONDITIONS)):
             raise BadInput(f"guidance of {unknown[0]!r}: conditions are {', '.join(CONDITIONS)}")
 
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str], **options: Any) -> DiffusionGenerator:
+        """The generator with the weights that `save_pretrained` wrote to a folder; further options as at first."""
+        return cls(**options | {"weights": folder})
+
+    def to(self, device: str | torch.device) -> DiffusionGenerator:
+        """Moves the network to a device and returns itself; the geometry around it is drawn on the CPU."""
+        self.network.to(device)
+        return self
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes the network as diffusers does, and an index beside it."""
         save_network(self.network, folder)
@@ -113,8 +123,9 @@ class DiffusionGenerator:
         """What the network adds in a window of all views from frame `first` on, [T, V, S, S, 3]."""
         views, frames = len(window), len(window[0])
         rows = [view.batch() for view in window]
-        given: dict[str, Any] = {k: torch.cat([row[k] for row in rows]) for k in rows[0]}
-        given["source"] = window[0].source[None]  # one for all rows
+        device = self.network.device
+        given: dict[str, Any] = {k: torch.cat([row[k] for row in rows]).to(device) for k in rows[0]}
+        given["source"] = window[0].source[None].to(device)  # one for all rows
         codes = self.network.encode(given["warped"])
         # A frame's noise is its own, whichever window it is in.
         numbers = [(seed * 1009 + view) * 1_000_003 + first + k for view in range(views) for k in range(frames)]
@@ -124,7 +135,7 @@ class DiffusionGenerator:
         ])  # fmt: skip
         made = sample(self.network, given, began, self.steps, views=views, frames=frames, guidance=self.guidance)
         change = (made - given["warped"]).permute(0, 2, 3, 1).unflatten(0, (views, frames))
-        return change.transpose(0, 1).numpy()
+        return change.transpose(0, 1).cpu().numpy()
 
 
 def _taken_over(old: np.ndarray, new: np.ndarray) -> np.ndarray:

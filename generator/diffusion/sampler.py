@@ -15,10 +15,13 @@ Start = Literal["warp", "noise"]  # a bridge from the warped photo, or diffusion
 
 
 def start_of(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tensor:
-    """Where codes start: those of the warped photos [B, C, G, G], or noise of their shape."""
+    """Where codes start: those of the warped photos [B, C, G, G], or noise of their shape.
+
+    Noise is drawn where the generator of random numbers is: one on the CPU gives every device the same.
+    """
     if start == "warp":
         return warped
-    return torch.randn(warped.shape, generator=rng, device=warped.device)
+    return torch.randn(warped.shape, generator=rng, device=warped.device if rng is None else rng.device).to(warped)
 
 
 @torch.inference_mode()
@@ -33,6 +36,7 @@ def sample(
     """
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=began.device)
+    scheduler.set_begin_index(0)
     if "source" in given and "memory" not in given:
         given = given | {"memory": network.read_source(given["source"])}
     stronger = {name: times for name, times in (guidance or {}).items() if times != 1.0}

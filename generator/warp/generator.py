@@ -98,6 +98,10 @@ class WarpGenerator:
             if progress is not None:
                 progress("generate", done, len(motion))
 
+    def to(self, device: str | torch.device) -> WarpGenerator:
+        """Itself, where it is: its kernels are compiled for the CPU, and it has no network to move."""
+        return self
+
     def _frames(self, scene: _Scene, motion: FlameSequence, cameras: Cameras) -> Iterator[Callable[[], np.ndarray]]:
         """For each frame a call that draws it, [V, H, W, 3] uint8; all of them may run at once."""
         for start in range(0, len(motion), CHUNK):

@@ -97,12 +97,7 @@ def _carriers(portrait: Portrait) -> Tensor:
     """Vertices [M] of the outer skin that face the camera, thinned out evenly."""
     head = portrait.head
     outer = ~torch.isin(head.part, torch.tensor([PARTS.index(p) for p in INSIDE]))
-    corners = head.faces[outer]
-    vertices = portrait.vertices()[0]
-    a, b, c = vertices[corners].unbind(1)
-    eye = portrait.camera.centers[0, 0]
-    facing = (torch.linalg.cross(b - a, c - a) * (eye - a)).sum(1) > 0
-    index = corners[facing].unique()
+    index = head.faces[outer & portrait.front_faces()].unique()
     return index[:: max(1, len(index) // MOST_CARRIERS)]
 
 

@@ -53,3 +53,10 @@ def test_what_is_not_taken_is_not_made_and_leaves_no_thread(name, small):
 def test_a_rasterizer_that_is_none_is_refused_when_the_generator_is_made():
     with pytest.raises(BadInput, match="rasterizer 'bad' is unknown; known are auto, numba"):
         load_generator("warp", rasterizer="bad")
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_moved_to_a_device_is_the_same_generator(name, small):
+    generate = load_generator(name)
+    assert generate.to("cpu") is generate
+    assert next(iter(generate.to("cpu")(small, small.pose))).shape == (1, 64, 64, 3)

@@ -19,7 +19,7 @@ from flamecast.generator.warp import WarpGenerator
 from flamecast.renderer.cameras.paths import around, still
 
 
-def tiny(trained: bool = False, **parts: bool) -> PortraitDenoiser:
+def tiny(trained: bool = False, **parts: bool | str) -> PortraitDenoiser:
     """The smallest network; `trained`: with no zeros left, as training would leave none."""
     torch.manual_seed(0)
     network = PortraitDenoiser(**PRESETS["tiny"], **parts)
@@ -180,13 +180,43 @@ def test_weights_for_another_head_are_refused(portrait, tmp_path):
         next(DiffusionGenerator(tmp_path)(portrait, portrait.pose))
 
 
-def test_what_is_saved_is_loaded(given, tmp_path):
-    network, time = tiny(trained=True), torch.full((3,), 0.5)
-    save_network(network, tmp_path)
-    DiffusionGenerator(tmp_path).save_pretrained(tmp_path / "again")
-    again = DiffusionGenerator(tmp_path / "again").network
-    noisy = codes(given)
-    assert torch.equal(network(noisy, time, given), again(noisy, time, given))
+def test_a_generator_is_saved_with_the_weights_that_it_has_and_not_with_those_that_it_was_made_from(given, tmp_path):
+    save_network(tiny(trained=True), tmp_path)
+    generator = DiffusionGenerator(tmp_path, guidance="flow=2")
+    generator.network.unet.conv_out.weight.mul_(1 / 3)  # a change that half precision would lose
+    generator.save_pretrained(tmp_path / "again")
+    again = DiffusionGenerator.from_pretrained(tmp_path / "again", guidance="flow=2")
+    changed, loaded = generator.network.state_dict(), again.network.state_dict()
+    assert again.guidance == generator.guidance and set(changed) == set(loaded)
+    assert all(torch.equal(changed[name], loaded[name]) for name in changed)
+    noisy, time = codes(given), torch.full((3,), 0.5)
+    assert torch.equal(generator.network(noisy, time, given), again.network(noisy, time, given))
+
+
+@pytest.mark.parametrize("start", ["warp", "noise"])
+def test_the_network_of_a_generator_works_on_the_device_that_it_is_moved_to(portrait, start, tmp_path, monkeypatch):
+    """torch's `meta` device computes shapes only, and refuses to mix its tensors with those of any other device."""
+    save_network(tiny(trained=True, start=start, temporal=True, views=True), tmp_path)
+    generator = DiffusionGenerator(tmp_path, steps=2, guidance="source=1.5,flow=2")
+    assert generator.to("meta") is generator and all(p.is_meta for p in generator.network.state_dict().values())
+    brought, cpu = [], torch.Tensor.cpu
+    fetched = lambda values: brought.append(values.shape) or torch.zeros(values.shape)  # noqa: E731
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda values: fetched(values) if values.is_meta else cpu(values))
+    small = portrait.resized(128, 128)
+    cameras = around(small.camera, small.vertices()[0].mean(0), still([0.0, 20.0]))
+    motion = drive(small.pose, demo_motion(small.pose.head)[20:25])
+    made = list(generator(small, motion, cameras))
+    assert len(made) == 5 and brought == [(5, 2, 64, 64, 3)]
+    assert np.array_equal(made, list(WarpGenerator()(small, motion, cameras)))  # nothing is added to what it warps
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+@pytest.mark.parametrize("start", ["warp", "noise"])
+def test_a_gpu_draws_what_the_cpu_draws(portrait, start, tmp_path):
+    save_network(tiny(trained=True, start=start, temporal=True), tmp_path)
+    motion = drive(portrait.pose, demo_motion(portrait.pose.head)[20:25])
+    here, there = (DiffusionGenerator(tmp_path).to(device)(portrait, motion) for device in ("cpu", "cuda"))
+    assert np.abs(np.float32(list(here)) - np.float32(list(there))).max() <= 2
 
 
 @pytest.mark.parametrize("part", ["temporal", "views"])
