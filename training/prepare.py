@@ -20,8 +20,8 @@ from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress, VideoClip, load_head
 
 if TYPE_CHECKING:
-    from ..drivers.speech.data import Footage
     from ..flame_motion.tracking.landmarks import Face
+    from .speech.footage import Footage
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg")
 FITS = 0.3  # r of the gap between the lips with what the sound asks for, that a clip must reach
@@ -126,9 +126,9 @@ class _Tracker:
 
     def __call__(self, path: Path, speaker: str, tracked: Path) -> Footage:
         """BadInput for a clip without sound or face."""
-        from ..drivers.speech.data import Footage, footage_of
         from ..drivers.speech.spoken import Spoken
         from .speech.facegood import facegood_footage
+        from .speech.footage import Footage, footage_of
 
         if tracked.is_file():
             return replace(Footage.load(tracked), speaker=speaker)
@@ -169,9 +169,9 @@ class _Recorder:
 def _aligned(clips: list[Footage], progress: Progress | None) -> Iterator[tuple[Footage, float, float]]:
     """Each clip with how much later its picture lies on the sound's clock than it says, and how well it then fits."""
     from ..drivers.speech.audio_features import Heard
-    from ..drivers.speech.data import correlation, offset_of
     from ..drivers.speech.driver import SpeechDriver
     from ..flame_motion.retargeting.mouth import mouth_of
+    from .speech.footage import correlation, offset_of
 
     driver, gaps = SpeechDriver(), mouth_of(load_head()).gaps
     made, own = [], []

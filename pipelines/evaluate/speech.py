@@ -14,11 +14,11 @@ from ...core.files import PathLike
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.articulation import Articulation, ArticulationConfig, Speaking
 from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, AudioFeatures, Heard, load_features
-from ...drivers.speech.data import SHUT, Footage, correlation, load_footage
 from ...drivers.speech.driver import WEIGHTS
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of
 from ...training.loop import check_training
+from ...training.speech.footage import SHUT, Footage, correlation, load_footage
 from ...training.speech.judge import Judge, JudgeConfig, load_judge, told_apart
 
 LAGS = 4  # frames either way that the best correlation is looked for in

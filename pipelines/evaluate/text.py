@@ -10,10 +10,10 @@ import torch
 
 from ...drivers.text import TextDriver
 from ...drivers.text.channels import ALL_CHANNELS
-from ...drivers.text.data import TextCorpus
 from ...drivers.text.driver import WEIGHTS
 from ...flame_motion import Progress, TextPrompt
 from ...flame_motion.packing import Layout
+from ...training.text.data import TextCorpus
 from ...training.text.evaluator import Evaluator, load_evaluator
 from .metrics import diversity, frechet_distance, matching_distance, multimodality, r_precision
 

@@ -17,7 +17,6 @@ from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
 from flamecast.drivers.speech import SpeechDriver, Spoken
 from flamecast.drivers.speech.audio_features import SAMPLE_RATE
-from flamecast.drivers.speech.data import correlation
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, Waveform, load_head
@@ -27,6 +26,7 @@ from flamecast.flame_motion.sequence import CHANNELS
 from flamecast.pipelines.motion import write_motion
 from flamecast.training.speech.augment import chords
 from flamecast.training.speech.facegood import facegood_footage
+from flamecast.training.speech.footage import correlation
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 FACEGOOD = DATA / "talk" / "facegood"

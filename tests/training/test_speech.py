@@ -14,7 +14,6 @@ from skimage.data import astronaut
 from flamecast.drivers.speech import SpeechDriver
 from flamecast.drivers.speech.articulation import load_articulation
 from flamecast.drivers.speech.audio_features import FPS
-from flamecast.drivers.speech.data import Footage, load_footage
 from flamecast.flame_motion import BadInput, FlameSequence, Waveform, load_head
 from flamecast.flame_motion.diffusion.denoiser import Condition, DenoiserConfig, MotionDenoiser, grown
 from flamecast.flame_motion.diffusion.weights import load_weights
@@ -23,6 +22,7 @@ from flamecast.flame_motion.retargeting.mouth import mouth_of
 from flamecast.pipelines.evaluate.speech import closures, evaluate_speech, people_in_folds
 from flamecast.training.prepare import prepare_speech
 from flamecast.training.speech import augment
+from flamecast.training.speech.footage import Footage, load_footage
 from flamecast.training.speech.judge import load_judge
 from flamecast.training.train import train
 

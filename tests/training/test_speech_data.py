@@ -12,12 +12,12 @@ from scipy import signal
 
 from flamecast.drivers.speech.articulation import Articulation, ArticulationConfig, tinted, touching
 from flamecast.drivers.speech.audio_features import FPS
-from flamecast.drivers.speech.data import Footage, footage_of, load_footage, measured_mouth, offset_of
 from flamecast.drivers.speech.head_motion import sound_tokens
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.retargeting.mouth import mouth_of
 from flamecast.training.speech import augment
 from flamecast.training.speech.facegood import facegood_footage, facegood_takes
+from flamecast.training.speech.footage import Footage, footage_of, load_footage, measured_mouth, offset_of
 from flamecast.training.speech.judge import FRAMES as JUDGED
 from flamecast.training.speech.judge import Judge, JudgeConfig, told_apart
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from flamecast.drivers.text import data
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.flame_motion import BadInput, load_head
 from flamecast.flame_motion.diffusion.weights import load_weights
 from flamecast.training.diffusion import LengthBatches, collate
+from flamecast.training.text import data
 from flamecast.training.text.evaluator import load_evaluator
 from flamecast.training.train import TRAININGS, train
 

@@ -12,7 +12,7 @@ import torch
 from scipy import signal
 
 from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, interpolate
-from ...drivers.speech.data import Footage
+from .footage import Footage
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 

@@ -9,10 +9,10 @@ import torch
 from ...core.files import existing_file
 from ...core.npz import load_arrays
 from ...drivers.speech.audio_features import FPS, interpolate
-from ...drivers.speech.data import Footage
 from ...drivers.speech.spoken import heard
 from ...flame_motion import BadInput, FlameSequence, Waveform, load_head
 from ...flame_motion.retargeting.mouth import mouth_of
+from .footage import Footage
 
 # What each of the rig's shapes means on our head: axis and share. Corrective shapes (…Fix, …Open) and its tongue have
 # none here; `mouth_stretch_c` is its jaw.

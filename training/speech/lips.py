@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ...drivers.speech.articulation import Articulation
 from ...drivers.speech.audio_features import FPS, PER_FRAME, SAMPLE_RATE, AudioFeatures, Heard
-from ...drivers.speech.data import SHUT, Footage
 from ...flame_motion.retargeting.mouth import Mouth
 from .augment import chords
+from .footage import SHUT, Footage
 
 FRAMES = 75  # of a window
 USUAL = 0.06  # spread of the gap between the lips of people who talk, by the eyes' distance

@@ -15,7 +15,7 @@ from ..loop import command_of, fit
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...drivers.speech.data import Footage
+    from .footage import Footage
 
 
 def train_speech_lips(
@@ -188,7 +188,7 @@ def train_speech_judge(
 
 def _clips(folder: str, without: str, most: int) -> list[Footage]:
     """The clips of a folder but for some people, at most so many of each. BadInput when nothing is left."""
-    from ...drivers.speech.data import load_footage
+    from .footage import load_footage
 
     left_out = {name.strip() for name in without.split(",") if name.strip()}
     found: list[Footage] = []

@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from ...drivers.text.corpus.script import Script
 from ..diffusion import Batch
+from .corpus.script import Script
 from .evaluator import Evaluator, contrastive_loss
 
 

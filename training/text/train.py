@@ -44,11 +44,11 @@ def train_text(
     from lightning.pytorch import seed_everything
 
     from ...drivers.text.channels import CHANNELS
-    from ...drivers.text.data import TextCorpus
     from ...drivers.text.encoder import TextEncoder
     from ...flame_motion.diffusion import DenoiserConfig, MotionDenoiser
     from ...flame_motion.diffusion.weights import Trained, load_weights, save_weights, spread_of
     from ..diffusion import DiffusionModule, LengthBatches, collate
+    from .data import TextCorpus
 
     if part not in CHANNELS:
         raise BadInput(f"part: expected {' or '.join(CHANNELS)}, got {part!r}")
@@ -75,7 +75,7 @@ def train_text(
     fitted = fit(module, whole, loader, Path(run), steps, minutes, trainer)
     card = {
         "what": f"text driver, {part} model", "head": head.id, "encoder": words.name,
-        "data": f"{pairs} pairs of the generated corpus (drivers/text/corpus), no held-out wording",
+        "data": f"{pairs} pairs of the generated corpus (training/text/corpus), no held-out wording",
         "command": command, "start": start if trained is None else trained.card,
         "seed": seed, "minutes": round((time.time() - began) / 60, 1), **fitted,
     }  # fmt: skip
@@ -108,10 +108,10 @@ def train_evaluator(
     import torch
     from lightning.pytorch import seed_everything
 
-    from ...drivers.text.data import TextCorpus
     from ...drivers.text.encoder import TextEncoder
     from ...flame_motion.diffusion.weights import spread_of
     from ..diffusion import LengthBatches, collate
+    from .data import TextCorpus
     from .evaluator import Evaluator, EvaluatorConfig, save_evaluator
     from .evaluator_module import EvaluatorModule, meaning
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from ..channels import WINDOW_SECONDS
-from ..vocabulary import lexicon
+from ....drivers.text.channels import WINDOW_SECONDS
+from ....drivers.text.vocabulary import lexicon
 from .expressions import Face
 from .face_texts import with_face
 from .motions import COUNTED, LEFT, LIDDED, POSES, RIGHT, SIDED, Beat

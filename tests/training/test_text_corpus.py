@@ -10,14 +10,14 @@ import torch
 from scipy.signal import find_peaks
 
 from flamecast.drivers.text.channels import FPS, WINDOW_SECONDS
-from flamecast.drivers.text.corpus.compose import emotion_pair, motion_pair
-from flamecast.drivers.text.corpus.expressions import LOOKS, Face
-from flamecast.drivers.text.corpus.idle import idle_statistics
-from flamecast.drivers.text.corpus.kinematics import drift, lid_closure, minimum_jerk, reaches
-from flamecast.drivers.text.corpus.motions import COUNTED, LEFT, MOTIONS, RIGHT, SIDED, Beat
-from flamecast.drivers.text.corpus.script import Script, perform, sequence_of
 from flamecast.drivers.text.vocabulary import inflect, lexicon
 from flamecast.flame_motion import load_head
+from flamecast.training.text.corpus.compose import emotion_pair, motion_pair
+from flamecast.training.text.corpus.expressions import LOOKS, Face
+from flamecast.training.text.corpus.idle import idle_statistics
+from flamecast.training.text.corpus.kinematics import drift, lid_closure, minimum_jerk, reaches
+from flamecast.training.text.corpus.motions import COUNTED, LEFT, MOTIONS, RIGHT, SIDED, Beat
+from flamecast.training.text.corpus.script import Script, perform, sequence_of
 
 TIMES = np.arange(200) / FPS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from numpy.random import Generator
 
-from ..vocabulary import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, Form, inflect
+from ....drivers.text.vocabulary import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, Form, inflect
 
 ADJECTIVES = {
     "slow": ("slow", "unhurried", "leisurely", "sluggish", "lazy", "drawn-out", "slow-motion", "languid"),

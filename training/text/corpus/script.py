@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from ....drivers.text.channels import FPS
 from ....flame_motion import FlameSequence
 from ....flame_motion.edit.controls import apply_controls
 from ....flame_motion.heads.head import Head
-from ..channels import FPS
 from .expressions import EVENTS, LOOKS, Face, perform_face
 from .idle import CALM, STILL, add_idle
 from .motions import LIDDED, MOTIONS, Beat

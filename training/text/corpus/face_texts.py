@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from numpy.random import Generator
 
-from ..channels import WINDOW_SECONDS
-from ..vocabulary import lexicon
+from ....drivers.text.channels import WINDOW_SECONDS
+from ....drivers.text.vocabulary import lexicon
 from .expressions import LOOKS, SIDED_LOOKS, Face
 from .motions import LEFT, RIGHT
 from .script import Pair, Script, is_passing

@@ -1,6 +1,6 @@
 """What natural idle motion measures, out of tracked clips.
 
-`python -m flamecast.drivers.text.corpus.measure FILES -o idle.json`
+`python -m flamecast.training.text.corpus.measure FILES -o idle.json`
 
 FILES are motions (.npz) that `flamecast motion --video` made of real clips. Each clip counts once.
 """

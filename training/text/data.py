@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...drivers.text.channels import ALL_CHANNELS, CHANNELS, Part, combined_closure
+from ...drivers.text.encoder import TextEncoder
 from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
-from .channels import ALL_CHANNELS, CHANNELS, Part, combined_closure
 from .corpus.compose import emotion_pair, motion_pair
 from .corpus.script import Pair, Performance, perform, sequence_of
 from .corpus.take import LIDS
-from .encoder import TextEncoder
 
 SHARE = 500  # pairs drawn from one seed
 
