@@ -108,13 +108,6 @@ def axis_angle_from_columns(columns: Tensor) -> Tensor:
     return axis_angle_from_matrix(torch.stack((x, y, torch.linalg.cross(x, y)), -1))
 
 
-def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
-    """Unit quaternion [..., 4] -> [..., 3, 3]."""
-    cross = skew(quaternion[..., 1:])
-    identity = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device)
-    return identity + 2 * (quaternion[..., :1, None] * cross + cross @ cross)
-
-
 def quaternion_multiply(first: Tensor, second: Tensor) -> Tensor:
     """The Hamilton product [..., 4]: the rotation `second` followed by `first`."""
     a, u = first[..., :1], first[..., 1:]
@@ -133,11 +126,6 @@ def compose(first: Tensor, second: Tensor) -> Tensor:
     return axis_angle_from_quaternion(
         quaternion_multiply(quaternion_from_axis_angle(first), quaternion_from_axis_angle(second))
     )
-
-
-def angle_between(first: Tensor, second: Tensor) -> Tensor:
-    """The angle [...] rad in 0..pi between two rotations given as axis-angle [..., 3]."""
-    return compose(-first, second).norm(dim=-1)
 
 
 def slerp(start: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:

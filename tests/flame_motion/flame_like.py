@@ -25,9 +25,15 @@ def registration(template: dict[str, np.ndarray]) -> Registration:
     return register(load_head(), template["v_template"], template["faces"].astype(np.int64), EYEBALLS)
 
 
+def carried(found: Registration, values: np.ndarray) -> np.ndarray:
+    """Values [N, ...] at our vertices as values [M, ...] at theirs."""
+    face, bary = found.on_source
+    return np.einsum("mk,mk...->m...", bary, values[found.source.faces[face]])
+
+
 def mixed_expressions(found: Registration, axes: int, seed: int = 0) -> np.ndarray:
     """Expression axes [5023, 3, axes] m that span ours, none of which is one of ours."""
-    ours = found.scale * found.transfer(load_head().expression.numpy())
+    ours = found.scale * carried(found, load_head().expression.numpy())
     g = np.random.default_rng(seed)
     wide = np.zeros((*ours.shape[:2], axes), np.float32)
     wide[..., : ours.shape[-1]] = ours
@@ -55,7 +61,7 @@ def flame_like_file(
     """What a FLAME pickle of this head holds: 300 identity axes (60 real ones, then none) and `axes` expressions."""
     identity = np.zeros((5023, 3, 300), np.float32)
     identity[..., : template["shapedirs"].shape[-1]] = template["shapedirs"]
-    weights = found.transfer(load_head().weights.double().numpy())
+    weights = carried(found, load_head().weights.double().numpy())
     for k, index in enumerate(EYEBALLS.values()):
         weights[index] = np.eye(5)[3 + k]
     weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)

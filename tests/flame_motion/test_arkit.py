@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion import rotations as rot
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.edit.controls import JOINTS, apply_controls
 from flamecast.flame_motion.formats import from_arkit_csv, load_motion
@@ -26,6 +25,8 @@ from flamecast.flame_motion.formats.arkit import (
 )
 from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv, write_arkit_csv
 from flamecast.flame_motion.heads.head import PARTS
+
+from ..angles import angle_between
 
 HEAD = load_head()
 PRINTED = 1e-6  # half a unit of the last decimal, and float32
@@ -52,7 +53,7 @@ def named_motion(frames: int = 40, fps: float = 25.0, seed: int = 0) -> FlameSeq
 def apart(first: FlameSequence, second: FlameSequence) -> float:
     """The largest difference of any coefficient, lid or angle."""
     assert len(first) == len(second) and first.head == second.head
-    turns = [rot.angle_between(getattr(first, n), getattr(second, n)).max() for n in ("neck", "jaw", "eyes")]
+    turns = [angle_between(getattr(first, n), getattr(second, n)).max() for n in ("neck", "jaw", "eyes")]
     plain = [(getattr(first, n) - getattr(second, n)).abs().max() for n in ("expression", "eyelids")]
     return float(max(turns + plain))
 

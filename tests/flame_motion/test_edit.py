@@ -14,6 +14,8 @@ from flamecast.flame_motion.edit.controls import ANGLES, BLENDS, JOINTS, LIDS, a
 from flamecast.flame_motion.edit.keyframes import EASES, Keyframe, curve
 from flamecast.flame_motion.sequence import CHANNELS
 
+from ..angles import angle_between
+
 NOSE, CHIN, TOP_LIP, LOW_LIP, BROW = 30, 8, 62, 66, 24
 SMILING = ("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft", "cheekSquintRight")
 
@@ -315,7 +317,7 @@ def test_the_demo_blinks_fully_and_briefly(fps):
 def test_the_demo_moves_as_people_do():
     """Head under 100 deg/s (people turn at 60 to 150), no jump in speed, eyes faster and ahead of the head."""
     motion = demo_motion(fps=100)
-    speed = torch.rad2deg(rot.angle_between(motion.neck[:-1], motion.neck[1:])) * 100
+    speed = torch.rad2deg(angle_between(motion.neck[:-1], motion.neck[1:])) * 100
     assert speed.max() < 100 and speed.diff().abs().max() < 12
     onset = (motion.neck[:, 1].abs() > 0.01).nonzero()[0]
     assert (motion.eyes[:, 0, 1].abs() > 0.01).nonzero()[0] < onset

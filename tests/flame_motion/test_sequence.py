@@ -11,8 +11,9 @@ import torch
 
 from flamecast.core.npz import load_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion import rotations as rot
 from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
+
+from ..angles import angle_between
 
 
 def random_motion(frames=20, fps=25.0, head="toy@00000000", seed=0) -> FlameSequence:
@@ -265,8 +266,8 @@ def test_resampled_rotations_lie_on_the_geodesic_at_the_right_angle():
     motion = replace(motion, rotation=turn, eyes=turn[:, None].expand(3, 2, 3))
     out = motion.resample(4)
     assert torch.allclose(out.rotation[:5, 1], torch.arange(5) * 0.5, atol=1e-6)
-    last = rot.angle_between(out.rotation[4:8], turn[1].expand(4, 3))
-    whole = rot.angle_between(turn[1], turn[2])
+    last = angle_between(out.rotation[4:8], turn[1].expand(4, 3))
+    whole = angle_between(turn[1], turn[2])
     assert torch.allclose(last, whole * torch.arange(4) / 4, atol=1e-5)
     assert torch.equal(out.eyes[:, 0], out.rotation) and torch.equal(out.eyes[:, 1], out.rotation)
     assert torch.equal(out.rotation[-4:], turn[-1].expand(4, 3))  # held past the last frame
@@ -309,9 +310,9 @@ def test_a_cross_fade_overlaps_and_leaves_the_rest_alone():
     assert torch.allclose(middle.translation, (1 - share) * a.translation[15:] + share * b.translation[:5], atol=1e-6)
     for name in ROTATIONS:
         start, end = getattr(a, name)[15:], getattr(b, name)[:5]
-        went = rot.angle_between(getattr(middle, name), start)
+        went = angle_between(getattr(middle, name), start)
         weight = share.squeeze(1).reshape(-1, *[1] * (went.ndim - 1))
-        assert torch.allclose(went, weight * rot.angle_between(start, end), atol=2e-6), name
+        assert torch.allclose(went, weight * angle_between(start, end), atol=2e-6), name
 
 
 def test_fading_a_clip_into_itself_changes_nothing():

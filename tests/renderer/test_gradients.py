@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from flamecast.flame_motion import FlameSequence, Head, load_head
-from flamecast.flame_motion.rotations import angle_between, matrix_from_axis_angle
+from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.renderer import (
     Cameras,
     GeometryMaps,
@@ -28,6 +28,8 @@ from flamecast.renderer import (
     render_maps,
     surface_field,
 )
+
+from ..angles import angle_between
 
 MAPS = ("depth", "normal", "uv", "flow", "source_xy", "rays")
 ON_SURFACE = {"depth", "normal", "uv", "flow", "source_xy"}

@@ -32,11 +32,6 @@ class Registration:
     on_target: tuple[np.ndarray, np.ndarray]  # place of each of our vertices: face [N], bary [N, 3]
     on_source: tuple[np.ndarray, np.ndarray]  # place of each of theirs on our mesh: face [M], bary [M, 3]
 
-    def transfer(self, values: np.ndarray) -> np.ndarray:
-        """Values [N, ...] at our vertices as values [M, ...] at theirs."""
-        face, bary = self.on_source
-        return np.einsum("mk,mk...->m...", bary, values[self.source.faces[face]])
-
 
 def register(head: Head, vertices: np.ndarray, faces: np.ndarray, balls: dict[str, np.ndarray]) -> Registration:
     """Lay `head` over a mesh [M, 3] m, [F, 3]; balls: the vertices of its eyeballs by part name, the rest is skin."""
