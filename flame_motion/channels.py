@@ -24,6 +24,11 @@ CHANNELS: dict[str, tuple[int | None, ...]] = {
 ROTATIONS = ("rotation", "neck", "jaw", "eyes")
 
 
+def axes_of(name: str, expressions: int) -> tuple[int, ...]:
+    """The axes of a channel behind its frames, on a head of so many expression axes."""
+    return tuple(expressions if axis is None else axis for axis in CHANNELS[name])
+
+
 class Channels(Protocol):
     """What posing reads: a `FlameSequence`, or a `Pose` of plain tensors. All share their leading axes [..., T]."""
 
@@ -71,12 +76,12 @@ class Pose:
         lead = self.expression.shape[:-1]
         if not lead:
             raise BadInput(f"Pose.expression: expected [..., T, E], got {list(self.expression.shape)}")
-        for name, axes in CHANNELS.items():
+        for name in CHANNELS:
             value = getattr(self, name)
-            wanted = (*lead, *(value.shape[-1] if axis is None else axis for axis in axes))
-            if tuple(value.shape) != wanted:
+            expected = (*lead, *axes_of(name, value.shape[-1]))
+            if tuple(value.shape) != expected:
                 raise BadInput(
-                    f"Pose.{name}: expected {list(wanted)} beside expression {list(self.expression.shape)}, "
+                    f"Pose.{name}: expected {list(expected)} beside expression {list(self.expression.shape)}, "
                     f"got {list(value.shape)}; all channels share their leading axes"
                 )
 
@@ -96,11 +101,8 @@ class Pose:
             raise BadInput("Pose: expected expression among the channels, or `expressions`, how many axes it has")
         name, some = next(iter(channels.items()))
         lead = some.shape[: some.ndim - len(CHANNELS[name])]
-        rest = {
-            other: some.new_zeros(*lead, *(expressions if axis is None else axis for axis in axes))
-            for other, axes in CHANNELS.items()
-            if other not in channels
-        }
+        size = channels["expression"].shape[-1] if expressions is None else expressions
+        rest = {other: some.new_zeros(*lead, *axes_of(other, size)) for other in CHANNELS if other not in channels}
         return cls(**channels, **rest)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Pose:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core.errors import BadInput
 from . import rotations
-from .channels import CHANNELS, ROTATIONS, Channels
+from .channels import CHANNELS, ROTATIONS, Channels, axes_of
 from .heads.head import Head
 from .sequence import FlameSequence
 
@@ -65,7 +65,7 @@ class Layout:
         flat = []
         for name in self.names:
             value = motion[name] if isinstance(motion, Mapping) else getattr(motion, name)
-            axes = tuple(self.expressions if axis is None else axis for axis in CHANNELS[name])
+            axes = axes_of(name, self.expressions)
             if tuple(value.shape[value.ndim - len(axes) :]) != axes or value.ndim <= len(axes):
                 raise BadInput(f"pack: {name}: expected [..., T, {str(list(axes))[1:-1]}], got {list(value.shape)}")
             if self._turns(name):
@@ -104,5 +104,5 @@ class Layout:
 
     def _axes(self, name: str) -> tuple[int, ...]:
         """The axes of a channel as it is packed."""
-        axes = tuple(self.expressions if axis is None else axis for axis in CHANNELS[name])
+        axes = axes_of(name, self.expressions)
         return (*axes[:-1], 6) if self._turns(name) else axes

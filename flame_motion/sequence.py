@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,13 +14,14 @@ from ..core.errors import BadInput
 from ..core.files import PathLike
 from ..core.npz import load_arrays, save_arrays
 from . import rotations
-from .channels import CHANNELS, ROTATIONS
+from .channels import CHANNELS, ROTATIONS, axes_of
+from .clip_checks import checked_fps, checked_tensors
 from .heads.head import DEFAULT_HEAD, Head
 from .heads.library import load_head
+from .smplx_parameters import channels_of_smplx, smplx_parameters
 from .windows import crossfade_weights
 
 FORMAT_VERSION = 1
-MOST = 1e4  # coefficients, rad or m: nobody comes near it, and float32 products stay finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,24 +45,12 @@ class FlameSequence:
 
     def __post_init__(self) -> None:
         """Make every field what its comment says, or raise BadInput naming the field, the wanted and the given."""
-        object.__setattr__(self, "fps", _checked_fps(self.fps))
+        object.__setattr__(self, "fps", checked_fps(self.fps))
         if not isinstance(self.head, str) or not self.head:
             raise BadInput(f"FlameSequence.head: expected a head id such as 'open@1a2b3c4d', got {self.head!r}")
-        for name in ("shape", *CHANNELS):
-            object.__setattr__(self, name, _as_float(name, getattr(self, name)))
-        frames = self.expression.shape[0] if self.expression.ndim else 0
-        if self.shape.ndim != 1:
-            raise BadInput(f"FlameSequence.shape: expected [S], got {_spelled(self.shape)}")
-        if frames == 0:
-            raise BadInput(f"FlameSequence.expression: expected [T, E] with T >= 1, got {_spelled(self.expression)}")
-        for name, axes in CHANNELS.items():
-            value = getattr(self, name)
-            wanted = (frames, *(value.shape[-1] if axis is None else axis for axis in axes))
-            if value.ndim != len(wanted) or tuple(value.shape) != wanted:
-                label = "[T, E]" if name == "expression" else str(list(wanted))
-                raise BadInput(f"FlameSequence.{name}: expected {label}, got {_spelled(value)}")
-        for name in ("shape", *CHANNELS):
-            _check_range(name, getattr(self, name))
+        tensors = checked_tensors({name: getattr(self, name) for name in ("shape", *CHANNELS)})
+        for name, tensor in tensors.items():
+            object.__setattr__(self, name, tensor)
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -72,10 +60,8 @@ class FlameSequence:
         if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 1:
             raise BadInput(f"frames: expected a whole number of at least 1, got {frames!r}")
         known = load_head(head)
-        size = known.expression.shape[-1]
         blank: dict[str, Any] = {
-            name: torch.zeros(int(frames), *(size if axis is None else axis for axis in axes))
-            for name, axes in CHANNELS.items()
+            name: torch.zeros(int(frames), *axes_of(name, known.expression.shape[-1])) for name in CHANNELS
         }
         return cls(shape=torch.zeros(known.identity.shape[-1]), **blank, fps=fps, head=known.id)
 
@@ -108,6 +94,31 @@ class FlameSequence:
             arrays[field.name] = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.array(value)
         save_arrays(path, arrays)
 
+    @classmethod
+    def from_smplx(
+        cls, parameters: Mapping[str, Any], fps: float, head: PathLike | Head, eyelids: Any = None
+    ) -> FlameSequence:
+        """The clip of keyword arguments of smplx's FLAME (tensors or arrays): what `to_smplx` gives.
+
+        `expression` [T, E] must be given; what else is not is 0. head: the FLAME that the coefficients are for, a Head,
+        its id, its name or its file; expression axes beyond those given are 0. eyelids [T, 2]: open when None.
+        `from_smplx(motion.to_smplx(), motion.fps, motion.head, motion.eyelids)` is `motion` bit for bit. BadInput for
+        an unknown name, for sizes that do not fit, and for betas that change from frame to frame.
+        """
+        known = load_head(head)
+        values: dict[str, Any] = channels_of_smplx(parameters, known)
+        lids = torch.zeros(len(values["expression"]), 2) if eyelids is None else eyelids
+        return cls(**values, eyelids=lids, fps=fps, head=known.id)
+
+    def to_smplx(self) -> dict[str, Tensor]:
+        """The clip as keyword arguments of smplx's FLAME: `flame(**motion.to_smplx()).vertices` [T, N, 3] m.
+
+        `global_orient`, `neck_pose`, `jaw_pose`, `leye_pose`, `reye_pose` [T, 3] rad axis-angle, `transl` [T, 3] m,
+        `betas` [T, S] and `expression` [T, E]; make `flame` with `num_betas=S, num_expression_coeffs=E`. `eyelids`,
+        `fps` and `head` have no place there: keep them beside it.
+        """
+        return smplx_parameters(self, self.shape)
+
     # -- looking ---------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -139,7 +150,7 @@ class FlameSequence:
     def frames(self, index: Tensor) -> FlameSequence:
         """Some frames by number: index [N] whole numbers in 0..T-1, in any order; a copy whose fps means nothing."""
         if index.ndim != 1 or len(index) == 0 or index.is_floating_point() or index.dtype == torch.bool:
-            raise BadInput(f"frames: expected whole numbers [N], N >= 1, got {index.dtype} {_spelled(index)}")
+            raise BadInput(f"frames: expected whole numbers [N], N >= 1, got {index.dtype} {list(index.shape)}")
         if int(index.min()) < 0 or int(index.max()) >= len(self):
             raise BadInput(
                 f"frames: expected numbers in 0..{len(self) - 1}, got {int(index.min())}..{int(index.max())}"
@@ -173,7 +184,7 @@ class FlameSequence:
 
     def resample(self, fps: float) -> FlameSequence:
         """The same clip at another rate: exactly round(duration * fps) frames (at least 1), frame k at time k / fps."""
-        fps = _checked_fps(fps)
+        fps = checked_fps(fps)
         if fps == self.fps:
             return self
         count = max(1, round(self.duration * fps))
@@ -242,41 +253,7 @@ def _check_same(first: FlameSequence, other: FlameSequence, what: str) -> None:
         raise BadInput(f"{what} has {sizes}")
 
 
-def _checked_fps(fps: Any) -> float:
-    """A rate above 0 and finite, as float."""
-    number = isinstance(fps, (int, float, np.integer, np.floating)) and not isinstance(fps, bool)
-    if not number or not 0 < fps < float("inf"):
-        raise BadInput(f"FlameSequence.fps: expected a number above 0, got {fps!r}")
-    return float(fps)
-
-
-def _spelled(value: Tensor) -> str:
-    return str(list(value.shape))
-
-
-def _as_float(name: str, value: Any) -> Tensor:
-    """A float32 tensor of `value` (tensor, array or nested numbers); gradients survive."""
-    try:
-        tensor = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise BadInput(f"FlameSequence.{name}: expected an array of numbers, got {type(value).__name__}") from error
-    if tensor.is_complex() or tensor.dtype == torch.bool:
-        raise BadInput(f"FlameSequence.{name}: expected real numbers, got {tensor.dtype}")
-    return tensor.to(torch.float32)
-
-
 def _tensor_of(name: str, array: np.ndarray) -> Tensor:
     if array.dtype.kind != "f":
         raise BadInput(f"FlameSequence.{name}: expected floating-point numbers, got {array.dtype}")
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-
-def _check_range(name: str, value: Tensor) -> None:
-    """Refuse NaN, infinity and, where it moves something, what no body does, saying where the first stands."""
-    size = value.detach().abs()
-    fine = size <= MOST if name in CHANNELS else torch.isfinite(size)
-    if not bool(fine.all()):
-        place = torch.nonzero(~fine)[0].tolist()
-        given = float(value[tuple(place)])
-        wanted = f"numbers within -{MOST:g}..{MOST:g}" if math.isfinite(given) else "finite numbers"
-        raise BadInput(f"FlameSequence.{name}: expected {wanted}, got {given:g} at {place}")

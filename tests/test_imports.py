@@ -158,6 +158,30 @@ def test_no_module_imports_itself_by_way_of_another():
     assert not (circle := _circle(graph)), f"a circle of imports: {' -> '.join(circle)}"
 
 
+# The order inside flame_motion, lowest first: a module imports from its own layer and from those below it.
+LAYERS = (
+    ("media",),  # files to frames and samples, and back
+    ("rotations", "channels", "windows", "signals"),  # what a motion is made of, and what drives it
+    ("heads",),  # what channels move
+    ("clip_checks", "smplx_parameters", "sequence", "packing", "driven"),  # a clip for one head
+    ("retargeting",),  # clips carried over: to other heads, people, sides
+    ("edit",),  # clips changed by hand
+    ("formats", "tracking"),  # clips from other programs' files, and from pictures
+    ("diffusion",),  # clips from noise: it knows tensors only
+)
+
+
+def test_the_order_inside_flame_motion():
+    level = {part: height for height, parts in enumerate(LAYERS) for part in parts}
+    inside = {name: needs for name, needs in _module_graph().items() if name.startswith("flame_motion.")}
+    for name, needs in inside.items():
+        assert "flame_motion" not in needs, f"{name} imports the room itself: name the module"
+        part = name.split(".")[1]
+        assert part in level, f"{name} is new: give it a layer"
+        for needed in needs & inside.keys():
+            assert level[needed.split(".")[1]] <= level[part], f"{name} imports {needed}, which stands above it"
+
+
 @pytest.mark.parametrize(
     "name, source, expected",
     [

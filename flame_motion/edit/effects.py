@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ...core.errors import BadInput
 from .. import rotations
+from ..channels import CHANNELS, ROTATIONS
 from ..retargeting.transfer import rest_of
-from ..sequence import CHANNELS, ROTATIONS, FlameSequence
+from ..sequence import FlameSequence
 from .keyframes import curve
 
 LONGEST = 3600.0  # s, of a warped clip

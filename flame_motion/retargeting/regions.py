@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadInput
+from ..channels import CHANNELS
 from ..heads.head import Head
-from ..sequence import CHANNELS, FlameSequence
+from ..sequence import FlameSequence
 from .retarget import head_of, part_vertices, retarget
 
 # Areas of the skin, each by the iBUG landmarks that lie in it.

@@ -15,7 +15,7 @@ from skimage.data import astronaut
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
 from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, Waveform, load_head
-from flamecast.flame_motion.sequence import CHANNELS
+from flamecast.flame_motion.channels import CHANNELS
 
 DRIVERS = sorted(entry_points(group="flamecast.drivers"), key=lambda entry: entry.name)
 

@@ -20,9 +20,9 @@ from flamecast.drivers.speech.audio_features import SAMPLE_RATE
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, Waveform, load_head
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.diffusion.weights import load_weights, save_weights
 from flamecast.flame_motion.retargeting.mouth import mouth_of
-from flamecast.flame_motion.sequence import CHANNELS
 from flamecast.pipelines.motion import write_motion
 from flamecast.training.speech.augment import chords
 from flamecast.training.speech.facegood import facegood_footage

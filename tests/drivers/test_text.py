@@ -15,9 +15,9 @@ from flamecast.drivers.text import Fill, TextDriver, kept_by, keyframed
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.text.prompt import clauses, known_words, says_nothing, unknown_words
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, load_head
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.retargeting.transfer import rest_of
-from flamecast.flame_motion.sequence import CHANNELS
 from flamecast.training.text.corpus.idle import idle_statistics
 
 

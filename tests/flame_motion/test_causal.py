@@ -12,7 +12,7 @@ import torch
 
 from flamecast.drivers.video import VideoDriver
 from flamecast.flame_motion import VideoClip, load_head
-from flamecast.flame_motion.sequence import CHANNELS
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.tracking.causal import CALIBRATION, CausalTracker
 from flamecast.flame_motion.tracking.detector import MediaPipeDetector
 from flamecast.flame_motion.tracking.landmarks import Face

@@ -9,10 +9,10 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion import rotations as rot
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.edit import apply_edit, apply_keyframes, demo_motion
 from flamecast.flame_motion.edit.controls import ANGLES, BLENDS, JOINTS, LIDS, apply_controls, control_names
 from flamecast.flame_motion.edit.keyframes import EASES, Keyframe, curve
-from flamecast.flame_motion.sequence import CHANNELS
 
 from ..angles import angle_between
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.edit import apply_edit, demo_motion
 from flamecast.flame_motion.retargeting.regions import AREAS, REGIONS, find_region, mix, restrict
-from flamecast.flame_motion.sequence import CHANNELS
 
 SPLIT = ("mouth", "lips", "brows", "lids", "eyes", "upper", "lower")  # regions with a border across the skin
 

@@ -11,7 +11,7 @@ import torch
 
 from flamecast.core.npz import load_arrays
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.sequence import CHANNELS, ROTATIONS
+from flamecast.flame_motion.channels import CHANNELS, ROTATIONS
 
 from ..angles import angle_between
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, VideoClip, Waveform, load_head
+from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.media.sound import SAMPLE_RATE
 from flamecast.flame_motion.retargeting.mouth import lips_shut
-from flamecast.flame_motion.sequence import CHANNELS
 from flamecast.generator import Portrait, load_generator
 from flamecast.pipelines.fit import fit_photo
 from flamecast.pipelines.framing import framed
