@@ -50,6 +50,7 @@ class Voice:
         self._media = 0.0
         self.failure: Exception | None = None  # what ended it, if anything did
         self._closed = threading.Event()
+        self._ended = False  # whether the last of the sound was taken: nothing more may be waited for
         self._late: _Sound | None = None  # what began the stream that cannot be kept up with
         self.given_up = 0  # times that it could not keep up
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._make, self._pace)]
@@ -81,15 +82,16 @@ class Voice:
     def _make(self) -> None:
         """Motion of all that is heard; anew from the newest sound when it is too late."""
         try:
-            while (first := self._heard.get()) is not None:
+            while not self._ended and (first := self._heard.get()) is not None:
                 done = 0
                 for piece in self._driver.stream(self._chunks(first), seed=self._seed):
                     if self._closed.is_set() or self._late is first:
                         break
                     self._made.put((piece, first, done))
                     done += len(piece)
-                if self._late is not first or self._give_up():
+                if self._late is not first:
                     break  # the sound has ended
+                self._give_up()
         except Exception as error:
             self.failure = error
         finally:
@@ -100,14 +102,13 @@ class Voice:
         while sound is not None:
             yield sound.chunk
             sound = self._heard.get()
+        self._ended = True
 
-    def _give_up(self) -> bool:
-        """What waits to be heard never is; whether the sound has ended with it."""
+    def _give_up(self) -> None:
+        """What waits to be heard never is."""
         self.given_up += 1
-        ended = False
         while not self._heard.empty():
-            ended = self._heard.get_nowait() is None
-        return ended
+            self._ended |= self._heard.get_nowait() is None
 
     def _pace(self) -> None:
         behind = BEHIND
