@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
+
+from ..core.values import fitted, parameter_types, spelled
 
 FOLDER = Path(__file__).parent
 LARGEST = 1 << 20  # bytes of a preset
@@ -91,14 +91,14 @@ def _refuse_resolvers(value: Any) -> None:
 
 def _checked(values: dict[str, Any], function: Callable[..., Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
     """The values as the function's parameters want them, and a sentence for each that does not fit."""
-    hints = _parameters(function)
+    hints = parameter_types(function)
     errors, result = _unknown(values, list(hints), prefix), {}
     for key, value in values.items():
         if key in hints:
             try:
-                result[key] = _fitted(value, hints[key])
+                result[key] = fitted(value, hints[key])
             except TypeError:
-                errors.append(f"{prefix}{key}: expected {_spelled(hints[key])}, got {value!r}")
+                errors.append(f"{prefix}{key}: expected {spelled(hints[key])}, got {value!r}")
     return result, errors
 
 
@@ -106,66 +106,3 @@ def _unknown(values: dict[str, Any], known: list[str], prefix: str) -> list[str]
     """A sentence for the keys that nothing takes."""
     strange = [f"{prefix}{key}" for key in values if key not in known]
     return [f"unknown {', '.join(strange)}, known are {', '.join(known)}"] if strange else []
-
-
-def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    """The type of each named parameter; Any where the signature says none, or one that only a type checker knows."""
-    plain: Any = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
-    hints = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            one = types.SimpleNamespace(__annotations__={name: parameter.annotation})
-            try:
-                hints[name] = get_type_hints(one, plain.__globals__)[name]
-            except NameError:
-                hints[name] = Any
-            if parameter.annotation is parameter.empty:
-                hints[name] = Any
-    return hints
-
-
-def _fitted(value: Any, kind: Any) -> Any:
-    """A value of YAML as one of that type. TypeError where it is none."""
-    origin, parts = get_origin(kind), get_args(kind)
-    if kind is Any or (value is None and kind in (None, type(None))):
-        return value
-    if origin in (Union, types.UnionType):
-        return _first_fitted(value, parts)
-    if origin is Literal and any(value == part and type(value) is type(part) for part in parts):
-        return value
-    if kind in (bool, str, int) and type(value) is kind:
-        return value
-    if kind is float and type(value) in (int, float):
-        return float(value)
-    if inspect.isclass(origin or kind) and issubclass(origin or kind, os.PathLike) and isinstance(value, str):
-        return value
-    if isinstance(value, list) and (origin or kind) is tuple:
-        kinds = parts if parts and parts[-1] is not ... else (parts[:1] or (Any,)) * len(value)
-        if len(kinds) == len(value):
-            return tuple(_fitted(part, each) for part, each in zip(value, kinds))
-    elif isinstance(value, list) and (origin or kind) in (list, Sequence):
-        return [_fitted(part, *(parts or (Any,))) for part in value]
-    elif isinstance(value, dict) and (origin or kind) in (dict, Mapping):
-        return {_fitted(k, (parts or (Any, Any))[0]): _fitted(v, (parts or (Any, Any))[1]) for k, v in value.items()}
-    raise TypeError
-
-
-def _first_fitted(value: Any, kinds: tuple[Any, ...]) -> Any:
-    """A value as the first of several types that takes it; an exact one first, so that 1 stays whole in int | float."""
-    for kind in sorted(kinds, key=lambda kind: type(value) is not kind):
-        try:
-            return _fitted(value, kind)
-        except TypeError:
-            continue
-    raise TypeError
-
-
-def _spelled(kind: Any) -> str:
-    """A type as a signature spells it."""
-    if get_origin(kind) in (Union, types.UnionType):
-        return " | ".join(_spelled(part) for part in get_args(kind))
-    if kind is type(None):
-        return "None"
-    if get_origin(kind) is Literal:
-        return " or ".join(map(repr, get_args(kind)))
-    return kind.__name__ if inspect.isclass(kind) and not get_args(kind) else str(kind)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any
 
 from .errors import BadInput
-
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+from .values import parameter_types, parsed, spelled
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
@@ -29,15 +28,21 @@ def load_plugin(group: str, name: str) -> Callable[..., Any]:
         raise BadInput(f"the {kind} {name!r} ({known[name].value}) cannot be loaded: {error}") from error
 
 
-def make_plugin(group: str, name: str, options: dict[str, Any]) -> Any:
-    """The plug-in made with its own options. BadInput with the known names for one that it does not take."""
+def make_plugin(group: str, name: str, options: dict[str, Any], saved: Path | None = None) -> Any:
+    """The plug-in made with its own options. BadInput with the known names for one that it does not take.
+
+    saved: a folder that its `save_pretrained` wrote weights to: they are loaded by its `from_pretrained(folder,
+    **options)`, where it has that.
+    """
     factory = load_plugin(group, name)
     known = option_names(factory)
     if known is not None and (unknown := [key for key in options if key not in known]):
         kind = group.rpartition(".")[2].removesuffix("s")
         listed = ", ".join(known) or "none"
         raise BadInput(f"the {kind} {name!r} has no option {unknown[0]!r}; known are: {listed}")
-    return factory(**options)
+    load = getattr(factory, "from_pretrained", None)
+    kept = [] if saved is None else [file for file in saved.glob("*") if file.name != "config.json"]
+    return load(saved, **options) if load is not None and kept else factory(**options)
 
 
 def option_names(factory: Callable[..., Any]) -> list[str] | None:
@@ -53,7 +58,7 @@ def options_from_text(factory: Callable[..., Any], texts: Iterable[str], what: s
 
     `what` ("generator warp") begins the sentences. BadInput for an unknown name or a value of another kind.
     """
-    known, hints = option_names(factory), _hints(factory)
+    known, hints = option_names(factory), parameter_types(factory)
     options: dict[str, Any] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -63,37 +68,9 @@ def options_from_text(factory: Callable[..., Any], texts: Iterable[str], what: s
             raise BadInput(f"{what}: there is no option {name!r}; known are: {', '.join(known) or 'none'}")
         if name in options:
             raise BadInput(f"{what}: the option {name!r} is given twice")
-        options[name] = _read(value, hints.get(name, str), f"{what}: {name}")
+        kind = hints.get(name, str)
+        try:
+            options[name] = parsed(value, kind)
+        except ValueError:
+            raise BadInput(f"{what}: {name} must be {spelled(kind)}, got {value!r}") from None
     return options
-
-
-def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    target = factory.__init__ if inspect.isclass(factory) else factory
-    try:
-        return get_type_hints(target)
-    except (NameError, TypeError):  # annotations of names that exist for type checkers only
-        return {}
-
-
-def _read(text: str, kind: Any, what: str) -> Any:
-    """A text as a value of an annotated kind; of several, the first that it can be."""
-    if get_origin(kind) is Literal:
-        for choice in get_args(kind):
-            if str(choice) == text:
-                return choice
-        raise BadInput(f"{what} must be {' or '.join(map(str, get_args(kind)))}, got {text!r}")
-    if get_origin(kind) in (Union, types.UnionType):
-        if type(None) in get_args(kind) and text.lower() in ("none", "null"):
-            return None
-        for choice in sorted((c for c in get_args(kind) if c is not type(None)), key=lambda c: c is str):
-            try:
-                return _read(text, choice, what)
-            except BadInput:
-                continue
-        raise BadInput(f"{what} must be {kind}, got {text!r}")
-    try:
-        if kind is bool:
-            return _WORDS[text.lower()]
-        return kind(text) if kind in (int, float) else text
-    except (KeyError, ValueError):
-        raise BadInput(f"{what} must be {kind.__name__}, got {text!r}") from None

@@ -10,16 +10,17 @@ from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt
 from ..flame_motion.edit import mix
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.transfer import rest_of
-from .registry import Driver, load_driver
+from .registry import Driver, call_options, load_driver
 from .speech.articulation import tinted
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A driver by name and its signal."""
+    """A driver by name, its signal, and the options that it declares for a call."""
 
     driver: str
     signal: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 FEELING = "feeling"
@@ -83,7 +84,8 @@ class MixDriver:
     def _drive(self, source: Source | FlameSequence, seed: int, progress: Progress | None) -> Driven:
         if isinstance(source, FlameSequence):
             return Driven(source)
-        return self.load(source.driver)(source.signal, seed=seed, progress=progress)
+        extra = call_options(source.driver, source.options)
+        return self.load(source.driver)(source.signal, seed=seed, progress=progress, **extra)
 
 
 def _rest(driven: Driven) -> FlameSequence:
@@ -94,5 +96,5 @@ def _rest(driven: Driven) -> FlameSequence:
 def _lasting(part: Source | FlameSequence, seconds: float) -> Source | FlameSequence:
     """A part that lasts so long, where it can: words do."""
     if isinstance(part, Source) and isinstance(part.signal, TextPrompt):
-        return Source(part.driver, replace(part.signal, duration=seconds))
+        return replace(part, signal=replace(part.signal, duration=seconds))
     return part

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
 
-from ..core.plugins import make_plugin
-from ..flame_motion import Driven, FlameSequence, Progress
+from ..core.options import build
+from ..core.plugins import load_plugin, make_plugin, registered
+from ..flame_motion import Driven, Progress
 
-GROUP = "flamecast.drivers"
+GROUP, OPTIONS = "flamecast.drivers", "flamecast.driver_options"
 
 
 class Driver(Protocol):
@@ -16,23 +18,23 @@ class Driver(Protocol):
 
     A class may have `open(text) -> signal`, called without an instance: what the command line's `--signal` stands
     for; without it the driver is given the text itself. BadInput for what it cannot use.
+
+    Options of a call (`lips=1.2`) are fields of a dataclass (`core.options`) that the entry points
+    `flamecast.driver_options` name by the driver's name; such a driver is called with `options=` as well.
     """
 
     def __call__(self, signal: Any, *, seed: int = 0, progress: Progress | None = None) -> Driven:
         """The signal's motion and what came with it; `progress` is told as it goes."""
 
 
-@runtime_checkable
-class StreamingDriver(Protocol):
-    """A driver that can also follow a signal as it comes."""
-
-    def stream(self, chunks: Iterable[Any]) -> Iterator[FlameSequence]:
-        """The motion of one signal that comes in pieces."""
-
-
-def load_driver(name: str, **options: Any) -> Driver:
-    """The driver of that name, made with its own options.
+def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driver:
+    """The driver of that name, made with its own options; saved: a folder that its `save_pretrained` wrote to.
 
     Raises BadInput with the known names for any other driver or option, and for one that cannot be loaded.
     """
-    return make_plugin(GROUP, name, options)
+    return make_plugin(GROUP, name, options, saved)
+
+
+def call_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"options": …}` for a call of a driver that declares options of a call; nothing for any other. BadInput."""
+    return {"options": build(load_plugin(OPTIONS, name), given)} if name in registered(OPTIONS) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,12 +37,12 @@ class Generator(Protocol):
         """Moves its networks to a device and returns itself; what runs on a CPU alone stays there."""
 
 
-def load_generator(name: str = DEFAULT_GENERATOR, **options: Any) -> Generator:
-    """The generator of that name, made with its own options.
+def load_generator(name: str = DEFAULT_GENERATOR, *, saved: Path | None = None, **options: Any) -> Generator:
+    """The generator of that name, made with its own options; saved: a folder that its `save_pretrained` wrote to.
 
     Raises BadInput with the known names for any other generator or option, and for one that cannot be loaded.
     """
-    return make_plugin(GROUP, name, options)
+    return make_plugin(GROUP, name, options, saved)
 
 
 def check_rasterizer(name: str) -> None:

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.files import PathLike, check_writable, refuse_overwriting
-from ..core.plugins import load_plugin, option_names
+from ..core.options import build
+from ..core.plugins import load_plugin, option_names, registered
 from ..core.report import Clock, write_report
 from ..core.threads import one_torch_thread
 from ..drivers.registry import GROUP as DRIVERS
 from ..drivers.registry import Driver, load_driver
-from ..flame_motion import BadInput, Driven, FlameSequence, Progress, VideoClip, Waveform, load_head
-from ..flame_motion.edit import apply_edit, edit_files
-from ..flame_motion.media.encoder_thread import EncoderThread
-from ..flame_motion.media.video_writer import Finish, VideoWriter, check_target
-from ..flame_motion.retargeting.mouth import lips_shut
-from ..flame_motion.retargeting.transfer import drive, strengthened
+from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
+from ..flame_motion.edit import edit_files
+from ..flame_motion.media.video_writer import Finish, check_target
 from ..generator import Generator, Portrait, load_generator
-from .driving import Signal, check_edit, driven_by, mix_files, mixed, open_mix, open_signal, retargeted, retimed
-from .fit import fit_photo
-from .framing import framed
-from .options import GENERATOR, HEAD, AnimateOptions
-from .own_frame import own_frame
+from .fit import open_portrait
+from .opening import Signal, check_edit, mix_files, open_mix, open_signal
 from .provenance import Input, Signature, check_signable, open_signature
+from .request import GENERATOR_OPTIONS, AnimateRequest, Components
 from .saved import read_pipeline, write_pipeline
+from .stages import Posed, drive_signal, pose, write_videos
 from .views import check_camera, place, view_targets
 
 if TYPE_CHECKING:
@@ -60,104 +55,90 @@ class _Parts:
     generator: Generator | None = None
     drivers: dict[str, Driver] = field(default_factory=dict)
     signature: Signature | None = None
+    device: Any = None  # a torch device that parts are moved to; None: where they were loaded
+    folder: Path | None = None  # that the pipeline was saved to
 
 
 @dataclass(frozen=True)
-class AnimatePipeline:
+class AnimatePipeline(Components):
     """Animates portraits: `AnimatePipeline()("photo.jpg", video="driver.mp4", output="out.mp4")`.
 
     Detector, head, drivers and generator are loaded at first use and kept; a pipeline may be used from several threads,
     which then wait for each other.
     """
 
-    head: str = HEAD  # name of a head, or a FLAME file
-    generator: str = GENERATOR
-    generator_options: dict[str, Any] = field(default_factory=dict)
-    driver_options: dict[str, dict[str, Any]] = field(default_factory=dict)  # by driver
-    sign_cert: PathLike | None = None  # a certificate chain (PEM) and its private key: videos get a C2PA manifest
-    sign_key: PathLike | None = None
     _parts: _Parts = field(default_factory=_Parts, init=False, repr=False, compare=False)
 
     @classmethod
     def from_pretrained(cls, folder: PathLike) -> AnimatePipeline:
-        """The pipeline that `save_pretrained` put into a folder. Raises BadInput."""
-        return cls(**read_pipeline(Path(folder)))
+        """The pipeline that `save_pretrained` put into a folder, with the weights that lie there. Raises BadInput."""
+        pipeline = cls(**read_pipeline(Path(folder)))
+        pipeline._parts.folder = Path(folder)
+        return pipeline
 
     def save_pretrained(self, folder: PathLike) -> None:
         """Writes the pipeline's parts into a folder, each in one of its own, and `model_index.json`; no signing key."""
-        loaded = {"generator": self._parts.generator, **{f"driver_{k}": v for k, v in self._parts.drivers.items()}}
-        drivers = {name: self.driver_options.get(name, {}) for name in {**self._parts.drivers, **self.driver_options}}
+        names = {**self._parts.drivers, **self.driver_options}
+        loaded = {"generator": self._generator(), **{f"driver_{name}": self.driver(name) for name in names}}
+        drivers = {name: self.driver_options.get(name, {}) for name in names}
         write_pipeline(Path(folder), self.head, (self.generator, self.generator_options), drivers, loaded)
+
+    def to(self, device: Any) -> AnimatePipeline:
+        """Moves drivers and generator to a torch device, those that are loaded later, too; returns the pipeline.
+
+        What works on the CPU alone (the rasterizer's kernels, landmark detection, `warp`) stays there.
+        """
+        with self._parts.lock:
+            self._parts.device = device
+            for component in (self._parts.generator, *self._parts.drivers.values()):
+                self._placed(component)
+        return self
 
     @one_torch_thread()
     def __call__(
-        self,
-        photo: PathLike | np.ndarray | Portrait,
-        *,
-        video: PathLike | VideoClip | None = None,
-        motion: PathLike | FlameSequence | None = None,
-        text: str | None = None,
-        emotion: str | None = None,
-        keep: str | None = None,
-        keyframes: PathLike | None = None,
-        speech: PathLike | Waveform | None = None,
-        say: str | None = None,
-        driver: str | None = None,
-        signal: Any = None,
-        progress: Progress | None = None,
-        output: PathLike | None = None,
-        **options: Any,
+        self, photo: PathLike | np.ndarray | Portrait, *, progress: Progress | None = None, **options: Any
     ) -> Animation:
         """Animates `photo` by one of video, motion, text (with emotion), speech, words to say, or any driver's signal.
 
-        photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz); `options` are those of
-        `AnimateOptions`. With `output` the video is streamed to it, one file a view; without, the frames are returned
-        in memory. progress(stage, done, of) is called as it goes. Raises BadInput or MissingAsset.
+        photo: a file, `demo`, a uint8 RGB array [H, W, 3], or a fitted Portrait (or its .npz). options: those of
+        `AnimateRequest`, and what drivers and generators declare, by name. With `output` the video is streamed to it,
+        one file a view; without, the frames are returned in memory. progress(stage, done, of) is called as it goes.
+        Raises BadInput or MissingAsset.
         """
-        asked = AnimateOptions.of(options)
-        targets = self._check(asked, output)
-        sources = {
-            "photo": photo, "video": video, "motion": motion, "keyframes": keyframes, "speech": speech, "signal": signal
-        }  # fmt: skip
-        words = {"text": text, "emotion": emotion, "say": say}
-        if output is not None:
-            named = [*(file for _, file in _named_files(asked)), self.sign_cert, self.sign_key]
-            refuse_overwriting([*sources.values(), *named], [*targets, _report_path(output)])
-        opened = open_signal(
-            video=video, motion=motion, text=text, emotion=emotion, seconds=asked.seconds, keep=keep,
-            keyframes=keyframes, mix=asked.mix, speech=speech, say=say, speaking=asked.speaking, driver=driver,
-            signal=signal, fps=asked.fps, motion_fps=asked.motion_fps, head=self.head,
-        )  # fmt: skip
-        others = open_mix(asked.mix, self.head)
+        return self.run(AnimateRequest.of(photo=photo, **options), progress)
+
+    @one_torch_thread()
+    def run(self, request: AnimateRequest, progress: Progress | None = None) -> Animation:
+        """Does a request. Raises BadInput or MissingAsset before any work where it can."""
+        targets = self._check(request)
+        signal = open_signal(request.drive, request.clip, request.mix, self.head)
+        clips = open_mix(request.mix, self.head)
         with self._parts.lock:
-            generator, clock = self._generator(), Clock()
-            portrait, driven = self._fit_and_drive(photo, opened, asked, clock, progress)
+            clock = Clock()
+            portrait, driven = self._fit_and_drive(request, signal, clock, progress)
             with clock.stage("transfer"):
-                driven = retargeted(mixed(driven, others), portrait.head, portrait.pose.shape)
-                identity = "photo"  # a motion of another head has the portrait's identity by now
-                clip = opened.value if isinstance(opened.value, VideoClip) else None
-                own = None if "retargeted_from" in driven.facts else own_frame(portrait, driven.motion, clip)
-                if asked.mode == "absolute" and own is not None:
-                    portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
-                portrait = framed(portrait, asked.framing, asked.size)
-                posed = _posed(portrait, driven, asked, own)
-                driven = retimed(driven, asked.edit)
-                cameras = place(portrait, len(posed), asked.camera, asked.views, posed.fps)
-            stream = generator(portrait, posed, cameras, seed=asked.seed, progress=progress)
+                video = signal.value if isinstance(signal.value, VideoClip) else None
+                posed = pose(portrait, driven, request, clips, video=video)
+                view, motion = request.view, posed.motion
+                cameras = place(posed.portrait, len(motion), view.camera, view.views, motion.fps)
+            stream = self._generator()(
+                posed.portrait, motion, cameras, seed=request.seed, progress=progress, **self._call_options(request)
+            )
             frames = None if targets else np.stack(list(stream))
             if targets:
-                finishers = self._finishers(targets, sources | words, _named_files(asked))
-                _encode(stream, targets, posed.fps, driven, clock, finishers)
-        report = self._report(photo, portrait, posed, driven, asked, targets, clock) | {"identity": identity}
-        files = [] if output is None else [*targets, _report_path(output)]
-        if output is not None:
-            write_report(_report_path(output), report)
-        return Animation(files, report, frames, driven.problems, posed, portrait)
+                write_videos(stream, targets, posed, clock, self._finishers(targets, request))
+        report = self._report(request, posed, targets, clock)
+        files = []
+        if request.output is not None:
+            files = [*targets, _report_path(request.output)]
+            write_report(files[-1], report)
+        return Animation(files, report, frames, posed.driven.problems, motion, posed.portrait)
 
-    def _check(self, asked: AnimateOptions, output: PathLike | None) -> list[Path]:
+    def _check(self, request: AnimateRequest) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""
-        check_camera(asked.camera, asked.views)
-        targets = [] if output is None else view_targets(Path(output), asked.views, asked.camera)
+        view, output = request.view, request.output
+        check_camera(view.camera, view.views)
+        targets = [] if output is None else view_targets(Path(output), view.views, view.camera)
         for target in targets:
             check_target(target)
             if self._signature() is not None:
@@ -165,8 +146,12 @@ class AnimatePipeline:
         if output is not None:
             check_writable(_report_path(output))
         self._generator()
+        self._call_options(request)
         load_head(self.head)
-        check_edit(asked.edit, self.head)
+        check_edit(request.edit, self.head)
+        if output is not None:
+            named = [*(file for _, file in _named_files(request)), self.sign_cert, self.sign_key]
+            refuse_overwriting([*_sources(request).values(), *named], [*targets, _report_path(output)])
         return targets
 
     def _signature(self) -> Signature | None:
@@ -175,19 +160,38 @@ class AnimatePipeline:
                 self._parts.signature = open_signature(self.sign_cert, self.sign_key)
             return self._parts.signature
 
-    def _finishers(
-        self, targets: list[Path], sources: dict[str, Any], named: list[tuple[str, str]]
-    ) -> list[Finish | None]:
+    def _finishers(self, targets: list[Path], request: AnimateRequest) -> list[Finish | None]:
         """What is done to each whole video before it gets its name: it is signed, where there is a key."""
         signature = self._signature()
-        given = [] if signature is None else [sources, *({role: file} for role, file in named)]
+        if signature is None:
+            return [None] * len(targets)
+        words = {name: getattr(request.drive, name) for name in ("text", "emotion", "say")}
+        given = [_sources(request) | words, *({role: file} for role, file in _named_files(request))]
         inputs = tuple(each for part in given for each in Input.all_of(part))
-        return [None if signature is None else signature.finish(target, inputs) for target in targets]
+        return [signature.finish(target, inputs) for target in targets]
+
+    def _call_options(self, request: AnimateRequest) -> dict[str, Any]:
+        """`{"options": …}` for a generator that declares options of a call; nothing for any other. BadInput."""
+        if self.generator not in registered(GENERATOR_OPTIONS):
+            return {}
+        return {"options": build(load_plugin(GENERATOR_OPTIONS, self.generator), request.generator_options)}
+
+    def _placed(self, component: Any) -> Any:
+        """A part on the pipeline's device, where it can move."""
+        move = getattr(component, "to", None)
+        if self._parts.device is not None and move is not None:
+            move(self._parts.device)
+        return component
+
+    def _saved(self, component: str) -> Path | None:
+        """The folder that a part was saved to, where this pipeline comes from one."""
+        return None if self._parts.folder is None else self._parts.folder / component
 
     def _generator(self) -> Generator:
         with self._parts.lock:
             if self._parts.generator is None:
-                self._parts.generator = load_generator(self.generator, **self.generator_options)
+                made = load_generator(self.generator, saved=self._saved("generator"), **self.generator_options)
+                self._parts.generator = self._placed(made)
             return self._parts.generator
 
     def _detector(self) -> LandmarkDetector:
@@ -205,29 +209,24 @@ class AnimatePipeline:
             shared: dict[str, Any] = {"head": self.head} if "head" in takes else {}
             if "detector" in takes:
                 shared["detector"] = self._detector()
-            self._parts.drivers[name] = load_driver(name, **{**shared, **self.driver_options.get(name, {})})
+            given = {**shared, **self.driver_options.get(name, {})}
+            self._parts.drivers[name] = self._placed(load_driver(name, saved=self._saved(f"driver_{name}"), **given))
         return self._parts.drivers[name]
 
     def _fit_and_drive(
-        self,
-        photo: PathLike | np.ndarray | Portrait,
-        opened: Signal,
-        asked: AnimateOptions,
-        clock: Clock,
-        progress: Progress | None,
+        self, request: AnimateRequest, signal: Signal, clock: Clock, progress: Progress | None
     ) -> tuple[Portrait, Driven]:
         """The portrait and the driver's motion, neither of which waits for the other."""
 
         def fit() -> tuple[Portrait, list[str]]:
             with clock.stage("fit"):
-                return self._portrait(photo, asked.face, detector)
+                return open_portrait(request.photo, request.face, self.head, detector)
 
         def motion() -> Driven:
             with clock.stage("motion"):
-                return driven_by(
-                    opened, self.driver, head=self.head, seconds=asked.seconds, fps=asked.fps, seed=asked.seed,
-                    progress=progress,
-                )  # fmt: skip
+                return drive_signal(
+                    signal, self.driver, request.clip, head=self.head, seed=request.seed, progress=progress
+                )
 
         detector = self._detector()  # here: the thread beside could not have the lock that this one holds
         with ThreadPoolExecutor(1, "fit") as beside:
@@ -236,38 +235,16 @@ class AnimatePipeline:
             fitted, notes = portrait.result()
         return fitted, replace(driven, problems=[*notes, *driven.problems])
 
-    def _portrait(
-        self, photo: PathLike | np.ndarray | Portrait, face: int, detector: LandmarkDetector
-    ) -> tuple[Portrait, list[str]]:
-        """The fitted portrait of whatever was given as a photo, and what to know of it."""
-        if isinstance(photo, Portrait):
-            return photo, []
-        if isinstance(photo, np.ndarray):
-            if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-                raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
-            return Portrait.fit_with_notes(photo, face=face, head=self.head, detector=detector)
-        if str(photo).endswith(".npz"):
-            return Portrait.load(photo), []
-        return fit_photo(photo, face, self.head, detector)
-
-    def _report(
-        self,
-        photo: Any,
-        portrait: Portrait,
-        motion: FlameSequence,
-        driven: Driven,
-        asked: AnimateOptions,
-        targets: list[Path],
-        clock: Clock,
-    ) -> dict[str, Any]:
-        height, width = portrait.image.shape[:2]
+    def _report(self, request: AnimateRequest, posed: Posed, targets: list[Path], clock: Clock) -> dict[str, Any]:
+        photo, motion, driven = request.photo, posed.motion, posed.driven
+        height, width = posed.portrait.image.shape[:2]
         return {
             "photo": str(photo) if isinstance(photo, (str, os.PathLike)) else type(photo).__name__,
-            "fit_error_percent": round(float(portrait.error), 3),
+            "fit_error_percent": round(float(posed.portrait.error), 3),
             "driver": driven.facts,
             "head": motion.head,
             "generator": self.generator,
-            "options": {name: value for name, value in asdict(asked).items() if value is not None},
+            "options": request.report(),
             "videos": [str(target) for target in targets],
             "frames": len(motion),
             "fps": motion.fps,
@@ -275,48 +252,23 @@ class AnimatePipeline:
             "problems": driven.problems,
             "frame_problems": driven.frame_problems,
             "timings": clock.table(len(motion)),
+            "identity": posed.identity,
         }
 
 
-def _named_files(asked: AnimateOptions) -> list[tuple[str, str]]:
+def _sources(request: AnimateRequest) -> dict[str, Any]:
+    """What the video is made from, by its role."""
+    drive = request.drive
+    names = ("video", "motion", "keyframes", "speech", "signal")
+    return {"photo": request.photo, **{name: getattr(drive, name) for name in names}}
+
+
+def _named_files(request: AnimateRequest) -> list[tuple[str, str]]:
     """The files that options name, each with its role."""
-    files = [("mix", file) for file in mix_files(asked.mix)] + [("edit", file) for file in edit_files(asked.edit)]
-    camera = asked.camera or ""
+    files = [("mix", file) for file in mix_files(request.mix)] + [("edit", file) for file in edit_files(request.edit)]
+    camera = request.view.camera or ""
     return files + ([("camera", camera)] if camera.lower().endswith(".json") else [])
 
 
 def _report_path(output: PathLike) -> Path:
     return Path(output).with_suffix(".json")
-
-
-def _posed(portrait: Portrait, driven: Driven, asked: AnimateOptions, own: int | None) -> FlameSequence:
-    """The portrait's own motion: driven, then edited. own: the driver's frame that the portrait is, if any."""
-    source = lips_shut(portrait.pose) if driven.lips_meet and asked.mode == "relative" else portrait.pose
-    first = None if own is None else driven.motion[own : own + 1]
-    motion = drive(source, driven.motion, asked.mode, driven.rest, first)  # type: ignore[arg-type]
-    motion = strengthened(source, motion, asked.strength)
-    return motion if asked.edit is None else apply_edit(motion, asked.edit)
-
-
-def _encode(
-    stream: Iterator[np.ndarray],
-    targets: list[Path],
-    fps: float,
-    driven: Driven,
-    clock: Clock,
-    finishers: list[Finish | None],
-) -> None:
-    """Generates and encodes side by side; `generate` is the time the frames took, `encode` that of the other thread."""
-    makers = [
-        partial(VideoWriter, target, fps, sound=driven.sound, finish=finish)
-        for target, finish in zip(targets, finishers, strict=True)
-    ]
-    with clock.stage("generate and encode"):
-        with EncoderThread(makers) as encoder:
-            while True:
-                with clock.stage("generate"):
-                    frames = next(stream, None)
-                if frames is None:
-                    break
-                encoder.put(frames)
-    clock.seconds["encode"] = encoder.seconds

@@ -8,6 +8,7 @@ import json
 import os
 import traceback
 from collections.abc import Iterable
+from dataclasses import fields
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,9 @@ from ..core.files import PathLike, check_writable, existing_file
 from ..core.report import Done
 from ..core.spread import spread
 from ..flame_motion import BadInput, MissingAsset, Progress
+from .request import Components
 
 COMMANDS = ("animate", "motion", "evaluate")
-# Of a pipeline that stays loaded.
-PARTS = ("head", "generator", "generator_options", "driver_options", "sign_cert", "sign_key")
 
 
 def run_batch(
@@ -178,7 +178,7 @@ def _animate(options: dict[str, Any]) -> list[Path]:
     photo = options.pop("photo", None)
     if photo is None:
         raise BadInput("expected a photo: a file, or demo")
-    parts = {name: options.pop(name) for name in PARTS if name in options}
+    parts = {each.name: options.pop(each.name) for each in fields(Components) if each.name in options}
     return _pipeline(json.dumps(parts, sort_keys=True))(photo, **options).files
 
 
@@ -193,8 +193,7 @@ def _pipeline(parts: str) -> Any:
 def _motion(options: dict[str, Any]) -> list[Path]:
     from .motion import write_motion
 
-    output = Path(options.pop("output"))
-    return _called(write_motion, options, output).files
+    return write_motion(**options).files
 
 
 def _evaluate(options: dict[str, Any]) -> list[Path]:

@@ -45,7 +45,7 @@ def watched() -> Iterator[Progress]:
         yield progress
 
 
-def tell(done: Finished) -> None:
+def show(done: Finished) -> None:
     """Says what was written and what to know about it."""
     import sys
 

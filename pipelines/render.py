@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,7 @@ from ..drivers import load_driver
 from ..flame_motion import BadInput, FlameSequence, Head, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.media.video_writer import CONTAINERS, VideoWriter, check_target
-from ..flame_motion.retargeting.transfer import drive
 from ..flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
-from ..generator import Portrait
 from ..generator.registry import check_rasterizer
 from ..renderer import (
     PLAIN_MAPS,
@@ -34,12 +33,12 @@ from ..renderer import (
     stream_maps,
 )
 from ..renderer.rasterizers.rasterize import resolved
-from .driving import check_edit, driven_by, open_signal, retargeted, retimed
-from .fit import fit_photo
-from .framing import framed
-from .options import HEAD, MAPS, RASTERIZER, AnimateOptions
+from .fit import open_portrait
+from .opening import check_edit, mix_files, open_mix, open_signal
+from .request import HEAD, MAPS, RASTERIZER, AnimateRequest, Transfer, View
 from .sheets.map_colors import color
-from .views import MOST_VIEWS, check_camera, place
+from .stages import Posed, drive_signal, mixed, pose, retimed
+from .views import MAX_VIEWS, check_camera, place
 
 CHUNK, PIXELS = 8, 8 << 18  # frames rendered together, and pixels of all their views, at most: bounds the memory
 LONGEST = 16384  # px, of a side of a video that H.264 encoders take
@@ -67,83 +66,100 @@ class _Scene:
                 progress("render", min(start + count, len(self.motion)), len(self.motion))
 
 
-@one_torch_thread()
+@dataclass(frozen=True)
+class _Target:
+    """What is written, and where."""
+
+    output: Path
+    maps: tuple[str, ...]
+
+    @property
+    def report(self) -> Path:
+        name = self.output.name
+        return self.output.with_suffix(".json") if self.output.suffix else self.output.with_name(f"{name}.json")
+
+
 def write_render(
     motion: PathLike | FlameSequence,
     output: PathLike,
     *,
-    photo: str | None = None,
     maps: str = MAPS,
-    camera: str | None = None,
-    views: str | None = None,
-    edit: str | None = None,
-    mode: str = AnimateOptions.mode,
-    size: int = AnimateOptions.size,
-    framing: str = AnimateOptions.framing,
-    seconds: float | None = None,
-    fps: float | None = None,
-    motion_fps: float | None = None,
     head: str = HEAD,
     rasterizer: str = RASTERIZER,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Done:
     """Renders the maps of a motion; a JSON report goes beside them.
 
-    With a photo (or portrait.npz) the motion moves the person in it, seen by its camera, and flow, source_xy and
-    visible lead back to the photo; without, the motion's own head is seen from the front, and they lead back to its
-    first frame. An output that ends as videos do becomes one video, a row a map, a column a view; any other name a
-    folder that `renderer.load_maps` reads. maps: names between commas, or `all`. Raises BadInput or MissingAsset.
+    With a photo (or portrait.npz) the motion moves the person in it as `animate` does, seen by its camera, and flow,
+    source_xy and visible lead back to the photo; without, the motion's own head is seen from the front, and they lead
+    back to its first frame. An output that ends as videos do becomes one video, a row a map, a column a view; any other
+    name a folder that `renderer.load_maps` reads. maps: names between commas, or `all`. options: those of
+    `AnimateRequest`. Raises BadInput or MissingAsset.
     """
-    output = Path(output)
-    if not output.name:
-        raise BadInput(f"the output {str(output)!r} has no name: expected a video such as maps.mp4, or a folder's name")
-    if photo is None and (mode, framing) != (AnimateOptions.mode, AnimateOptions.framing):
-        raise BadInput("mode and framing are about a person: give a photo with them")
-    AnimateOptions(edit=edit, mode=mode, size=size, framing=framing, seconds=seconds, fps=fps, motion_fps=motion_fps)
-    wanted = _wanted(maps)
-    check_camera(camera, views)
-    report = output.with_name(output.name + ".json") if not output.suffix else output.with_suffix(".json")
-    _check_output(output, report)
-    refuse_overwriting([motion, photo, camera, *edit_files(edit)], [output, report])
+    request = AnimateRequest.of(motion=motion, output=output, **options)
+    target = _Target(Path(output), _wanted(maps))
+    return render(request, target, head=head, rasterizer=rasterizer, progress=progress)
+
+
+@one_torch_thread()
+def render(request: AnimateRequest, target: _Target, *, head: str, rasterizer: str, progress: Progress | None) -> Done:
+    """See `write_render`."""
+    _check(request, target)
     check_rasterizer(rasterizer)
-    clock = Clock()
-    signal = open_signal(motion=motion, fps=fps, motion_fps=motion_fps, head=head)
     load_head(head)
-    check_edit(edit, head)
+    clock, view = Clock(), request.view
+    signal = open_signal(request.drive, request.clip, request.mix, head)
+    check_edit(request.edit, head)
+    clips = open_mix(request.mix, head)
     with clock.stage("motion"):
-        driven = driven_by(signal, load_driver, head=head, seconds=seconds, fps=fps)
-        if photo is None:
-            scene = _front(retimed(driven, edit).motion, edit, camera, views, size)
+        driven = drive_signal(signal, load_driver, request.clip, head=head, seed=request.seed)
+        if request.photo is None:
+            driven = retimed(mixed(driven, clips), request.edit)
+            scene = _front(driven.motion, request.edit, view)
         else:
-            portrait = Portrait.load(photo) if str(photo).endswith(".npz") else fit_photo(photo, 0, head)[0]
-            driven = retimed(retargeted(driven, portrait.head, portrait.pose.shape), edit)
-            scene = _portrait_scene(framed(portrait, framing, size), driven.motion, edit, mode, camera, views)
-    _check_size(scene.cameras, wanted, bool(output.suffix))
+            posed = pose(open_portrait(request.photo, request.face, head)[0], driven, request, clips)
+            driven, scene = posed.driven, _portrait_scene(posed, view)
+    _check_size(scene.cameras, target.maps, bool(target.output.suffix))
     with clock.stage("render and write"):
-        needed = wanted if not output.suffix else tuple(dict.fromkeys([*wanted, "mask"]))
+        needed = target.maps if not target.output.suffix else tuple(dict.fromkeys([*target.maps, "mask"]))
         stream = stream_maps(
             scene.chunks(progress), scene.head, scene.cameras, source_vertices=scene.source,
             source_cameras=scene.source_camera, maps=needed, rasterizer=rasterizer,
         )  # fmt: skip
-        if output.suffix:
-            _write_video(stream, wanted, scene, output)
+        if target.output.suffix:
+            _write_video(stream, target.maps, scene, target.output)
         else:
-            _write_folder(stream, scene, output)
+            _write_folder(stream, scene, target.output)
     facts = {
         "driver": driven.facts,
         "head": scene.motion.head,
-        "photo": photo,
-        "maps": list(wanted),
+        "photo": None if request.photo is None else str(request.photo),
+        "maps": list(target.maps),
         "views": scene.cameras.views,
         "frames": len(scene.motion),
         "fps": scene.motion.fps,
         "size": [scene.cameras.width, scene.cameras.height],
         "rasterizer": resolved(rasterizer),
+        "options": request.report(),
         "problems": driven.problems,
         "timings": clock.table(len(scene.motion)),
     }
-    write_report(report, facts)
-    return Done([output, report], driven.problems)
+    write_report(target.report, facts)
+    return Done([target.output, target.report], driven.problems)
+
+
+def _check(request: AnimateRequest, target: _Target) -> None:
+    """Refuses what cannot be done, before any work. BadInput."""
+    output, view = target.output, request.view
+    if not output.name:
+        raise BadInput(f"the output {str(output)!r} has no name: expected a video such as maps.mp4, or a folder's name")
+    if request.photo is None and (request.transfer != Transfer() or view.framing != View().framing):
+        raise BadInput("mode, strength and framing are about a person: give a photo with them")
+    check_camera(view.camera, view.views)
+    _check_output(output, target.report)
+    sources = [request.drive.motion, request.photo, view.camera, *edit_files(request.edit), *mix_files(request.mix)]
+    refuse_overwriting(sources, [output, target.report])
 
 
 def _wanted(maps: str) -> tuple[str, ...]:
@@ -173,8 +189,8 @@ def _check_output(output: Path, report: Path) -> None:
 
 def _check_size(cameras: Cameras, maps: tuple[str, ...], video: bool) -> None:
     """BadInput for more views than are drawn at once, or a tiled video larger than encoders take."""
-    if cameras.views > MOST_VIEWS:
-        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {cameras.views}")
+    if cameras.views > MAX_VIEWS:
+        raise BadInput(f"expected at most {MAX_VIEWS} views at once, got {cameras.views}")
     width, height = cameras.width * cameras.views, cameras.height * len(maps)
     if video and max(width, height) > LONGEST:
         raise BadInput(
@@ -183,11 +199,11 @@ def _check_size(cameras: Cameras, maps: tuple[str, ...], video: bool) -> None:
         )
 
 
-def _front(motion: FlameSequence, edit: str | None, camera: str | None, views: str | None, size: int) -> _Scene:
+def _front(motion: FlameSequence, edit: str | None, view: View) -> _Scene:
     """The motion's own head from the front."""
     head = load_head(motion.head)
     motion = motion if edit is None else apply_edit(motion, edit)
-    side = 2 * round(size / 2)
+    side = 2 * round(view.size / 2)
     vertices = head(motion[:1])[0]
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
     base = pinhole(side, side, fov=FIELD_OF_VIEW, distance=DISTANCE)
@@ -195,19 +211,16 @@ def _front(motion: FlameSequence, edit: str | None, camera: str | None, views: s
     shift[:3, 3] = -middle
     base = Cameras(base.intrinsics, base.camera_from_world @ shift, side, side)
     try:
-        cameras = place_cameras(base, middle, len(motion), camera=camera, views=views, fps=motion.fps)
+        cameras = place_cameras(base, middle, len(motion), camera=view.camera, views=view.views, fps=motion.fps)
     except ValueError as error:
         raise BadInput(str(error)) from error
     return _Scene(head, motion, None, cameras, vertices, base)
 
 
-def _portrait_scene(
-    portrait: Portrait, driver: FlameSequence, edit: str | None, mode: str, camera: str | None, views: str | None
-) -> _Scene:
-    """The person of a portrait, moved by the driver."""
-    motion = drive(portrait.pose, driver, mode)  # type: ignore[arg-type]
-    motion = motion if edit is None else apply_edit(motion, edit)
-    cameras = place(portrait, len(motion), camera, views, motion.fps)
+def _portrait_scene(posed: Posed, view: View) -> _Scene:
+    """The person of a portrait, as `animate` poses them."""
+    portrait, motion = posed.portrait, posed.motion
+    cameras = place(portrait, len(motion), view.camera, view.views, motion.fps)
     return _Scene(portrait.head, motion, portrait.offsets, cameras, portrait.vertices()[0], portrait.camera)
 
 

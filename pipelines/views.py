@@ -11,7 +11,7 @@ from ..renderer import Cameras
 from ..renderer.cameras.file import given_cameras
 from ..renderer.cameras.paths import camera_path, place_cameras, view_list
 
-MOST_VIEWS = 32  # each is a video that is written at the same time
+MAX_VIEWS = 32  # each is a video that is written at the same time
 _HEAD_PARTS = ("face", "scalp", "ears")  # what a camera circles around
 
 
@@ -43,8 +43,8 @@ def view_targets(output: Path, views: str | None, camera: str | None = None) -> 
     (yaw, and elevation when it is not 0); of a camera file's views OUT_view0.mp4, OUT_view1.mp4 in their order.
     Raises BadInput."""
     names = _view_names(views, camera)
-    if len(names) > MOST_VIEWS:
-        raise BadInput(f"expected at most {MOST_VIEWS} views at once, got {len(names)}")
+    if len(names) > MAX_VIEWS:
+        raise BadInput(f"expected at most {MAX_VIEWS} views at once, got {len(names)}")
     if len(set(names)) < len(names):
         raise BadInput(f"views must differ from each other, got {views!r}")
     return [output.with_name(f"{output.stem}{name}{output.suffix}") for name in names] or [output]

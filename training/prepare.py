@@ -126,7 +126,7 @@ class _Tracker:
 
     def __call__(self, path: Path, speaker: str, tracked: Path) -> Footage:
         """BadInput for a clip without sound or face."""
-        from ..drivers.speech.spoken import Spoken
+        from ..drivers.speech.signal import SpeechSignal
         from .speech.facegood import facegood_footage
         from .speech.footage import Footage, footage_of
 
@@ -135,7 +135,7 @@ class _Tracker:
         if path.suffix == ".npz":
             clip = facegood_footage(path, speaker)
         else:
-            sound = Spoken.open(path).sound.samples
+            sound = SpeechSignal.open(path).sound.samples
             if float(np.abs(sound).max()) < LOUD:
                 raise BadInput(f"{path.name}: its sound is silent")
             self.detector.seen.clear()

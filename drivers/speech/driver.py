@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from ...flame_motion.media.sound import mono_at
 from .articulation import Speaking, load_articulation
 from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
 from .head_motion import CARRIED, FRAMES, Liveliness, Player, shut_or_open
-from .spoken import Spoken, heard
+from .options import SpeechOptions
+from .signal import SpeechSignal, heard
 
 WEIGHTS = Path(__file__).parent / "weights"
 LONGEST = 4 * 3600.0  # s
@@ -45,7 +46,7 @@ class SpeechDriver:
         self._features, self._weights = features, WEIGHTS if weights is None else Path(weights)
         self.head = load_head("open")
 
-    open = staticmethod(Spoken.open)  # what the command line's text stands for
+    open = staticmethod(SpeechSignal.open)  # what the command line's text stands for
 
     @cached_property
     def hears(self) -> AudioFeatures:
@@ -67,9 +68,17 @@ class SpeechDriver:
             raise BadInput(f"{self._weights / 'head'} holds a model of something else than a head that hears speech")
         return model
 
-    def __call__(self, signal: Spoken | Waveform, *, seed: int = 0, progress: Progress | None = None) -> Driven:
+    def __call__(
+        self,
+        signal: SpeechSignal | Waveform,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+        options: SpeechOptions | None = None,
+    ) -> Driven:
         """The sound's motion, exactly round(duration * 25) frames (at least one), and the sound."""
-        spoken = signal if isinstance(signal, Spoken) else Spoken(signal)
+        options = options or SpeechOptions()
+        spoken = signal if isinstance(signal, SpeechSignal) else SpeechSignal(signal)
         if spoken.duration > LONGEST:
             raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
         sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
@@ -77,16 +86,16 @@ class SpeechDriver:
         for start in range(0, frames, SPAN):
             stop = min(start + SPAN, frames)
             span = self._stretch(sound, start, stop)
-            mouth, beside = self._mouth(span, start, stop, spoken.lips), []
+            mouth, beside = self._mouth(span, start, stop, options.lips), []
             while player.done < stop:
                 keep = min(FRAMES - CARRIED, stop - player.done)
                 beside.append(player.window(span, keep, keep))
-            made.append(self._joined(mouth, torch.cat(beside), spoken))
+            made.append(self._joined(mouth, torch.cat(beside), options))
             if progress is not None:
                 progress("speech", stop, frames)
         return Driven(
             FlameSequence.concatenate(made, fade=0),
-            {"seconds": round(spoken.duration, 3), **spoken.controls},
+            {"seconds": round(spoken.duration, 3), **asdict(options)},
             spoken.sound if spoken.path is None else spoken.path,
             list(spoken.problems),
             rest=FlameSequence.neutral(1, FPS, self.head),
@@ -94,15 +103,15 @@ class SpeechDriver:
         )
 
     def stream(
-        self, chunks: Iterable[Waveform], *, seed: int = 0, like: Spoken | None = None
+        self, chunks: Iterable[Waveform], *, seed: int = 0, options: SpeechOptions | None = None
     ) -> Iterator[FlameSequence]:
         """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
 
         A frame of the mouth has heard at least `AHEAD` frames of sound after its own: but for what it has not heard, it
         is what the whole sound would give. The head is as lively, but moves in its own way: it is made in shorter
-        pieces, each without the sound after it. like: whose strengths are used.
+        pieces, each without the sound after it.
         """
-        spoken = Spoken(Waveform(np.zeros(1, np.float32), SAMPLE_RATE)) if like is None else like
+        options = options or SpeechOptions()
         player, sound, beside, done = self._player(seed), Heard(torch.zeros(0)), torch.zeros(0, 0), 0
         for block in _then_none(mono_at(SAMPLE_RATE, chunks)):
             if block is not None:
@@ -116,18 +125,11 @@ class SpeechDriver:
                 span = self._stretch(sound, player.done, player.done + LIVE)
                 more = player.window(span, LIVE, BESIDE)
                 beside = more if len(beside) == 0 else torch.cat([beside, more])
-            yield self._joined(self.mouth(sound, done, ready, spoken.lips), beside[: ready - done], spoken)
+            yield self._joined(self.mouth(sound, done, ready, options.lips), beside[: ready - done], options)
             beside, done = beside[ready - done :], ready
 
     def _player(self, seed: int) -> Player:
         return Player(self.beside, seed=seed, steps=self.steps, guidance=self.guidance)
-
-    def mouth_of_sound(self, sound: Waveform, gain: float = 1.0) -> Tensor:
-        """Jaw and lower face [round(duration * 25), 3 + E] of a whole sound."""
-        known, frames = heard(sound), max(1, round(sound.duration * FPS))
-        return torch.cat(
-            [self.mouth(known, start, min(start + SPAN, frames), gain) for start in range(0, frames, SPAN)]
-        )
 
     def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [stop - start, 3 + E] of those frames."""
@@ -149,17 +151,17 @@ class SpeechDriver:
             features = torch.cat([features, features[-1:].expand(PER_FRAME * (stop - first) - len(features), -1)])
         return self.lips(features, gain)[start - first : stop - first]
 
-    def _joined(self, mouth: Tensor, beside: Tensor, spoken: Spoken) -> FlameSequence:
+    def _joined(self, mouth: Tensor, beside: Tensor, options: SpeechOptions) -> FlameSequence:
         """One motion of both, each part as strong as asked for."""
         lively = Liveliness(self.head).channels(beside)
         return replace(
             FlameSequence.neutral(len(mouth), FPS, self.head),
             jaw=mouth[:, :3],
-            expression=mouth[:, 3:] + lively["expression"] * spoken.style_strength,
-            neck=lively["neck"] * spoken.head_motion,
-            translation=lively["translation"] * spoken.head_motion,
-            eyes=lively["eyes"] * spoken.style_strength,
-            eyelids=(shut_or_open(lively["eyelids"]) * spoken.blinks).clamp(0, 1),
+            expression=mouth[:, 3:] + lively["expression"] * options.style_strength,
+            neck=lively["neck"] * options.head_motion,
+            translation=lively["translation"] * options.head_motion,
+            eyes=lively["eyes"] * options.style_strength,
+            eyelids=(shut_or_open(lively["eyelids"]) * options.blinks).clamp(0, 1),
         )
 
 

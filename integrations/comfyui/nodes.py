@@ -12,25 +12,47 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flamecast.core.options import Option
 from flamecast.flame_motion import BadInput, VideoClip, Waveform
 from flamecast.pipelines import AnimatePipeline
+from flamecast.pipelines.request import DRIVER_OPTIONS, all_options, declared_options
 
 Kinds = dict[str, dict[str, Any]]
-# What every node takes besides what drives; the names are those of `AnimatePipeline`.
-COMMON: dict[str, Any] = {
-    "size": ("INT", {"default": 512, "min": 64, "max": 4096, "step": 2, "tooltip": "Longest side, px."}),
-    "seed": ("INT", {"default": 0, "min": 0, "max": 2**53 - 1}),
-    "framing": (["photo", "face"], {"tooltip": "The whole photo, or a square around the head."}),
-    "mode": (["relative", "absolute"], {"tooltip": "The driver's changes, or its pose and expression as they are."}),
-    "strength": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 2.0, "step": 0.05}),
-}
-FREE: dict[str, Any] = {
-    "edit": ("STRING", {"default": "", "tooltip": "smile=0.5,yaw=15deg"}),
-    "camera": ("STRING", {"default": "", "tooltip": "orbit:20, arc:-15,15, dolly:0.8"}),
-}
-WORDS = ("STRING", {"default": "", "multiline": True, "tooltip": "she nods twice, then looks up to her left"})
-FEELING = ("STRING", {"default": "", "tooltip": "amused, breaking into a laugh"})
-FPS = ("FLOAT", {"default": 25.0, "min": 1.0, "max": 240.0, "step": 0.01})
+COMMON = ("size", "seed", "framing", "mode", "strength")  # what every node takes; the names are those of a request
+FREE = ("edit", "camera")
+LONGEST = 600.0  # s
+TYPES = {int: "INT", float: "FLOAT", bool: "BOOLEAN", str: "STRING"}
+
+
+def request_inputs(*names: str, **changed: dict[str, Any]) -> dict[str, Any]:
+    """Options of a request as ComfyUI takes them, made from their fields; changed: facts that are this node's own."""
+    fields = all_options()
+    return {name: _input(fields[name], changed.get(name, {})) for name in names}
+
+
+def driver_inputs(driver: str) -> dict[str, Any]:
+    """The options that a driver declares, as ComfyUI takes them."""
+    return {name: _input(each.option, {}) for name, each in declared_options(DRIVER_OPTIONS, driver).items()}
+
+
+def _input(field: Option, changed: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """One field: ComfyUI's type, with default, range and help."""
+    facts: dict[str, Any] = {"default": field.default, "min": field.minimum, "max": field.maximum}
+    facts |= {"tooltip": field.sentence, **changed}
+    if field.plain_type is float:
+        facts.setdefault("step", 0.05)
+    if field.plain_type is str and not field.choices:
+        facts["default"] = facts["default"] or ""
+    facts = {name: value for name, value in facts.items() if value is not None}
+    return (list(field.choices) if field.choices else TYPES[field.plain_type]), facts
+
+
+def _words() -> dict[str, Any]:
+    return request_inputs("text", "emotion", text={"multiline": True})
+
+
+def _fps() -> dict[str, Any]:
+    return request_inputs("fps", fps={"default": 25.0, "step": 0.01})
 
 
 class AnimateText:
@@ -42,9 +64,10 @@ class AnimateText:
 
     @classmethod
     def INPUT_TYPES(cls) -> Kinds:
-        seconds = ("FLOAT", {"default": 4.0, "min": 0.1, "max": 600.0, "step": 0.1})
-        own = {"photo": ("IMAGE",), "text": WORDS, "seconds": seconds, "fps": FPS}
-        return {"required": own | COMMON, "optional": {"emotion": FEELING} | FREE}
+        words, length = _words(), {"default": 4.0, "min": 0.1, "max": LONGEST, "step": 0.1}
+        own = {"photo": ("IMAGE",), "text": words.pop("text"), **request_inputs("seconds", seconds=length), **_fps()}
+        required = own | request_inputs(*COMMON, size={"step": 2}) | driver_inputs("text")
+        return {"required": required, "optional": words | request_inputs(*FREE)}
 
     def animate(self, photo: Tensor, **options: Any) -> tuple[Tensor, float]:
         """Frames [T, H, W, 3] and their rate, Hz."""
@@ -60,9 +83,9 @@ class AnimateSpeech:
 
     @classmethod
     def INPUT_TYPES(cls) -> Kinds:
-        amount = ("FLOAT", {"default": 1.0, "min": 0.0, "max": 2.0, "step": 0.05})
-        own = {"photo": ("IMAGE",), "audio": ("AUDIO",), "fps": FPS, "lips": amount, "head_motion": amount}
-        return {"required": own | COMMON, "optional": {"text": WORDS, "emotion": FEELING} | FREE}
+        own = {"photo": ("IMAGE",), "audio": ("AUDIO",), **_fps(), **driver_inputs("speech")}
+        required = own | request_inputs(*COMMON, size={"step": 2})
+        return {"required": required, "optional": _words() | request_inputs(*FREE)}
 
     def animate(self, photo: Tensor, audio: dict[str, Any], **options: Any) -> tuple[Tensor, float, dict[str, Any]]:
         """Frames [T, H, W, 3], their rate, Hz, and the same sound."""
@@ -78,8 +101,9 @@ class AnimateVideo:
 
     @classmethod
     def INPUT_TYPES(cls) -> Kinds:
-        own = {"photo": ("IMAGE",), "video": ("IMAGE",), "fps": FPS}
-        return {"required": own | COMMON, "optional": {"text": WORDS, "emotion": FEELING} | FREE}
+        own = {"photo": ("IMAGE",), "video": ("IMAGE",), **_fps(), **driver_inputs("video")}
+        required = own | request_inputs(*COMMON, size={"step": 2})
+        return {"required": required, "optional": _words() | request_inputs(*FREE)}
 
     def animate(self, photo: Tensor, video: Tensor, fps: float, **options: Any) -> tuple[Tensor, float]:
         """As many frames [T, H, W, 3] as `video` [T, H', W', C] has, at its rate `fps`, Hz."""

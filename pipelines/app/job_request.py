@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
-from ..options import HEAD, AnimateOptions
+from ..request import HEAD, AnimateRequest, View
 from .limits import Limits
 
 DEMO = "demo"
@@ -78,7 +78,7 @@ def read_request(
     checked = {
         name: options[name] for name in options if name not in ("text", "emotion", "say", "keep", "photo", "motion")
     }
-    AnimateOptions.of(checked)  # BadInput for what is out of range, before anything waits
+    AnimateRequest.of(**checked)  # BadInput for what is out of range, before anything waits
     _check_moves(options)
     return JobRequest(options, dict(files), dict(names), redraw, cut, preview)
 
@@ -118,7 +118,7 @@ def _check_specs(options: dict[str, Any]) -> None:
 
 def _check_moves(options: dict[str, Any]) -> None:
     """BadInput for an edit or a camera that cannot be understood, before anything waits."""
-    from ..driving import check_edit
+    from ..opening import check_edit
     from ..views import check_camera
 
     check_edit(options.get("edit"), HEAD)
@@ -148,7 +148,7 @@ def _check_sources(options: dict[str, Any], files: Mapping[str, Path], redraw: P
 
 def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:
     """Keeps size, rate and length within what the server makes; returns the length that nothing exceeds. BadInput."""
-    seconds, size = options.get("seconds"), options.get("size", AnimateOptions.size)
+    seconds, size = options.get("seconds"), options.get("size", View().size)
     if seconds is not None and seconds > limits.seconds:
         raise BadInput(f"seconds: {seconds:g} were asked for, at most {limits.seconds:g} are made here")
     if size > limits.size:

@@ -14,7 +14,7 @@ from ...flame_motion.media.video_writer import VideoWriter
 from ...generator import Portrait, load_generator
 from ..animate import AnimatePipeline
 from ..exports.export import write_export
-from ..options import GENERATOR
+from ..request import GENERATOR
 from ..views import place
 from .job_request import DEMO, JobRequest
 from .results import HEAD, MOTION, OUT, PORTRAIT, POSTER, REPORT, RESULTS, VIDEO, with_shown_names

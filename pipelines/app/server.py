@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
-from ..options import APP_PORT, HOST
+from ..request import APP_PORT, HOST
 from ..web import Names, address_of, listening
 from .limits import Limits
 

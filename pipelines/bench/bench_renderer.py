@@ -16,7 +16,7 @@ from ...flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
 from ...generator.registry import check_rasterizer
 from ...renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
 from ..doctor import cpu_count
-from ..options import HEAD, RASTERIZER
+from ..request import HEAD, RASTERIZER
 from .bench_skinning import skinning_times
 
 SIZE, FRAMES, CHUNK, ROUNDS = 512, 32, 8, 3

@@ -3,103 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..options import GENERATOR, HEAD, AnimateOptions
+from ...core.options import Option, options_of
+from ..request import Components, Transfer, View, all_options
 from .options import (
     Batch,
-    Blinks,
-    Camera,
     Config,
-    DriverName,
     DriverOption,
-    Edit,
-    Emotion,
-    Face,
-    Fps,
-    Framing,
     GeneratorOption,
-    HeadMotion,
-    HeadName,
-    Keep,
-    Keyframes,
-    Lips,
-    Mix,
-    Mode,
-    Motion,
-    MotionFps,
     Ray,
-    Say,
-    Seconds,
-    Seed,
-    SignalText,
-    SignCert,
-    SignKey,
-    Size,
-    Speech,
-    Strength,
-    StyleStrength,
-    Text,
-    Video,
-    Views,
     Workers,
-    one_edit,
+    joined,
     options_of_driver,
     plugin_options,
     run_batch,
+    with_options,
 )
 
-BATCHES = ("context", "batch", "workers", "ray")  # no options of a job
-PIPELINES = (  # nor for the call
-    "photo", "head", "generator", "driver_option", "generator_option", "sign_cert", "sign_key", "config", *BATCHES,
-)  # fmt: skip
+REQUEST = [name for name in all_options() if name not in ("photo", "output")]
+OF_PORTRAITS = (*options_of(Transfer), *options_of(View), "face")  # what `motion`, which has none, cannot be told
 
 
+@with_options(*REQUEST, *options_of(Components))
 def animate(
     context: typer.Context,
     photo: Annotated[str | None, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The video to write: .mp4, .mov, .m4v or .mkv.")
     ] = None,
-    video: Video = None,
-    motion: Motion = None,
-    text: Text = None,
-    emotion: Emotion = None,
-    keep: Keep = None,
-    keyframes: Keyframes = None,
-    speech: Speech = None,
-    say: Say = None,
-    lips: Lips = AnimateOptions.lips,
-    head_motion: HeadMotion = AnimateOptions.head_motion,
-    blinks: Blinks = AnimateOptions.blinks,
-    style_strength: StyleStrength = AnimateOptions.style_strength,
-    driver: DriverName = None,
-    signal: SignalText = None,
     driver_option: DriverOption = None,
-    edit: Edit = None,
-    mix: Mix = None,
-    camera: Camera = None,
-    views: Views = None,
-    mode: Mode = AnimateOptions.mode,
-    strength: Strength = AnimateOptions.strength,
-    size: Size = AnimateOptions.size,
-    framing: Framing = AnimateOptions.framing,
-    seconds: Seconds = None,
-    fps: Fps = None,
-    motion_fps: MotionFps = None,
-    face: Face = AnimateOptions.face,
-    head: HeadName = HEAD,
-    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
     generator_option: GeneratorOption = None,
-    seed: Seed = AnimateOptions.seed,
-    sign_cert: SignCert = None,
-    sign_key: SignKey = None,
     config: Config = None,
     batch: Batch = None,
     workers: Workers = 1,
     ray: Ray = None,
+    **options: Any,
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video and a report."""
     if batch is not None:
@@ -107,73 +48,50 @@ def animate(
         return
     if photo is None:
         raise typer.BadParameter("Missing argument 'PHOTO': a photo of a face, or demo")
-    _check_output(output)
-    options = {key: value for key, value in locals().items() if key not in PIPELINES}
-    options["edit"] = one_edit(edit)
+    output = _check_output(output)
     from ..animate import AnimatePipeline
-    from ..console import tell, watched
+    from ..console import show, watched
 
+    parts = {name: options.pop(name) for name in options_of(Components)}
     with watched() as progress:
         pipeline = AnimatePipeline(
-            head=head,
-            generator=generator,
-            generator_options=plugin_options("flamecast.generators", generator, generator_option),
-            driver_options=options_of_driver(driver, video, speech or say, driver_option),
-            sign_cert=sign_cert,
-            sign_key=sign_key,
+            **parts,
+            generator_options=plugin_options("flamecast.generators", parts["generator"], generator_option),
+            driver_options=options_of_driver(options, driver_option),
         )
-        done = pipeline(photo, **options, progress=progress)
-    tell(done)
+        done = pipeline(photo, output=output, **joined(options), progress=progress)
+    show(done)
 
 
+@with_options(
+    *(name for name in REQUEST if name not in OF_PORTRAITS),
+    "head",
+    head=Option("Built-in head's name, or a FLAME file; a motion keeps its own when not given."),
+)
 def motion(
     context: typer.Context,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The parameters to write: .npz.")] = None,
-    video: Video = None,
-    motion: Motion = None,
-    text: Text = None,
-    emotion: Emotion = None,
-    keep: Keep = None,
-    keyframes: Keyframes = None,
-    speech: Speech = None,
-    say: Say = None,
-    lips: Lips = AnimateOptions.lips,
-    head_motion: HeadMotion = AnimateOptions.head_motion,
-    blinks: Blinks = AnimateOptions.blinks,
-    style_strength: StyleStrength = AnimateOptions.style_strength,
-    driver: DriverName = None,
-    signal: SignalText = None,
     driver_option: DriverOption = None,
-    edit: Edit = None,
-    mix: Mix = None,
-    seconds: Seconds = None,
-    fps: Fps = None,
-    motion_fps: MotionFps = None,
-    head: Annotated[
-        str | None, typer.Option(help="Built-in head's name, or a FLAME file; a motion keeps its own when not given.")
-    ] = None,
-    seed: Seed = AnimateOptions.seed,
     batch: Batch = None,
     workers: Workers = 1,
     ray: Ray = None,
+    **options: Any,
 ) -> None:
     """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
     if batch is not None:
         run_batch(context, "motion", batch, workers, ray)
         return
-    options = {key: value for key, value in locals().items() if key not in ("output", "driver_option", *BATCHES)}
-    options["edit"] = one_edit(edit)
-    from ..console import tell, watched
+    output = _check_output(output)
+    from ..console import show, watched
     from ..motion import write_motion
 
+    head = options.pop("head")
     with watched() as progress:
         done = write_motion(
-            _check_output(output),
-            **options,
-            driver_options=options_of_driver(driver, video, speech or say, driver_option),
+            output, **joined(options), head=head, driver_options=options_of_driver(options, driver_option),
             progress=progress,
-        )
-    tell(done)
+        )  # fmt: skip
+    show(done)
 
 
 def _check_output(output: Path | None) -> Path:

@@ -44,7 +44,7 @@ def prepare(
     from ...training.generator.clip_windows import Windows
     from ...training.generator.prepare import prepare_generator, prepare_synthetic
     from ...training.prepare import prepare_speech
-    from ..console import tell, watched
+    from ..console import show, watched
     from .memory import keep_memory
 
     given: dict[str, Any] = {
@@ -69,7 +69,7 @@ def prepare(
             done = prepare_synthetic(people, output, progress, Windows(**asked), ray)
         else:
             done = prepare_speech(videos or [], output, progress)
-    tell(done)
+    show(done)
 
 
 def train(

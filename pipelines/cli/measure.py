@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..options import GENERATOR, HEAD, RASTERIZER, AnimateOptions
-from .options import Batch, HeadName, Rasterizer, Ray, Size, Video, Workers, run_batch
+from ..request import RASTERIZER
+from .options import Batch, Rasterizer, Ray, Workers, run_batch, with_options
 
 
 class Bench(str, Enum):
@@ -20,31 +20,29 @@ class Bench(str, Enum):
     live = "live"
 
 
+@with_options("video", "size", "head", "generator")
 def bench(
     what: Annotated[Bench, typer.Argument(help="The whole way from photo to video, the renderer alone, or live.")] = (
         Bench.pipeline
     ),
     photo: Annotated[str, typer.Option(help="A photo of a face, or `demo` (pipeline).")] = "demo",
-    video: Video = None,
-    size: Size = AnimateOptions.size,
     seconds: Annotated[
         float, typer.Option(help="How much to animate, or how long to watch, s (pipeline, live).")
     ] = 4.0,
-    head: HeadName = HEAD,
-    generator: Annotated[str, typer.Option(help="What turns maps into pictures (pipeline).")] = GENERATOR,
     rasterizer: Rasterizer = RASTERIZER,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table (renderer, live).")] = False,
+    **options: Any,
 ) -> None:
     """Measure every stage here: milliseconds a frame and frames a second. The renderer is measured at 512 x 512 px."""
     if what is Bench.renderer:
         from ..bench.bench_renderer import print_renderer_bench
 
-        print_renderer_bench(head, rasterizer, as_json=json)
+        print_renderer_bench(options["head"], rasterizer, as_json=json)
         return
     if what is Bench.live:
         from ..bench.bench_live import print_live_bench
 
-        print_live_bench(photo, video=video, size=size, seconds=seconds, as_json=json)
+        print_live_bench(photo, video=options["video"], size=options["size"], seconds=seconds, as_json=json)
         return
     if json or rasterizer != RASTERIZER:
         raise typer.BadParameter(
@@ -52,7 +50,7 @@ def bench(
         )
     from ..bench.bench import print_bench
 
-    print_bench(photo, video=video, size=size, seconds=seconds, head=head, generator=generator)
+    print_bench(photo, seconds=seconds, **options)
 
 
 def doctor() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..app.limits import Limits
-from ..options import APP_PORT, GENERATOR, HEAD, HOST, LIVE_PORT, AnimateOptions
-from .options import Face, Framing, HeadName, Photo, Strength
+from ..request import APP_PORT, HOST, LIVE_PORT
+from .options import Photo, with_options
 
 
 def app(
@@ -41,6 +41,7 @@ def app(
     serve(limits, host=host, port=port, workers=workers, names=tuple(name or ()), ready=ready)
 
 
+@with_options("framing", "strength", "face", "head", "generator")
 def live(
     photo: Photo,
     video: Annotated[Path | None, typer.Option(help="A driving video, played at its own pace.")] = None,
@@ -54,11 +55,6 @@ def live(
         int | None,
         typer.Option(help="Longest side, px; as large as this machine draws 25 times a second, 512 at most."),
     ] = None,
-    framing: Framing = AnimateOptions.framing,
-    strength: Strength = AnimateOptions.strength,
-    face: Face = AnimateOptions.face,
-    head: HeadName = HEAD,
-    generator: Annotated[str, typer.Option(help="What turns maps into pictures.")] = GENERATOR,
     folder: Annotated[Path, typer.Option(help="Where recordings are written.")] = Path(),
     virtual_camera: Annotated[
         bool, typer.Option("--virtual-camera", help="Be a camera for other programs, too (extra `camera`).")
@@ -70,9 +66,10 @@ def live(
     ] = None,
     open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     seconds: Annotated[float | None, typer.Option(help="Begin at once and end after so long, s.", min=0)] = None,
+    **more: Any,
 ) -> None:
     """Let PHOTO follow a camera, a video or a voice as it comes, on a page of this machine (extra `app`)."""
-    options = {key: value for key, value in locals().items() if key not in ("open", "name")}
+    options = {key: value for key, value in locals().items() if key not in ("open", "name", "more")} | more
     from ..live.run import go_live
 
     def ready(address: str) -> None:

@@ -3,63 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..options import HEAD, MAPS, RASTERIZER, AnimateOptions
-from .options import (
-    Camera,
-    Edit,
-    Face,
-    Fps,
-    Framing,
-    HeadName,
-    Mode,
-    MotionFps,
-    Photo,
-    Rasterizer,
-    Seconds,
-    Size,
-    Views,
-    one_edit,
-)
+from ...core.options import Option, options_of
+from ..request import HEAD, MAPS, RASTERIZER, Transfer, View
+from .options import Photo, Rasterizer, joined, with_options
 
 
+@with_options("face", "head")
 def fit(
     photo: Photo,
     output: Annotated[Path, typer.Option("--output", "-o", help="The portrait to write: .npz.")],
-    face: Face = AnimateOptions.face,
-    head: HeadName = HEAD,
+    **options: Any,
 ) -> None:
     """Fit the head to PHOTO: portrait.npz, with an overlay picture beside it."""
-    from ..console import tell, watched
+    from ..console import show, watched
     from ..fit import write_fit
 
     with watched() as progress:
-        done = write_fit(photo, output, face=face, head=head, progress=progress)
-    tell(done)
+        done = write_fit(photo, output, **options, progress=progress)
+    show(done)
 
 
+@with_options("edit", "seconds", "fps", "motion_fps", "head", head=Option("Another head to move: its name or file."))
 def export(
     motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj or .ply.")],
     frame: Annotated[int | None, typer.Option(help="Only this frame, counted from 0.")] = None,
-    edit: Edit = None,
-    seconds: Seconds = None,
-    fps: Fps = None,
-    motion_fps: MotionFps = None,
-    head: Annotated[str | None, typer.Option(help="Another head to move: its name or file.")] = None,
+    **options: Any,
 ) -> None:
     """Write MOTION for other programs: glTF (mesh and animation), ARKit CSV, or a mesh a frame (OBJ, PLY)."""
-    options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
-    options["edit"] = one_edit(edit)
-    from ..console import tell, watched
+    from ..console import show, watched
     from ..exports.export import write_export
 
     with watched() as progress:
-        done = write_export(motion, output, **options, progress=progress)
-    tell(done)
+        done = write_export(motion, output, frame=frame, **joined(options), progress=progress)
+    show(done)
 
 
 def head_sheet(
@@ -68,14 +49,15 @@ def head_sheet(
     axes: Annotated[str | None, typer.Option(help="Only these, larger: mouthSmileLeft,jawOpen,identity_03.")] = None,
 ) -> None:
     """Draw a head: neutral from all sides, and what each of its axes does, on labelled pages."""
-    from ..console import tell, watched
+    from ..console import show, watched
     from ..sheets.head_sheet import write_head_sheet
 
     with watched() as progress:
         done = write_head_sheet(head, output, axes=axes, progress=progress)
-    tell(done)
+    show(done)
 
 
+@with_options(*options_of(View), *options_of(Transfer), "edit", "mix", "seconds", "fps", "motion_fps", "face", "head")
 def render(
     motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
     output: Annotated[
@@ -89,27 +71,18 @@ def render(
     photo: Annotated[
         str | None, typer.Option(help="A photo or portrait.npz: its person moves, its camera looks on.")
     ] = None,
-    camera: Camera = None,
-    views: Views = None,
-    edit: Edit = None,
-    mode: Mode = AnimateOptions.mode,
-    size: Size = AnimateOptions.size,
-    framing: Framing = AnimateOptions.framing,
-    seconds: Seconds = None,
-    fps: Fps = None,
-    motion_fps: MotionFps = None,
-    head: HeadName = HEAD,
     rasterizer: Rasterizer = RASTERIZER,
+    **options: Any,
 ) -> None:
     """Render the geometry maps of MOTION: coloured as a video, or exact as a folder. Writes a JSON report, too."""
-    options = {key: value for key, value in locals().items() if key not in ("motion", "output")}
-    options["edit"] = one_edit(edit)
-    from ..console import tell, watched
+    from ..console import show, watched
     from ..render import write_render
 
     with watched() as progress:
-        done = write_render(motion, output, **options, progress=progress)
-    tell(done)
+        done = write_render(
+            motion, output, maps=maps, photo=photo, rasterizer=rasterizer, **joined(options), progress=progress
+        )
+    show(done)
 
 
 def inspect(

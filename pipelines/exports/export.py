@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,8 +16,9 @@ from ...flame_motion.edit import apply_edit, edit_files
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
 from ...flame_motion.retargeting.retarget import retarget
-from ..driving import driven_by, open_signal
-from ..options import HEAD, AnimateOptions
+from ..opening import open_signal
+from ..request import HEAD, AnimateRequest
+from ..stages import drive_signal
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
 
@@ -29,25 +31,23 @@ def write_export(
     output: Path | str,
     *,
     frame: int | None = None,
-    edit: str | None = None,
-    seconds: float | None = None,
-    fps: float | None = None,
-    motion_fps: float | None = None,
     head: str | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Done:
     """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: .glb, .gltf, .csv, .obj or .ply.
 
-    Meshes of a longer clip are numbered, OUT_0000.obj and so on, unless `frame` picks one. head: another head to move,
-    by retargeting; a .csv is always of the built-in head where the motion's own has no ARKit axes. BadInput for what
-    cannot be read, understood or written.
+    options: edit, seconds, fps and motion_fps of `AnimateRequest`. Meshes of a longer clip are numbered, OUT_0000.obj
+    and so on, unless `frame` picks one. head: another head to move, by retargeting; a .csv is always of the built-in
+    head where the motion's own has no ARKit axes. BadInput for what cannot be read, understood or written.
     """
     output = Path(output)
-    AnimateOptions(edit=edit, seconds=seconds, fps=fps, motion_fps=motion_fps)  # refuses what `animate` would refuse
+    request = AnimateRequest.of(motion=motion, **options)
+    edit = request.edit
     _check_output(output)
     refuse_overwriting([motion, *edit_files(edit), head], [output])
-    signal = open_signal(motion=motion, fps=fps, motion_fps=motion_fps, head=head or HEAD)
-    driven = driven_by(signal, load_driver, head=head or HEAD, seconds=seconds, fps=fps)
+    signal = open_signal(request.drive, request.clip, head=head or HEAD)
+    driven = drive_signal(signal, load_driver, request.clip, head=head or HEAD)
     clip = driven.motion if edit is None else apply_edit(driven.motion, edit)
     if frame is not None:
         if not 0 <= frame < len(clip):

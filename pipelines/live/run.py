@@ -20,9 +20,9 @@ from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
-from ..fit import fit_photo
+from ..fit import open_portrait
 from ..framing import framed
-from ..options import GENERATOR, HEAD, HOST, LIVE_PORT, AnimateOptions
+from ..request import GENERATOR, HEAD, HOST, LIVE_PORT, AnimateRequest, Transfer, View
 from ..web import Names, address_of, listening
 from .following import FollowingProcess
 from .session import LiveSession
@@ -47,9 +47,9 @@ def go_live(
     microphone: bool = False,
     loop: bool = False,
     size: int | None = None,
-    framing: str = AnimateOptions.framing,
-    face: int = AnimateOptions.face,
-    strength: float = AnimateOptions.strength,
+    framing: str = View().framing,
+    face: int = AnimateRequest.face,
+    strength: float = Transfer().strength,
     head: str = HEAD,
     generator: str = GENERATOR,
     folder: Path = Path(),
@@ -68,7 +68,7 @@ def go_live(
     the page's address once it answers. Raises BadInput or MissingAsset.
     """
     drivers = {"video": video, "speech": speech, "camera": camera_device, "microphone": microphone or None}
-    _check(drivers, loop, folder, size=size or AnimateOptions.size, strength=strength, framing=framing, face=face)
+    _check(drivers, loop, folder, size=size or View().size, strength=strength, framing=framing, face=face)
     try:
         from .server import Live, create_app
     except ImportError as error:
@@ -114,7 +114,7 @@ def _check(drivers: dict[str, Any], loop: bool, folder: Path, **options: Any) ->
         raise BadInput(f"expected one of {', '.join(drivers)} to drive with, got {' and '.join(given)}")
     if loop and not {"video", "speech"} & set(given):
         raise BadInput("loop goes with a file that ends: video or speech")
-    AnimateOptions(**options)
+    AnimateRequest.of(**options)
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 
@@ -124,7 +124,7 @@ def _portrait(
     photo: str, face: int, head: str, generator: str, framing: str, size: int | None
 ) -> tuple[Portrait, Generator, int]:
     """The fitted portrait as large as it is shown, its generator, warm, and that size."""
-    whole = Portrait.load(photo) if photo.endswith(".npz") else fit_photo(photo, face, head)[0]
+    whole = Portrait.load(photo) if photo.endswith(".npz") else open_portrait(photo, face, head)[0]
     draws = load_generator(generator)
     for tried in SIZES if size is None else (size,):
         portrait = framed(whole, framing, tried)

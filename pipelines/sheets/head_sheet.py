@@ -15,7 +15,7 @@ from ...core.report import Done, check_file
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.edit.controls import ANGLES, JOINTS, apply_controls, is_numbered
-from ..options import HEAD
+from ..request import HEAD
 from .panels import Artist, Panel, Section, draw_page, pages_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from flamecast.configs.load import FOLDER, load_config, presets
-from flamecast.pipelines.options import AnimateOptions
+from flamecast.pipelines.cli.options import preset_target
 from flamecast.training.train import TRAININGS
 
 
@@ -148,7 +148,7 @@ def test_presets_open_with_their_command_and_differ_from_the_defaults(name):
     """A default lives once, in the signature: a preset says only what it changes."""
     first = (FOLDER / f"{name}.yaml").read_text().splitlines()[0]
     assert first.startswith("# flamecast ") and f"--config {name} " in first
-    target = TRAININGS.get(name, AnimateOptions)
+    target = TRAININGS.get(name, preset_target())
     given, known = load_config(name, target), inspect.signature(target).parameters
     assert given and all(known[key].default != value for key, value in given.items())
 

@@ -124,6 +124,10 @@ def test_options_are_read_as_they_are_annotated():
 
     given = ["size=3", "share=1e-2", "on=yes", "how=b", "most=none"]
     assert options_from_text(made, given, "it") == {"size": 3, "share": 0.01, "on": True, "how": "b", "most": None}
-    for wrong, says in (("how=c", "how must be a or b"), ("size", "as name=value"), ("size=1.5", "size must be int")):
+    for wrong, says in (
+        ("how=c", "how must be 'a' or 'b'"),
+        ("size", "as name=value"),
+        ("size=1.5", "size must be int"),
+    ):
         with pytest.raises(BadInput, match=says):
             options_from_text(made, [wrong], "it")

@@ -15,7 +15,7 @@ import torch
 
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
-from flamecast.drivers.speech import SpeechDriver, Spoken
+from flamecast.drivers.speech import SpeechDriver, SpeechOptions, SpeechSignal
 from flamecast.drivers.speech.audio_features import SAMPLE_RATE
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
 from flamecast.drivers.speech.voice import speak
@@ -89,7 +89,7 @@ def test_the_file_and_its_samples_say_the_same(driver, voice, tmp_path):
     ]  # fmt: skip
     for name, codec, rate, layout in forms:
         path = _written(tmp_path / name, voice, codec, rate, layout)
-        spoken = Spoken.open(path)
+        spoken = SpeechSignal.open(path)
         assert spoken.duration == pytest.approx(voice.duration, abs=0.08), name
         made = driver.mouth_of_sound(spoken.sound)
         count = min(len(made), len(plain))
@@ -165,24 +165,24 @@ def test_a_stream_of_all_sound_at_once_ends_as_the_whole_does(driver, voice):
 
 
 def test_controls_move_their_own_part_and_no_other(driver, voice):
-    plain = driver(Spoken(voice), seed=1).motion
-    lips = driver(Spoken(voice, lips=1.6), seed=1).motion
+    plain = driver(voice, seed=1).motion
+    lips = driver(voice, seed=1, options=SpeechOptions(lips=1.6)).motion
     assert 1.3 < float(lips.jaw.std() / plain.jaw.std()) < 1.8 and torch.equal(lips.neck, plain.neck)
     shut = _gap(plain) < 0.01
     assert shut.sum() > 10 and _gap(lips)[shut].max() < 0.03  # lips that meet, meet at any strength
-    dumb = driver(Spoken(voice, lips=0), seed=1).motion
+    dumb = driver(voice, seed=1, options=SpeechOptions(lips=0)).motion
     assert not dumb.jaw.any() and _gap(dumb).max() < 0.03
-    still = driver(Spoken(voice, head_motion=0), seed=1).motion
+    still = driver(voice, seed=1, options=SpeechOptions(head_motion=0)).motion
     assert not still.neck.any() and not still.translation.any() and torch.equal(still.jaw, plain.jaw)
-    staring = driver(Spoken(voice, blinks=0), seed=1).motion
+    staring = driver(voice, seed=1, options=SpeechOptions(blinks=0)).motion
     assert not staring.eyelids.any() and torch.equal(staring.eyes, plain.eyes)
-    plainer = driver(Spoken(voice, style_strength=0), seed=1).motion
+    plainer = driver(voice, seed=1, options=SpeechOptions(style_strength=0)).motion
     assert (
         not plainer.eyes.any() and torch.equal(plainer.jaw, plain.jaw) and torch.equal(plainer.eyelids, plain.eyelids)
     )
     assert torch.allclose(MOUTH.gap(plainer), MOUTH.gap(plain), atol=0.01)
-    with pytest.raises(BadInput, match="lips: expected a number from 0 to 2, got 3"):
-        Spoken(voice, lips=3)
+    with pytest.raises(BadInput, match="lips must be 0 to 2, got 3"):
+        SpeechOptions(lips=3)
 
 
 def test_two_seeds_move_the_head_differently_and_the_lips_alike(driver, voice):
@@ -195,7 +195,7 @@ def test_two_seeds_move_the_head_differently_and_the_lips_alike(driver, voice):
 def test_a_feeling_shapes_a_mouth_that_still_closes(driver, voice):
     plain = driver(voice, seed=0)
     words = Source("text", TextPrompt(emotion="very happy, smiling broadly"))
-    mixed = load_driver("mix")(Mixed(Source("speech", Spoken(voice)), {"upper": words}, words), seed=0)
+    mixed = load_driver("mix")(Mixed(Source("speech", SpeechSignal(voice)), {"upper": words}, words), seed=0)
     assert torch.equal(mixed.motion.jaw, driver(voice, seed=0).motion.jaw) and mixed.lips_meet
     shut = _gap(plain.motion) < 0.008
     assert shut.sum() > 10 and float((_gap(mixed.motion)[shut] < 0.03).float().mean()) > 0.9
@@ -255,11 +255,11 @@ def test_what_is_no_recording_is_refused(tmp_path):
         ("short", "lasts 0.10 s"),
     ):
         with pytest.raises(BadInput, match=says):
-            Spoken.open(tmp_path / f"{name}.wav")
+            SpeechSignal.open(tmp_path / f"{name}.wav")
     with pytest.raises(BadInput, match="does not exist"):
-        Spoken.open(tmp_path / "nowhere.wav")
+        SpeechSignal.open(tmp_path / "nowhere.wav")
     silent = _written(tmp_path / "quiet.wav", Waveform(np.zeros(16000, np.float32), 16000), "pcm_s16le", 16000, "mono")
-    assert Spoken.open(silent).problems == [f"the recording {silent} is silent: the mouth stays shut"]
+    assert SpeechSignal.open(silent).problems == [f"the recording {silent} is silent: the mouth stays shut"]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_weights_of_other_features_are_refused():
 @pytest.mark.skipif(not DATA.is_dir(), reason="the recordings of ../shared/data are not here")
 @pytest.mark.parametrize("name", ["sadtalker__driven_audio_chinese_news.wav", "sadtalker__driven_audio_fayu.wav"])
 def test_the_mouth_rests_in_pauses_of_other_languages(driver, name):
-    spoken = Spoken.open(DATA / "speech" / name).first(20)
+    spoken = SpeechSignal.open(DATA / "speech" / name).first(20)
     gap = MOUTH.gap(driver(spoken).motion)
     level = torch.from_numpy(spoken.sound.samples)[: len(gap) * 640].unflatten(0, (-1, 640)).square().mean(1).sqrt()
     smooth = torch.nn.functional.max_pool1d(level[None, None], 15, 1, 7)[0, 0]  # quiet for 0.6 s

@@ -27,10 +27,11 @@ from flamecast.flame_motion.retargeting.lids import WIDE
 from flamecast.flame_motion.retargeting.retarget import retarget
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.animate import _posed
-from flamecast.pipelines.driving import driven_by, open_signal
-from flamecast.pipelines.fit import fit_photo, write_fit
+from flamecast.pipelines.fit import open_portrait, write_fit
 from flamecast.pipelines.motion import write_motion
+from flamecast.pipelines.opening import open_signal
+from flamecast.pipelines.request import Clip, Drive, Transfer
+from flamecast.pipelines.stages import drive_signal, transferred
 
 FRAMES, FPS, GAP = 24, 30000 / 1001, range(8, 12)
 
@@ -49,7 +50,7 @@ def driver(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return fit_photo("demo", 0, "open")[0]
+    return open_portrait("demo")[0]
 
 
 def read(path: Path) -> SimpleNamespace:
@@ -308,17 +309,17 @@ def test_two_pipelines_in_two_threads_give_what_they_give_alone(portrait):
 
 @pytest.mark.parametrize("fps", [24, 25, 29.97, 30, 60])
 def test_a_prompt_has_exactly_as_many_frames_as_its_seconds_say(fps):
-    asked = open_signal(text="nods", seconds=1.33)
-    assert len(driven_by(asked, load_driver, head="open", seconds=1.33, fps=fps).motion) == round(1.33 * fps)
-    assert len(driven_by(asked, load_driver, head="open", seconds=0.9, fps=fps).motion) == round(0.9 * fps)
+    signal = open_signal(Drive(text="nods"), Clip(seconds=1.33))
+    for seconds in (1.33, 0.9):
+        driven = drive_signal(signal, load_driver, Clip(seconds, fps), head="open")
+        assert len(driven.motion) == round(seconds * fps)
 
 
 def test_words_are_counted_from_the_neutral_face_and_not_from_what_they_mostly_ask_for():
     """A turn or a smile that lasts is no rest of a driver: taken away, the head would begin turned the other way."""
     portrait = FlameSequence.neutral(1, 25.0, load_head())
-    asked = SimpleNamespace(mode="relative", edit=None, strength=1.0)
     driven = load_driver("text")(TextPrompt("turns her head to the left", "happy", 3.0), seed=0)
-    posed = _posed(SimpleNamespace(pose=portrait), driven, asked, None)
+    posed = transferred(portrait, driven, Transfer())
     assert torch.allclose(posed.neck, driven.motion.neck, atol=1e-5)
     wide = [load_head().expression_names.index(name) for name in WIDE]  # what closes eyes is done by lids
     wanted = driven.motion.expression.index_copy(1, torch.tensor(wide), driven.motion.expression[:, wide].clamp_min(0))

@@ -17,7 +17,7 @@ from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.media.sound import SAMPLE_RATE
 from flamecast.flame_motion.retargeting.mouth import lips_shut
 from flamecast.generator import Portrait, load_generator
-from flamecast.pipelines.fit import fit_photo
+from flamecast.pipelines.fit import open_portrait
 from flamecast.pipelines.framing import framed
 from flamecast.pipelines.live import voice as voice_module
 from flamecast.pipelines.live.following import Captured, FollowingProcess, Posed, Spoken
@@ -33,7 +33,7 @@ SIZE = 128
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return framed(fit_photo("demo", 0, "open")[0], "photo", SIZE)
+    return framed(open_portrait("demo")[0], "photo", SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ import torch
 from flamecast.flame_motion import BadInput, FlameSequence
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.fit import fit_photo
-from flamecast.pipelines.views import MOST_VIEWS, check_camera, place, view_targets
+from flamecast.pipelines.fit import open_portrait
+from flamecast.pipelines.views import MAX_VIEWS, check_camera, place, view_targets
 from flamecast.renderer import pinhole, place_cameras
 from flamecast.renderer.cameras.file import save_cameras
 
 
 @pytest.fixture(scope="module")
 def portrait() -> Portrait:
-    return fit_photo("demo", 0, "open")[0]
+    return open_portrait("demo")[0]
 
 
 def rig_file(path: Path, views: int, camera: str | None = None, frames: int = 4) -> str:
@@ -48,8 +48,8 @@ def test_each_view_has_a_file(tmp_path):
 
 
 def test_views_that_cannot_be(tmp_path):
-    with pytest.raises(BadInput, match=f"at most {MOST_VIEWS} views at once, got {MOST_VIEWS + 1}"):
-        names(None, rig_file(tmp_path / "many.json", MOST_VIEWS + 1))
+    with pytest.raises(BadInput, match=f"at most {MAX_VIEWS} views at once, got {MAX_VIEWS + 1}"):
+        names(None, rig_file(tmp_path / "many.json", MAX_VIEWS + 1))
     with pytest.raises(BadInput, match="views must differ"):
         names("0,0")
     with pytest.raises(BadInput, match="choose either it or --views 0,5"):

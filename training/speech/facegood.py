@@ -9,7 +9,7 @@ import torch
 from ...core.files import existing_file
 from ...core.npz import load_arrays
 from ...drivers.speech.audio_features import FPS, interpolate
-from ...drivers.speech.spoken import heard
+from ...drivers.speech.signal import heard
 from ...flame_motion import BadInput, FlameSequence, Waveform, load_head
 from ...flame_motion.retargeting.mouth import mouth_of
 from .footage import Footage

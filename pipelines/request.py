@@ -1,0 +1,218 @@
+"""`AnimateRequest`: all that `animate` can be asked for, each option with its help, unit, range and default, once.
+
+The command line, the HTTP form and its OpenAPI, the page, batches, presets, ComfyUI's inputs and the report are made
+from these fields (`core.options`). A new option is one field here and one line where it is used. Drivers and
+generators declare options of their own the same way and register the class under the entry points
+`flamecast.driver_options` and `flamecast.generator_options`: they arrive everywhere, too.
+
+Light to import: the command line does so before it knows whether it is only asked for help.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import BadInput
+from ..core.options import Option, build, check_options, flat, option, options_of, part
+from ..core.plugins import load_plugin, registered
+
+HEAD, GENERATOR, RASTERIZER = "open", "warp", "auto"
+MAPS = "depth,normal,flow"  # what `flamecast render` draws
+MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
+LARGEST_SEED = 2**53 - 1  # which a number of JavaScript holds exactly, too
+HOST, APP_PORT, LIVE_PORT = "127.0.0.1", 7860, 7862  # where the servers listen: on this machine alone
+MIN_FPS, MAX_FPS = 1, 240  # Hz, of a video
+DRIVER_OPTIONS, GENERATOR_OPTIONS = "flamecast.driver_options", "flamecast.generator_options"  # entry points
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What moves the portrait: one of video, motion, words, speech, words to say, or a signal of any driver.
+
+    In Python, `video` may be a VideoClip, `motion` a FlameSequence, `speech` a Waveform.
+    """
+
+    video: Any = option(None, "Driving video: the face in it drives, its sound is kept.", type=Path)
+    motion: Any = option(None, "A motion.npz, an ARKit .csv, a VHAP or CAP4D .npz, or `demo`.", type=Path)
+    text: str | None = option(None, 'What to do, in words: "she nods twice"; with times: "0s: nods; 3s: looks left".')
+    emotion: str | None = option(None, "How it feels, in words; what the text says when not given.")
+    keep: str | None = option(
+        None, "What of a motion stays as it is while the words fill in the rest: head, gaze, lids, face; 0s,1.5s,2s-3s."
+    )
+    keyframes: Any = option(None, "Keyframes (.json, as for an edit) that the words join.", type=Path)
+    speech: Any = option(None, "A recording of speech, any language: the mouth follows it.", type=Path)
+    say: str | None = option(None, "Words that a voice of this machine says (extra voice, or espeak-ng).")
+    driver: str | None = option(None, "A driver of another package, by name; goes with a signal.")
+    signal: Any = option(None, "What that driver is driven by: a file, words, a number.", type=str | None)
+    motion_fps: float | None = option(
+        None, "Rate of a motion file that does not say its own.", unit="Hz", minimum=MIN_FPS, maximum=MAX_FPS
+    )
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of drivers, by driver and name
+
+    def __post_init__(self) -> None:
+        """BadInput for a value that is none of its option's."""
+        known = {name: found for name, found in options_of(type(self)).items() if name != "signal"}
+        for name, found in known.items():
+            object.__setattr__(self, name, found.check(getattr(self, name)))
+
+    @property
+    def driver_name(self) -> str | None:
+        """The driver that takes what is given; None for a motion, or nothing."""
+        if self.driver is not None:
+            return self.driver
+        given = {"video": self.video, "speech": self.speech or self.say, "text": self.text or self.emotion}
+        return next((name for name, value in given.items() if value is not None and self.motion is None), None)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How the driver's motion becomes the portrait's."""
+
+    mode: str = option("relative", "relative: the driver's changes; absolute: its pose as it is.", choices=MODES)
+    strength: float = option(1.0, "How far the portrait goes with the driver, all in all.", minimum=0, maximum=2)
+
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type, or out of its range."""
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is seen, from where, and how large."""
+
+    camera: str | None = option(
+        None, "Camera movement: orbit:40, arc:-20,20, dolly:0.8; or a file (.json) of keyframes or cameras."
+    )
+    views: str | None = option(None, "Yaws in degrees, one view each: -30,0,30.")
+    size: int = option(512, "Longest side of the output.", unit="px", minimum=64, maximum=4096)
+    framing: str = option("photo", "photo: the whole photo; face: a square around the head.", choices=FRAMINGS)
+
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type, or out of its range."""
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """How long the output is, and at which rate."""
+
+    seconds: float | None = option(None, "At most so long; the whole driver when not given.", unit="s", above=0)
+    fps: float | None = option(
+        None, "Frame rate of the output; the driver's when not given.", unit="Hz", minimum=MIN_FPS, maximum=MAX_FPS
+    )
+
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type, or out of its range."""
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class AnimateRequest:
+    """One animation: photo, what drives it, and how. In Python, `photo` may be an array or a Portrait.
+
+    Raises BadInput, naming the option, where a value is of another type or out of its range.
+    """
+
+    photo: Any = option(None, "A photo of a face, or `demo`.", type=Path)
+    output: Any = option(None, "The video to write: .mp4, .mov, .m4v or .mkv.", type=Path)
+    drive: Drive = part(Drive)
+    edit: str | None = option(
+        None,
+        "Added to every frame: smile=0.5,yaw=15deg; done to the clip: gain=1.3, smooth=0.1s, rest=0, speed=1.5; "
+        "only=mouth confines it. Or a keyframe file (.json). Several are done one after another.",
+        repeated="; ",
+    )
+    mix: str | None = option(None, "Regions from other clips: mouth=b.npz,head=c.npz; or from the words: head=text.")
+    transfer: Transfer = part(Transfer)
+    view: View = part(View)
+    clip: Clip = part(Clip)
+    face: int = option(0, "Which face of the photo; 0 is the largest.", minimum=0)
+    seed: int = option(0, "Seed of everything random.", minimum=0, maximum=LARGEST_SEED)
+    generator_options: Mapping[str, Any] = field(default_factory=dict)  # those that the generator declares, by name
+
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type, or out of its range."""
+        check_options(self)
+
+    @classmethod
+    def of(cls, **given: Any) -> AnimateRequest:
+        """The request with these options by name, those that drivers and generators declare among them. BadInput."""
+        drivers, generators = declared_options(DRIVER_OPTIONS), declared_options(GENERATOR_OPTIONS)
+        known = options_of(cls)
+        if unknown := sorted(set(given) - {*known, *drivers, *generators}):
+            raise BadInput(
+                f"there is no option {', '.join(unknown)}; known are: {', '.join([*known, *drivers, *generators])}"
+            )
+        own = build(cls, {name: value for name, value in given.items() if name in known})
+        chosen: dict[str, dict[str, Any]] = {}
+        for name, declared in drivers.items():
+            if name in given:
+                chosen.setdefault(declared.plugin, {})[declared.option.name] = declared.option.check(given[name])
+        drawn = {drop.option.name: drop.option.check(given[name]) for name, drop in generators.items() if name in given}
+        return replace(own, drive=replace(own.drive, options=chosen), generator_options=drawn)
+
+    def report(self) -> dict[str, Any]:
+        """The options for a report: all but photo, output and signals, which have places of their own."""
+        drive = set(options_of(Drive)) - {"motion_fps"}
+        values = {k: v for k, v in flat(self).items() if k not in drive and k not in ("photo", "output")}
+        for name, declared in declared_options(DRIVER_OPTIONS).items():
+            values[name] = self.drive.options.get(declared.plugin, {}).get(
+                declared.option.name, declared.option.default
+            )
+        return {name: value for name, value in (values | dict(self.generator_options)).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a pipeline is made of: loaded once, for any number of requests."""
+
+    head: str = option(HEAD, "Built-in head's name, or a FLAME file.")
+    generator: str = option(GENERATOR, "What turns maps into pictures.")
+    generator_options: dict[str, Any] = field(default_factory=dict)  # of its constructor
+    driver_options: dict[str, dict[str, Any]] = field(default_factory=dict)  # of their constructors, by driver
+    sign_cert: Any = option(None, "Signs the video (C2PA): your certificate chain, PEM, your own first.", type=Path)
+    sign_key: Any = option(None, "The private key of the certificate, PEM.", type=Path)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An option that a plug-in declares."""
+
+    plugin: str
+    option: Option
+
+
+@lru_cache(maxsize=8)
+def declared_options(group: str, plugin: str | None = None) -> dict[str, Declared]:
+    """What the plug-ins of a group of entry points declare (one plug-in's, or all), by name; a name that the request
+    or another plug-in has already is `plugin_name`. A class that cannot be loaded declares nothing: `doctor` says so.
+    """
+    taken, found = set(options_of(AnimateRequest)), {}
+    for name in registered(group):
+        try:
+            options = options_of(load_plugin(group, name))
+        except (BadInput, TypeError):
+            continue
+        for each in options.values():
+            free = each.name if each.name not in taken else f"{name}_{each.name}"
+            taken.add(free)
+            if plugin in (None, name):
+                found[free] = Declared(name, each)
+    return found
+
+
+def all_options() -> dict[str, Option]:
+    """Every option of a request by the name that it is given by, those of plug-ins at their end."""
+    declared = declared_options(DRIVER_OPTIONS) | declared_options(GENERATOR_OPTIONS)
+    return options_of(AnimateRequest) | {name: each.option for name, each in declared.items()}
+
+
+def named_files(given: Any) -> list[str]:
+    """Those of the values of a mapping or dataclass that name files."""
+    values = given.values() if isinstance(given, Mapping) else asdict(given).values()
+    return [os.fspath(value) for value in values if isinstance(value, (str, os.PathLike))]
