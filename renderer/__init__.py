@@ -1,11 +1,12 @@
 """Multi-view geometry maps of a mesh: cameras, rasterizers, interpolation, depth, normals and 3D flow."""
 
+from ..core.mesh_normals import vertex_normals
 from .cameras.cameras import NEAR, Cameras, clip, facing, look_at, pinhole, to_pixels
 from .cameras.conventions import from_opencv, from_opengl, from_pytorch3d, to_opencv, to_opengl, to_pytorch3d
 from .cameras.file import load_cameras, save_cameras
 from .cameras.paths import Path, around, camera_path, place_cameras, still, view_list
 from .flow.flow import SurfaceField, flow_encoding, sample_depths, surface_field
-from .geometry import Topology, face_normals, pixel_rays, plucker, unproject, vertex_normals, world_rays
+from .geometry import Topology, pixel_rays, plucker, unproject, world_rays
 from .maps.interpolate import Covered, cover, interpolate, interpolate_fast
 from .maps.map_files import MapFolder, load_maps, save_maps
 from .maps.maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
@@ -29,7 +30,6 @@ __all__ = [
     "camera_path",
     "clip",
     "cover",
-    "face_normals",
     "facing",
     "flow_encoding",
     "from_opencv",

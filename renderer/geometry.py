@@ -1,4 +1,4 @@
-"""What a mesh and a camera give without a picture: normals, rays, points behind pixels."""
+"""What a mesh and a camera give without a picture: rays, points behind pixels."""
 
 from __future__ import annotations
 
@@ -30,29 +30,6 @@ def needs_torch(*tensors: Tensor) -> bool:
     """Whether gradients, a device or a precision is asked for that the fast kernels do not have."""
     with_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     return with_gradient or any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors)
-
-
-def face_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Normals [..., F, 3] as long as twice the triangle's area (m2), of vertices [..., N, 3] m."""
-    corners = vertices[..., faces.long(), :]
-    first = corners[..., 0, :]
-    return torch.linalg.cross(corners[..., 1, :] - first, corners[..., 2, :] - first)
-
-
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Smooth unit normals [..., N, 3] of vertices [..., N, 3]; 0 at vertices without a face that has an area.
-
-    The sum of e x f / (|e|^2 |f|^2) over the corners (e and f the two edges there), which is exact on a sphere: Max,
-    "Weights for computing vertex normals from facet normals", 1999.
-    """
-    corners = vertices[..., faces.long(), :]  # [..., F, 3, 3]
-    edges = corners[..., [1, 2, 0], :] - corners
-    square = (edges * edges).sum(dim=-1, keepdim=True)
-    weight = square * square[..., [2, 0, 1], :]  # the edge that leaves each corner, and the one that arrives
-    flat = torch.linalg.cross(edges[..., :1, :], edges[..., 1:2, :])
-    shares = flat / torch.where(weight > 0, weight, torch.ones_like(weight))
-    total = torch.zeros_like(vertices).index_add(-2, faces.long().reshape(-1), shares.flatten(-3, -2))
-    return torch.nn.functional.normalize(total, dim=-1)
 
 
 def nearest_weights(points: Tensor, corners: Tensor, weights: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.mesh_normals import area_weighted_normals
 from ...flame_motion import Head
 from ...flame_motion.heads.head import PARTS
 from ...renderer import clip, interpolate_fast, rasterize, to_pixels
@@ -210,16 +211,8 @@ def facing(portrait: Portrait) -> Tensor:
     """Cosine [N] between each vertex's normal and the direction the photo sees it from; below 0 it looks away."""
     matrix = portrait.camera.camera_from_world[0]
     seen_from = portrait.vertices()[0] @ matrix[:3, :3].T + matrix[:3, 3]
-    normal = vertex_normals(seen_from, portrait.head.faces)
+    normal = area_weighted_normals(seen_from, portrait.head.faces)
     return -(normal * torch.nn.functional.normalize(seen_from, dim=1)).sum(1)
-
-
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Unit normals [N, 3], the mean of the faces around weighted by their area."""
-    a, b, c = vertices[faces].unbind(1)
-    area = torch.linalg.cross(b - a, c - a)
-    normal = torch.zeros_like(vertices).index_add_(0, faces.reshape(-1), area.repeat_interleave(3, 0))
-    return torch.nn.functional.normalize(normal, dim=1)
 
 
 def _eye_angle(head: Head) -> Tensor:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ...core.compiled import empty
+from ...core.mesh_normals import vertex_normals
 from ..cameras.cameras import Cameras
-from ..geometry import nearest_weights, needs_torch, vertex_normals, world_rays
+from ..geometry import nearest_weights, needs_torch, world_rays
 from .closest import HostTriangles, TriangleTree, build_tree, neighbors
 from .closest_device import DeviceTriangles
 

@@ -79,7 +79,7 @@ def interpolate_rows(start, stop, triangles, clip, faces, attributes, attribute_
 
 @compiled(types.void(I64, I64, _read(F32, 3), _read(types.int32, 2), _write(F32, 3)))
 def normal_frames(start, stop, vertices, faces, normals):
-    """`geometry.vertex_normals` of the frames start..stop-1."""
+    """`mesh_normals.vertex_normals` of the frames start..stop-1."""
     edges = np.empty((3, 3), np.float32)
     square = np.empty(3, np.float32)
     flat = np.empty(3, np.float32)

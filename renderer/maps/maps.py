@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ...core.compiled import empty
+from ...core.mesh_normals import vertex_normals
 from ..cameras.cameras import Cameras, clip
-from ..geometry import Topology, needs_torch, plucker, vertex_normals
+from ..geometry import Topology, needs_torch, plucker
 from ..rasterizers.rasterize import DEFAULT_RASTERIZER, rasterize
 from .interpolate import cover
 from .source import Source, prepare_source

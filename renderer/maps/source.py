@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...core.mesh_normals import area_vectors
 from ..cameras.cameras import Cameras, clip
-from ..geometry import face_normals, needs_torch
+from ..geometry import needs_torch
 from ..rasterizers.rasterize import DEFAULT_RASTERIZER, rasterize
 from .interpolate import interpolate, interpolate_fast
 
@@ -73,7 +74,7 @@ def prepare_source(vertices: Tensor, faces: Tensor, camera: Cameras, rasterizer:
 
 def _slack(vertices: Tensor, faces: Tensor, camera: Cameras) -> Tensor:
     """[F] m: the tolerance plus the depth that the face's plane covers within a pixel; 0 for faces turned away."""
-    normals = face_normals(vertices, faces)
+    normals = area_vectors(vertices, faces.long())
     middle = vertices[faces.long()].mean(dim=1)
     toward = ((camera.centers[0] - middle) * normals).sum(dim=-1)
     rotation = camera.camera_from_world[0, :3, :3]

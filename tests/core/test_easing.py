@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from flamecast.core.easing import smoothstep
-from flamecast.core.mesh_normals import face_normals, vertex_normals
 
 
 def test_smoothstep_is_the_cubic_with_level_ends():
@@ -22,12 +21,3 @@ def test_smoothstep_is_the_cubic_with_level_ends():
 def test_numpy_and_torch_agree_bit_for_bit():
     x = np.random.default_rng(0).normal(0.5, 1, 1000)
     assert np.array_equal(smoothstep(x), smoothstep(torch.from_numpy(x)).numpy())
-
-
-def test_normals_of_a_tetrahedron_point_from_its_middle():
-    vertices = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1], [9, 9, 9]])  # the last on no face
-    faces = np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
-    out = vertices[:4] / np.sqrt(3)
-    assert np.allclose(vertex_normals(vertices, faces)[:4], out) and not vertex_normals(vertices, faces)[4].any()
-    assert np.allclose(face_normals(vertices, faces), -out[[3, 2, 1, 0]])
-    assert not face_normals(vertices, np.array([[0, 0, 1]])).any()

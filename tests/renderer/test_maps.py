@@ -314,13 +314,6 @@ def test_no_frames_give_empty_maps(sphere) -> None:
     assert list(stream_maps([], mesh, camera)) == []
 
 
-def test_vertex_normals_of_a_sphere_point_outward_and_lone_vertices_have_none(sphere) -> None:
-    mesh = sphere(2)
-    normals = vertex_normals(torch.cat([mesh.vertices, torch.zeros(1, 3)]), mesh.faces)
-    assert (normals[:-1] - mesh.vertices / 0.1).abs().max() < 1e-6
-    assert (normals[-1] == 0).all()
-
-
 def test_the_normals_kernel_agrees_with_its_twin_also_on_degenerate_triangles(flame) -> None:
     faces = torch.cat([flame.faces, flame.faces[:5, [0, 0, 1]], flame.faces[:5, [2, 2, 2]]])
     vertices = torch.stack([flame.vertices, flame.vertices * 1.3])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from flamecast.core.mesh_normals import vertex_normals
+from flamecast.core.mesh_normals import area_weighted_normals
 
 from .anatomy import sculpted
 from .facemesh import OVAL
@@ -95,7 +95,7 @@ def weld(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarra
     free[grid.index[1:3]] = True
     vertices = fair(vertices, umbrella(faces, len(vertices)), free)
     behind = grid.index[1:]
-    vertices[behind] = sculpted(vertices[behind], vertex_normals(vertices, faces)[behind])
+    vertices[behind] = sculpted(vertices[behind], area_weighted_normals(vertices, faces)[behind])
     return vertices, faces, grid
 
 

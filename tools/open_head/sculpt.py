@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flamecast.core.mesh_normals import vertex_normals
+from flamecast.core.mesh_normals import area_weighted_normals
 
 from .eyes import lids_off
 from .facemesh import COUNT, mirrored
@@ -38,7 +38,7 @@ def sculpted(vertices: np.ndarray, faces: np.ndarray, twin: np.ndarray) -> np.nd
         near = np.minimum(near, _distance(vertices, vertices[mirrored(row, twin)]))
         height += up * np.exp(-0.5 * (near / width * 1000) ** 2)
     height[:COUNT] *= FIRM
-    raised = vertices + height[:, None] / 1000 * vertex_normals(vertices, faces)
+    raised = vertices + height[:, None] / 1000 * area_weighted_normals(vertices, faces)
     return lids_off(_lips_shut(raised, faces), twin)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.mesh_normals import vertex_normals
 from ...flame_motion import FlameSequence, Head, load_head
 from ...flame_motion.heads.flame import with_mouth_closed
 from ...flame_motion.heads.head import DEFAULT_HEAD, PARTS
@@ -22,7 +23,7 @@ from ...renderer import Cameras, rasterize
 from ...renderer.cameras import pinhole, to_pixels
 from ...renderer.cameras.cameras import clip
 from ...renderer.cameras.paths import around, still
-from ...renderer.geometry import vertex_normals, world_rays
+from ...renderer.geometry import world_rays
 from ...renderer.maps.interpolate import interpolate
 from .clip_windows import Windows, guide_options, row_of
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ....core.mesh_normals import face_normals, vertex_normals
+from ....core.mesh_normals import area_weighted_normals, face_normals
 
 NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant, unless said otherwise
 
@@ -27,7 +27,7 @@ class Mesh:
 
     def normals(self) -> np.ndarray:
         """Unit vertex normals [N, 3], weighted by area."""
-        return vertex_normals(self.vertices, self.faces)
+        return area_weighted_normals(self.vertices, self.faces)
 
     def closest(
         self, points: np.ndarray, normals: np.ndarray, turn: float = NORMAL, candidates: int = 8
