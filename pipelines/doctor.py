@@ -8,10 +8,15 @@ import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from ..core.plugins import registered
 
 _SHARED = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}  # library: Debian's package
-_GROUPS = ("flamecast.drivers", "flamecast.generators", "flamecast.rasterizers", "flamecast.heads")
+_GROUPS = (
+    "flamecast.drivers", "flamecast.driver_options", "flamecast.generators", "flamecast.generator_options",
+    "flamecast.rasterizers", "flamecast.heads",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,8 +156,8 @@ def _kernel_cache() -> Finding:
 def _plug_ins() -> Iterator[Finding]:
     """Every registered driver, generator, rasterizer and head, loaded."""
     for group in _GROUPS:
-        for point in entry_points(group=group):
-            subject = f"{group.split('.')[1][:-1]} {point.name}"
+        for point in registered(group).values():
+            subject = f"{group.split('.')[1].removesuffix('s').replace('_', ' ')} {point.name}"
             try:
                 point.load()
                 lack = _lack(group, point.name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from ...core.errors import MissingAsset
 from ...core.files import PathLike
+from ...core.plugins import load_plugin, registered
 from .head import DEFAULT_HEAD, Head
 from .head_file import load_open_head
+
+GROUP = "flamecast.heads"
 
 
 def load_head(name: PathLike | Head = DEFAULT_HEAD) -> Head:
@@ -40,9 +42,8 @@ def _find_head(base: str) -> Head:
         from .flame import load_flame
 
         return load_flame(Path(base))
-    plugins = {e.name: e for e in entry_points(group="flamecast.heads")}
-    if base in plugins:
-        return plugins[base].load()()
+    if base in registered(GROUP):
+        return load_plugin(GROUP, base)()
     from .flame import find_converted
 
     return find_converted(base)

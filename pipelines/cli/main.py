@@ -14,8 +14,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .drive import animate, motion
+from .evaluate import evaluate
 from .learn import prepare, train
-from .measure import bench, doctor, evaluate
+from .measure import bench, doctor
 from .memory import give_memory_back
 from .serve import app as serve_app
 from .serve import live
@@ -30,8 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, inspect, live, prepare, train, evaluate, bench, doctor):
+for _command in (animate, motion, fit, export, render, inspect, live, prepare, train, bench, doctor):
     app.command()(_command)
+app.add_typer(evaluate, name="evaluate")
 app.command(name="head")(head_sheet)
 app.command(name="app")(serve_app)
 

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ...core.plugins import registered
 
 DEFAULT_RASTERIZER = "auto"  # see `resolved`
 GROUP = "flamecast.rasterizers"
@@ -75,14 +77,14 @@ def load_rasterizer(name: str = DEFAULT_RASTERIZER) -> Rasterizer:
 
     Raises ValueError for an unknown name or a plug-in that does not load.
     """
-    registered = _registered()
+    known = _registered()
     name = resolved(name)
-    if name not in registered:
-        raise ValueError(f"rasterizer {name!r} is unknown; known are auto, {', '.join(registered)}")
+    if name not in known:
+        raise ValueError(f"rasterizer {name!r} is unknown; known are auto, {', '.join(known)}")
     try:
-        return registered[name].load()
+        return known[name].load()
     except Exception as error:  # a plug-in may fail in any way
-        raise ValueError(f"rasterizer {name!r} ({registered[name].value}) does not load: {error}") from error
+        raise ValueError(f"rasterizer {name!r} ({known[name].value}) does not load: {error}") from error
 
 
 def resolved(name: str, on_gpu: bool = False) -> str:
@@ -131,5 +133,5 @@ def check_faces(name: str, faces: Tensor | np.ndarray, points: int) -> None:
 def _registered() -> dict[str, EntryPoint]:
     """The built-in back ends by the same door as plug-ins, even where the package was installed without metadata."""
     built_in = [EntryPoint(name, f"{__package__}.{where}", GROUP) for name, where in BUILT_IN.items()]
-    plugged = [point for point in entry_points(group=GROUP) if point.name not in BUILT_IN]
+    plugged = [point for name, point in registered(GROUP).items() if name not in BUILT_IN]
     return {point.name: point for point in [*built_in, *plugged]}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from flamecast.core import plugins
 from flamecast.pipelines import doctor
 
 
@@ -68,7 +69,7 @@ def test_what_does_not_load_is_reported(monkeypatch, name):
 
 def test_a_broken_plug_in_is_reported_and_nothing_else_breaks(monkeypatch):
     broken = EntryPoint("telepathy", "no_such_package:Driver", "flamecast.drivers")
-    monkeypatch.setattr(doctor, "entry_points", lambda group: [broken] if group == "flamecast.drivers" else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [broken] if group == "flamecast.drivers" else [])
     (finding,) = doctor._plug_ins()
     assert finding.subject == "driver telepathy" and "no_such_package" in finding.state and not finding.fatal
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flamecast.core import plugins
 from flamecast.core.parallel import split
 from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names, working_rasterizers
 from flamecast.renderer.rasterizers.rasterize import missing
@@ -193,7 +194,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path):
 
     def install(**where: str) -> None:
         found = [EntryPoint(name, value, registry.GROUP) for name, value in where.items()]
-        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        monkeypatch.setattr(plugins, "entry_points", lambda group: found)
         registry._registered.cache_clear()
 
     yield install

@@ -1,0 +1,87 @@
+"""`evaluate`: a verb a model, each with its own options; prints one JSON object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import Batch, Ray, Workers, run_batch
+
+evaluate = typer.Typer(help="Measure a model against held-out truth; prints one JSON object.")
+Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
+Seed = Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)]
+Weights = Annotated[Path | None, typer.Option(help="Other weights than the shipped ones.")]
+Page = Annotated[Path | None, typer.Option(help="A folder for a page with pictures.")]
+
+
+@evaluate.callback(invoke_without_command=True)
+def choose(context: typer.Context, batch: Batch = None, workers: Workers = 1, ray: Ray = None) -> None:
+    """Measure a model against held-out truth; prints one JSON object."""
+    if context.invoked_subcommand is not None:
+        return
+    if batch is None:
+        raise typer.BadParameter("Missing argument 'WHAT': text, speech, generator or factors")
+    run_batch(context, "evaluate", batch, workers, ray)
+
+
+@evaluate.command()
+def text(
+    samples: Annotated[int, typer.Option(help="Held-out prompts, at least 64.", min=1)] = 512, seed: Seed = 0
+) -> None:
+    """The text driver, on wordings that no training saw."""
+    _print("text", samples=samples, seed=seed)
+
+
+@evaluate.command()
+def speech(
+    data: Data,
+    folds: Annotated[
+        int, typer.Option(help="Train so many times anew, each without a share of the people; 0: as shipped.")
+    ] = 0,
+    steps: Annotated[int, typer.Option(help="Of those trainings.", min=1)] = 800,
+    features: Annotated[str | None, typer.Option(help="A speech encoder's folder, or `mel`.")] = None,
+    motions: Annotated[Path | None, typer.Option(help="A folder to write each clip's motion to.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """The speech driver, on footage of people who talk."""
+    _print("speech", str(data), folds=folds, steps=steps, features=features, motions=motions, seed=seed)
+
+
+@evaluate.command()
+def generator(
+    data: Data,
+    people: Annotated[str, typer.Option(help="Who, between commas; all when not given.")] = "",
+    samples: Annotated[int, typer.Option(help="Windows, evenly out of all.", min=1)] = 60,
+    weights: Weights = None,
+    page: Page = None,
+    seed: Seed = 0,
+) -> None:
+    """The diffusion generator beside `warp` and the untouched photo, on windows of people."""
+    names = tuple(name.strip() for name in people.split(",") if name.strip())
+    _print("generator", str(data), names, weights=weights, most=samples, page=page, seed=seed)
+
+
+@evaluate.command()
+def factors(
+    photo: Annotated[list[Path], typer.Option(help="A photo; again for more.")],
+    generator: Annotated[str, typer.Option(help="Which generator draws.")] = "diffusion",
+    weights: Weights = None,
+    page: Page = None,
+    seed: Seed = 0,
+) -> None:
+    """How far expression, pose and camera leak into each other, on photos."""
+    options = {} if weights is None else {"weights": str(weights)}
+    _print("factors", photo, generator=generator, options=options, page=page, seed=seed)
+
+
+def _print(what: str, *given: Any, **options: Any) -> None:
+    from json import dumps
+
+    from .. import evaluate as evaluations
+    from ..console import watched
+
+    with watched() as progress:
+        found = getattr(evaluations, f"evaluate_{what}")(*given, **options, progress=progress)
+    typer.echo(dumps(found, indent=1))

@@ -1,0 +1,120 @@
+"""One way from a request to a posed portrait: what `render` measures is what `animate` draws, to the bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from skimage.data import astronaut
+
+from flamecast.core.threads import one_torch_thread
+from flamecast.flame_motion import BadInput, Driven, FlameSequence
+from flamecast.flame_motion.edit import demo_motion
+from flamecast.generator import Portrait
+from flamecast.pipelines import AnimatePipeline
+from flamecast.pipelines.live.posing import Poser
+from flamecast.pipelines.render import write_render
+from flamecast.pipelines.request import Transfer
+from flamecast.pipelines.stages import transferred
+from flamecast.pipelines.views import place
+from flamecast.renderer import load_maps, render_maps
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return Portrait.fit(astronaut())
+
+
+@pytest.fixture(scope="module")
+def motions(portrait) -> dict[str, FlameSequence]:
+    """A stranger's clip, and one of the portrait's own person, whose third frame the photo is, of another identity."""
+    own = FlameSequence.concatenate([portrait.pose] * 6, fade=0)
+    turn = 0.05 * (torch.arange(6)[:, None] - 2.0) * torch.tensor([0.0, 1.0, 0.0])
+    return {
+        "stranger": demo_motion("open")[20:26],
+        "own": replace(own, neck=own.neck + turn, shape=own.shape + 0.02 * torch.randn(len(own.shape)).sign()),
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"driver": "stranger"},
+        {"driver": "stranger", "strength": 0.6, "edit": "smile=0.4,yaw=5deg"},
+        {"driver": "stranger", "mix": "mouth=own.npz", "edit": "gain=1.3,only=mouth"},
+        {"driver": "stranger", "edit": "speed=2", "framing": "face", "views": "-20,20"},
+        {"driver": "own"},
+        {"driver": "own", "mode": "absolute", "strength": 1.4},
+    ],
+    ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
+)
+def test_render_measures_what_animate_draws(portrait, motions, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options, size = dict(options), 64
+    portrait.save("portrait.npz")
+    for name, motion in motions.items():
+        motion.save(f"{name}.npz")
+    given = {"motion": f"{options.pop('driver')}.npz", "photo": "portrait.npz", "size": size, **options}
+    drawn = AnimatePipeline()(**given)
+    write_render(**given, output="maps", maps="depth,normal,uv")
+    found = load_maps("maps")
+    cameras = place(drawn.portrait, len(drawn.motion), None, options.get("views"), drawn.motion.fps)
+    assert torch.equal(found.cameras.camera_from_world, cameras.camera_from_world)
+    head = drawn.portrait.head
+    with one_torch_thread():  # as both run: more threads sum in another order
+        whole = render_maps(head(drawn.motion, drawn.portrait.offsets), head, cameras, maps=["depth", "normal", "uv"])
+    got = found.read(0, len(drawn.motion))
+    for name in whole.names():
+        assert torch.equal(getattr(got, name), getattr(whole, name)), name
+    assert whole.depth.any()
+
+
+def test_the_identity_of_an_absolute_drive_of_ones_own_is_the_drivers(portrait, motions):
+    done = AnimatePipeline()(portrait, motion=motions["own"], mode="absolute", size=64)
+    assert done.report["identity"] == "driver" and torch.equal(done.portrait.pose.shape, motions["own"].shape)
+    assert AnimatePipeline()(portrait, motion=motions["stranger"], size=64).report["identity"] == "photo"
+
+
+def test_live_poses_as_animate_does(portrait, motions):
+    """Frame by frame with the same rest, once the portrait has gone over to the driver."""
+    motion, rest = motions["stranger"], motions["stranger"][:1]
+    poser = Poser(portrait.pose, strength=0.8)
+    for number in range(20):
+        poser(rest, rest, number / 25)
+    for number in range(len(motion)):
+        live = poser(motion[number : number + 1], rest, 1 + number / 25)
+        whole = transferred(portrait.pose, Driven(motion, rest=rest), Transfer("relative", 0.8), rest)
+        for name in ("neck", "jaw", "expression", "eyelids", "eyes"):
+            assert torch.equal(getattr(live, name), getattr(whole, name)[number : number + 1]), name
+
+
+def test_a_saved_pipeline_is_loaded_with_the_weights_that_it_had(portrait, tmp_path):
+    pipeline = AnimatePipeline(generator="diffusion")
+    pipeline.save_pretrained(tmp_path)
+    (weights,) = (tmp_path / "generator").rglob("*.safetensors")
+    changed = {name: value + 0.01 for name, value in load_file(weights).items()}
+    save_file(changed, weights)
+    again = AnimatePipeline.from_pretrained(tmp_path)._generator()
+    named = dict(again.network.named_parameters())
+    assert named and all(torch.allclose(value.detach(), changed[name]) for name, value in named.items())
+
+
+def test_parts_move_to_a_device_when_they_are_loaded_and_when_they_are_there():
+    class Part:
+        moved: list[str] = []
+
+        def to(self, device):
+            self.moved.append(device)
+
+    pipeline, part = AnimatePipeline(), Part()
+    pipeline._parts.drivers["text"] = part
+    assert pipeline.to("meta") is pipeline and part.moved == ["meta"]
+    assert pipeline._placed(part) is part and part.moved == ["meta", "meta"]
+
+
+def test_options_of_a_driver_that_does_not_drive_are_refused():
+    with pytest.raises(BadInput, match="lips goes with speech"):
+        AnimatePipeline()("demo", motion="demo", lips=1.2)
+    AnimatePipeline()("demo", motion="demo", lips=1, seconds=0.1, size=64)  # as it is anyway
