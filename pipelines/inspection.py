@@ -1,4 +1,4 @@
-"""`flamecast inspect`: what a file says of itself, and whether its C2PA manifest may be believed."""
+"""`flamecast inspect`: what a file says of itself, and whether its C2PA manifest is valid."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..core.npz import load_arrays
 from ..flame_motion import BadInput, FlameSequence
 from ..flame_motion.media.container import opened, video_stream
 from ..flame_motion.media.video_writer import GENERATED_MARK
+from .credentials import Credentials, read_credentials
 from .exports.glb import JSON_CHUNK, MAGIC
-from .provenance import Credentials, read_credentials
 
 KNOWN = "a video, a picture, a motion or portrait (.npz), a .glb or .gltf, or a report (.json)"
-TOLD = {
+VERDICTS = {
     "none": "no manifest",
     "unknown": "not looked at",
     "trusted": "signed by {signer}, for whom a trusted authority vouches; not changed since",
@@ -25,7 +25,7 @@ TOLD = {
     "tampered": "TAMPERED WITH, or damaged: signed by {signer}, and no longer what was signed",
     "refused": "signed by {signer} with a certificate that does not hold",
 }
-REPORT: dict[str, tuple[type, ...]] = {  # what is told of a report, and what it must be where it is there
+REPORT: dict[str, tuple[type, ...]] = {  # fields of a report that are shown, and their types
     "flamecast": (str,), "photo": (str, type(None)), "driver": (dict, type(None)), "frames": (int,),
     "fps": (int, float), "problems": (list,), "videos": (list,),
 }  # fmt: skip
@@ -41,32 +41,32 @@ def inspect_file(file: PathLike, trust: PathLike | None = None) -> dict[str, Any
     if trust is not None:
         existing_file(trust, "the trusted certificates")
     start = path.open("rb").read(16)
-    told: dict[str, Any] = {"file": str(path)}
+    found: dict[str, Any] = {"file": str(path)}
     if start[:2] == b"PK":
-        told |= _arrays(path)
+        found |= _arrays(path)
     elif start[:4] == struct.pack("<I", MAGIC):
-        told |= _model(path, _glb_json(path))
+        found |= _model(path, _glb_json(path))
     elif start.lstrip()[:1] == b"{":
-        told |= _json(path)
+        found |= _json(path)
     else:
-        told |= _media(path)
-        told["c2pa"] = asdict(read_credentials(path, trust))
+        found |= _media(path)
+        found["c2pa"] = asdict(read_credentials(path, trust))
     report = _report_of(path)
-    return told if report is None else {**told, "report": report}
+    return found if report is None else {**found, "report": report}
 
 
-def sentences(told: dict[str, Any]) -> list[str]:
-    """The same for people, a line each: nothing that a file says of itself begins a line or moves a cursor."""
-    lines = [f"{told['file']}: {_what(told)}"]
-    if told["kind"] == "video":
-        mark = told["mark"]
+def sentences(found: dict[str, Any]) -> list[str]:
+    """The same as sentences, a line each; nothing that the file says of itself begins a line or moves a cursor."""
+    lines = [f"{found['file']}: {_what(found)}"]
+    if found["kind"] == "video":
+        mark = found["mark"]
         lines.append(
-            f"mark: {mark}" if told["generated"] else "mark: none of flamecast's, which does not prove it was filmed"
+            f"mark: {mark}" if found["generated"] else "mark: none of flamecast's, which does not prove it was filmed"
         )
-    if "c2pa" in told:
-        lines += _credentials_told(told["c2pa"])
-    if "report" in told:
-        report = told["report"]
+    if "c2pa" in found:
+        lines += _credential_lines(found["c2pa"])
+    if "report" in found:
+        report = found["report"]
         lines.append(f"report: {report['file']}, by flamecast {report['flamecast']}: {_sources(report)}")
         lines += [f"problem: {problem}" for problem in report["problems"]]
     return [_plain(line) for line in lines]
@@ -79,37 +79,37 @@ def _plain(text: str) -> str:
     )
 
 
-def _what(told: dict[str, Any]) -> str:
+def _what(found: dict[str, Any]) -> str:
     """What it is, in a phrase."""
-    kind = told["kind"]
+    kind = found["kind"]
     if kind in ("video", "picture"):
-        size = "{} x {} px".format(*told["size"])
+        size = "{} x {} px".format(*found["size"])
         if kind == "picture":
             return f"a picture, {size}"
-        rate = f"{told['seconds']:.2f} s at {told['fps']:g} frames a second"
-        return f"a video, {size}, {rate}, {'with' if told['sound'] else 'without'} sound"
+        rate = f"{found['seconds']:.2f} s at {found['fps']:g} frames a second"
+        return f"a video, {size}, {rate}, {'with' if found['sound'] else 'without'} sound"
     if kind == "motion":
-        axes = f"{told['identity_axes']} identity and {told['expression_axes']} expression axes"
-        length = f"{told['frames']} frames at {told['fps']:g} Hz ({told['seconds']:.2f} s)"
-        return f"a motion, {length}, head {told['head']} with {axes}"
+        axes = f"{found['identity_axes']} identity and {found['expression_axes']} expression axes"
+        length = f"{found['frames']} frames at {found['fps']:g} Hz ({found['seconds']:.2f} s)"
+        return f"a motion, {length}, head {found['head']} with {axes}"
     if kind == "portrait":
-        size = "{} x {} px".format(*told["size"])
-        return f"a fitted portrait, {size}, head {told['head']}, fit error {told['fit_error_percent']:.2f} %"
+        size = "{} x {} px".format(*found["size"])
+        return f"a fitted portrait, {size}, head {found['head']}, fit error {found['fit_error_percent']:.2f} %"
     if kind == "model":
-        moves = f"{told['morph_targets']} morph targets, {told['seconds']:.2f} s of animation"
-        return f"a glTF model by {told['made_by']}, {moves}"
-    return f"a report of flamecast {told['flamecast']}: {_sources(told)}"
+        moves = f"{found['morph_targets']} morph targets, {found['seconds']:.2f} s of animation"
+        return f"a glTF model by {found['made_by']}, {moves}"
+    return f"a report of flamecast {found['flamecast']}: {_sources(found)}"
 
 
-def _credentials_told(told: dict[str, Any]) -> list[str]:
-    found = Credentials(**told)
-    verdict = TOLD[found.state].format(signer=found.signer or "somebody")
-    reasons = f" ({'; '.join(found.reasons)})" if found.reasons else ""
+def _credential_lines(found: dict[str, Any]) -> list[str]:
+    credentials = Credentials(**found)
+    verdict = VERDICTS[credentials.state].format(signer=credentials.signer or "somebody")
+    reasons = f" ({'; '.join(credentials.reasons)})" if credentials.reasons else ""
     lines = [f"C2PA: {verdict}{reasons}"]
-    if found.made_by:
-        source = f", {found.source_type}" if found.source_type else ""
-        lines.append(f"C2PA says: made by {found.made_by}: {', '.join(found.actions)}{source}")
-    for each in found.inputs:
+    if credentials.made_by:
+        source = f", {credentials.source_type}" if credentials.source_type else ""
+        lines.append(f"C2PA says: made by {credentials.made_by}: {', '.join(credentials.actions)}{source}")
+    for each in credentials.inputs:
         digest = f", SHA-256 {each['sha256']}" if "sha256" in each else ""
         lines.append(f"C2PA says: out of {each.get('role')} {each.get('name')}{digest}")
     return lines
@@ -189,7 +189,7 @@ def _arrays(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str | bytes) -> Any:
-    """The content of JSON that can be told again: without NaN, infinity and endless nesting. ValueError for other."""
+    """The content of JSON without NaN, infinity and endless nesting, so that it can be written again. ValueError."""
     try:
         content = json.loads(text)
         json.dumps(content, indent=1, allow_nan=False)
@@ -225,14 +225,14 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _report(content: Any) -> dict[str, Any] | None:
-    """What is told of a report; None for what is no report of ours, or holds other than what we write."""
+    """The fields of a report that are shown; None for what is no report of ours, or holds other than what we write."""
     if not isinstance(content, dict) or "flamecast" not in content:
         return None
-    told = {key: content[key] for key in REPORT if key in content}
-    if not all(isinstance(value, REPORT[key]) for key, value in told.items()):
+    found = {key: content[key] for key in REPORT if key in content}
+    if not all(isinstance(value, REPORT[key]) for key, value in found.items()):
         return None
-    texts = [*told.get("problems", ()), *told.get("videos", ())]
-    return told if all(isinstance(text, str) for text in texts) else None
+    texts = [*found.get("problems", ()), *found.get("videos", ())]
+    return found if all(isinstance(text, str) for text in texts) else None
 
 
 def _model(path: Path, content: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Number = Annotated[float | None, Form()]
 class JobAnswer(BaseModel):
     """The state of a job."""
 
-    id: str = Field(description="Unguessable: whoever knows it may watch, fetch and cancel the job")
+    id: str = Field(description="Unguessable: who knows it may watch, fetch and cancel the job")
     state: Literal["waiting", "running", "done", "failed", "cancelled"]
     position: int = Field(description="How many jobs wait before this one")
     stage: str = Field(description="What is being done")
@@ -138,7 +138,7 @@ def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
         blinks: Number = None,
         style_strength: Number = None,
         keep: Word = None,
-        preview: Annotated[bool, Form(description="Small and at most 2 s, in seconds")] = False,
+        preview: Annotated[bool, Form(description="Small and at most 2 s long, made in seconds")] = False,
     ) -> JobAnswer:
         """Options mean what they mean for `flamecast animate`. Poll the answer's job until its `state` is `done`."""
         fields = locals()
@@ -188,7 +188,7 @@ async def _check_fields(request: Request) -> None:
 
 
 def _job(queue: JobQueue, request: Request, id: str) -> Job:
-    """The job of an id. Jobs of the page are for the browser that asked for them, whoever else knows the id."""
+    """The job of an id. Jobs of the page are only for the browser that requested them. HTTPException 404."""
     job = queue.get(id)
     if job is None or (not job.user.startswith("api-") and job.user != visitor_of(request)):
         raise HTTPException(404, "there is no such job: it may have been removed")

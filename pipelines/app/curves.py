@@ -67,7 +67,7 @@ def _chart(
     name: str, unit: str, curves: dict[str, Tensor], before: dict[str, Tensor], shown: tuple[float, float],
     fps: float, fps_before: float, seconds: float,
 ) -> str:  # fmt: skip
-    """One chart: a line a curve, with its name and range beside it. shown: the range that it has at least."""
+    """One chart: a line a curve, with its name and range beside it. shown: a range that is always included."""
     tracks = [*curves.values(), *before.values()]
     low = min(shown[0], *(float(track.min()) for track in tracks))
     high = max(shown[1], *(float(track.max()) for track in tracks))

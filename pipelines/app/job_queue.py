@@ -25,8 +25,8 @@ PATIENCE = 5.0  # s between cancelling a job and killing a process that does not
 LOADING = 300.0  # s that a process may take until it is ready
 SWEEP = 5.0  # s between two searches for files to remove
 CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
-UNLOADED = "the models could not be loaded; whoever runs this server finds out more with `flamecast doctor`"
-OUR_FAULT = "something went wrong in flamecast itself; whoever runs this server finds the details in its log"
+UNLOADED = "the models could not be loaded; the operator of this server finds out more with `flamecast doctor`"
+OUR_FAULT = "something went wrong in flamecast itself; the operator of this server finds the details in its log"
 
 
 class JobQueue:

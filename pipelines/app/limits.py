@@ -25,9 +25,9 @@ class Limits:
     def __post_init__(self) -> None:
         from ...core.errors import BadInput  # here: the command line reads the defaults, and is light
 
-        for name, least in (("upload_mb", 0.01), ("seconds", 0.1), ("size", 64), ("keep_minutes", 0.05)):
-            if not least <= getattr(self, name) < float("inf"):
-                what = f"{name.replace('_', ' ')} must be a finite number of at least {least:g}"
+        for name, lowest in (("upload_mb", 0.01), ("seconds", 0.1), ("size", 64), ("keep_minutes", 0.05)):
+            if not lowest <= getattr(self, name) < float("inf"):
+                what = f"{name.replace('_', ' ')} must be a finite number of at least {lowest:g}"
                 raise BadInput(f"{what}, got {getattr(self, name):g}")
 
     @property

@@ -80,8 +80,8 @@ def add_form(do: PageEvents, limits: Limits) -> dict[str, Any]:
     parts = {VOICE: voice, VIDEO: video, KEYS: keys, MOTION: motion}
 
     def choose(source: str) -> list[Any]:
-        told = gr.Textbox(info=HINTS.get(source, ""))
-        return [*(gr.Column(visible=source == name) for name in parts), gr.Accordion(visible=source == VOICE), told]
+        words = gr.Textbox(info=HINTS.get(source, ""))
+        return [*(gr.Column(visible=source == name) for name in parts), gr.Accordion(visible=source == VOICE), words]
 
     at["source"].change(
         choose, at["source"], [*parts.values(), at["speaking"], at["text"]], show_progress="hidden",

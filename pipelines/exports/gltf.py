@@ -180,7 +180,7 @@ def _corners(head: Head, chosen: Tensor) -> tuple[Tensor, np.ndarray, np.ndarray
 
 
 def _skin_attributes(document: Document, weights: np.ndarray) -> dict[str, int]:
-    """JOINTS_n and WEIGHTS_n of weights [M, 5], four joints in each set, those that weigh most first."""
+    """JOINTS_n and WEIGHTS_n of weights [M, 5], four joints in each set, the largest weights first."""
     order = np.argsort(-weights, axis=1, kind="stable")
     sorted_weights = np.take_along_axis(weights, order, 1).astype(np.float64)
     sets = 1 if (sorted_weights[:, 4:] == 0).all() else 2

@@ -149,6 +149,6 @@ def _both_ways(head: Head, rest: FlameSequence, names: Iterable[str], amount: fl
 
 
 def _moved(head: Head, rest: FlameSequence, name: str, amount: float) -> str:
-    """The axis's name and by how many millimetres it moves what it moves most."""
+    """The axis's name and its largest movement of any vertex, mm."""
     far = 1000 * float((head(posed(head, rest, name, amount)) - head(rest)).norm(dim=-1).max())
     return f"{name} {far:.1f} mm" if far > SHOWN else f"{name}: moves nothing"

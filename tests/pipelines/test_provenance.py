@@ -22,7 +22,8 @@ from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, VideoC
 from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.batch import run_batch
-from flamecast.pipelines.provenance import Input, Signature, open_signature, read_credentials
+from flamecast.pipelines.credentials import read_credentials
+from flamecast.pipelines.provenance import Input, Signature, open_signature
 
 c2pa = pytest.importorskip("c2pa", reason='signing needs pip install "flamecast[sign]"')
 from cryptography.hazmat.primitives.serialization import PrivateFormat  # noqa: E402
