@@ -1,44 +1,44 @@
-"""Between two threads of a live program: room for one thing, and the newest is the one that counts."""
+"""Passes the newest of someitem from one thread to another."""
 
 from __future__ import annotations
 
 import threading
 from typing import Generic, TypeVar
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
-class Mailbox(Generic[Thing]):
-    """What is put before the last was taken replaces it: nothing queues up, and `dropped` counts what was lost."""
+class Mailbox(Generic[Item]):
+    """Room for one item: a newer one replaces it, so that noitem queues up; `dropped` counts those replaced."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
-        self._thing: Thing | None = None
+        self._item: Item | None = None
         self._closed = False
         self.dropped = 0
 
-    def put(self, thing: Thing) -> None:
-        """Replaces what waits."""
+    def put(self, item: Item) -> None:
+        """Replaces the item that waits, if any."""
         with self._ready:
-            self.dropped += self._thing is not None
-            self._thing = thing
+            self.dropped += self._item is not None
+            self._item = item
             self._ready.notify_all()
 
-    def take(self) -> Thing | None:
-        """Waits for the newest; None once it is closed."""
+    def take(self) -> Item | None:
+        """Waits for the newest item; None once the mailbox is closed."""
         with self._ready:
-            self._ready.wait_for(lambda: self._closed or self._thing is not None)
-            thing, self._thing = self._thing, None
+            self._ready.wait_for(lambda: self._closed or self._item is not None)
+            item, self._item = self._item, None
             self._ready.notify_all()
-            return None if self._closed else thing
+            return None if self._closed else item
 
     def wait_empty(self) -> None:
-        """Waits until what was put has been taken, or the box is closed."""
+        """Waits until the item has been taken, or the mailbox is closed."""
         with self._ready:
-            self._ready.wait_for(lambda: self._closed or self._thing is None)
+            self._ready.wait_for(lambda: self._closed or self._item is None)
 
     def close(self) -> None:
-        """Whoever waits goes home."""
+        """Ends all waiting."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()

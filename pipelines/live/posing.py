@@ -1,4 +1,4 @@
-"""What pose a portrait takes for a driver's, frame by frame, without a jump when what it follows changes."""
+"""Poses a portrait by a driver frame by frame, without a jump where the driver or its rest changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...flame_motion.retargeting.mouth import lips_shut
 from ...flame_motion.retargeting.retarget import head_of, retarget
 from ...flame_motion.retargeting.transfer import drive, strengthened
 
-FADE = 0.3  # s in which the portrait goes over to another rest, or to its own when nobody is seen
+FADE = 0.3  # s in which the portrait changes to another rest, or to its own when no face is seen
 PATIENCE = 0.5  # s that the last pose is held while no face is seen
 
 
@@ -23,7 +23,7 @@ class Poser:
         self.source, self.strength = source, strength
         self._head = head_of(source)
         self._shown = self._from = source  # the pose shown last, and the one that a change began with
-        self._toward: FlameSequence | None = None  # the rest that is followed; None: the portrait's own pose
+        self._toward: FlameSequence | None = None  # the driver's rest; None: the portrait keeps its own pose
         self._changed, self._seen = float("-inf"), float("-inf")
 
     @one_torch_thread()
@@ -31,7 +31,7 @@ class Poser:
         self, motion: FlameSequence | None, rest: FlameSequence | None, at: float, *, found: bool = True,
         speaks: bool = False,
     ) -> FlameSequence:  # fmt: skip
-        """The portrait's pose, one frame, for a driver's at `at` s; without a rest it stays as it is in the photo.
+        """The portrait's pose, one frame, for a driver's at `at` s; without a rest it is that of the photo.
 
         found: the driver was seen just now; speaks: the motion's lips meet as speech has them.
         """

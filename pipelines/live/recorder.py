@@ -1,4 +1,4 @@
-"""What is shown, into a file of constant rate, while it is shown."""
+"""Writes the pictures that are shown into a file of constant rate, while they are shown."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from ...flame_motion.media.sound import SAMPLE_RATE, Sound
 from ...flame_motion.media.video_writer import VideoWriter, check_target
-from .session import Shown
+from .session import DrawnFrame
 
 FPS = 25.0
-WAITING = 50  # pictures; more are left out, and the one before stays longer
+MAX_WAITING = 50  # pictures; more are dropped, and the one before stays longer
 LONGEST_PAUSE = 60.0  # s that a picture stays at most
 
 
@@ -25,18 +25,18 @@ class Recorder:
         """sound: gives the sound from that media time on (s), once the first picture says when that is. BadInput."""
         check_target(target)
         self.target, self._sound = target, sound
-        self._queue: queue.Queue[Shown | None] = queue.Queue(WAITING)
-        self.left_out = 0
+        self._queue: queue.Queue[DrawnFrame | None] = queue.Queue(MAX_WAITING)
+        self.dropped = 0
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def put(self, shown: Shown) -> None:
+    def put(self, drawn: DrawnFrame) -> None:
         """The next picture; it never waits."""
         try:
-            self._queue.put_nowait(shown)
+            self._queue.put_nowait(drawn)
         except queue.Full:
-            self.left_out += 1
+            self.dropped += 1
 
     def close(self) -> Path | None:
         """Ends the file; None where not one picture came. Raises what went wrong while it was written."""
@@ -54,20 +54,20 @@ class Recorder:
             sound = None if self._sound is None else self._sound(first.media)
             with VideoWriter(self.target, FPS, sound=sound) as writer:
                 last, slot = first, 0
-                while (shown := self._queue.get()) is not None:
-                    due = round((shown.at - first.at) * FPS)
+                while (drawn := self._queue.get()) is not None:
+                    due = round((drawn.at - first.at) * FPS)
                     for _ in range(min(due - slot, round(LONGEST_PAUSE * FPS))):
                         writer.write(last.picture)
-                    last, slot = shown, max(due, slot)
+                    last, slot = drawn, max(due, slot)
                 writer.write(last.picture)
         except Exception as error:
             self.failure = error
-            while self._queue.get() is not None:  # whoever closes must not wait for room
+            while self._queue.get() is not None:  # `close` must not wait for room
                 pass
 
 
-class HeardSound(Sound):
-    """A microphone's sound: `add` it as it comes, `take` it from a media time on; what is not there yet is silent."""
+class MicrophoneSound(Sound):
+    """A microphone's sound: `add` samples as they come, `take` them from a time on; missing ones are silent."""
 
     def __init__(self) -> None:
         super().__init__(1, iter(()))
@@ -82,7 +82,7 @@ class HeardSound(Sound):
             while sum(map(len, self._parts)) > 10 * SAMPLE_RATE:
                 self._start += len(self._parts.pop(0))
 
-    def starting(self, media: float) -> HeardSound:
+    def starting(self, media: float) -> MicrophoneSound:
         """Itself, from that second on."""
         self._at = round(media * SAMPLE_RATE)
         return self

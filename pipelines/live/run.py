@@ -24,13 +24,13 @@ from ..fit import open_portrait
 from ..framing import framed
 from ..request import GENERATOR, HEAD, HOST, LIVE_PORT, AnimateRequest, Transfer, View
 from ..web import Names, address_of, listening
-from .following import FollowingProcess
+from .follower import FollowerProcess
 from .session import LiveSession
 from .sources import play_camera, play_file, play_microphone
 from .voice import Voice, play_sound
 
 if TYPE_CHECKING:
-    from .server import Live
+    from .state import LiveState
 
 SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
@@ -70,21 +70,24 @@ def go_live(
     drivers = {"video": video, "speech": speech, "camera": camera_device, "microphone": microphone or None}
     _check(drivers, loop, folder, size=size or View().size, strength=strength, framing=framing, face=face)
     try:
-        from .server import Live, create_app
+        from .server import create_app
+        from .state import LiveState
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
     clip = None if video is None else VideoClip.open(video)
     voice = None if speech is None else Waveform.open(speech)
     listener = listening(host, port)
-    following = FollowingProcess(head)
+    follower = FollowerProcess(head)
     try:
         portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
-        following.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps, portrait.image)
-        following.strengthen(strength)
-        live = Live(_named(video, speech, camera_device, microphone), folder=folder, sound=_sound_of(video, speech))
+        follower.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps, portrait.image)
+        follower.set_strength(strength)
+        live = LiveState(
+            _named(video, speech, camera_device, microphone), folder=folder, sound=_sound_of(video, speech)
+        )
         gc.collect()
         gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
-        with LiveSession(portrait, draws, following, live.show) as session:
+        with LiveSession(portrait, draws, follower, live.show) as session:
             live.session = session
             play = _player(live, session, clip, voice, camera_device, microphone, loop)  # loads what it hears with
             with (
@@ -97,14 +100,14 @@ def go_live(
                     _until_over(session, play, begin, seconds, threading.Event() if stop is None else stop)
                 finally:  # what is recorded by now is kept, however it ends
                     live.stop_recording()
-                    live.deaf()
+                    live.stop_microphone()
                 numbers = session.numbers()
         if session.failure is not None:
             raise session.failure
         return numbers
     finally:
         gc.unfreeze()
-        following.close()
+        follower.close()
         listener.close()
 
 
@@ -156,7 +159,7 @@ def _sound_of(video: Path | None, speech: Path | None) -> Path | None:
 
 
 def _player(
-    live: Live, session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None,
+    live: LiveState, session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None,
     microphone: bool, loop: bool,
 ) -> Callable[[threading.Event], None] | None:  # fmt: skip
     """What feeds the session until it ends or is stopped; None where the page does."""
@@ -165,8 +168,8 @@ def _player(
     if voice is not None:
         return partial(play_sound, voice, Voice(session.feed), loop=loop)
     if microphone:
-        live.listen()
-        return partial(play_microphone, live.hear)
+        live.start_microphone()
+        return partial(play_microphone, live.add_sound)
     return None if device is None else partial(play_camera, device, session.feed)
 
 
@@ -232,9 +235,9 @@ def _served(app: Any, listener: socket.socket, host: str) -> Iterator[str]:
     """The app, answering at an address, in a thread."""
     import uvicorn
 
-    from .server import LARGEST
+    from .protocol import MAX_MESSAGE
 
-    options: dict[str, Any] = {"ws_max_size": LARGEST, "ws_per_message_deflate": False, "lifespan": "off"}
+    options: dict[str, Any] = {"ws_max_size": MAX_MESSAGE, "ws_per_message_deflate": False, "lifespan": "off"}
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, server_header=False, **options))
     thread = threading.Thread(target=server.run, args=([listener],), name="server", daemon=True)
     thread.start()

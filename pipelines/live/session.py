@@ -1,4 +1,4 @@
-"""Live: pictures of a driver go in as they are seen, pictures of the portrait come out; the newest goes first."""
+"""A live session: frames of a driver go in, pictures of the portrait come out; old frames are dropped."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ import torch
 
 from ...core.threads import one_torch_thread
 from ...generator import Generator, Portrait
-from .following import Captured, FollowingProcess, Posed, Spoken
+from .follower import CapturedFrame, FollowerProcess, PosedFrame, VoiceFrame
 from .mailbox import Mailbox
 
 WINDOW = 5.0  # s that `numbers` look back
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture of the portrait, and what it answers."""
+class DrawnFrame:
+    """A picture of the portrait, and of which frame of the driver it is."""
 
     picture: np.ndarray  # [H, W, 3] uint8 RGB
     at: float  # s, when its driver was there to be seen
-    media: float  # see `Captured`
+    media: float  # see `CapturedFrame`
     tag: float
     number: int  # counted from 1
 
 
 class LiveSession:
-    """`feed` what a driver does from any thread; `show` is called with each picture of the portrait, in a thread.
+    """`feed` frames of a driver from any thread; `show` is called with each picture of the portrait, in a thread.
 
-    One process tracks and poses while this one draws. Each takes the newest that waits and drops what is older, so
-    that nothing queues up; `numbers` counts what was dropped.
+    One process tracks and poses while this one draws. Each takes the newest frame that waits and drops older ones, so
+    that nothing queues up; `numbers` counts the dropped ones.
     """
 
     def __init__(
-        self, portrait: Portrait, generator: Generator, following: FollowingProcess, show: Callable[[Shown], None]
+        self, portrait: Portrait, generator: Generator, follower: FollowerProcess, show: Callable[[DrawnFrame], None]
     ) -> None:
-        """portrait: as large as its pictures are to be; following: started for it."""
-        self._portrait, self._generator, self._following, self._show = portrait, generator, following, show
+        """portrait: as large as its pictures are to be; follower: started for it."""
+        self._portrait, self._generator, self._follower, self._show = portrait, generator, follower, show
         self.clock = time.perf_counter
-        self._seen: Mailbox[Captured | Spoken] = Mailbox()
-        self._posed: Mailbox[tuple[Posed, Captured | Spoken]] = Mailbox()
-        self._asked: deque[Callable[[], None]] = deque()  # what is to be told to the process before the next picture
+        self._seen: Mailbox[CapturedFrame | VoiceFrame] = Mailbox()
+        self._posed: Mailbox[tuple[PosedFrame, CapturedFrame | VoiceFrame]] = Mailbox()
+        self._commands: deque[Callable[[], None]] = deque()  # to be run before the next frame is posed
         self._shown: deque[tuple[float, float]] = deque()  # (when, latency) s of the last WINDOW
         self._lock = threading.Lock()
         self._fed = self._drawn = self._faces = 0
-        self._last: Posed | None = None
+        self._last: PosedFrame | None = None
         self.failure: BaseException | None = None  # what ended it, if anything did
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True)
@@ -67,27 +67,27 @@ class LiveSession:
         for thread in self._threads:
             thread.join()
 
-    def feed(self, thing: Captured | Spoken) -> None:
-        """The newest of the driver; an older one that still waits is dropped."""
+    def feed(self, frame: CapturedFrame | VoiceFrame) -> None:
+        """The driver's newest frame; an older one that still waits is dropped."""
         self._fed += 1
-        self._seen.put(thing)
+        self._seen.put(frame)
 
     def settle(self, patience: float) -> None:
-        """Waits until all that was fed is shown or dropped, `patience` s at most."""
+        """Waits until every frame is shown or dropped, for `patience` s at most."""
         end = self.clock() + patience
         while self.clock() < end and self._fed > self._drawn + self._seen.dropped + self._posed.dropped:
             time.sleep(0.01)
 
     def calibrate(self) -> None:
-        """Take the driver's rest anew, from the next second."""
-        self._asked.append(self._following.calibrate)
+        """Take the driver's rest pose anew, from the next second."""
+        self._commands.append(self._follower.calibrate)
 
-    def strengthen(self, strength: float) -> None:
+    def set_strength(self, strength: float) -> None:
         """How far the portrait goes with the driver, 0 to 2."""
-        self._asked.append(lambda: self._following.strengthen(strength))
+        self._commands.append(lambda: self._follower.set_strength(strength))
 
-    def told_shown(self, at: float) -> None:
-        """A picture whose driver was seen at `at` s is on a screen, as from now."""
+    def mark_shown(self, at: float) -> None:
+        """Notes that a picture is on a screen now whose driver was seen at `at` s."""
         now = self.clock()
         with self._lock:
             self._shown.append((now, now - at))
@@ -95,7 +95,7 @@ class LiveSession:
                 self._shown.popleft()
 
     def numbers(self) -> dict[str, Any]:
-        """What the last seconds were like: frames a second shown, latency in ms; and counts since the start."""
+        """Pictures shown a second and their latency (ms) in the last seconds, and counts since the start."""
         now = self.clock()
         with self._lock:
             recent = [(when, late) for when, late in self._shown if now - when <= WINDOW]
@@ -114,29 +114,29 @@ class LiveSession:
         }
 
     def _follow(self) -> None:
-        while (thing := self._seen.take()) is not None:
-            while self._asked:
-                self._asked.popleft()()
-            self._last = self._following.ask(thing)
+        while (frame := self._seen.take()) is not None:
+            while self._commands:
+                self._commands.popleft()()
+            self._last = self._follower.pose(frame)
             self._faces += self._last.found
-            self._posed.put((self._last, thing))
+            self._posed.put((self._last, frame))
             self._posed.wait_empty()  # what cannot be drawn yet need not be tracked: a newer picture will be
 
     @one_torch_thread()
     @torch.inference_mode()
     def _draw(self) -> None:
         while (taken := self._posed.take()) is not None:
-            posed, thing = taken
+            posed, frame = taken
             picture = next(iter(self._generator(self._portrait, posed.pose, None)))[0]
             self._drawn += 1
-            self._show(Shown(picture, thing.at, thing.media, thing.tag, self._drawn))
+            self._show(DrawnFrame(picture, frame.at, frame.media, frame.tag, self._drawn))
 
     def _stop(self) -> None:
         self._seen.close()
         self._posed.close()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """A thread that fails ends the session and says why: a picture that stands still would not."""
+        """Runs a thread's work; where it fails, the session ends with the reason."""
         try:
             work()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Where pictures and sound of a driver come from: a file at its own pace, a camera or a microphone of this machine."""
+"""Sources of a driver's frames and sound: a file at its own pace, a camera or the microphone of this machine."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from ...flame_motion import BadInput, VideoClip
 from ...flame_motion.media.sound import SAMPLE_RATE
-from .following import Captured
+from .follower import CapturedFrame
 
-Feed = Callable[[Captured], None]
+Feed = Callable[[CapturedFrame], None]
 
 
 def play_file(clip: VideoClip, feed: Feed, stop: threading.Event, *, loop: bool = False) -> None:
@@ -27,7 +27,7 @@ def play_file(clip: VideoClip, feed: Feed, stop: threading.Event, *, loop: bool 
             due = start + shown / clip.fps
             if stop.wait(max(0.0, due - time.perf_counter())):
                 return
-            feed(Captured(image, due, number / clip.fps))
+            feed(CapturedFrame(image, due, number / clip.fps))
             shown += 1
         if not loop or stop.is_set():
             return
@@ -35,7 +35,7 @@ def play_file(clip: VideoClip, feed: Feed, stop: threading.Event, *, loop: bool 
 
 
 def play_camera(device: int, feed: Feed, stop: threading.Event) -> None:
-    """Feeds what a camera of this machine sees, until `stop` is set. BadInput where there is none of that number."""
+    """Feeds the frames of a camera of this machine until `stop` is set. BadInput where none has that number."""
     import cv2
 
     camera = cv2.VideoCapture(device)
@@ -49,24 +49,24 @@ def play_camera(device: int, feed: Feed, stop: threading.Event) -> None:
             good, picture = camera.read()
             if not good:
                 raise BadInput(f"camera {device}: it stopped giving pictures")
-            feed(Captured(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.perf_counter()))
+            feed(CapturedFrame(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), time.perf_counter()))
     finally:
         camera.release()
 
 
-def play_microphone(hear: Callable[[np.ndarray], None], stop: threading.Event) -> None:
-    """Gives `hear` what this machine's microphone hears, [n] -1..1 at SAMPLE_RATE, until `stop` is set. BadInput."""
+def play_microphone(feed: Callable[[np.ndarray], None], stop: threading.Event) -> None:
+    """Feeds the samples of this machine's microphone, [n] -1..1 at SAMPLE_RATE, until `stop` is set. BadInput."""
     instead = "or turn on the page's own, without --microphone"
     try:
         import sounddevice
     except (ImportError, OSError) as error:
-        raise BadInput(f"no microphone can be heard ({error}): apt install libportaudio2, {instead}") from None
+        raise BadInput(f"no microphone can be used ({error}): apt install libportaudio2, {instead}") from None
 
-    def heard(samples: np.ndarray, *_: object) -> None:
-        hear(samples[:, 0].copy())
+    def take(samples: np.ndarray, *_: object) -> None:
+        feed(samples[:, 0].copy())
 
     try:
-        with sounddevice.InputStream(SAMPLE_RATE, SAMPLE_RATE // 25, channels=1, dtype="float32", callback=heard):
+        with sounddevice.InputStream(SAMPLE_RATE, SAMPLE_RATE // 25, channels=1, dtype="float32", callback=take):
             stop.wait()
     except (sounddevice.PortAudioError, ValueError) as error:
         raise BadInput(f"no microphone answers on this machine ({error}): plug one in, {instead}") from None

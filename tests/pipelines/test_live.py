@@ -20,11 +20,11 @@ from flamecast.generator import Portrait, load_generator
 from flamecast.pipelines.fit import open_portrait
 from flamecast.pipelines.framing import framed
 from flamecast.pipelines.live import voice as voice_module
-from flamecast.pipelines.live.following import Captured, FollowingProcess, Posed, Spoken
+from flamecast.pipelines.live.follower import CapturedFrame, FollowerProcess, PosedFrame, VoiceFrame
 from flamecast.pipelines.live.mailbox import Mailbox
 from flamecast.pipelines.live.posing import FADE, PATIENCE, Poser
-from flamecast.pipelines.live.recorder import FPS, HeardSound, Recorder
-from flamecast.pipelines.live.session import LiveSession, Shown
+from flamecast.pipelines.live.recorder import FPS, MicrophoneSound, Recorder
+from flamecast.pipelines.live.session import DrawnFrame, LiveSession
 from flamecast.pipelines.live.sources import play_file
 from flamecast.pipelines.live.voice import BEHIND, Voice, play_sound
 
@@ -37,8 +37,8 @@ def portrait() -> Portrait:
 
 
 @pytest.fixture(scope="module")
-def following(portrait):
-    process = FollowingProcess("open")
+def follower(portrait):
+    process = FollowerProcess("open")
     process.start(portrait.pose, 25.0)
     yield process
     process.close()
@@ -131,28 +131,28 @@ def test_a_voice_without_words_leaves_open_lips_shut(portrait):
 # -- the process that follows ------------------------------------------------------------------------------------------
 
 
-def test_the_process_answers_what_posing_here_answers(portrait, following):
+def test_the_process_answers_what_posing_here_answers(portrait, follower):
     pose = Poser(portrait.pose)
     neutral = FlameSequence.neutral(1, 25.0)
     for number in range(15):
         motion = driver(jaw=0.02 * number, yaw=0.01 * number)
-        answer = following.ask(Spoken(motion, 0.04 * number))
+        answer = follower.pose(VoiceFrame(motion, 0.04 * number))
         here = pose(motion, neutral, 0.04 * number, speaks=True)
         assert answer.found and answer.calibrated and far(answer.pose, here) < 1e-6
 
 
-def test_an_error_over_there_is_raised_here_and_it_goes_on(following):
+def test_an_error_over_there_is_raised_here_and_it_goes_on(follower):
     with pytest.raises(AttributeError):
-        following.ask("no picture")
-    assert following.ask(Spoken(driver(), 1.0)).found
+        follower.pose("no picture")
+    assert follower.pose(VoiceFrame(driver(), 1.0)).found
 
 
 def test_a_process_that_died_ends_the_session_with_a_sentence(portrait):
-    dead = FollowingProcess("open")
+    dead = FollowerProcess("open")
     dead._process.kill()
     dead._process.join()
     with LiveSession(portrait, load_generator("warp"), dead, lambda shown: None) as session:
-        session.feed(Spoken(driver(), 0.0))
+        session.feed(VoiceFrame(driver(), 0.0))
         for _ in range(100):
             if session.failure is not None:
                 break
@@ -167,21 +167,21 @@ class Slow:
     """Follows at once, so that drawing is what is slow."""
 
     def __init__(self, pose: FlameSequence) -> None:
-        self.pose, self.told = pose, []
+        self.fixed, self.calls = pose, []
 
-    def ask(self, thing) -> Posed:
-        return Posed(self.pose, True, True)
+    def pose(self, thing) -> PosedFrame:
+        return PosedFrame(self.fixed, True, True)
 
     def calibrate(self) -> None:
-        self.told.append("calibrate")
+        self.calls.append("calibrate")
 
-    def strengthen(self, strength: float) -> None:
-        self.told.append(strength)
+    def set_strength(self, strength: float) -> None:
+        self.calls.append(strength)
 
 
 def test_every_picture_is_shown_or_counted_as_dropped_and_none_is_late(portrait):
     """Drawing takes four times as long as pictures take to come: a quarter is shown, each soon after it came."""
-    shown: list[tuple[Shown, float]] = []
+    shown: list[tuple[DrawnFrame, float]] = []
 
     def slowly(portrait, pose, cameras):
         time.sleep(0.08)
@@ -191,7 +191,7 @@ def test_every_picture_is_shown_or_counted_as_dropped_and_none_is_late(portrait)
         portrait, slowly, Slow(portrait.pose), lambda s: shown.append((s, time.perf_counter()))
     ) as session:
         for number in range(60):
-            session.feed(Captured(np.zeros((4, 4, 3), np.uint8), session.clock(), media=number / 50))
+            session.feed(CapturedFrame(np.zeros((4, 4, 3), np.uint8), session.clock(), media=number / 50))
             time.sleep(0.02)
         time.sleep(0.3)
         numbers = session.numbers()
@@ -207,11 +207,11 @@ def test_what_is_asked_while_it_runs_is_told_before_the_next_picture(portrait):
     follower = Slow(portrait.pose)
     with LiveSession(portrait, load_generator("warp"), follower, lambda shown: None) as session:
         session.calibrate()
-        session.strengthen(0.5)
-        session.feed(Captured(np.zeros((4, 4, 3), np.uint8), 0.0))
+        session.set_strength(0.5)
+        session.feed(CapturedFrame(np.zeros((4, 4, 3), np.uint8), 0.0))
         while session.numbers()["drawn"] == 0:
             time.sleep(0.01)
-    assert follower.told == ["calibrate", 0.5]
+    assert follower.calls == ["calibrate", 0.5]
 
 
 def test_the_numbers_are_of_what_was_shown_in_the_last_seconds(portrait):
@@ -220,7 +220,7 @@ def test_the_numbers_are_of_what_was_shown_in_the_last_seconds(portrait):
     session.clock = lambda: now[0]
     for number in range(101):
         now[0] = 100 + number / 20
-        session.told_shown(now[0] - 0.05)
+        session.mark_shown(now[0] - 0.05)
     assert session.numbers()["fps"] == 20.0 and session.numbers()["latency_ms"] == pytest.approx(50)
     now[0] += 60
     assert session.numbers()["fps"] == 0.0 and session.numbers()["latency_ms"] is None
@@ -230,10 +230,10 @@ CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "live
 
 
 @pytest.mark.skipif(not CLIP.exists(), reason="no real media: ../shared/data is not here")
-def test_a_real_face_is_followed_at_its_own_pace(portrait, following):
+def test_a_real_face_is_followed_at_its_own_pace(portrait, follower):
     clip = VideoClip.open(CLIP).first(4.0)
-    shown: list[Shown] = []
-    with LiveSession(portrait, load_generator("warp"), following, shown.append) as session:
+    shown: list[DrawnFrame] = []
+    with LiveSession(portrait, load_generator("warp"), follower, shown.append) as session:
         start = time.perf_counter()
         play_file(clip, session.feed, threading.Event())
         taken = time.perf_counter() - start
@@ -259,9 +259,9 @@ def test_a_recording_keeps_the_time_of_pictures_that_come_unevenly(tmp_path):
     recorder = Recorder(target)
     times = [10.0, 10.04, 10.3, 10.31, 11.0]
     for number, at in enumerate(times, 1):
-        recorder.put(Shown(picture(40 * number), at, 0.0, 0.0, number))
+        recorder.put(DrawnFrame(picture(40 * number), at, 0.0, 0.0, number))
     assert not target.exists()  # not before it is whole
-    assert recorder.close() == target and recorder.left_out == 0
+    assert recorder.close() == target and recorder.dropped == 0
     clip = VideoClip.open(target)
     assert clip.fps == FPS and clip.frame_count == round(1.0 * FPS) + 1
     levels = [round(float(frame.mean()) / 40) for frame in clip]
@@ -269,7 +269,7 @@ def test_a_recording_keeps_the_time_of_pictures_that_come_unevenly(tmp_path):
 
 
 def test_a_recording_has_the_sound_of_its_own_time(tmp_path):
-    heard = HeardSound()
+    heard = MicrophoneSound()
     seconds = 2.0
     tone = np.sin(2 * np.pi * 440 * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
     loud = np.where(np.arange(len(tone)) < SAMPLE_RATE, 0.0, 0.5 * tone)  # silent for the first second
@@ -277,7 +277,7 @@ def test_a_recording_has_the_sound_of_its_own_time(tmp_path):
         heard.add(loud[start : start + 1920])
     recorder = Recorder(tmp_path / "live.mp4", heard.starting)
     for number in range(26):
-        recorder.put(Shown(picture(100), 5 + number / 25, 0.5 + number / 25, 0.0, number + 1))
+        recorder.put(DrawnFrame(picture(100), 5 + number / 25, 0.5 + number / 25, 0.0, number + 1))
         time.sleep(0.002)
     recorder.close()
     sound = Waveform.open(tmp_path / "live.mp4")
@@ -298,7 +298,7 @@ def test_a_recording_without_a_picture_leaves_no_file(tmp_path):
 
 def test_a_recording_gives_its_frames_when_they_are_due():
     sound = Waveform(0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32), 16000)
-    given: list[tuple[Spoken, float]] = []
+    given: list[tuple[VoiceFrame, float]] = []
     voice = Voice(lambda thing: given.append((thing, time.perf_counter())))
     play_sound(sound, voice, threading.Event())
     assert len(given) == 25 and [round(thing.media * 25) for thing, _ in given] == list(range(25))
@@ -310,16 +310,16 @@ def test_a_recording_gives_its_frames_when_they_are_due():
 
 def test_a_voice_that_is_stopped_shows_nothing_more(monkeypatch):
     monkeypatch.setattr(voice_module, "LATE", math.inf)  # a busy machine is no reason to give up what is waited for
-    given: list[Spoken] = []
+    given: list[VoiceFrame] = []
     shown = threading.Event()
 
-    def show(thing: Spoken) -> None:
+    def show(thing: VoiceFrame) -> None:
         given.append(thing)
         shown.set()
         voice._closed.wait()
 
     voice = Voice(show)
-    voice.hear(Waveform(np.zeros(32000, np.float32), 16000), time.perf_counter())
+    voice.add(Waveform(np.zeros(32000, np.float32), 16000), time.perf_counter())
     shown.wait()
     voice.close()
     time.sleep(0.1)
@@ -340,8 +340,8 @@ def test_a_voice_that_falls_behind_at_the_end_of_the_sound_ends(monkeypatch):
             yield FlameSequence.neutral(1, 25)
 
     voice._driver = Slow()  # type: ignore[assignment]
-    voice.hear(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter() - 5)
-    voice.hear(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter() - 5)
+    voice.add(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter() - 5)
+    voice.add(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter() - 5)
     ending = threading.Thread(target=voice.finish, daemon=True)
     ending.start()
     ending.join(timeout=20)
@@ -351,7 +351,7 @@ def test_a_voice_that_falls_behind_at_the_end_of_the_sound_ends(monkeypatch):
 def test_a_voice_that_fails_says_so_and_ends():
     voice = Voice(lambda thing: None)
     voice._driver = type("Broken", (), {"stream": lambda self, chunks, seed: [1 / 0]})()
-    voice.hear(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter())
+    voice.add(Waveform(np.zeros(640, np.float32), 16000), time.perf_counter())
     with pytest.raises(ZeroDivisionError):
         voice.finish()
     voice.close()  # and does not wait for ever
@@ -359,16 +359,16 @@ def test_a_voice_that_fails_says_so_and_ends():
 
 def test_a_voice_that_is_far_too_late_gives_up_what_waits_and_hears_anew(monkeypatch):
     monkeypatch.setattr(voice_module, "LATE", 0.2)
-    given: list[Spoken] = []
+    given: list[VoiceFrame] = []
     voice = Voice(given.append)
     chunk = Waveform(np.zeros(640, np.float32), 16000)
     for _ in range(25):  # as if they had taken five seconds to come here
-        voice.hear(chunk, time.perf_counter() - 5)
+        voice.add(chunk, time.perf_counter() - 5)
     start, count = time.perf_counter(), 0
     while not (given and voice.given_up) and count < 200:
         count += 1
         time.sleep(max(0.0, start + 0.04 * count - time.perf_counter()))
-        voice.hear(chunk, start + 0.04 * count)
+        voice.add(chunk, start + 0.04 * count)
     voice.finish()
     assert voice.given_up == 1
     assert given and all(thing.at >= start - 0.01 and thing.media >= 0.99 for thing in given)

@@ -21,10 +21,12 @@ from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
 from flamecast.flame_motion.media.photos import load_photo
+from flamecast.pipelines.live.protocol import ANSWER, HEADER, MAX_MESSAGE, PICTURE, SOUND, decode_jpeg
 from flamecast.pipelines.live.recorder import Recorder
 from flamecast.pipelines.live.run import _served, go_live
-from flamecast.pipelines.live.server import ANSWER, HEADER, LARGEST, PICTURE, SOUND, Live, _picture, create_app
-from flamecast.pipelines.live.session import LiveSession, Shown
+from flamecast.pipelines.live.server import create_app
+from flamecast.pipelines.live.session import DrawnFrame, LiveSession
+from flamecast.pipelines.live.state import LiveState
 from flamecast.pipelines.web import Names, listening
 
 SIZE = 128
@@ -163,7 +165,7 @@ def test_a_message_that_is_too_long_ends_only_its_own_connection(server):
     with connect(server.socket_address, max_size=None) as page:
         words(page, "hello")
         with pytest.raises(ConnectionClosed):  # while it is sent, or after
-            page.send(HEADER.pack(PICTURE, 0.0) + b"\0" * LARGEST)
+            page.send(HEADER.pack(PICTURE, 0.0) + b"\0" * MAX_MESSAGE)
             for _ in range(100):
                 page.recv(timeout=20)
     with connect(server.socket_address, max_size=None) as page:
@@ -197,7 +199,7 @@ def test_it_listens_on_this_machine_alone(server):
 
 
 def test_a_server_called_by_another_sites_name_does_not_answer(tmp_path):
-    app = create_app(Live("page", folder=tmp_path), Names.of("127.0.0.1"))
+    app = create_app(LiveState("page", folder=tmp_path), Names.of("127.0.0.1"))
     for host, code in (("127.0.0.1:7862", 200), ("localhost", 200), ("evil.example", 421), ("", 421)):
         assert TestClient(app).get("/", headers={"host": host}).status_code == code
     with pytest.raises(WebSocketDisconnect):
@@ -207,20 +209,22 @@ def test_a_server_called_by_another_sites_name_does_not_answer(tmp_path):
 
 def test_the_page_fetches_nothing_from_elsewhere(tmp_path):
     """It names no other server, and its policy would let it reach none."""
-    page = TestClient(create_app(Live("page", folder=tmp_path), Names.of("127.0.0.1")), base_url="http://localhost")
+    page = TestClient(
+        create_app(LiveState("page", folder=tmp_path), Names.of("127.0.0.1")), base_url="http://localhost"
+    )
     answer = page.get("/")
     assert "http://" not in answer.text.replace("http://www.w3.org", "") and "https://" not in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert page.get("/sound").status_code == 404
 
 
-def test_only_a_jpeg_of_a_cameras_size_is_a_picture():
-    assert _picture(face_jpeg(64)).shape == (64, 64, 3)
+def test_only_a_jpeg_of_a_cameras_size_is_adecode_jpeg():
+    assert decode_jpeg(face_jpeg(64)).shape == (64, 64, 3)
     png, huge = io.BytesIO(), io.BytesIO()
     Image.new("RGB", (8, 8)).save(png, "PNG")
     Image.new("RGB", (4000, 4000)).save(huge, "JPEG")
     for data in (b"", b"\xff\xd8\xff", png.getvalue(), huge.getvalue(), face_jpeg(64)[:200]):
-        assert _picture(data) is None
+        assert decode_jpeg(data) is None
 
 
 # -- what cannot be used -----------------------------------------------------------------------------------------------
@@ -255,11 +259,11 @@ def test_a_port_is_taken_from_when_it_is_given_on():
 
 
 def test_recordings_of_one_second_have_names_of_their_own(tmp_path):
-    live = Live("page", folder=tmp_path)
+    live = LiveState("page", folder=tmp_path)
     made = []
     for number in range(3):
         live.start_recording()
-        live.show(Shown(np.full((32, 32, 3), 60, np.uint8), 0.0, 0.0, 0.0, number))
+        live.show(DrawnFrame(np.full((32, 32, 3), 60, np.uint8), 0.0, 0.0, 0.0, number))
         made.append(live.stop_recording())
     assert len(set(made)) == 3 and sorted(made) == sorted(file.name for file in tmp_path.iterdir())
 
@@ -284,14 +288,14 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
     """Only a page's own microphone goes with the page."""
     closed = []
     for source in ("voice: the microphone", "page"):
-        live = Live(source, folder=tmp_path)
+        live = LiveState(source, folder=tmp_path)
         live.session = LiveSession(None, None, None, live.show)
         live._voice = type("Voice", (), {"failure": None, "close": lambda self, source=source: closed.append(source)})()
         listener = listening("127.0.0.1", 0)
         with _served(create_app(live, Names.of("127.0.0.1")), listener, "127.0.0.1") as address:
             with connect(address.replace("http", "ws") + "/ws") as page:
                 words(page, "hello")
-                page.send(json.dumps({"type": "deaf" if source != "page" else "nothing"}))
+                page.send(json.dumps({"type": "microphone_off" if source != "page" else "nothing"}))
                 words(page, "numbers")
             for _ in range(100):
                 if live.viewer is None:

@@ -1,7 +1,7 @@
 """Tracking and posing in a process of its own, beside the one that draws.
 
-Both are Python that calls many small operations: in one process they wait for each other's interpreter lock, and 25
-frames a second become 20.
+Both are Python that calls many small operations: in one process they would wait for each other's interpreter lock, and
+25 frames a second would become 20.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import torch
 
 from ...flame_motion import FlameSequence
 
-GOING = 5.0  # s that the process may take to end
+SHUTDOWN = 5.0  # s that the process may take to end
 
 
 @dataclass(frozen=True)
-class Captured:
+class CapturedFrame:
     """A picture of the driver."""
 
     image: np.ndarray  # [H, W, 3] uint8 RGB
     at: float  # s on the session's clock, when it was there to be seen
     media: float = 0.0  # s into the file or recording that it comes from
-    tag: float = 0.0  # whatever its sender wants back with the answer
+    tag: float = 0.0  # returned with the answer
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A frame of motion that a voice gave; its rest is the neutral face."""
+class VoiceFrame:
+    """A frame of motion made from a voice; its rest is the neutral face."""
 
     motion: FlameSequence
     at: float
@@ -41,7 +41,7 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Posed:
+class PosedFrame:
     """The portrait's pose for what was captured, and what is known of the driver."""
 
     pose: FlameSequence  # one frame
@@ -49,13 +49,13 @@ class Posed:
     calibrated: bool  # the driver's rest is known
 
 
-class Following:
-    """From what a driver does to the portrait's pose."""
+class Follower:
+    """Turns frames of a driver into poses of the portrait."""
 
     def __init__(self, source: FlameSequence, fps: float, picture: np.ndarray | None = None) -> None:
         """source: the portrait's own pose, one frame; fps: about how often pictures come.
 
-        picture [H, W, 3] uint8: of any face; what the first pictures would wait for is loaded and compiled with it.
+        picture [H, W, 3] uint8: any face, with which everything is loaded and compiled before the first frame comes.
         """
         from ...flame_motion.retargeting.retarget import head_of
         from ...flame_motion.tracking.causal import CALIBRATION, CausalTracker
@@ -72,49 +72,49 @@ class Following:
         self.poser = Poser(source)
         self._neutral: FlameSequence | None = None
 
-    def pose(self, thing: Captured | Spoken) -> Posed:
-        """The pose for the next of the driver."""
-        if isinstance(thing, Spoken):
+    def pose(self, frame: CapturedFrame | VoiceFrame) -> PosedFrame:
+        """The portrait's pose for the driver's next frame."""
+        if isinstance(frame, VoiceFrame):
             if self._neutral is None:
-                self._neutral = FlameSequence.neutral(1, thing.motion.fps, thing.motion.head)
-            return Posed(self.poser(thing.motion, self._neutral, thing.at, speaks=True), True, True)
-        seen = self.tracker.feed(thing.image, thing.at)
-        pose = self.poser(seen.motion, seen.rest, thing.at, found=seen.found)
-        return Posed(pose, seen.found, self.tracker.calibrated)
+                self._neutral = FlameSequence.neutral(1, frame.motion.fps, frame.motion.head)
+            return PosedFrame(self.poser(frame.motion, self._neutral, frame.at, speaks=True), True, True)
+        seen = self.tracker.feed(frame.image, frame.at)
+        pose = self.poser(seen.motion, seen.rest, frame.at, found=seen.found)
+        return PosedFrame(pose, seen.found, self.tracker.calibrated)
 
 
-class FollowingProcess:
-    """`Following` in another process: `start` it, `ask` it, `close` it. Asked from one thread."""
+class FollowerProcess:
+    """A `Follower` in a process of its own. Used from one thread."""
 
     def __init__(self, head: str) -> None:
-        """Begins to load what it needs. head: name or file, as for `load_head`."""
+        """Starts the process, which loads the head. head: name or file, as for `load_head`."""
         self._here, there = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_serve, args=(there, head), name="following", daemon=True)
+        self._process = context.Process(target=_serve, args=(there, head), name="follower", daemon=True)
         self._process.start()
         there.close()
 
     def start(self, source: FlameSequence, fps: float, picture: np.ndarray | None = None) -> None:
-        """Makes it ready for a portrait of that pose, see `Following`; returns when it is."""
+        """Prepares it for a portrait of that pose, see `Follower`; returns when it is ready."""
         self._call("start", source, fps, picture)
 
-    def ask(self, thing: Captured | Spoken) -> Posed:
-        """See `Following.pose`."""
-        answer: Posed = self._call("pose", thing)
+    def pose(self, frame: CapturedFrame | VoiceFrame) -> PosedFrame:
+        """See `Follower.pose`."""
+        answer: PosedFrame = self._call("pose", frame)
         return answer
 
     def calibrate(self) -> None:
-        """Take the driver's rest anew."""
+        """Take the driver's rest pose anew."""
         self._call("calibrate")
 
-    def strengthen(self, strength: float) -> None:
+    def set_strength(self, strength: float) -> None:
         """How far the portrait goes with the driver from now on."""
-        self._call("strengthen", strength)
+        self._call("set_strength", strength)
 
     def close(self) -> None:
         """Ends the process."""
         self._here.close()
-        self._process.join(GOING)
+        self._process.join(SHUTDOWN)
         self._process.kill()
 
     def _call(self, what: str, *given: Any) -> Any:
@@ -129,15 +129,15 @@ class FollowingProcess:
 
 
 def _serve(there: Connection, head: str) -> None:
-    """The process: answers until nobody asks any more."""
+    """Runs in the process: answers calls until the pipe is closed."""
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent process
     from ...flame_motion import load_head
 
     load_head(head)
     torch.inference_mode().__enter__()  # for good: nothing here wants gradients, and each small operation is shorter
-    following: Following | None = None
+    follower: Follower | None = None
     while True:
         try:
             what, *given = pickle.loads(there.recv_bytes())
@@ -146,18 +146,18 @@ def _serve(there: Connection, head: str) -> None:
         answer: Any = None
         try:
             if what == "start":
-                following = Following(*given)
-            elif following is not None and what == "pose":
-                answer = following.pose(*given)
-            elif following is not None and what == "calibrate":
-                following.tracker.calibrate()
-            elif following is not None and what == "strengthen":
-                following.poser.strength = given[0]
+                follower = Follower(*given)
+            elif follower is not None and what == "pose":
+                answer = follower.pose(*given)
+            elif follower is not None and what == "calibrate":
+                follower.tracker.calibrate()
+            elif follower is not None and what == "set_strength":
+                follower.poser.strength = given[0]
         except Exception as error:
             answer = error
         there.send_bytes(_packed(answer))
 
 
-def _packed(thing: Any) -> bytes:
-    """Plain bytes: the pickler of `Connection.send` would share each tensor through a file."""
-    return pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+def _packed(value: Any) -> bytes:
+    """Pickled, as plain bytes: the pickler of `Connection.send` would share each tensor through a file."""
+    return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
