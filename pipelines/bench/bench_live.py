@@ -39,7 +39,7 @@ def watch(photo: str, video: Path, *, size: int, seconds: float) -> Watched:
     from PIL import Image
     from websockets.sync.client import connect
 
-    from ..live.server import ANSWER
+    from ..live.protocol import ANSWER
 
     command = [sys.executable, "-c", "from flamecast.pipelines.cli import main; main()", "live", photo]
     command += ["--video", str(video), "--loop", "--port", "0", "--size", str(size)]
