@@ -11,7 +11,7 @@ from ..flame_motion.edit import mix
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.transfer import rest_of
 from .registry import Driver, call_options, load_driver
-from .speech.articulation import tinted
+from .speech.articulation import add_emotion
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class MixDriver:
             parts[name] = found[id(part)]
         spoken = base.motion
         if FEELING in parts:
-            spoken = tinted(spoken, parts.pop(FEELING).motion)
+            spoken = add_emotion(spoken, parts.pop(FEELING).motion)
         motion = mix(spoken, {name: driven.motion for name, driven in parts.items()})
         problems = [*base.problems, *(sentence for driven in found.values() for sentence in driven.problems)]
         sounds = [driven.sound for driven in (base, *found.values()) if driven.sound is not None]

@@ -11,6 +11,7 @@ from itertools import tee
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from ..core.threads import one_torch_thread
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
@@ -22,7 +23,7 @@ from ..flame_motion.tracking.landmarks import POINTS, Face, LandmarkDetector
 from ..flame_motion.tracking.shots import CutDetector, Shot, shot_notes, shots_of
 from ..flame_motion.tracking.track import Tracking, track_landmarks
 
-WAITING = 8  # frames the detector may be ahead; bounds the memory
+MAX_PENDING = 8  # frames that detection may be ahead of their analysis; bounds the memory
 
 
 class VideoDriver:
@@ -34,22 +35,28 @@ class VideoDriver:
         focal: float | Literal["estimate"] | None = None,
         detector: LandmarkDetector | None = None,
     ) -> None:
-        """head: name or file; focal: of the clip's camera in px, guessed when None; detector: MediaPipe when None."""
+        """head: name or file. focal: of the clip's camera in px, guessed when None. detector: MediaPipe when None."""
         self.head = load_head(head)
         self.focal = focal
-        self._given = detector
+        self._detector = detector
 
-    open = staticmethod(VideoClip.open)  # what the command line's text stands for
+    open = staticmethod(VideoClip.open)  # the signal that `--signal TEXT` stands for
 
     @cached_property
     def detector(self) -> LandmarkDetector:
-        """The landmark back end, made when first needed and kept."""
-        return MediaPipeDetector() if self._given is None else self._given
+        """The landmark back end, made at first use."""
+        return MediaPipeDetector() if self._detector is None else self._detector
+
+    def to(self, device: torch.device | str) -> VideoDriver:
+        """Moves a landmark back end that can be moved. Returns self; MediaPipe and the fit run on the CPU."""
+        if self._detector is not None and hasattr(self._detector, "to"):
+            self._detector.to(device)
+        return self
 
     def __call__(self, signal: VideoClip, *, seed: int = 0, progress: Progress | None = None) -> Driven:
-        """The clip's motion with its sound and what to know of it. Raises BadInput when no frame shows a face.
+        """The clip's motion, its sound, and the frames without a face. Raises BadInput when no frame shows one.
 
-        seed is there for all drivers' sake: nothing here is random.
+        Nothing is random: `seed` is what every driver takes.
         """
         tracking = self.track(signal, progress)
         facts = {
@@ -59,13 +66,13 @@ class VideoDriver:
         }
         sound = signal.audio if signal.path is None else signal.path
         problems = list(dict.fromkeys([*signal.problems, *tracking.problems]))
-        return Driven(tracking.motion, facts, sound, problems, frame_problems(tracking))
+        return Driven(tracking.motion, facts, sound, problems, _frame_problems(tracking))
 
     def stream(self, frames: Iterable[np.ndarray], fps: float = 25.0) -> Iterator[FlameSequence]:
-        """The motion, one frame for each of `frames` [H, W, 3] uint8 as it comes: a fixed cost, no look-ahead.
+        """One frame of motion for each of `frames` [H, W, 3] uint8 as it comes, at a fixed cost and without look-ahead.
 
-        Counted from the place of the first face, and anew after `CausalTracker`'s calibration; the neutral face before
-        any is seen.
+        The translation is relative to the first face, and to the calibrated one after `CausalTracker`'s calibration.
+        Before a face is seen, the neutral one.
         """
         tracker = CausalTracker(self.head, self.detector, fps=fps)
         for number, image in enumerate(frames):
@@ -75,70 +82,70 @@ class VideoDriver:
     @one_torch_thread()
     def track(self, clip: VideoClip, progress: Progress | None = None) -> Tracking:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
-        tell = progress or (lambda stage, done, of: None)
-        watch = _Watch()
-        frames, watched = tee(clip)  # one is never more than a frame ahead of the other
-        waiting: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(1, "watch") as beside:  # what is not the detector's own takes the other core
-            for done, (image, face) in enumerate(zip(frames, self.detector.track(watched, clip.fps)), 1):
-                waiting.append(beside.submit(watch.feed, image, face))
-                if len(waiting) > WAITING:
-                    waiting.popleft().result()
-                tell("detect", done, clip.expected_frames or 0)
-            for late in waiting:
-                late.result()
+        report = progress or (lambda stage, done, of: None)
+        record = _ClipRecord()
+        frames, detected = tee(clip)  # one is never more than a frame ahead of the other
+        pending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1, "analysis") as pool:  # beside the detector, on another core
+            for done, (image, face) in enumerate(zip(frames, self.detector.track(detected, clip.fps)), 1):
+                pending.append(pool.submit(record.feed, image, face))
+                if len(pending) > MAX_PENDING:
+                    pending.popleft().result()
+                report("detect", done, clip.expected_frames or 0)
+            for future in pending:
+                future.result()
         height, width = image.shape[:2]
-        points = np.stack(watch.seen)
-        shots = shots_of(points, np.array(watch.people), watch.cuts)
+        points = np.stack(record.points)
+        shots = shots_of(points, np.array(record.people), record.cuts)
         tracking = track_landmarks(
-            points, width, height, clip.fps, self.head, self.focal, watch.anchors.runs,
-            _trust(np.stack(watch.patches), points, shots), lambda n, of: tell("fit", n, of), shots,
+            points, width, height, clip.fps, self.head, self.focal, record.anchors.runs,
+            _confidence(np.stack(record.patches), points, shots), lambda n, of: report("fit", n, of), shots,
         )  # fmt: skip
-        notes = shot_notes(shots, watch.cuts, clip.fps)
+        notes = shot_notes(shots, record.cuts, clip.fps)
         return replace(tracking, problems=[*tracking.problems, *notes])
 
 
-class _Watch:
-    """What is kept of each frame while a clip goes by."""
+class _ClipRecord:
+    """What tracking needs of each frame, collected while the clip is read once."""
 
     def __init__(self) -> None:
-        self.seen: list[np.ndarray] = []  # [478, 3] px each, NaN without a face
+        self.points: list[np.ndarray] = []  # [478, 3] px each, NaN without a face
         self.patches: list[np.ndarray] = []
-        self.people: list[int] = []
-        self.cuts: list[int] = []  # frames that begin another picture
+        self.people: list[int] = []  # who is seen in each frame
+        self.cuts: list[int] = []  # frames at which the picture is cut
         self.anchors = AnchorTracker()
         self._cut = CutDetector()
 
     def feed(self, image: np.ndarray, face: Face | None) -> None:
-        """The next frame [H, W, 3] uint8 and its face."""
+        """Adds the next frame [H, W, 3] uint8 and its face."""
         cut = self._cut.feed(image)
         if cut:
-            self.cuts.append(len(self.seen))
-        someone = face is not None and bool(self.people) and face.person != self.people[-1]
-        if cut or someone:
+            self.cuts.append(len(self.points))
+        other_person = face is not None and bool(self.people) and face.person != self.people[-1]
+        if cut or other_person:
             self.anchors.cut()
         self.anchors.feed(image, face)
         self.people.append((self.people[-1] if self.people else 0) if face is None else face.person)
-        self.seen.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
-        self.patches.append(face_patch(image, self.seen[-1]))
+        self.points.append(np.full((POINTS, 3), np.nan, np.float32) if face is None else face.points.astype(np.float32))
+        self.patches.append(face_patch(image, self.points[-1]))
 
 
-def _trust(patches: np.ndarray, points: np.ndarray, shots: Iterable[Shot]) -> np.ndarray:
-    """Confidence [T] of each frame, compared with the usual face of its own shot."""
+def _confidence(patches: np.ndarray, points: np.ndarray, shots: Iterable[Shot]) -> np.ndarray:
+    """Confidence [T] 0..1 of each frame, by comparison with the typical face of its own shot."""
     return np.concatenate([confidences(patches[s.start : s.stop], points[s.start : s.stop]) for s in shots])
 
 
-def frame_problems(tracking: Tracking) -> list[dict[str, Any]]:
-    """One entry for each run of frames in which no face was found, and one for each frame that begins another shot."""
-    entries = missing_faces(tracking)
+def _frame_problems(tracking: Tracking) -> list[dict[str, Any]]:
+    """One entry for each run of frames without a face, and one for each frame that begins another shot."""
+    entries = _missing_faces(tracking)
     for before, shot in zip(tracking.shots[:-1], tracking.shots[1:]):
         who = "the same face" if before.person == shot.person else "another face"
         entries.append({"frames": [shot.start, shot.start], "problem": f"another shot begins here, with {who}"})
     return sorted(entries, key=lambda entry: entry["frames"])
 
 
-def missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
-    """One entry for each run of frames in which no face was found."""
+def _missing_faces(tracking: Tracking) -> list[dict[str, Any]]:
+    """One entry for each run of frames without a face."""
     entries: list[dict[str, Any]] = []
     for frame, found in enumerate(tracking.found.tolist()):
         if found:

@@ -1,4 +1,4 @@
-"""The mouth, regressed from sound: a small convolutional network from features at 50 Hz to jaw and lower face at 25."""
+"""Lip sync: a small convolutional network from audio features at 50 Hz to jaw and lower face at 25 frames a second."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ...flame_motion import BadInput, FlameSequence, load_head
 from ...flame_motion.retargeting.mirror import mirror_axes
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of
 
-WIDE = 0.06  # of the eyes' distance: a mouth as open as that takes all of a feeling's shape
-TOUCH = 0.02  # of the eyes' distance: what is predicted nearer than so is a touch
+OPEN_GAP = 0.06  # between the lips, by the eyes' distance, from which an emotion shapes the mouth fully
+CONTACT_GAP = 0.02  # between the lips, by the eyes' distance, below which they are meant to touch
 
 
 @dataclass(frozen=True)
@@ -28,43 +28,43 @@ class ArticulationConfig:
     width: int = 192
     dilations: tuple[int, ...] = (1, 1, 2)
     kernel: int = 5
-    hidden: int = 24  # numbers that the mouth is made of
+    hidden: int = 24  # size of the last hidden layer
     dropout: float = 0.3
 
 
 class Articulation(nn.Module):
-    """Features [B, 2 T, C] and how far a person opens the mouth [B] -> jaw and lower face [B, T, 3 + E]."""
+    """Audio features [B, 2 T, C] and a speaker's style [B] -> jaw and lower face [B, T, 3 + E]."""
 
     def __init__(self, config: ArticulationConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.norm, self.enter = nn.LayerNorm(config.features), nn.Linear(config.features, width)
+        self.norm, self.proj_in = nn.LayerNorm(config.features), nn.Linear(config.features, width)
         self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
         self.style = nn.Linear(1, width)
-        self.blocks = nn.ModuleList(_Block(width, config.kernel, step, config.dropout) for step in config.dilations)
-        self.leave = nn.Sequential(
+        self.blocks = nn.ModuleList(_ConvBlock(width, config.kernel, step, config.dropout) for step in config.dilations)
+        self.proj_out = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, config.hidden)
         )
         self.mouth = nn.Linear(config.hidden, config.out)
-        self.drop = nn.Dropout1d(config.dropout)  # whole channels: neighbours in time would tell what was dropped
+        self.drop = nn.Dropout1d(config.dropout)  # whole channels: neighbours in time are alike
 
     @property
     def reach(self) -> int:
-        """Frames on either side that a frame hangs on."""
+        """Frames on either side that a frame depends on."""
         return 1 + sum(self.config.dilations) * (self.config.kernel // 2)
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """style [B]: log of how far the person opens the mouth, over the usual."""
-        x = self.enter(self.norm(features)) + self.style(style[:, None])[:, None]
+        """style [B]: log of how far the speaker opens the mouth, relative to the average speaker."""
+        x = self.proj_in(self.norm(features)) + self.style(style[:, None])[:, None]
         x = self.down(self.drop(x.transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
-        return self.mouth(self.leave(self.drop(x).transpose(1, 2)))
+        return self.mouth(self.proj_out(self.drop(x).transpose(1, 2)))
 
 
-class _Block(nn.Module):
-    """A dilated convolution in time, added to what comes in."""
+class _ConvBlock(nn.Module):
+    """A residual block with a dilated convolution in time."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -79,53 +79,60 @@ class _Block(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Speaking:
-    """A trained mouth and its card."""
+class TrainedArticulation:
+    """A trained network and its card."""
 
     network: Articulation
     card: dict[str, Any]
 
+    def to(self, device: torch.device | str) -> TrainedArticulation:
+        """Moves the network to a device. Returns self."""
+        self.network.to(device)
+        return self
+
     @torch.no_grad()
     def __call__(self, features: Tensor, gain: float = 1.0) -> Tensor:
-        """Features [2 T, C] -> jaw and lower face [T, 3 + E], `gain` times as strong; lips that nearly meet, meet.
+        """Features [2 T, C] on the network's device -> jaw and lower face [T, 3 + E] on the CPU.
 
-        Left and right are averaged: which side somebody's mouth was drawn to, no sound says.
+        Scaled by `gain`, with lips closed that nearly touch. Left and right are averaged: sound does not say to which
+        side a mouth is drawn.
         """
-        head, made = load_head(), self.network(features[None], torch.zeros(1))[0] * gain
-        even = (made[:, 3:] + made[:, 3:] @ mirror_axes(head)) / 2
-        jaw = made[:, :3] * torch.tensor([1.0, 0.0, 0.0])
-        return touching(torch.cat([jaw, even], 1), mouth_of(head), TOUCH * gain)
+        head, style = load_head(), torch.zeros(1, device=features.device)
+        face = self.network(features[None], style)[0].cpu() * gain
+        even = (face[:, 3:] + face[:, 3:] @ mirror_axes(head)) / 2
+        jaw = face[:, :3] * torch.tensor([1.0, 0.0, 0.0])
+        return close_contacts(torch.cat([jaw, even], 1), mouth_of(head), CONTACT_GAP * gain)
 
 
-def touching(face: Tensor, mouth: Mouth, touch: float) -> Tensor:
-    """Jaw and lower face [T, 3 + E] whose lips meet where they would be no farther apart than `touch`.
+def close_contacts(face: Tensor, mouth: Mouth, contact: float) -> Tensor:
+    """Jaw and lower face [T, 3 + E] with lips that touch where the gap between them is at most `contact`.
 
-    The gap g becomes 0 up to `touch`, and all of itself from three times as much on; the lips alone are moved, by the
-    axis that shuts them without the jaw. Lips that would go through each other only meet.
+    A gap becomes 0 up to `contact` and stays as it is from three times that on. Only the lips move, along the axis that
+    closes them without the jaw. Lips that would go through each other touch.
     """
     gap = (face @ mouth.gaps)[:, :3].mean(1)
-    wanted = ((gap - touch) * 1.5).clamp(min=0).minimum(gap.clamp(min=0))
+    wanted = ((gap - contact) * 1.5).clamp(min=0).minimum(gap.clamp(min=0))
     jaw = torch.cat([face[:, :1].clamp(min=0), face[:, 1:3]], 1)
     closed = torch.cat([jaw, face[:, 3:]], 1)
-    too_far = (closed @ mouth.gaps)[:, :3].mean(1) - wanted
-    return torch.cat([jaw, face[:, 3:] + too_far[:, None] * mouth.closing], 1)
+    excess = (closed @ mouth.gaps)[:, :3].mean(1) - wanted
+    return torch.cat([jaw, face[:, 3:] + excess[:, None] * mouth.closing], 1)
 
 
-def tinted(speech: FlameSequence, feeling: FlameSequence) -> FlameSequence:
-    """Speech with the mouth's shape of a feeling laid over it; two motions of the built-in head, of one length.
+def add_emotion(speech: FlameSequence, emotion: FlameSequence) -> FlameSequence:
+    """Speech with the shape of an emotion's mouth added; two motions of the built-in head, of the same length.
 
-    The jaw stays the speech's. The feeling parts the lips as far as the speech has opened them, and not at all where
-    it has them shut: a smile says p, b and m with closed lips.
+    The jaw stays that of the speech. The emotion parts the lips only as far as the speech opens them, so that p, b and
+    m are said with closed lips in a smile, too.
     """
     mouth = mouth_of(load_head())
-    shape = feeling.expression @ mouth.lower.T
+    shape = emotion.expression @ mouth.lower.T
     parted = (shape @ mouth.gaps[3:])[:, :3].mean(1)
-    too_far = parted * (1 - (mouth.gap(speech) / WIDE).clamp(0, 1))
-    return replace(speech, expression=speech.expression + shape + too_far[:, None] * mouth.closing)
+    excess = parted * (1 - (mouth.gap(speech) / OPEN_GAP).clamp(0, 1))
+    return replace(speech, expression=speech.expression + shape + excess[:, None] * mouth.closing)
 
 
-def load_articulation(path: Path, features: str) -> Speaking:
-    """A trained mouth. BadInput for files that do not fit each other, or other features."""
+def load_articulation(path: Path, features: str) -> TrainedArticulation:
+    """Trained weights. Raises BadInput for damaged files, other audio features than `features`, and another head."""
     network, card = load_network(
         path, lambda sizes: Articulation(ArticulationConfig(**sizes | {"dilations": tuple(sizes["dilations"])}))
     )
@@ -133,4 +140,4 @@ def load_articulation(path: Path, features: str) -> Speaking:
         raise BadInput(f"{path} was trained on the features {card.get('features')}, not on {features}")
     if network.config.out != 3 + load_head().expression.shape[-1]:
         raise BadInput(f"{path} moves a mouth of another head: {network.config.out} numbers a frame")
-    return Speaking(network, card)
+    return TrainedArticulation(network, card)

@@ -1,11 +1,11 @@
-"""Sound as features [T, C] at 50 Hz: the first blocks of Whisper's encoder, log-mel, or any encoder of transformers."""
+"""Audio features [T, C] at 50 Hz: the first blocks of Whisper's encoder, log-mel, or any encoder of transformers."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,8 @@ STEP = SAMPLE_RATE // RATE  # samples
 PER_FRAME = 2  # features a frame of motion
 FPS = RATE / PER_FRAME  # of motion
 WEIGHTS = Path(__file__).parent / "weights" / "whisper_base"
-FLOOR = (
-    -6.0
-)  # log10 of mel power; Whisper's own floor hangs on the loudest moment of the clip, which a stream waits for
-HELD = 75.0  # where slow waves of the positions stand: near a sound's beginning
+LOG_FLOOR = -6.0  # log10 of mel power; Whisper's own depends on the loudest moment of the clip, unknown to a stream
+SLOW_POSITION = 75.0  # index at which the slow waves of the positions stay: near the beginning of a sound
 CHUNK = 1500  # features computed at once: 30 s
 
 
@@ -70,19 +68,22 @@ class Stretch:
 
 
 class AudioFeatures(Protocol):
-    """Features of sound of any length: each hangs on a few seconds around it, whatever the whole is."""
+    """An encoder of sound of any length: each feature depends only on a few seconds around it."""
 
     name: str
-    width: int
+    width: int  # C
+
+    def to(self, device: torch.device | str) -> Any:
+        """Moves the encoder to a device, where features then come out; sound may be anywhere."""
 
     def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
-        """Features start..stop [stop - start, width] of the sound; all of them by default."""
+        """Features start..stop [stop - start, C] of the sound; all of them by default."""
 
 
-def log_mel(samples: Tensor, bank: Tensor, floor: float | None = FLOOR) -> Tensor:
+def log_mel(samples: Tensor, bank: Tensor, floor: float | None = LOG_FLOOR) -> Tensor:
     """Whisper's log-mel spectrogram (Radford et al. 2022) [bands, N // 160] of samples [N], 100 Hz.
 
-    bank: [bands, 201] of a 400-sample transform. floor: log10 of power; None: 8 below the loudest, as Whisper does.
+    bank: mel filters [bands, 201]. floor: log10 of power; None: 8 below the loudest, as in Whisper.
     """
     window = torch.hann_window(400, dtype=samples.dtype, device=samples.device)
     spectrum = torch.stft(samples, 400, 160, window=window, return_complex=True, pad_mode="reflect")[..., :-1]
@@ -91,7 +92,7 @@ def log_mel(samples: Tensor, bank: Tensor, floor: float | None = FLOOR) -> Tenso
 
 
 class MelFeatures:
-    """Log-mel at 50 Hz, two frames a feature: what needs no weights, and a baseline."""
+    """Log-mel at 50 Hz, two spectra a feature: a baseline without weights."""
 
     name = "log-mel"
 
@@ -102,17 +103,22 @@ class MelFeatures:
             self.bank = file.get_tensor("mel").float()
         self.width = 2 * len(self.bank)
 
+    def to(self, device: torch.device | str) -> MelFeatures:
+        """See `AudioFeatures`."""
+        self.bank = self.bank.to(device)
+        return self
+
     def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
         """See `AudioFeatures`; 160 wide."""
         stop = sound.stop if stop is None else stop
         first, last = max(start - 1, sound.origin), min(stop + 1, sound.stop)
-        mel = log_mel(sound.slice(first, last), self.bank).T
+        mel = log_mel(sound.slice(first, last).to(self.bank.device), self.bank).T
         return mel.reshape(-1, self.width)[start - first : stop - first]
 
 
 @dataclass(frozen=True)
 class WhisperConfig:
-    """Sizes of Whisper's encoder, and how far a block may look."""
+    """Sizes of Whisper's encoder, and how far a block attends."""
 
     bands: int = 80
     width: int = 512
@@ -125,9 +131,9 @@ class WhisperConfig:
 class WhisperFeatures(nn.Module):
     """Convolutions and the first blocks of Whisper's encoder, in chunks of any length.
 
-    Whisper looks at 30 s at once; here a block looks `back` and `ahead` from where it is, so that sound may be endless
-    and what comes out does not hang on how it is cut. Positions go on beyond Whisper's table: of its waves, those that
-    tell neighbours apart go on, those that tell where in the 30 s one is stand still.
+    Whisper attends to 30 s at once; here a feature attends to `back` and `ahead` of its neighbours, so that sound may
+    be endless and the result does not depend on how it is cut. Positions go on beyond Whisper's table of 30 s: waves
+    that are faster than it continue, slower ones keep the value of `SLOW_POSITION`.
     """
 
     def __init__(self, config: WhisperConfig | None = None) -> None:
@@ -136,13 +142,13 @@ class WhisperFeatures(nn.Module):
         self.name, self.width = f"whisper-base-{config.blocks}", config.width
         self.conv1 = nn.Conv1d(config.bands, config.width, 3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(_Block(config.width, config.heads) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(_EncoderBlock(config.width, config.heads) for _ in range(config.blocks))
         self.register_buffer("mel", torch.zeros(config.bands, 201))
         self.mel: Tensor
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> WhisperFeatures:
-        """The packaged weights (`weights/whisper_base.json` says whose they are), or others of that form."""
+        """The packaged weights (`weights/whisper_base.json` names their origin), or others. Raises BadInput."""
         card, arrays = read_weights(path)
         with fitting(path):
             model = cls(WhisperConfig(**card["config"]))
@@ -151,38 +157,39 @@ class WhisperFeatures(nn.Module):
 
     @torch.no_grad()
     def forward(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
-        """See `AudioFeatures`. Chunk by chunk, each computed with as much around it as it hangs on."""
+        """See `AudioFeatures`. Computed in chunks, each with all the context that its features depend on."""
         stop = sound.stop if stop is None else stop
         if self.config.back is None or self.config.ahead is None:
-            return self.hidden(log_mel(sound.slice(0, sound.stop), self.mel, None))[start:stop]
+            samples = sound.slice(0, sound.stop).to(self.mel.device)
+            return self.hidden(log_mel(samples, self.mel, None))[start:stop]
         before, after = (self.config.blocks * span + 3 for span in (self.config.back, self.config.ahead))
-        parts = [torch.zeros(0, self.width)]
+        parts = [torch.zeros(0, self.width, device=self.mel.device)]
         for begin in range(start, stop, CHUNK):
             end = min(begin + CHUNK, stop)
             first, last = max(begin - before, sound.origin), min(end + after, sound.stop)
-            mel = log_mel(sound.slice(first, last), self.mel)
+            mel = log_mel(sound.slice(first, last).to(self.mel.device), self.mel)
             parts.append(self.hidden(mel, first)[begin - first : end - first])
         return torch.cat(parts)
 
     def hidden(self, mel: Tensor, first: int = 0) -> Tensor:
-        """Log-mel [bands, 2 T] -> [T, width], the first of which is the `first` of the whole sound."""
+        """Log-mel [bands, 2 T] -> features [T, width]; `first` is the index of the first one in the whole sound."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel[None]))))[0].T
-        x = x + self._positions(torch.arange(first, first + len(x)))
+        x = x + self._positions(torch.arange(first, first + len(x), device=x.device))
         for block in self.blocks:
             x = block(x, self.config.back, self.config.ahead)
         return x
 
     def _positions(self, index: Tensor) -> Tensor:
-        """Whisper's sinusoids [T, width] at any index; banded, those slower than its 30 s stand still at `HELD`."""
+        """Whisper's sinusoids [T, width] at an index [T]; with limited attention, slow ones stay at `SLOW_POSITION`."""
         half = self.config.width // 2
-        rates = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half))
+        rates = torch.exp(-math.log(10000) / (half - 1) * torch.arange(half, device=index.device))
         angle = index[:, None] * rates
         if self.config.back is not None:
-            angle = torch.where(rates * 1500 < 2 * math.pi, HELD * rates, angle)
+            angle = torch.where(rates * 1500 < 2 * math.pi, SLOW_POSITION * rates, angle)
         return torch.cat([angle.sin(), angle.cos()], 1)
 
 
-class _Block(nn.Module):
+class _EncoderBlock(nn.Module):
     """One block of Whisper's encoder."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -198,10 +205,11 @@ class _Block(nn.Module):
         query, key, value = mixed.permute(1, 2, 0, 3)
         mask = None
         if back is not None and ahead is not None:
-            apart = torch.arange(len(x)) - torch.arange(len(x))[:, None]
-            mask = (apart >= -back) & (apart <= ahead)
-        heard = F.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=mask)[0]
-        x = x + self.out(heard.transpose(0, 1).flatten(1))
+            index = torch.arange(len(x), device=x.device)
+            offset = index - index[:, None]
+            mask = (offset >= -back) & (offset <= ahead)
+        attended = F.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=mask)[0]
+        x = x + self.out(attended.transpose(0, 1).flatten(1))
         return x + self.feed_out(F.gelu(self.feed_in(self.feed_norm(x))))
 
 
@@ -213,7 +221,7 @@ def interpolate(values: Tensor, times: Tensor) -> Tensor:
 
 
 def load_features(folder: str | None = None) -> AudioFeatures:
-    """The packaged features; `mel`; or those of a transformers folder, `folder` or `folder@layer`. BadInput."""
+    """The packaged encoder; "mel"; or a transformers folder, `folder` or `folder@layer`. Raises BadInput for others."""
     if folder is None:
         return WhisperFeatures.load()
     if folder == "mel":
@@ -225,15 +233,19 @@ def load_features(folder: str | None = None) -> AudioFeatures:
 class EncoderFeatures:
     """A hidden layer of any speech encoder of transformers (wav2vec 2, HuBERT, WavLM, Whisper, …), in windows."""
 
-    WINDOW, MARGIN = 20.0, 2.0  # s heard at once, and how much of that on either side is not used
+    WINDOW, MARGIN = 20.0, 2.0  # s encoded at once, and how much of it on either side is dropped
 
     def __init__(self, folder: str, layer: int | None = None) -> None:
-        """layer: of its hidden states, 0 below the first block; None: the middle one. BadInput for other folders."""
+        """folder: on this machine; nothing is downloaded. layer: of the hidden states, 0 before the first block.
+
+        None takes the middle layer. Raises BadInput for a folder without a speech encoder, and an unknown layer.
+        """
         from transformers import AutoFeatureExtractor, AutoModel
 
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            extract = AutoFeatureExtractor.from_pretrained(folder)
-            model = AutoModel.from_pretrained(folder, use_safetensors=True).eval()
+            extract = AutoFeatureExtractor.from_pretrained(folder, **options)
+            model = AutoModel.from_pretrained(folder, use_safetensors=True, **options).eval()
         except (OSError, ValueError, KeyError) as error:
             raise BadInput(f"speech features {folder}: no speech encoder of transformers ({str(error)[:90]})") from None
         self.model = model.get_encoder() if model.config.is_encoder_decoder else model
@@ -244,10 +256,16 @@ class EncoderFeatures:
             raise BadInput(f"speech features {folder}: expected a layer from 0 to {blocks}, got {layer}")
         self.name, self.width = f"{Path(folder).name}@{self.layer}", int(model.config.hidden_size)
 
+    def to(self, device: torch.device | str) -> EncoderFeatures:
+        """See `AudioFeatures`."""
+        self.model.to(device)
+        return self
+
     @torch.no_grad()
     def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
         """See `AudioFeatures`."""
-        stop, parts = sound.stop if stop is None else stop, [torch.zeros(0, self.width)]
+        stop = sound.stop if stop is None else stop
+        parts = [torch.zeros(0, self.width, device=self.model.device)]
         window, margin = (round(seconds * RATE) for seconds in (self.WINDOW, self.MARGIN))
         for begin in range(start, stop, window - 2 * margin):
             end = min(begin + window - 2 * margin, stop)
@@ -256,10 +274,10 @@ class EncoderFeatures:
         return torch.cat(parts)
 
     def _window(self, samples: Tensor, count: int) -> Tensor:
-        """Features [count, width] of one window, whatever rate and padding the encoder has."""
+        """Features [count, width] of the samples [N] of one window, resampled from the encoder's own rate."""
         seconds = len(samples) / SAMPLE_RATE
-        given = self.extract(samples.numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt")
-        hidden = self.model(**given, output_hidden_states=True).hidden_states[self.layer][0]
-        spectral = "input_features" in given and hasattr(self.extract, "chunk_length")
+        inputs = self.extract(samples.numpy(), sampling_rate=SAMPLE_RATE, return_tensors="pt").to(self.model.device)
+        hidden = self.model(**inputs, output_hidden_states=True).hidden_states[self.layer][0]
+        spectral = "input_features" in inputs and hasattr(self.extract, "chunk_length")
         length = self.extract.chunk_length if spectral else seconds  # Whisper's windows are padded to 30 s
-        return interpolate(hidden, torch.arange(count) / RATE * (len(hidden) / length))
+        return interpolate(hidden, torch.arange(count, device=hidden.device) / RATE * (len(hidden) / length))

@@ -14,15 +14,15 @@ from torch import Tensor
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform, load_head
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.media.sound import mono_at
-from .articulation import Speaking, load_articulation
+from .articulation import TrainedArticulation, load_articulation
 from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
-from .head_motion import CARRIED, FRAMES, Liveliness, Player, shut_or_open
+from .head_motion import CARRIED_FRAMES, WINDOW_FRAMES, HeadMotionChannels, HeadMotionSampler, sharpen_blinks
 from .options import SpeechOptions
 from .signal import SpeechSignal, heard
 
 WEIGHTS = Path(__file__).parent / "weights"
 LONGEST = 4 * 3600.0  # s
-SPAN = 5 * (FRAMES - CARRIED)  # frames whose sound is heard at once: whole windows of the head, 27 s
+SPAN = 5 * (WINDOW_FRAMES - CARRIED_FRAMES)  # frames whose sound is heard at once: whole windows of the head, 27 s
 AHEAD = 8  # frames of sound after its own that a streamed frame has heard at least
 EVERY = 4  # frames that a stream makes at once
 LATENCY = (AHEAD + EVERY) / FPS  # s that a stream lies behind its sound, computing not counted
@@ -54,7 +54,7 @@ class SpeechDriver:
         return load_features(self._features)
 
     @cached_property
-    def lips(self) -> Speaking:
+    def lips(self) -> TrainedArticulation:
         """The mouth's network, loaded when first needed. BadInput where it was trained on other features."""
         return load_articulation(self._weights / "lips", self.hears.name)
 
@@ -64,7 +64,7 @@ class SpeechDriver:
         model = load_weights(self._weights / "head")
         if (known := model.card.get("features")) != self.hears.name:
             raise BadInput(f"{self._weights / 'head'} was trained on the features {known}, not on {self.hears.name}")
-        if (len(model.mean), model.denoiser.config.context) != (Liveliness(self.head).size, self.hears.width):
+        if (len(model.mean), model.denoiser.config.context) != (HeadMotionChannels(self.head).size, self.hears.width):
             raise BadInput(f"{self._weights / 'head'} holds a model of something else than a head that hears speech")
         return model
 
@@ -88,7 +88,7 @@ class SpeechDriver:
             span = self._stretch(sound, start, stop)
             mouth, beside = self._mouth(span, start, stop, options.lips), []
             while player.done < stop:
-                keep = min(FRAMES - CARRIED, stop - player.done)
+                keep = min(WINDOW_FRAMES - CARRIED_FRAMES, stop - player.done)
                 beside.append(player.window(span, keep, keep))
             made.append(self._joined(mouth, torch.cat(beside), options))
             if progress is not None:
@@ -128,8 +128,8 @@ class SpeechDriver:
             yield self._joined(self.mouth(sound, done, ready, options.lips), beside[: ready - done], options)
             beside, done = beside[ready - done :], ready
 
-    def _player(self, seed: int) -> Player:
-        return Player(self.beside, seed=seed, steps=self.steps, guidance=self.guidance)
+    def _player(self, seed: int) -> HeadMotionSampler:
+        return HeadMotionSampler(self.beside, seed=seed, steps=self.steps, guidance=self.guidance)
 
     def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
         """Jaw and lower face [stop - start, 3 + E] of those frames."""
@@ -137,7 +137,7 @@ class SpeechDriver:
 
     def _stretch(self, sound: Heard, start: int, stop: int) -> Stretch:
         """The features that those frames hang on."""
-        reach = max(self.lips.network.reach, CARRIED)
+        reach = max(self.lips.network.reach, CARRIED_FRAMES)
         return Stretch.of(self.hears, sound, PER_FRAME * (start - reach), PER_FRAME * (stop + reach))
 
     def _mouth(self, span: Stretch, start: int, stop: int, gain: float) -> Tensor:
@@ -153,7 +153,7 @@ class SpeechDriver:
 
     def _joined(self, mouth: Tensor, beside: Tensor, options: SpeechOptions) -> FlameSequence:
         """One motion of both, each part as strong as asked for."""
-        lively = Liveliness(self.head).channels(beside)
+        lively = HeadMotionChannels(self.head).channels(beside)
         return replace(
             FlameSequence.neutral(len(mouth), FPS, self.head),
             jaw=mouth[:, :3],
@@ -161,7 +161,7 @@ class SpeechDriver:
             neck=lively["neck"] * options.head_motion,
             translation=lively["translation"] * options.head_motion,
             eyes=lively["eyes"] * options.style_strength,
-            eyelids=(shut_or_open(lively["eyelids"]) * options.blinks).clamp(0, 1),
+            eyelids=(sharpen_blinks(lively["eyelids"]) * options.blinks).clamp(0, 1),
         )
 
 

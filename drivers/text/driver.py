@@ -1,4 +1,4 @@
-"""The text driver: two diffusion models read the words, one moves the head, one the face."""
+"""The text driver: words become motion by two diffusion models, one for the head and one for the face."""
 
 from __future__ import annotations
 
@@ -25,57 +25,68 @@ from .keep import Fill
 from .prompt import IDLE, Clause, clauses, says_nothing, unknown_words
 
 WEIGHTS = Path(__file__).parent / "weights"
-LONGEST_CLIP = 3600.0  # s
-CARRIED = 12  # frames of what came before, given to the next window
-EASED = 20  # frames after those, until guidance is whole
-FILLING = 1.5  # guidance at most where frames are kept: they say what to do, too
-SMOOTH = 1.0  # frames
-AHEAD = 50  # frames that a window sees of what is kept beyond its own end
-COUNTED = re.compile(r"\b(once|twice|thrice|\d+x?|one|two|three|four|five|couple|times|single)\b", re.I)
+MAX_SECONDS = 3600.0  # of a clip
+CARRIED_FRAMES = 12  # frames of the window before, which the next one goes on from
+RAMP_FRAMES = 20  # frames after those, over which the guidance scale rises from 1 to its full value
+MAX_FILL_GUIDANCE = 1.5  # scale where some frames are kept: these say what to do, too
+SMOOTHING = 1.0  # frames, sigma of a Gaussian
+LOOKAHEAD_FRAMES = 50  # of what is kept beyond a window's own end
+COUNT_WORDS = re.compile(r"\b(once|twice|thrice|\d+x?|one|two|three|four|five|couple|times|single)\b", re.I)
 
 
 class TextDriver:
-    """Words become head motion and emotion. Made on the built-in head; retarget for others."""
+    """Words become motion of the head and the face, on the built-in head; retarget it for others."""
 
     def __init__(
         self, encoder: str | None = None, weights: str | None = None, guidance: float = 4.0, steps: int = 20
     ) -> None:
         """encoder: a transformers folder other than the packaged one, together with weights trained on it.
 
-        weights: a folder with motion and emotion (.safetensors, .json); guidance: how strictly words are followed;
-        steps: of the sampler.
+        weights: a folder with motion and emotion (.safetensors, .json). guidance: scale of classifier-free guidance, 1
+        for none; steps: of the sampler. Raises BadInput for steps below 1 and a negative scale.
         """
         if steps < 1 or guidance < 0:
             raise BadInput(f"text driver: expected steps >= 1 and guidance >= 0, got {steps} and {guidance:g}")
         self.guidance, self.steps = guidance, steps
         self._encoder, self._weights = encoder, WEIGHTS if weights is None else Path(weights)
+        self.device = torch.device("cpu")
         self.head = load_head("open")
 
     @staticmethod
     def open(text: str) -> TextPrompt:
-        """What the command line's text stands for."""
+        """The signal that `--signal TEXT` stands for."""
         return TextPrompt(motion=text)
 
     @cached_property
     def encoder(self) -> TextEncoder:
-        """The frozen text encoder, loaded when first needed."""
-        return TextEncoder(self._encoder)
+        """The frozen text encoder, loaded at first use."""
+        return TextEncoder(self._encoder).to(self.device)
 
     @cached_property
     def models(self) -> dict[Part, Trained]:
-        """The two denoisers, loaded when first needed."""
-        return {part: load_weights(self._weights / part) for part in CHANNELS}
+        """The two denoisers, loaded at first use."""
+        return {part: load_weights(self._weights / part).to(self.device) for part in CHANNELS}
+
+    def to(self, device: torch.device | str) -> TextDriver:
+        """Moves the models, those not loaded yet included, to a device. Returns self; motions stay on the CPU."""
+        self.device = torch.device(device)
+        if "encoder" in self.__dict__:
+            self.encoder.to(self.device)
+        if "models" in self.__dict__:
+            self.models = {part: model.to(self.device) for part, model in self.models.items()}
+        return self
 
     def __call__(self, signal: TextPrompt | Fill, *, seed: int = 0, progress: Progress | None = None) -> Driven:
-        """The prompt's motion, exactly round(duration * 25) frames; what could not be used is said in `problems`.
+        """The motion of a prompt, exactly round(duration * 25) frames; `problems` names the words it could not use.
 
-        Of a `Fill`, what it keeps comes back bit for bit, and the rest is filled in.
+        Of a `Fill`, the kept values come back bit for bit and the rest is generated. Raises BadInput for a prompt that
+        does not fit its duration, and for more than an hour.
         """
         fill = signal if isinstance(signal, Fill) else None
         prompt = signal.prompt if isinstance(signal, Fill) else signal
-        if signal.duration > LONGEST_CLIP:
+        if signal.duration > MAX_SECONDS:
             raise BadInput(
-                f"text: expected at most {LONGEST_CLIP:g} s, got {signal.duration:g}; make several clips of it"
+                f"text: expected at most {MAX_SECONDS:g} s, got {signal.duration:g}; make several clips of it"
             )
         texts: dict[Part, str] = {
             "motion": prompt.motion if prompt.motion.strip() else prompt.emotion,
@@ -84,98 +95,109 @@ class TextDriver:
         frames = max(1, round(prompt.duration * FPS)) if fill is None else len(fill.motion)
         plans = {part: clauses(text, frames / FPS, WINDOW_FRAMES / FPS) for part, text in texts.items()}
         packed = {
-            part: torch.cat(list(self._play(part, plan, frames, fill, seed, progress))) for part, plan in plans.items()
+            part: torch.cat(list(self._generate(part, plan, frames, fill, seed, progress)))
+            for part, plan in plans.items()
         }
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(plans["motion"])}
-        return Driven(self._joined(packed, frames, fill), facts, problems=_unused(prompt), rest=self._rest(fill))
+        return Driven(self._join(packed, frames, fill), facts, problems=_unused(prompt), rest=self._rest(fill))
 
-    def _play(
+    def _generate(
         self, part: Part, plan: list[Clause], frames: int, fill: Fill | None, seed: int, progress: Progress | None
     ) -> Iterator[Tensor]:
-        """Packed motion [t, D] of one model, clause by clause and window by window, each going on from the last."""
+        """Packed motion [t, D] of one model on the CPU, clause by clause, each window continuing the one before."""
         model = self.models[part]
         rng = torch.Generator().manual_seed(seed * 2 + (part == "emotion"))
-        held = None if fill is None else self._held(part, model, fill)
-        done = torch.zeros(0, len(model.mean))  # the last frames that are final
+        known = None if fill is None else self._known(part, model, fill)
+        before = torch.zeros(0, len(model.mean), device=self.device)  # the last frames that are final
         for clause in plan:
             first, end = (min(round(time * FPS), frames) for time in (clause.start, clause.stop))
             text = IDLE if says_nothing(clause.text) else clause.text
-            for window in windows(end - first, WINDOW_FRAMES - CARRIED, 0 if fill is None else AHEAD):
-                # What is counted is done once: "nods twice" over a minute is no nodding all along.
-                goes_on = window.start == 0 or part == "emotion" or not COUNTED.search(text)
+            for window in windows(end - first, WINDOW_FRAMES - CARRIED_FRAMES, 0 if fill is None else LOOKAHEAD_FRAMES):
+                # What is counted is done once: "nods twice" over a minute is not a minute of nodding.
+                goes_on = window.start == 0 or part == "emotion" or not COUNT_WORDS.search(text)
                 span = slice(first + window.start, first + window.stop)
-                made = self._window(model, text if goes_on else IDLE, span, done, held, rng)
-                made = made[: window.keep - window.start]
-                done = torch.cat([done, made])[-CARRIED:]
+                generated = self._window(model, text if goes_on else IDLE, span, before, known, rng)
+                generated = generated[: window.keep - window.start]
+                before = torch.cat([before, generated])[-CARRIED_FRAMES:]
                 if progress is not None:
                     progress(part, first + window.keep, frames)
-                yield model.motion(made)
+                yield model.motion(generated).cpu()
 
     def _window(
-        self, model: Trained, text: str, span: slice, before: Tensor, held: tuple[Tensor, Tensor] | None,
+        self, model: Trained, text: str, span: slice, before: Tensor, known: tuple[Tensor, Tensor] | None,
         rng: torch.Generator,
     ) -> Tensor:  # fmt: skip
-        """Normalised motion [t, D] of the frames of `span`, which follow those `before` [c, D]; `held`: of the clip."""
-        frames = span.stop - span.start
-        given, kept = torch.zeros(frames, len(model.mean)), torch.zeros(frames, len(model.mean), dtype=torch.bool)
-        if held is not None:
-            given, kept = held[0][span], held[1][span]
+        """Normalised motion [t, D] of the frames of `span`, continuing those `before` [c, D].
+
+        known: values [T, D] of the whole clip to keep, and where [T, D] bool. The noise is drawn on the CPU, so that a
+        seed means the same on every device.
+        """
+        frames, channels = span.stop - span.start, len(model.mean)
+        if known is None:
+            given = torch.zeros(frames, channels, device=self.device)
+            kept = torch.zeros(frames, channels, dtype=torch.bool, device=self.device)
+        else:
+            given, kept = known[0][span], known[1][span]
         given = torch.cat([before, given])[None]
         kept = torch.cat([torch.ones_like(before, dtype=torch.bool), kept])[None]
         tokens, mask = self.encoder([text])
-        cond = Condition(tokens, mask, torch.ones(given.shape[:2], dtype=torch.bool), given, kept)
-        noise = torch.randn(given.shape, generator=rng)
-        guidance = torch.full_like(given, self.guidance if held is None else min(self.guidance, FILLING))
-        if len(before):  # exaggeration comes in gently: at once, it would be a jump
-            since = torch.arange(given.shape[1]) - len(before)
-            guidance = 1 + (guidance - 1) * (since / EASED).clamp(0, 1)[None, :, None].expand_as(given)
-        return sample(model.denoiser, noise, cond, steps=self.steps, guidance=guidance)[0, len(before) :]
+        cond = Condition(
+            tokens, mask, torch.ones(given.shape[:2], dtype=torch.bool, device=self.device), given, kept
+        )  # fmt: skip
+        noise = torch.randn(given.shape, generator=rng).to(self.device)
+        scale = torch.full_like(given, self.guidance if known is None else min(self.guidance, MAX_FILL_GUIDANCE))
+        if len(before):  # the full scale at once would be a jump
+            since = torch.arange(given.shape[1], device=self.device) - len(before)
+            scale = 1 + (scale - 1) * (since / RAMP_FRAMES).clamp(0, 1)[None, :, None].expand_as(given)
+        return sample(model.denoiser, noise, cond, steps=self.steps, guidance=scale)[0, len(before) :]
 
-    def _held(self, part: Part, model: Trained, fill: Fill) -> tuple[Tensor, Tensor]:
-        """The normalised motion [T, D] that one model keeps, and where [T, D] bool.
+    def _known(self, part: Part, model: Trained, fill: Fill) -> tuple[Tensor, Tensor]:
+        """Normalised motion [T, D] of which one model keeps some, and which [T, D] bool.
 
-        Of lids that stay, the motion model knows all, and the emotion model that it adds nothing.
+        Lids that stay are the motion model's alone; the emotion model is given open ones, so that it adds nothing.
         """
         channels = {name: getattr(fill.motion, name) for name in CHANNELS[part]}
         if part == "emotion":
             channels["eyelids"] = torch.zeros_like(channels["eyelids"])
         none = torch.zeros(len(fill.motion), dtype=torch.bool)
         masks = {
-            name: fill.keep.get(name, none).reshape(-1, *[1] * (value.ndim - 1)).expand_as(value).float()
+            name: _per_frame(fill.keep.get(name, none), value).expand_as(value).float()
             for name, value in channels.items()
         }
         layout = Layout.of(self.head, CHANNELS[part])
-        return model.normal(layout.pack(channels)), layout.pack(masks).bool()
+        return model.normal(layout.pack(channels).to(self.device)), layout.pack(masks).bool().to(self.device)
 
     def _rest(self, fill: Fill | None) -> FlameSequence:
-        """What the motion is counted from: what words make, from the neutral face; what is kept, from its own rest."""
+        """What the motion is counted from: the neutral face for generated channels, their own rest for kept ones."""
         neutral = FlameSequence.neutral(1, FPS, self.head)
         if fill is None:
             return neutral
         own = rest_of(fill.motion) if fill.rest is None else fill.rest
         return replace(neutral, **{name: getattr(own, name) for name, kept in fill.keep.items() if bool(kept.any())})
 
-    def _joined(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
-        """One motion of both; lids close as far as both models together say."""
+    def _join(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
+        """One motion of both models' packed channels [T, D], with the kept values put back."""
         made = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
         lids = combined_closure(made["motion"]["eyelids"], made["emotion"]["eyelids"])
         values: dict[str, Any] = made["motion"] | made["emotion"] | {"eyelids": lids}
-        for name in (
-            "neck",
-            "translation",
-        ):  # a head has weight: what is shorter than a frame or two is the model's grain
-            smooth = gaussian_filter1d(values[name].numpy(), SMOOTH, axis=0, mode="nearest")
+        for name in ("neck", "translation"):  # a head has mass: what lasts a frame or two is the model's noise
+            smooth = gaussian_filter1d(values[name].numpy(), SMOOTHING, axis=0, mode="nearest")
             values[name] = torch.from_numpy(smooth)
         if fill is None:
             return replace(FlameSequence.neutral(frames, FPS, self.head), **values)
         for name, kept in fill.keep.items():
             old = getattr(fill.motion, name)
-            values[name] = torch.where(kept.reshape(-1, *[1] * (old.ndim - 1)), old, values[name])
+            values[name] = torch.where(_per_frame(kept, old), old, values[name])
         return replace(fill.motion, **values)
 
 
+def _per_frame(mask: Tensor, values: Tensor) -> Tensor:
+    """A mask [T] with as many axes as `values` [T, ...], to broadcast over them."""
+    return mask.reshape(-1, *[1] * (values.ndim - 1))
+
+
 def _unused(signal: TextPrompt) -> list[str]:
-    """A sentence about the words that mean nothing to the models."""
+    """A sentence for each text of the prompt that holds words the models do not know."""
     sentences = []
     for name, text in (("text", signal.motion), ("emotion", signal.emotion)):
         if words := unknown_words(text):

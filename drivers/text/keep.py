@@ -1,4 +1,4 @@
-"""Editing by diffusion: what of a motion stays as it is while the models fill in the rest."""
+"""Inpainting: what of a motion stays as it is while the text models generate the rest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ...flame_motion.edit.keyframes import read_json
 from ...flame_motion.heads.head import Head
 from .channels import ALL_CHANNELS, FPS
 
-# What can be kept by name, and the channels it stands for.
-GROUPS: dict[str, tuple[str, ...]] = {
+CHANNEL_GROUPS: dict[str, tuple[str, ...]] = {  # by the names that `--keep` takes
     "head": ("neck", "translation"),
     "gaze": ("eyes",),
     "lids": ("eyelids",),
@@ -28,15 +27,15 @@ TIME = re.compile(r"(\d+(?:\.\d+)?)\s*s?(?:\s*-\s*(\d+(?:\.\d+)?)\s*s?)?")
 
 @dataclass(frozen=True, eq=False)
 class Fill:
-    """A prompt, and a motion of which some values stay: frames, channels, or both."""
+    """A prompt, and a motion of which some frames, some channels or both stay."""
 
     prompt: TextPrompt
     motion: FlameSequence  # round(prompt.duration * fps) frames
     keep: Mapping[str, Tensor]  # channel -> [T] bool, True where it stays
-    rest: FlameSequence | None = None  # the frame that `motion` is counted from; None: its own (`transfer.rest_of`)
+    rest: FlameSequence | None = None  # one frame, which `motion` is counted from; None: its own (`rest_of`)
 
     def __post_init__(self) -> None:
-        """BadInput unless `keep` names channels that can be filled, frame by frame, of a motion at 25 a second."""
+        """Raises BadInput for another frame rate than 25, unknown channels and masks of another shape."""
         if self.motion.fps != FPS:
             raise BadInput(
                 f"Fill.motion: expected {FPS:g} frames a second, got {self.motion.fps:g}: motion.resample({FPS:g})"
@@ -54,15 +53,16 @@ class Fill:
 
 
 def kept_by(spec: str, motion: FlameSequence) -> dict[str, Tensor]:
-    """What "head", "0s,1.5s,2s-3s" or "gaze,0s" keeps: named channels all along, and everything at the named times.
+    """Masks [T] by channel of what `--keep` names, as in "head", "0s,1.5s,2s-3s" or "gaze,0s".
 
-    Raises BadInput for other words, and for times outside the motion.
+    Named channels are kept in all frames, all channels at the named times. Raises BadInput for other words, and for
+    times outside the motion.
     """
     frames = torch.zeros(len(motion), dtype=torch.bool)
     named: set[str] = set()
     for part in (piece.strip() for piece in spec.split(",")):
-        if part in GROUPS:
-            named |= set(GROUPS[part])
+        if part in CHANNEL_GROUPS:
+            named |= set(CHANNEL_GROUPS[part])
         elif match := TIME.fullmatch(part):
             first = float(match.group(1))
             last = first if match.group(2) is None else float(match.group(2))
@@ -73,14 +73,15 @@ def kept_by(spec: str, motion: FlameSequence) -> dict[str, Tensor]:
             start, stop = (min(round(time * motion.fps), len(motion) - 1) for time in (first, last))
             frames[start : stop + 1] = True
         else:
-            raise BadInput(f"keep {part!r}: expected {', '.join(GROUPS)}, a time (1.5s) or a range (1s-2s)")
+            raise BadInput(f"keep {part!r}: expected {', '.join(CHANNEL_GROUPS)}, a time (1.5s) or a range (1s-2s)")
     return {name: torch.ones_like(frames) if name in named else frames for name in ALL_CHANNELS}
 
 
 def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, dict[str, Tensor]]:
-    """A keyframe file (as `--edit` takes it) as a motion of `duration` s, and what it keeps: its own frames.
+    """A keyframe file (as `--edit` takes it) as a motion of `duration` s, with masks [T] by channel of what it sets.
 
-    Kept are the channels that its keyframes move, at the times of the keyframes and nowhere else. Raises BadInput.
+    Kept are the channels that the keyframes move, at the times of the keyframes only. Raises BadInput for a file that
+    is none, and for times outside the clip.
     """
     still = FlameSequence.neutral(max(1, round(duration * FPS)), FPS, head)
     motion = apply_edit(still, path)

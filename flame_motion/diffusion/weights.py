@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ class Trained:
     mean: Tensor  # [D]
     spread: Tensor  # [D], above 0
     card: dict[str, Any]
+
+    def to(self, device: torch.device | str) -> Trained:
+        """The same on a device; the denoiser itself is moved."""
+        return replace(
+            self, denoiser=self.denoiser.to(device), mean=self.mean.to(device), spread=self.spread.to(device)
+        )
 
     def normal(self, motion: Tensor) -> Tensor:
         """Packed motion [..., T, D] as the denoiser knows it."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...core.files import PathLike
 from ...drivers.speech import SpeechDriver
-from ...drivers.speech.articulation import Articulation, ArticulationConfig, Speaking
+from ...drivers.speech.articulation import Articulation, ArticulationConfig, TrainedArticulation
 from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, AudioFeatures, Heard, load_features
 from ...drivers.speech.driver import WEIGHTS
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
@@ -104,7 +104,7 @@ def _cross_validated(
         )
         _train(LipsModule(speaking, mouth, steps, seed=seed), others, steps, seed)
         _train(JudgeModule(judge, steps), others, steps, seed)
-        lips = Speaking(speaking.eval().requires_grad_(False), {})
+        lips = TrainedArticulation(speaking.eval().requires_grad_(False), {})
         judge = judge.eval().requires_grad_(False)
         for clip, features in heard:
             if clip.speaker in people and any(clip is own for own in clips):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import signal
 
-from flamecast.drivers.speech.articulation import Articulation, ArticulationConfig, tinted, touching
+from flamecast.drivers.speech.articulation import Articulation, ArticulationConfig, add_emotion, close_contacts
 from flamecast.drivers.speech.audio_features import FPS
 from flamecast.drivers.speech.head_motion import sound_tokens
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
@@ -128,7 +128,7 @@ def test_lips_that_nearly_meet_meet_and_others_stay():
     rng = torch.Generator().manual_seed(0)
     face = torch.cat([torch.rand(400, 1, generator=rng) * 0.1 - 0.02, torch.zeros(400, 2),
                       0.1 * torch.randn(400, 63, generator=rng)], 1)  # fmt: skip
-    made = touching(face, MOUTH, 0.012)
+    made = close_contacts(face, MOUTH, 0.012)
     before, after = ((x @ MOUTH.gaps)[:, :3].mean(1) for x in (face, made))
     assert (after > -1e-4).all() and (made[:, 0] >= 0).all()
     assert after[before <= 0.012].abs().max() < 1e-4
@@ -143,7 +143,7 @@ def test_a_smile_says_p_b_and_m_with_closed_lips():
     smile = torch.zeros(len(clip), 63)
     for name in ("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight"):
         smile[:, HEAD.expression_names.index(name)] = 0.6
-    made = tinted(clip, replace(clip, expression=smile, jaw=clip.jaw + 0.2))
+    made = add_emotion(clip, replace(clip, expression=smile, jaw=clip.jaw + 0.2))
     said, shown = MOUTH.gap(clip), MOUTH.gap(made)
     assert torch.equal(made.jaw, clip.jaw)
     shut = said < 0.005

@@ -100,20 +100,21 @@ def train_speech_head(
     from lightning.pytorch import seed_everything
 
     from ...drivers.speech.audio_features import load_features
-    from ...drivers.speech.head_motion import PATCH, Liveliness, training_windows
+    from ...drivers.speech.head_motion import PATCH, HeadMotionChannels
     from ...flame_motion.diffusion import DenoiserConfig, MotionDenoiser
     from ...flame_motion.diffusion.denoiser import grown
     from ...flame_motion.diffusion.weights import Trained, load_weights, save_weights, spread_of
     from ..diffusion import DiffusionModule, LengthBatches, collate
+    from .head_windows import head_motion_windows
 
     began = time.time()
     seed_everything(seed, verbose=False)
     head, hears = load_head(), load_features(features)
-    lively = Liveliness(head)
+    lively = HeadMotionChannels(head)
     clips = _clips(data, without, most)
     windows: list[tuple[Tensor, Tensor]] = []
     for clip, heard in heard_copies(clips, hears, copies, seed):
-        windows += training_windows(clip.motion, heard, lively, hop)
+        windows += head_motion_windows(clip.motion, heard, lively, hop)
     tokens, motions = [pair[0] for pair in windows], [pair[1] for pair in windows]
     mean, spread = spread_of(motions)
     if start is None:
