@@ -242,6 +242,8 @@ class EncoderFeatures:
         """
         from transformers import AutoFeatureExtractor, AutoModel
 
+        if not Path(folder).is_dir():
+            raise BadInput(f"speech features {folder}: expected a folder with a speech encoder of transformers")
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             extract = AutoFeatureExtractor.from_pretrained(folder, **options)
