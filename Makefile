@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	@echo "The demo video is $(CURDIR)/out/demo.mp4"
 
 test: lint types
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: lint types
 	$(BIN)/pytest

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+
+# Before torch is loaded, here and in the processes that tests start: its threads would spin while they wait, and beside
+# other work everything would take five times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest
