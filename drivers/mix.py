@@ -9,7 +9,7 @@ from typing import Any
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt
 from ..flame_motion.edit import mix
 from ..flame_motion.retargeting.regions import find_region
-from ..flame_motion.retargeting.transfer import rest_of
+from ..flame_motion.retargeting.rest import rest_of
 from .registry import Driver, call_options, load_driver
 from .speech.articulation import add_emotion
 

@@ -31,7 +31,7 @@ class Driven:
     sound: PathLike | Waveform | None = None  # goes with the motion: a media file, or samples
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
-    rest: FlameSequence | None = None  # the frame that the motion is counted from; None: its own (`transfer.rest_of`)
+    rest: FlameSequence | None = None  # the frame that the motion is counted from; None: its own (`rest_of`)
     lips_meet: bool = False  # it speaks: where its lips are shut, so are a portrait's that smiles with its teeth
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip
-from ..flame_motion.retargeting.transfer import driver_frame
+from ..flame_motion.retargeting.driver_frame import driver_frame
 from ..generator import Portrait
 
 MAYBE_SAME = 0.002  # m between two fits of a face, up to which they may be one person's

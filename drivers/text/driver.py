@@ -17,7 +17,7 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, TextPromp
 from ...flame_motion.diffusion import Condition, sample
 from ...flame_motion.diffusion.weights import Trained, load_weights
 from ...flame_motion.packing import Layout
-from ...flame_motion.retargeting.transfer import rest_of
+from ...flame_motion.retargeting.rest import rest_of
 from ...flame_motion.windows import windows
 from .channels import CHANNELS, FPS, WINDOW_FRAMES, Part, combined_closure
 from .encoder import TextEncoder

@@ -13,7 +13,8 @@ from torch import Tensor
 from ...core.errors import BadInput
 from .. import rotations
 from ..channels import CHANNELS, ROTATIONS
-from ..retargeting.transfer import rest_of
+from ..retargeting.lips import with_jaw_above
+from ..retargeting.rest import rest_of
 from ..sequence import FlameSequence
 from .keyframes import curve
 
@@ -21,7 +22,7 @@ LONGEST = 3600.0  # s, of a warped clip
 
 
 def amplify(motion: FlameSequence, gain: Tensor | float) -> FlameSequence:
-    """The clip with its distance from its own rest (`transfer.rest_of`) times `gain`, a number or [T].
+    """The clip with its distance from its own rest (`rest_of`) times `gain`, a number or [T].
 
     Rotations along the geodesic through the rest; lids stay within 0..1 and the jaw never closes beyond shut. Where
     the gain is 1 nothing changes, bit for bit.
@@ -40,8 +41,7 @@ def amplify(motion: FlameSequence, gain: Tensor | float) -> FlameSequence:
             grown = middle + share * (track - middle)
         changes[name] = torch.where(share == 1, track, grown)
     changes["eyelids"] = changes["eyelids"].clamp(0, 1)
-    shut = motion.jaw[:, :1].clamp_max(0)
-    changes["jaw"] = torch.cat([torch.maximum(changes["jaw"][:, :1], shut), changes["jaw"][:, 1:]], 1)
+    changes["jaw"] = with_jaw_above(changes["jaw"], motion.jaw[:, :1].clamp_max(0))
     return replace(motion, **changes)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...core.errors import BadInput
 from ..heads.head import Head
-from ..retargeting.transfer import keep_rest
+from ..retargeting.rest import keep_rest
 from ..sequence import FlameSequence
 from . import effects
 from .controls import ANGLES, check_control, control_names

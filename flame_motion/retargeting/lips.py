@@ -1,4 +1,4 @@
-"""How far a face's lips are apart: what jaw and expression make of it together."""
+"""The gap between a face's lips, which jaw and expression make together, and jaws that close no farther than shut."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ JAW = 2  # the joint
 
 
 def lip_gap(head: Head, motion: FlameSequence) -> Tensor:
-    """How far the inner lips are apart [T], by the distance of the outer eye corners; 0 is shut. BadInput.
+    """The gap between the inner lips [T] in distances between the outer eye corners; 0 is shut.
 
     Of the face before its head is turned, each frame bit for bit as if it were alone, which no matrix product is.
+    BadInput where the head's landmarks are not known.
     """
     skin, marks = head.landmark_skin, torch.tensor(MARKS).T.flatten()
     points, joints = skin.shaped(motion.shape)
@@ -27,3 +28,8 @@ def lip_gap(head: Head, motion: FlameSequence) -> Tensor:
     turned = (matrix_from_axis_angle(motion.jaw)[:, None] * from_jaw[:, :, None]).sum(-1)
     height = (at + skin.weights[marks, JAW, None] * (turned - from_jaw))[..., 1]
     return ((height[:, 0] - height[:, 3]) + (height[:, 1] - height[:, 4]) + (height[:, 2] - height[:, 5])) / (3 * eyes)
+
+
+def with_jaw_above(jaw: Tensor, floor: Tensor) -> Tensor:
+    """Jaws [T, 3] rad that are open (about x) by at least `floor` [T or 1, 1] rad."""
+    return torch.cat([torch.maximum(jaw[:, :1], floor), jaw[:, 1:]], 1)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...core.threads import one_torch_thread
 from ..heads.head import Head
-from ..retargeting.transfer import rest_of
+from ..retargeting.rest import rest_of
 from ..rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ..sequence import FlameSequence
 from .landmark_fit import Frames, LandmarkFit, Pinhole, observe

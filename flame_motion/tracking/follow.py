@@ -1,8 +1,8 @@
 """Who is followed: among the faces of a frame, the one that is the same person as before.
 
-People are told apart by place while the picture goes on, and by look after a gap or a cut. The same person looked alike
-0.60 or more in three of four pairs of frames of 14 real clips (2nd percentile 0.34), different people 0.47 or less in
-95 of 100 (0.63 at most).
+A person is recognised by place while the picture goes on, and by appearance after a gap or a cut. On 14 real clips the
+likeness of two frames of one person was 0.60 or more in three of four pairs (2nd percentile 0.34), that of different
+people 0.47 or less in 95 of 100 (0.63 at most).
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ NEAR, SIZES = 0.75, 1.5  # how far, in its own sizes, and how much larger or sma
 JUMP = 0.35  # in sizes of the face: no face moves farther from one frame to the next
 PATIENCE = 2.0  # s that somebody is waited for before another face is followed
 LEARN = 10  # frames between two looks at the person followed
-LOOKS = 8  # of a person, remembered
+REMEMBERED = 8  # appearances of a person
 TINT = 0.02  # likeness lost by one unit of CIELAB chroma beyond TINT_FREE
 TINT_FREE = 4.0
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What a face looks like, drawn straight."""
 
     patch: np.ndarray  # [SIDE, SIDE] float32 grey
     tint: np.ndarray  # [2] mean CIELAB a and b of the face
 
     @staticmethod
-    def at(image: np.ndarray, face: Face) -> Look:
-        """The look of a face in a frame [H, W, 3] uint8."""
+    def at(image: np.ndarray, face: Face) -> Appearance:
+        """The appearance of a face in a frame [H, W, 3] uint8."""
         import cv2
 
         lab = cv2.cvtColor(straight_face(image, face.points), cv2.COLOR_RGB2LAB)
-        return Look(face_patch(image, face.points).astype(np.float32), lab[..., 1:].reshape(-1, 2).mean(0))
+        return Appearance(face_patch(image, face.points).astype(np.float32), lab[..., 1:].reshape(-1, 2).mean(0))
 
-    def likeness(self, other: Look) -> float:
-        """0..1, how alike two looks are; light does not count, colour a little."""
+    def likeness(self, other: Appearance) -> float:
+        """0..1, how alike two appearances are; light does not count, colour a little."""
         apart = float(np.linalg.norm(self.tint - other.tint))
         return float(likeness(self.patch[None], other.patch)[0]) - TINT * max(0.0, apart - TINT_FREE)
 
@@ -53,7 +53,7 @@ class Follower:
 
     fps: float
     person: int = -1
-    people: list[list[Look]] = field(default_factory=list)  # the looks of each person followed so far
+    people: list[list[Appearance]] = field(default_factory=list)  # the appearances of each person followed so far
     last: Face | None = None  # where the person was last seen
     missing: int = 0  # frames since then
     _free: bool = False  # a cut: whoever is seen now may be followed
@@ -67,18 +67,18 @@ class Follower:
     def goes_on(self, image: np.ndarray, face: Face) -> Face | None:
         """The face found where the one before was, as the person followed; None when it jumped onto somebody else."""
         if self.last is not None and self.missing == 0 and not _near(face, self.last, JUMP):
-            look = Look.at(image, face)
-            if self._likeness(look, self.person) < ALIKE:
+            appearance = Appearance.at(image, face)
+            if self._likeness(appearance, self.person) < ALIKE:
                 return None
         self._seen += 1
         if self._seen % LEARN == 0:
-            self._learn(Look.at(image, face))
+            self._learn(Appearance.at(image, face))
         return self._followed(image, face)
 
     def choose(self, image: np.ndarray, faces: Sequence[Face]) -> Face | None:
         """The face to follow among all of a frame; None when the person is not there, as far as can be told."""
         if self.last is not None and self._before is not None:  # lost just now: this is how they looked last
-            self._learn(Look.at(self._before, self.last))
+            self._learn(Appearance.at(self._before, self.last))
             self._before = None
         if not faces:
             self._missed()
@@ -86,11 +86,11 @@ class Follower:
         largest = max(faces, key=lambda f: f.size)
         if self.last is None:
             return self._take_over(image, largest, ALIKE)
-        looks = [Look.at(image, face) for face in faces]
-        scores = [self._score(face, look) for face, look in zip(faces, looks)]
+        appearances = [Appearance.at(image, face) for face in faces]
+        scores = [self._score(face, appearance) for face, appearance in zip(faces, appearances)]
         best = int(np.argmax(scores))
         if scores[best] > 0:
-            self._learn(looks[best])
+            self._learn(appearances[best])
             return self._followed(image, faces[best])
         if self._free:
             return self._take_over(image, largest, ALIKE)
@@ -100,10 +100,10 @@ class Follower:
         self._missed()
         return None
 
-    def _score(self, face: Face, look: Look) -> float:
+    def _score(self, face: Face, appearance: Appearance) -> float:
         """Above 0: the same person; higher, more surely."""
-        alike = self._likeness(look, self.person)
-        if self._free:  # after a cut only the look counts
+        alike = self._likeness(appearance, self.person)
+        if self._free:  # after a cut only the appearance counts
             return alike - ALIKE
         assert self.last is not None
         near = _near(face, self.last, NEAR)
@@ -111,13 +111,13 @@ class Follower:
 
     def _take_over(self, image: np.ndarray, face: Face, enough: float) -> Face:
         """Follow this face from now on: somebody who was followed before, if `enough` alike, or a new person."""
-        look = Look.at(image, face)
-        known = [self._likeness(look, person) for person in range(len(self.people))]
+        appearance = Appearance.at(image, face)
+        known = [self._likeness(appearance, person) for person in range(len(self.people))]
         if known and max(known) > enough:
             self.person = int(np.argmax(known))
-            self._learn(look)
+            self._learn(appearance)
         else:
-            self.people.append([look])
+            self.people.append([appearance])
             self.person = len(self.people) - 1
         return self._followed(image, face)
 
@@ -128,15 +128,15 @@ class Follower:
     def _missed(self) -> None:
         self.missing += 1
 
-    def _learn(self, look: Look) -> None:
-        """Remember one more look; the first one is kept for good."""
-        looks = self.people[self.person]
-        if len(looks) == LOOKS:
-            looks.pop(1)
-        looks.append(look)
+    def _learn(self, appearance: Appearance) -> None:
+        """Remember one more appearance; the first one is kept for good."""
+        appearances = self.people[self.person]
+        if len(appearances) == REMEMBERED:
+            appearances.pop(1)
+        appearances.append(appearance)
 
-    def _likeness(self, look: Look, person: int) -> float:
-        return max(look.likeness(other) for other in self.people[person])
+    def _likeness(self, appearance: Appearance, person: int) -> float:
+        return max(appearance.likeness(other) for other in self.people[person])
 
 
 def _near(face: Face, last: Face, reach: float) -> bool:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ...core.errors import BadInput
 from ..heads.head import Head
-from ..retargeting.transfer import drive, rest_of
+from ..retargeting.rest import rest_of
+from ..retargeting.transfer import drive
 from ..rotations import axis_angle_from_matrix
 from ..sequence import FlameSequence
 from ..windows import windows

@@ -21,7 +21,7 @@ from torch import Tensor
 from ...flame_motion import FlameSequence, Head
 from ...flame_motion.edit.controls import LIDS, is_numbered
 from ...flame_motion.heads.head import JOINTS, PARENTS
-from ...flame_motion.heads.looks import LOOKS, Look, face_looks
+from ...flame_motion.heads.materials import MATERIALS, Material, face_materials
 from ...flame_motion.rotations import continuous, matrix_from_axis_angle, quaternion_from_axis_angle
 from ...renderer import vertex_normals
 from .glb import INDICES, VERTICES, Document
@@ -135,17 +135,17 @@ def _joint_node(document: Document, joints: Tensor, index: int) -> int:
 
 
 def _mesh(document: Document, head: Head, rest: Tensor, morphs: Morphs) -> dict[str, Any]:
-    """One primitive for each look, all with the same targets."""
+    """One primitive for each material, all with the same targets."""
     normals = _upright(vertex_normals(rest, head.faces))
     turned = _upright(vertex_normals(rest + morphs.steps[:, None, None] * morphs.offsets, head.faces))
     tilts = (turned - normals) / morphs.steps[:, None, None]
     tilts[tilts.abs().amax(-1) < SMALLEST_TURN] = 0
     offsets = morphs.offsets.clone()
     offsets[offsets.abs().amax(-1) < SMALLEST] = 0
-    looks = face_looks(head)
+    materials = face_materials(head)
     primitives = []
-    for number in looks.unique().tolist():
-        chosen = looks == number
+    for number in materials.unique().tolist():
+        chosen = materials == number
         vertices, corners, uv = _corners(head, chosen)
         attributes = {
             "POSITION": document.accessor(_rows(rest, vertices), target=VERTICES, bounds=True),
@@ -161,7 +161,7 @@ def _mesh(document: Document, head: Head, rest: Tensor, morphs: Morphs) -> dict[
             for o, t in zip(offsets, tilts)
         ]
         small = corners.astype(np.uint16 if len(vertices) < 1 << 16 else np.uint32)
-        material = document.append("materials", _material(LOOKS[number]))
+        material = document.append("materials", _material(MATERIALS[number]))
         indices = document.accessor(small, target=INDICES)
         primitives.append({"attributes": attributes, "indices": indices, "material": material, "targets": targets})
     weights = [0.0] * len(morphs.names)
@@ -198,11 +198,11 @@ def _skin_attributes(document: Document, weights: np.ndarray) -> dict[str, int]:
     return attributes
 
 
-def _material(look: Look) -> dict[str, Any]:
-    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in look.color]
-    surface = {"baseColorFactor": [*linear, 1.0], "metallicFactor": 0.0, "roughnessFactor": look.roughness}
-    # The neck is open below: both sides are drawn, or a look up into it goes right through the head.
-    return {"name": look.name, "pbrMetallicRoughness": surface, "doubleSided": True}
+def _material(material: Material) -> dict[str, Any]:
+    linear = [((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in material.color]
+    surface = {"baseColorFactor": [*linear, 1.0], "metallicFactor": 0.0, "roughnessFactor": material.roughness}
+    # The neck is open below: both sides are drawn, or a view up into it goes right through the head.
+    return {"name": material.name, "pbrMetallicRoughness": surface, "doubleSided": True}
 
 
 def _upright(normals: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...core.files import atomic_path
 from ...flame_motion import Head
 from ...flame_motion.heads.head import PARTS
-from ...flame_motion.heads.looks import LOOKS, face_looks
+from ...flame_motion.heads.materials import MATERIALS, face_materials
 from ...renderer import vertex_normals
 
 
@@ -22,24 +22,24 @@ def save_obj(path: Path, vertices: Tensor, head: Head, materials: str) -> None:
     np.savetxt(text, vertices.numpy(), fmt="v %.7f %.7f %.7f")
     np.savetxt(text, head.uv.numpy(), fmt="vt %.6f %.6f")
     np.savetxt(text, vertex_normals(vertices, head.faces).numpy(), fmt="vn %.4f %.4f %.4f")
-    looks, parts = face_looks(head).numpy(), head.part.numpy()
+    materials, parts = face_materials(head).numpy(), head.part.numpy()
     place, uv = head.faces.numpy() + 1, head.uv_faces.numpy() + 1
     corners = np.stack([place, uv, place], 2).reshape(-1, 9)
     for part in np.unique(parts):
         text.write(f"g {PARTS[part]}\n")
-        for look in np.unique(looks[parts == part]):
-            text.write(f"usemtl {LOOKS[look].name}\n")
-            np.savetxt(text, corners[(parts == part) & (looks == look)], fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
+        for material in np.unique(materials[parts == part]):
+            text.write(f"usemtl {MATERIALS[material].name}\n")
+            np.savetxt(text, corners[(parts == part) & (materials == material)], fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
     _write(path, text.getvalue().encode())
 
 
 def save_materials(path: Path) -> None:
     """Writes the `.mtl` that goes with any number of OBJ files."""
     lines = []
-    for look in LOOKS:
-        color = " ".join(f"{c:.4f}" for c in look.color)
-        shine = 1000 * (1 - look.roughness) ** 2
-        lines.append(f"newmtl {look.name}\nKd {color}\nKs 0.1 0.1 0.1\nNs {shine:.0f}\nillum 2\n")
+    for material in MATERIALS:
+        color = " ".join(f"{c:.4f}" for c in material.color)
+        shine = 1000 * (1 - material.roughness) ** 2
+        lines.append(f"newmtl {material.name}\nKd {color}\nKs 0.1 0.1 0.1\nNs {shine:.0f}\nillum 2\n")
     _write(path, "\n".join(lines).encode())
 
 
@@ -56,8 +56,8 @@ def save_ply(path: Path, vertices: Tensor, head: Head) -> None:
     points = np.concatenate([vertices.numpy(), vertex_normals(vertices, head.faces).numpy()], 1).astype("<f4")
     faces = np.zeros(len(head.faces), [("count", "u1"), ("corners", "<i4", 3), ("color", "u1", 3)])
     faces["count"], faces["corners"] = 3, head.faces.numpy()
-    palette = np.round(255 * np.array([look.color for look in LOOKS]))
-    faces["color"] = palette[face_looks(head).numpy()]
+    palette = np.round(255 * np.array([material.color for material in MATERIALS]))
+    faces["color"] = palette[face_materials(head).numpy()]
     _write(path, header.encode() + points.tobytes() + faces.tobytes())
 
 

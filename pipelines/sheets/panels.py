@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...flame_motion import FlameSequence
 from ...flame_motion.heads.head import PARTS
-from ...flame_motion.heads.looks import LOOKS, face_looks
+from ...flame_motion.heads.materials import MATERIALS, face_materials
 from ...renderer import Cameras, around, clip, interpolate_fast, pinhole, rasterize, still, vertex_normals
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ class Artist:
 
     def __init__(self, head: Head, size: int) -> None:
         self.head, self.size = head, size
-        self.color = torch.tensor([look.color for look in LOOKS])[face_looks(head)].numpy()  # [F, 3] sRGB
-        shiny = torch.tensor([1.0 - look.roughness for look in LOOKS])[face_looks(head)]
+        materials = face_materials(head)
+        self.color = torch.tensor([material.color for material in MATERIALS])[materials].numpy()  # [F, 3] sRGB
+        shiny = torch.tensor([1.0 - material.roughness for material in MATERIALS])[materials]
         self.shine = SHINE * shiny.numpy() / 0.4
         on_face = torch.isin(head.part, torch.tensor([PARTS.index(part) for part in FACE]))
         self.cameras = {
@@ -74,7 +75,7 @@ class Artist:
         return pinhole(pixels, pixels, focal=focal, camera_from_world=pose), middle
 
     def draw(self, panel: Panel) -> np.ndarray:
-        """One panel, uint8 [size, size, 3]. What is seen from behind is pink: a flipped face, or a look inside."""
+        """One panel, uint8 [size, size, 3]. What is seen from behind is pink: a flipped face, or a view inside."""
         base, pivot = self.cameras[panel.near]
         camera = around(base, pivot, still(float(panel.yaw), float(panel.elevation)))
         vertices, faces = self.head(panel.pose), self.head.faces
@@ -84,7 +85,7 @@ class Artist:
         normals = vertex_normals(vertices[0], faces) @ turn.T
         normal = interpolate_fast(seen, corners, faces, normals[None], unit=True)[0]
         index = seen[0].numpy().clip(0)
-        # The light stays on the side away from which the face looks, so that it always grazes.
+        # The light stays on the side that the face looks away from, so that it always grazes.
         light = self._lit(normal * np.array([1 if panel.yaw >= 0 else -1, 1, 1], np.float32), index)
         light[_from_behind(corners[0], faces).numpy()[index]] = INSIDE_OUT
         light[seen[0].numpy() < 0] = PAPER

@@ -17,7 +17,7 @@ from flamecast.drivers.text.prompt import clauses, known_words, says_nothing, un
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, load_head
 from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.edit import demo_motion
-from flamecast.flame_motion.retargeting.transfer import rest_of
+from flamecast.flame_motion.retargeting.rest import rest_of
 from flamecast.training.text.corpus.idle import idle_statistics
 
 

@@ -11,7 +11,7 @@ import torch
 from flamecast.drivers.video import VideoDriver
 from flamecast.flame_motion import BadInput, VideoClip, Waveform
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.retargeting.transfer import rest_of
+from flamecast.flame_motion.retargeting.rest import rest_of
 from flamecast.flame_motion.tracking.track import Tracking
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "liveportrait__driving_d19.mp4"

@@ -13,7 +13,7 @@ from flamecast.flame_motion import BadInput, FlameSequence
 from flamecast.flame_motion import rotations as rot
 from flamecast.flame_motion.channels import CHANNELS, ROTATIONS
 from flamecast.flame_motion.edit import apply_edit, changes_time, demo_motion, edit_files, effects
-from flamecast.flame_motion.retargeting.transfer import rest_of
+from flamecast.flame_motion.retargeting.rest import rest_of
 
 from ..angles import angle_between
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
-from flamecast.flame_motion.retargeting.transfer import rest_of
+from flamecast.flame_motion.retargeting.rest import rest_of
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.tracking.fit_kernel import solve_chain
 from flamecast.flame_motion.tracking.focal import estimate_focal

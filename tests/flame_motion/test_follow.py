@@ -10,7 +10,7 @@ from skimage.data import astronaut
 
 from flamecast.flame_motion import VideoClip
 from flamecast.flame_motion.tracking.detector import MediaPipeDetector
-from flamecast.flame_motion.tracking.follow import PATIENCE, Follower, Look
+from flamecast.flame_motion.tracking.follow import PATIENCE, Appearance, Follower
 from flamecast.flame_motion.tracking.landmarks import Face
 from flamecast.flame_motion.tracking.shots import CutDetector, Shot, shot_notes, shots_of
 
@@ -70,10 +70,10 @@ def test_points_that_jump_onto_somebody_else_are_refused(scene):
 
 def test_a_look_is_like_itself_in_any_light(scene):
     image, first, other = scene
-    look = Look.at(image, first)
-    assert look.likeness(Look.at(image, first)) == pytest.approx(1)
-    assert look.likeness(Look.at((0.7 * image).astype(np.uint8), first)) > 0.8
-    assert look.likeness(Look.at(image, other)) < 0.2
+    seen = Appearance.at(image, first)
+    assert seen.likeness(Appearance.at(image, first)) == pytest.approx(1)
+    assert seen.likeness(Appearance.at((0.7 * image).astype(np.uint8), first)) > 0.8
+    assert seen.likeness(Appearance.at(image, other)) < 0.2
 
 
 def test_a_new_picture_is_a_cut_and_half_a_picture_covered_is_not():

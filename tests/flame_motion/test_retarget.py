@@ -13,6 +13,7 @@ from torch import Tensor
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.edit import apply_edit, demo_motion
 from flamecast.flame_motion.edit.controls import apply_controls
+from flamecast.flame_motion.retargeting.rest import keep_rest, rest_of
 from flamecast.flame_motion.retargeting.retarget import (
     _unposed,
     borrowed_axes,
@@ -21,7 +22,7 @@ from flamecast.flame_motion.retargeting.retarget import (
     part_vertices,
     retarget,
 )
-from flamecast.flame_motion.retargeting.transfer import drive, keep_rest, rest_of
+from flamecast.flame_motion.retargeting.transfer import drive
 
 CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "sadtalker__ref_video_WDA_KatieHill_000.mp4"
 

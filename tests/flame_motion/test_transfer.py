@@ -10,16 +10,11 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
+from flamecast.flame_motion.retargeting.driver_frame import driver_frame
 from flamecast.flame_motion.retargeting.lids import EYE_CORNERS, WIDE, eye_openings
 from flamecast.flame_motion.retargeting.lips import MARKS, lip_gap
-from flamecast.flame_motion.retargeting.transfer import (
-    BEYOND,
-    RestEstimator,
-    drive,
-    driver_frame,
-    rest_of,
-    strengthened,
-)
+from flamecast.flame_motion.retargeting.rest import RestEstimator, rest_of
+from flamecast.flame_motion.retargeting.transfer import BEYOND, drive, strengthened
 from flamecast.flame_motion.rotations import compose
 
 

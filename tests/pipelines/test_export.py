@@ -14,7 +14,7 @@ from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.formats import load_motion
 from flamecast.flame_motion.formats.arkit_csv import read_arkit_csv
 from flamecast.flame_motion.heads.head import PARTS
-from flamecast.flame_motion.heads.looks import LOOKS
+from flamecast.flame_motion.heads.materials import MATERIALS
 from flamecast.pipelines import write_export
 
 HEAD = load_head()
@@ -44,7 +44,7 @@ def test_obj_is_the_frame_with_uv_and_parts(tmp_path):
     assert np.array_equal(HEAD.uv_faces.numpy()[order[0]], corners[order[1], :, 1])
     assert np.array_equal(HEAD.part.numpy()[order[0]], np.array(parts)[order[1]])
     assert np.allclose(np.array(table["vt"]), HEAD.uv.numpy(), atol=1e-6) and len(table["vn"]) == len(truth)
-    assert used == {look.name for look in LOOKS}
+    assert used == {material.name for material in MATERIALS}
     assert all(f"newmtl {name}\n" in (tmp_path / "out.mtl").read_text() for name in used)
 
 

@@ -16,7 +16,7 @@ import torch
 from flamecast.flame_motion import BadInput, FlameSequence, Head, load_head
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.heads.head import PARTS
-from flamecast.flame_motion.heads.looks import LOOKS, face_looks
+from flamecast.flame_motion.heads.materials import MATERIALS, face_materials
 from flamecast.pipelines.exports.gltf import save_gltf
 
 KINDS = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
@@ -170,14 +170,14 @@ def flame_like() -> Head:
 def apart(player: Player, head: Head, motion: FlameSequence, frames: range) -> float:
     """The largest distance, m, between corners in the file and corners of the head."""
     truth = head(motion)[:, head.faces].double().numpy()  # [T, F, 3, 3]
-    looks = face_looks(head).numpy()
+    materials = face_materials(head).numpy()
     worst = 0.0
     for frame in frames:
         posed = player.corners(frame / motion.fps)
         assert sum(map(len, posed.values())) == len(head.faces)
-        for number, look in enumerate(LOOKS):
-            if look.name in posed:
-                worst = max(worst, float(np.abs(posed[look.name] - truth[frame, looks == number]).max()))
+        for number, material in enumerate(MATERIALS):
+            if material.name in posed:
+                worst = max(worst, float(np.abs(posed[material.name] - truth[frame, materials == number]).max()))
     return worst
 
 
@@ -207,7 +207,7 @@ def test_names_weights_normals_and_uv_are_what_viewers_expect(tmp_path):
     assert len(names) == len(set(names)) == len(player.mesh["weights"])
     assert [node["name"] for node in player.json["nodes"]][:5] == ["root", "neck", "jaw", "eye_left", "eye_right"]
     used = {player.json["materials"][p["material"]]["name"] for p in player.mesh["primitives"]}
-    assert used == {look.name for look in LOOKS}
+    assert used == {material.name for material in MATERIALS}
     total = 0
     for primitive in player.mesh["primitives"]:
         at = {name: player.array(number) for name, number in primitive["attributes"].items()}
@@ -220,7 +220,7 @@ def test_names_weights_normals_and_uv_are_what_viewers_expect(tmp_path):
         uv = at["TEXCOORD_0"]
         assert uv.min() >= 0 and uv.max() <= 1
         total += len(uv)
-    assert total < 1.2 * len(head.uv)  # a vertex is doubled at seams and where looks meet, nowhere else
+    assert total < 1.2 * len(head.uv)  # a vertex is doubled at seams and where materials meet, nowhere else
 
 
 def test_a_target_at_1_is_the_axis_with_its_normals(tmp_path):
@@ -229,10 +229,10 @@ def test_a_target_at_1_is_the_axis_with_its_normals(tmp_path):
     player = Player(tmp_path / "out.glb")
     target = player.mesh["extras"]["targetNames"].index("mouthSmileLeft")
     axis = head.expression_names.index("mouthSmileLeft")
-    looks = face_looks(head).numpy()
-    for primitive, number in zip(player.mesh["primitives"], np.unique(looks)):
+    materials = face_materials(head).numpy()
+    for primitive, number in zip(player.mesh["primitives"], np.unique(materials)):
         offsets = player.array(primitive["targets"][target]["POSITION"])[player.array(primitive["indices"])[:, 0]]
-        truth = head.expression[..., axis][head.faces[torch.from_numpy(looks == number)].reshape(-1)].numpy()
+        truth = head.expression[..., axis][head.faces[torch.from_numpy(materials == number)].reshape(-1)].numpy()
         assert np.abs(offsets - truth).max() < 1e-7
         tilted = player.array(primitive["attributes"]["NORMAL"]) + player.array(primitive["targets"][target]["NORMAL"])
         assert np.abs(np.linalg.norm(tilted, axis=1) - 1).max() < 5e-3

@@ -11,7 +11,7 @@ from PIL import Image
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.heads.head import PARTS
-from flamecast.flame_motion.heads.looks import LOOKS, face_looks
+from flamecast.flame_motion.heads.materials import MATERIALS, face_materials
 from flamecast.pipelines.sheets.head_sheet import close_up, overview, posed, write_head_sheet
 from flamecast.pipelines.sheets.panels import INSIDE_OUT, PAPER, Artist, Panel
 
@@ -72,17 +72,17 @@ def test_the_left_is_the_subjects_left(artist):
 
 
 def test_looks_are_where_they_belong():
-    looks = face_looks(HEAD)
-    names = [look.name for look in LOOKS]
+    materials = face_materials(HEAD)
+    names = [material.name for material in MATERIALS]
     eyes = torch.isin(HEAD.part, torch.tensor([PARTS.index("eye_left"), PARTS.index("eye_right")]))
     for name, radius in (("iris", 0.0059), ("pupil", 0.0023)):
-        chosen = looks == names.index(name)
+        chosen = materials == names.index(name)
         assert eyes[chosen].all()
         for eye in ("eye_left", "eye_right"):
             faces = HEAD.faces[chosen & (HEAD.part == PARTS.index(eye))]
             points = HEAD.template[faces.unique()]
             assert float((points.amax(0) - points.amin(0))[:2].max()) / 2 == pytest.approx(radius, rel=0.15)
-    assert (looks[HEAD.part == PARTS.index("face")] == names.index("skin")).all()
+    assert (materials[HEAD.part == PARTS.index("face")] == names.index("skin")).all()
 
 
 def test_the_pages_are_pictures(tmp_path):

@@ -14,7 +14,7 @@ from ...core.npz import load_arrays, save_arrays
 from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, interpolate
 from ...flame_motion import BadInput, FlameSequence, load_head, rotations
 from ...flame_motion.packing import Layout
-from ...flame_motion.retargeting.transfer import rest_of
+from ...flame_motion.retargeting.rest import rest_of
 
 # MediaPipe's landmarks: pairs of the inner lips (middle, left, right), the corners, the outer corners of the eyes.
 GAPS, CORNERS, EYES = ((13, 14), (82, 87), (312, 317)), (61, 291), (33, 263)
