@@ -21,7 +21,7 @@ from ..flame_motion.tracking.confidence import confidences, face_patch
 from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..flame_motion.tracking.landmarks import POINTS, Face, LandmarkDetector
 from ..flame_motion.tracking.shots import CutDetector, Shot, shot_notes, shots_of
-from ..flame_motion.tracking.track import Tracking, track_landmarks
+from ..flame_motion.tracking.track import Detections, Tracking, track_landmarks
 
 MAX_PENDING = 8  # frames that detection may be ahead of their analysis; bounds the memory
 
@@ -97,10 +97,9 @@ class VideoDriver:
         height, width = image.shape[:2]
         points = np.stack(record.points)
         shots = shots_of(points, np.array(record.people), record.cuts)
-        tracking = track_landmarks(
-            points, width, height, clip.fps, self.head, self.focal, record.anchors.runs,
-            _confidence(np.stack(record.patches), points, shots), lambda n, of: report("fit", n, of), shots,
-        )  # fmt: skip
+        trust = _confidence(np.stack(record.patches), points, shots)
+        found = Detections(points, width, height, clip.fps, record.anchors.runs, trust, shots)
+        tracking = track_landmarks(found, self.head, self.focal, lambda n, of: report("fit", n, of))
         notes = shot_notes(shots, record.cuts, clip.fps)
         return replace(tracking, problems=[*tracking.problems, *notes])
 

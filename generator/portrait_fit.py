@@ -13,11 +13,13 @@ from torch import Tensor
 from ..flame_motion import BadInput, FlameSequence, Head
 from ..flame_motion.retargeting.retarget import part_vertices
 from ..flame_motion.tracking.detector import MediaPipeDetector
-from ..flame_motion.tracking.landmark_fit import Frames, LandmarkFit, Observation, Pinhole, observe
+from ..flame_motion.tracking.landmark_fit import LandmarkFit, Observation, observe
 from ..flame_motion.tracking.landmarks import OUTER_EYE_CORNERS, Face, LandmarkDetector
 from ..flame_motion.tracking.mediapipe_models import solutions
+from ..flame_motion.tracking.pinhole import Pinhole
+from ..flame_motion.tracking.solution import gaze_divergence, landmark_error, level_gaze, to_motion
 from ..flame_motion.tracking.solve import fit_frames, fit_identity, initial
-from ..flame_motion.tracking.track import gaze_apart, landmark_error, level_gaze, to_motion
+from ..flame_motion.tracking.unknowns import Unknowns
 from ..renderer import Cameras
 from .eyelids import own_eyelids
 
@@ -114,7 +116,7 @@ def refit(
 
 
 def _posed(
-    problem: LandmarkFit, shape: Tensor, state: Frames, points: np.ndarray, pinhole: Pinhole
+    problem: LandmarkFit, shape: Tensor, state: Unknowns, points: np.ndarray, pinhole: Pinhole
 ) -> tuple[FlameSequence, Tensor, Tensor, Cameras, float]:
     """Pose, offsets [N, 3] m, lids [N, 3, 2] m, camera and landmark error of a photo of known identity.
 
@@ -122,7 +124,7 @@ def _posed(
     """
     data = observe(problem, points, pinhole)
     state = fit_frames(problem, shape, data, state, fps=25.0, iterations=8)
-    state = replace(state, eyes=level_gaze(state.eyes, gaze_apart(state.eyes)))
+    state = replace(state, eyes=level_gaze(state.eyes, gaze_divergence(state.eyes)))
     error = float(landmark_error(problem, shape, state, points, pinhole))
     world, frame = problem.points(*problem.skin.shaped(shape), state)
     offsets = vertex_offsets(problem, data, world[0], frame[0], pinhole)

@@ -20,7 +20,7 @@ from ..drivers import load_driver
 from ..flame_motion import BadInput, FlameSequence, Head, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
 from ..flame_motion.media.video_writer import CONTAINERS, VideoWriter, check_target
-from ..flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
+from ..flame_motion.tracking.pinhole import FIELD_OF_VIEW
 from ..generator.registry import check_rasterizer
 from ..renderer import (
     PLAIN_MAPS,

@@ -24,7 +24,8 @@ from ..flame_motion.media.video_writer import Finish, VideoWriter
 from ..flame_motion.retargeting.mouth import lips_shut
 from ..flame_motion.retargeting.regions import mix
 from ..flame_motion.retargeting.retarget import retarget
-from ..flame_motion.retargeting.transfer import drive, rest_of, strengthened
+from ..flame_motion.retargeting.rest import rest_of
+from ..flame_motion.retargeting.transfer import drive, strengthened
 from ..generator import Portrait
 from .framing import framed
 from .opening import Signal, check_rate, motion_of, open_mix

@@ -15,11 +15,14 @@ from ..heads.head import Head
 from ..retargeting.rest import rest_of
 from ..rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ..sequence import FlameSequence
-from .landmark_fit import Frames, LandmarkFit, Pinhole, observe
+from .landmark_fit import LandmarkFit, observe
 from .landmarks import Face, LandmarkDetector
 from .one_euro import OneEuro
+from .pinhole import Pinhole
+from .solution import gaze_divergence, landmark_error, to_motion
 from .solve import fit_frames, fit_identity, initial
-from .track import IDENTITY_FRAMES, gaze_apart, landmark_error, to_motion
+from .track import IDENTITY_FRAMES
+from .unknowns import Unknowns
 
 CALIBRATION = 1.0  # s of a face that its identity and its rest are taken from
 FEWEST = 8  # frames of it, however slowly they come
@@ -46,9 +49,9 @@ class _Person:
 
     shape: Tensor  # [S]
     origin: Tensor  # [3] m, the place that translations are counted from
-    apart: Tensor  # [2] rad, see `gaze_apart`
+    divergence: Tensor  # [2] rad, see `gaze_divergence`
     rest: FlameSequence | None
-    last: Frames  # the last frame that this was learned from, which the next one's fit starts at
+    last: Unknowns  # the last frame that this was learned from, which the next one's fit starts at
 
 
 class CausalTracker:
@@ -67,9 +70,9 @@ class CausalTracker:
         self._beside = ThreadPoolExecutor(1, "calibrate") if beside else None
         self._known: _Person | None = None
         self._next: Future[_Person] | None = None
-        self._before: Frames | None = None
+        self._before: Unknowns | None = None
         self._last: FlameSequence | None = None
-        self._fit: tuple[Frames, np.ndarray, Pinhole] | None = None  # of the last frame, as it was handed out
+        self._fit: tuple[Unknowns, np.ndarray, Pinhole] | None = None  # of the last frame, as it was handed out
         self._turn, self._place = OneEuro(*TURN), OneEuro(*PLACE)
         self._who, self._at = -1, 0.0
         self._collected: list[np.ndarray] | None = []  # [478, 3] px each; None when no calibration goes on
@@ -108,7 +111,7 @@ class CausalTracker:
         data = observe(self._problem, points, camera)
         if self._known is None:
             shape, state = fit_identity(self._problem, data, initial(self._problem, data, points))
-            self._know(_Person(shape, state.translation[0], gaze_apart(state.eyes), None, state))
+            self._know(_Person(shape, state.translation[0], gaze_divergence(state.eyes), None, state))
         self._take_calibration(face, at, camera)
         known, step = self._known, min(max(at - self._at, STEPS[0]), STEPS[1])
         assert known is not None and self._before is not None
@@ -118,7 +121,7 @@ class CausalTracker:
         self._at = at
         turn = matrix_from_axis_angle(self._turn(axis_angle_from_matrix(self._before.neck), step))
         steady = replace(self._before, neck=turn, translation=self._place(self._before.translation, step))
-        self._last = to_motion(steady, known.shape, self._fps, self.head, known.origin, known.apart)
+        self._last = to_motion(steady, known.shape, self._fps, self.head, known.origin, known.divergence)
         self._fit = steady, points, camera
         return Followed(self._last, True, known.rest)
 
@@ -167,6 +170,6 @@ class CausalTracker:
         data = observe(self._problem, chosen, camera)
         shape, state = fit_identity(self._problem, data, initial(self._problem, data, chosen))
         state = fit_frames(self._problem, shape, data, state, self._fps)
-        origin, apart = state.translation.median(0).values, gaze_apart(state.eyes)
-        rest = rest_of(to_motion(state, shape, self._fps, self.head, origin, apart))
-        return _Person(shape, origin, apart, replace(rest, translation=torch.zeros(1, 3)), state[-1:])
+        origin, divergence = state.translation.median(0).values, gaze_divergence(state.eyes)
+        rest = rest_of(to_motion(state, shape, self._fps, self.head, origin, divergence))
+        return _Person(shape, origin, divergence, replace(rest, translation=torch.zeros(1, 3)), state[-1:])

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .landmark_fit import FIELD_OF_VIEW, LandmarkFit, Observation, Pinhole, observe
+from .landmark_fit import LandmarkFit, Observation, observe
+from .pinhole import FIELD_OF_VIEW, Pinhole
 from .solve import Identity, initial
 
 FIELDS = np.radians([10.0, 14.0, 20.0, 28.0, 38.0, 52.0, 70.0])  # across the longer side, tried

@@ -16,12 +16,10 @@ from torch import Tensor
 from ..heads.head import Head, Skin
 from ..rotations import matrix_from_axis_angle, skew
 from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
+from .pinhole import Pinhole
+from .unknowns import EYES, JAW, LIDS, POSE, Unknowns
 
-FIELD_OF_VIEW = np.radians(28.0)  # across the longer side, when the focal length is not known: a portrait lens
-# Where each unknown of one frame stands in the vector that the solver sees.
-NECK, TRANSLATION, JAW, EYES, LIDS = slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 12), slice(12, 14)
 IDENTITIES = 60  # identity axes at most: landmarks tell no more apart of FLAME's 300, which come by falling variance
-POSE = 12  # unknowns ahead of the linear ones (eyelids, expression)
 
 # Upper and lower rims of eyes and mouth: how far they are apart is known better, APERTURE times, than where they are.
 APERTURES = [
@@ -37,65 +35,6 @@ SIGMA_EXPRESSION = {"residual": 1.0, "expression": 1.0, "tongueOut": 0.02}
 SIGMA_WOBBLE = 0.3  # of a frame's face at rest about its identity, when the head has not learned it
 SIGMA_SQUINT = 0.05  # rad by which the eyes' gazes differ
 SIGMA_POINT, SIGMA_DEPTH = 0.010, 0.08  # of a landmark, in inter-ocular distances: in the image, and along z
-
-
-@dataclass(frozen=True)
-class Pinhole:
-    """The camera of a fit."""
-
-    focal: float  # px
-    width: int
-    height: int
-
-    @staticmethod
-    def guess(width: int, height: int, focal: float | None = None) -> Pinhole:
-        """Focal length px as given, or that of a portrait lens (28 degrees across the longer side)."""
-        return Pinhole(focal or 0.5 * max(width, height) / float(np.tan(FIELD_OF_VIEW / 2)), width, height)
-
-    def project(self, points: Tensor) -> Tensor:
-        """World points [..., 3] m to px [..., 2]; world +x is image right, world +y image up."""
-        depth = -points[..., 2:]
-        centre = points.new_tensor([self.width / 2, self.height / 2])
-        return points[..., :2] * points.new_tensor([1.0, -1.0]) * self.focal / depth + centre
-
-
-@dataclass(frozen=True)
-class Frames:
-    """The unknowns of T frames."""
-
-    neck: Tensor  # [T, 3, 3] rotation
-    translation: Tensor  # [T, 3] m
-    jaw: Tensor  # [T, 2] pitch, yaw
-    eyes: Tensor  # [T, 2, 2] pitch, yaw of the left and the right eye
-    linear: Tensor  # [T, 2 + E] eyelids, expression
-
-    def __len__(self) -> int:
-        return self.neck.shape[0]
-
-    def __getitem__(self, index: slice | Tensor) -> Frames:
-        return Frames(*(getattr(self, f)[index] for f in self.__dataclass_fields__))
-
-    def step(self, delta: Tensor) -> Frames:
-        """The unknowns after a step delta [T, 14 + E]; the neck turns by a small world rotation."""
-        linear = self.linear + delta[:, POSE:]
-        return Frames(
-            matrix_from_axis_angle(delta[:, NECK]) @ self.neck,
-            self.translation + delta[:, TRANSLATION],
-            (self.jaw + delta[:, JAW]).clamp(-0.35, 0.9),
-            self.eyes + delta[:, EYES].unflatten(1, (2, 2)),
-            torch.cat([linear[:, :2].clamp(0, 1), linear[:, 2:]], 1),
-        )
-
-    def flat(self) -> Tensor:
-        """All but the rotation as a vector [T, 14 + E]; zeros where the neck stands."""
-        return torch.cat(
-            [torch.zeros_like(self.translation), self.translation, self.jaw, self.eyes.flatten(1), self.linear], 1
-        )
-
-    @staticmethod
-    def cat(parts: list[Frames]) -> Frames:
-        """One after the other."""
-        return Frames(*(torch.cat([getattr(p, f) for p in parts]) for f in Frames.__dataclass_fields__))
 
 
 class LandmarkFit:
@@ -151,7 +90,7 @@ class LandmarkFit:
 
     # -- the model and its derivatives ---------------------------------------------------------------------------
 
-    def points(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor]:
+    def points(self, rest: Tensor, joints: Tensor, state: Unknowns) -> tuple[Tensor, Tensor]:
         """World points [T, P, 3] and their frames [T, P, 3, 3], which turn what moves at rest into the world."""
         weights, (shaped, joints_t, rotations) = self.skin.weights, self._posed(rest, joints, state)
         neck_joint = joints_t[:, 1]
@@ -164,7 +103,7 @@ class LandmarkFit:
             frame = frame + weights[None, :, j, None, None] * rotation[:, None]
         return world + state.translation[:, None], frame
 
-    def _posed(self, rest: Tensor, joints: Tensor, state: Frames) -> tuple[Tensor, Tensor, Tensor]:
+    def _posed(self, rest: Tensor, joints: Tensor, state: Unknowns) -> tuple[Tensor, Tensor, Tensor]:
         """Points [T, P, 3] and joints [T, 5, 3] m at rest with the expression, rotations [T, 4, 3, 3] of the joints."""
         shaped = rest + (state.linear @ self.basis.flatten(0, 1).T).unflatten(1, (-1, 3))
         joints_t = joints + (state.linear[:, 2:] @ self.skin.joints_expression.flatten(0, 1).T).unflatten(1, (-1, 3))
@@ -173,7 +112,7 @@ class LandmarkFit:
 
     # -- residuals -----------------------------------------------------------------------------------------------
 
-    def rows(self, state: Frames, rest: Tensor, joints: Tensor, data: Observation) -> tuple[Tensor, Tensor, Tensor]:
+    def rows(self, state: Unknowns, rest: Tensor, joints: Tensor, data: Observation) -> tuple[Tensor, Tensor, Tensor]:
         """By how much (u, v, depth) of the landmarks are off, and how that falls with the unknowns; all weighted.
 
         error [T, P, 3]; pose [T, P, 3, 12] by the unknowns of the pose; linear [T, P, 3, 3] by the point at rest, so
@@ -194,7 +133,7 @@ class LandmarkFit:
         return error, pose, linear
 
     def normal_equations(
-        self, state: Frames, rest: Tensor, joints: Tensor, data: Observation, basis: Tensor
+        self, state: Unknowns, rest: Tensor, joints: Tensor, data: Observation, basis: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Gauss-Newton H [T, D, D] and g [T, D], float64, of the landmarks alone.
 
@@ -280,22 +219,7 @@ def observe(problem: LandmarkFit, points: np.ndarray, camera: Pinhole) -> Observ
     return Observation(detected[..., :2], depth, weight * found[:, None, None], camera)
 
 
-def project_rows(camera: Pinhole, world: Tensor) -> tuple[Tensor, Tensor]:
-    """Image points [T, P, 2] px and their derivatives by the world's [T, P, 2, 3]."""
-    depth = (-world[..., 2]).clamp_min(0.05)
-    scale = camera.focal / depth
-    zero = torch.zeros_like(scale)
-    rows = torch.stack(
-        [
-            scale, zero, scale * world[..., 0] / depth,
-            zero, -scale, -scale * world[..., 1] / depth,
-        ],
-        -1,
-    ).unflatten(-1, (2, 3))  # fmt: skip
-    return camera.project(world), rows
-
-
-def _turning(state: Frames) -> Tensor:
+def _turning(state: Unknowns) -> Tensor:
     """(pitch, yaw) [T, 3, 2] of jaw, left and right eye."""
     return torch.cat([state.jaw[:, None], state.eyes], 1)
 

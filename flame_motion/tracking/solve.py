@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from ..rotations import axis_angle_from_matrix, skew
-from .landmark_fit import LIDS, NECK, Frames, LandmarkFit, Observation, Pinhole, project_rows
+from .landmark_fit import LandmarkFit, Observation
+from .pinhole import Pinhole, project_rows
+from .unknowns import LIDS, NECK, Unknowns
 
 
-def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Frames:
+def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Unknowns:
     """A rigid start for each frame: similarity alignment of MediaPipe's own 3D points (Umeyama 1991)."""
     skin, count = problem.skin, len(points)
     rigid = problem.skin.weights[:, 1] > 0.9
@@ -36,13 +38,15 @@ def initial(problem: LandmarkFit, data: Observation, points: np.ndarray) -> Fram
     neck = skin.joints[1].double()
     turned = (rotation @ (model.mean(0) - neck)[None, :, None]).squeeze(-1) + neck
     at = torch.cat([centre / scale[:, None].clamp_min(1.0), -depth[:, None]], 1)
-    return Frames(
+    return Unknowns(
         rotation.float(), (at - turned).float(), torch.zeros(count, 2), torch.zeros(count, 2, 2),
         torch.zeros(count, problem.basis.shape[-1]),
     )  # fmt: skip
 
 
-def fit_identity(problem: LandmarkFit, data: Observation, state: Frames, iterations: int = 8) -> tuple[Tensor, Frames]:
+def fit_identity(
+    problem: LandmarkFit, data: Observation, state: Unknowns, iterations: int = 8
+) -> tuple[Tensor, Unknowns]:
     """Identity [S] shared by T frames, with every frame's own unknowns: joint Gauss-Newton by the Schur complement.
 
     In one frame a smile or a detector's bias looks like another shape, so the face at rest may also differ from frame
@@ -60,10 +64,10 @@ class Identity:
 
     shape: Tensor  # [S]
     wobble: Tensor  # [T, S]
-    state: Frames
+    state: Unknowns
 
     @staticmethod
-    def start(problem: LandmarkFit, state: Frames) -> Identity:
+    def start(problem: LandmarkFit, state: Unknowns) -> Identity:
         """The mean person."""
         count = problem.skin.identity.shape[-1]
         return Identity(torch.zeros(count), torch.zeros(len(state), count), state)
@@ -102,7 +106,7 @@ class RigidPoints:
     weight: Tensor  # [T, K] 1/px, 0 for none
     tolerance: Tensor  # [T] px from which on a point is rather taken for one that does not belong to the head
 
-    def normal_equations(self, state: Frames, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
+    def normal_equations(self, state: Unknowns, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
         """Their share in H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against strays."""
         arm = self.head @ state.neck.transpose(1, 2)
         world = arm + neck_joint + state.translation[:, None]
@@ -119,12 +123,12 @@ def fit_frames(
     problem: LandmarkFit,
     shape: Tensor,
     data: Observation,
-    state: Frames,
+    state: Unknowns,
     fps: float,
-    before: Frames | None = None,
+    before: Unknowns | None = None,
     rigid: RigidPoints | None = None,
     iterations: int = 3,
-) -> Frames:
+) -> Unknowns:
     """The unknowns of T frames of one known identity, neighbours coupled; before = the frame ahead, already known."""
     from .fit_kernel import solve_chain
 
@@ -141,7 +145,7 @@ def fit_frames(
             g[:, :6] += more_g
         h = h + known * precision.double() + 1e-4 * torch.eye(len(precision)).double()
         g = g - known[:, 0] * (state.flat() @ precision)
-        chain = state if before is None else Frames.cat([before, state])
+        chain = state if before is None else Unknowns.cat([before, state])
         change = _change(chain).double() * smooth.double()  # [links, D]
         links = smooth.double().expand(change.shape[0], -1)
         if before is None:
@@ -160,7 +164,7 @@ def fit_frames(
     return state
 
 
-def _change(state: Frames) -> Tensor:
+def _change(state: Unknowns) -> Tensor:
     """Change of the unknowns from each frame to the next [T - 1, D]."""
     flat = state.flat()
     turn = axis_angle_from_matrix(state.neck[1:] @ state.neck[:-1].transpose(1, 2))

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.threads import one_torch_thread
 from ...flame_motion import MissingAsset, load_head
 from ...flame_motion.edit import demo_motion
-from ...flame_motion.tracking.landmark_fit import FIELD_OF_VIEW
+from ...flame_motion.tracking.pinhole import FIELD_OF_VIEW
 from ...generator.registry import check_rasterizer
 from ...renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
 from ..doctor import cpu_count

@@ -12,9 +12,9 @@ from skimage.data import astronaut
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.tracking.anchors import Anchors, AnchorTracker
 from flamecast.flame_motion.tracking.detector import MediaPipeDetector
-from flamecast.flame_motion.tracking.landmark_fit import Pinhole
 from flamecast.flame_motion.tracking.landmarks import Face
-from flamecast.flame_motion.tracking.track import track_landmarks
+from flamecast.flame_motion.tracking.pinhole import Pinhole
+from flamecast.flame_motion.tracking.track import Detections, track_landmarks
 
 SHIFT = np.array([1.5, -0.75])  # px a frame
 
@@ -72,5 +72,6 @@ def test_anchors_overrule_landmarks_that_turn_with_the_expression():
     low, high = seen[0, :, :2].min(0), seen[0, :, :2].max(0)
     places = np.c_[rng.uniform(low[0], high[0], 80), rng.uniform(low[1] - 50, low[1], 80)].astype(np.float32)
     still = [Anchors(0, places, [places] * (frames - 1))]
-    roll = lambda anchors: track_landmarks(seen, 512, 512, 25.0, head, anchors=anchors).motion.neck[:, 2].std()  # noqa: E731
+    clip = Detections(seen, 512, 512, 25.0)
+    roll = lambda anchors: track_landmarks(replace(clip, anchors=anchors), head).motion.neck[:, 2].std()  # noqa: E731
     assert float(roll(still)) < 0.4 * float(roll([]))

@@ -13,10 +13,12 @@ from flamecast.flame_motion.retargeting.rest import rest_of
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.flame_motion.tracking.fit_kernel import solve_chain
 from flamecast.flame_motion.tracking.focal import estimate_focal
-from flamecast.flame_motion.tracking.landmark_fit import APERTURE, Frames, LandmarkFit, Observation, Pinhole, observe
+from flamecast.flame_motion.tracking.landmark_fit import APERTURE, LandmarkFit, Observation, observe
+from flamecast.flame_motion.tracking.pinhole import Pinhole
 from flamecast.flame_motion.tracking.shots import Shot
 from flamecast.flame_motion.tracking.solve import initial
-from flamecast.flame_motion.tracking.track import track_landmarks
+from flamecast.flame_motion.tracking.track import Detections, track_landmarks
+from flamecast.flame_motion.tracking.unknowns import Unknowns
 
 WIDTH, HEIGHT = 640, 480
 
@@ -55,7 +57,7 @@ def landmarks_of(motion: FlameSequence, camera: Pinhole | None = None) -> np.nda
 
 def test_tracking_recovers_the_motion_that_made_the_landmarks():
     truth, points, _ = synthetic()
-    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, load_head())
+    found = track_landmarks(Detections(points, WIDTH, HEIGHT, 25.0), load_head())
     assert len(found.motion) == len(truth)
     assert float(found.error.max()) < 0.35  # % of the inter-ocular distance
     turned = torch.rad2deg((found.motion.neck - truth.neck).norm(dim=1))
@@ -69,7 +71,7 @@ def test_tracking_recovers_the_motion_that_made_the_landmarks():
 def test_frames_without_a_face_are_interpolated_and_reported():
     truth, points, _ = synthetic(20)
     points[8:12] = np.nan
-    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, load_head())
+    found = track_landmarks(Detections(points, WIDTH, HEIGHT, 25.0), load_head())
     assert len(found.motion) == 20
     assert found.found.tolist() == [True] * 8 + [False] * 4 + [True] * 8
     assert found.problems == ["frames 8-11 (0.32-0.48 s): no face found, motion interpolated"]
@@ -86,7 +88,7 @@ def test_eyes_open_wider_than_at_rest_are_followed():
     for side in ("Left", "Right"):
         expression[:, head.expression_names.index(f"eyeWide{side}")] = 0.8 * wide
     points = landmarks_of(replace(truth, expression=expression))
-    found = track_landmarks(points, WIDTH, HEIGHT, 25.0, head)
+    found = track_landmarks(Detections(points, WIDTH, HEIGHT, 25.0), head)
     motion = replace(found.motion, translation=found.motion.translation + found.place)
     assert float(motion.eyelids.min()) >= 0
     seen, fitted = (np.linalg.norm(p[:, 159, :2] - p[:, 145, :2], axis=1) for p in (points, landmarks_of(motion)))
@@ -108,13 +110,13 @@ def test_a_focal_length_is_found_in_the_perspective_of_a_turning_face(problem, d
 
 def test_no_face_at_all_is_refused():
     with pytest.raises(BadInput, match="No face was found in any of the 3 frames"):
-        track_landmarks(np.full((3, 478, 3), np.nan, np.float32), WIDTH, HEIGHT, 25.0, load_head())
+        track_landmarks(Detections(np.full((3, 478, 3), np.nan, np.float32), WIDTH, HEIGHT, 25.0), load_head())
 
 
 def test_jacobian_by_finite_differences(problem):
     torch.manual_seed(0)
     size = problem.basis.shape[-1]
-    state = Frames(
+    state = Unknowns(
         matrix_from_axis_angle(0.3 * torch.randn(1, 3)), torch.tensor([[0.0, 0.0, -0.8]]), torch.tensor([[0.2, 0.05]]),
         0.2 * torch.randn(1, 2, 2), 0.3 * torch.randn(1, size),
     )  # fmt: skip
@@ -193,8 +195,8 @@ def test_two_shots_are_two_people_each_on_their_own_rest():
     later = replace(truth[:6], shape=-truth.shape, neck=truth.neck[:6] + torch.tensor([0.0, 0.5, 0.0]))
     both = np.concatenate([points, landmarks_of(later)])
     head = load_head()
-    alone = track_landmarks(points, WIDTH, HEIGHT, 25.0, head)
-    cut = track_landmarks(both, WIDTH, HEIGHT, 25.0, head, shots=[Shot(0, 12, 0), Shot(12, 18, 1)])
+    alone = track_landmarks(Detections(points, WIDTH, HEIGHT, 25.0), head)
+    cut = track_landmarks(Detections(both, WIDTH, HEIGHT, 25.0, shots=[Shot(0, 12, 0), Shot(12, 18, 1)]), head)
     assert torch.equal(cut.motion.shape, alone.motion.shape)
     for name in ("neck", "jaw", "expression", "eyes"):
         assert torch.equal(getattr(cut.motion, name)[:12], getattr(alone.motion, name)), name

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from flamecast.flame_motion.heads.head.head import Head
-from flamecast.flame_motion.tracking.landmark_fit import JAW, LIDS, LandmarkFit, Observation, Pinhole, observe
+from flamecast.flame_motion.tracking.landmark_fit import LandmarkFit, Observation, observe
+from flamecast.flame_motion.tracking.pinhole import Pinhole
 from flamecast.flame_motion.tracking.solve import Identity, initial
+from flamecast.flame_motion.tracking.unknowns import JAW, LIDS
 
 from .footage import DISTANCE, Person
 
