@@ -135,7 +135,7 @@ def _numbers(path: Path, rows: list[list[str]], places: dict[str, int]) -> np.nd
     return table
 
 
-# -- angles -------------------------------------------------------------------------------------------------------------
+# -- angles -----------------------------------------------------------------------------------------------------------
 
 
 def _to_radians(name: str, table: np.ndarray, known: list[str]) -> list[str]:
