@@ -23,8 +23,8 @@ from ..flame_motion.media.encoder_thread import EncoderThread
 from ..flame_motion.media.video_writer import Finish, VideoWriter
 from ..flame_motion.retargeting.mouth import lips_shut
 from ..flame_motion.retargeting.regions import mix
-from ..flame_motion.retargeting.retarget import retarget
 from ..flame_motion.retargeting.rest import rest_of
+from ..flame_motion.retargeting.retarget import retarget
 from ..flame_motion.retargeting.transfer import drive, strengthened
 from ..generator import Portrait
 from .framing import framed
