@@ -22,14 +22,14 @@ def save_obj(path: Path, vertices: Tensor, head: Head, materials: str) -> None:
     np.savetxt(text, vertices.numpy(), fmt="v %.7f %.7f %.7f")
     np.savetxt(text, head.uv.numpy(), fmt="vt %.6f %.6f")
     np.savetxt(text, vertex_normals(vertices, head.faces).numpy(), fmt="vn %.4f %.4f %.4f")
-    materials, parts = face_materials(head).numpy(), head.part.numpy()
+    kinds, parts = face_materials(head).numpy(), head.part.numpy()
     place, uv = head.faces.numpy() + 1, head.uv_faces.numpy() + 1
     corners = np.stack([place, uv, place], 2).reshape(-1, 9)
     for part in np.unique(parts):
         text.write(f"g {PARTS[part]}\n")
-        for material in np.unique(materials[parts == part]):
+        for material in np.unique(kinds[parts == part]):
             text.write(f"usemtl {MATERIALS[material].name}\n")
-            np.savetxt(text, corners[(parts == part) & (materials == material)], fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
+            np.savetxt(text, corners[(parts == part) & (kinds == material)], fmt="f %d/%d/%d %d/%d/%d %d/%d/%d")
     _write(path, text.getvalue().encode())
 
 
