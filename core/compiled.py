@@ -32,6 +32,6 @@ def compiled(signature: Any, counted: bool = True, **options: Any) -> Callable[[
 
 
 def empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
-    """Room for a kernel to write to. Not torch.empty: numpy asks for large pages, and fresh memory, which the system
-    hands out page by page, takes a third of the time to fill."""
+    """An uninitialised array for a kernel to fill. Not torch.empty: numpy asks for large pages, and fresh memory, which
+    the system hands out page by page, then takes a third of the time to fill."""
     return np.empty(shape, dtype)

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 _THREAD = threading.local()  # is_worker: whether this thread is one of a pool of ours
 
@@ -31,16 +31,16 @@ def cores() -> int:
 def split(kernel: Callable[..., None], count: int, *args: object, pieces: int | None = None) -> None:
     """kernel(start, stop, *args) over 0..count-1, cut into `pieces` ranges (one a core) that run side by side.
 
-    All threads of a process share one pool, so many callers together take no more than `cores()` workers and wait for
-    nobody's ranges but their own. A kernel must write the same whichever ranges it is given, or be given a number of
-    pieces that does not depend on the cores. One that calls `split` itself works through those ranges alone: workers
-    that wait for workers would wait forever.
+    All threads of a process share one pool: many callers together take no more than `cores()` workers, and each waits
+    for its own ranges only. A kernel must write the same whichever ranges it is given, or be given a number of pieces
+    that does not depend on the cores. A `split` inside a kernel runs in that worker alone: workers that waited for
+    workers would wait forever.
     """
     wanted = min(count, pieces if pieces is not None else cores())
     edges = [count * i // wanted for i in range(wanted + 1)] if wanted > 1 else [0, count]
     ranges = list(zip(edges[:-1], edges[1:], strict=True)) if count else []
-    apart = [] if getattr(_THREAD, "is_worker", False) else ranges[1:]
-    jobs = [_pool(os.getpid()).submit(kernel, *ends, *args) for ends in apart]
+    shared = [] if getattr(_THREAD, "is_worker", False) else ranges[1:]
+    jobs = [_pool(os.getpid()).submit(kernel, *ends, *args) for ends in shared]
     for ends in ranges[: len(ranges) - len(jobs)]:
         kernel(*ends, *args)
     for job in jobs:
@@ -57,16 +57,17 @@ def _pool(pid: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="flamecast-render", initializer=_become_worker)
 
 
-def ahead(calls: Iterable[Callable[[], Made]], workers: int) -> Iterator[Made]:
-    """What the calls return, in their order, while up to `workers` of them run at once, each on one core.
+def ahead(calls: Iterable[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    """The calls' results in order, while up to `workers` calls run at once, each on one core.
 
-    At most twice as many are begun or waiting to be taken: memory stays flat. Kernels that a call splits run whole.
+    At most twice as many are running or waiting to be taken, so memory stays flat. `split` inside a call does not
+    split.
     """
     if workers <= 1:
         for call in calls:
             yield call()
         return
-    waiting: deque[Future[Made]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, "flamecast-ahead", _become_worker) as pool:
         try:
             for call in calls:

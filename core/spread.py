@@ -1,4 +1,4 @@
-"""The same call for many things: here one after the other, in several processes, or on a Ray cluster."""
+"""One call for many items: one after the other here, in several processes, or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from typing import Any
 
 from .errors import BadInput
 
-TRIES = 3  # times that a thing may lose its process, before it is taken to be what kills it
+TRIES = 3  # processes that an item may lose before it is taken to be what kills them
 
 
 def spread(
-    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], *, workers: int = 1, ray: str | None = None
+    call: Callable[[Any], dict[str, Any]], items: Sequence[Any], *, workers: int = 1, ray: str | None = None
 ) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Each thing's number and answer, as they are done; None for one whose process died again and again.
+    """Yields each item's number and answer, in the order they finish; None for one whose process died TRIES times.
 
-    call, things and answers go between processes: the first two pickled, answers as JSON. ray: a cluster's address, or
-    `local` for one of this machine; Ray Data shares the things out and does those of a lost worker again. BadInput.
+    Calls and items are pickled, answers are JSON, where they go between processes. ray: a cluster's address, or `local`
+    for one on this machine; Ray Data distributes the items and repeats those of a lost worker. Raises BadInput where
+    Ray is not installed or no cluster answers.
     """
     if ray is not None:
-        yield from _by_ray(call, things, ray)
-    elif workers > 1 and len(things) > 1:
-        yield from _by_processes(call, things, workers)
+        yield from _by_ray(call, items, ray)
+    elif workers > 1 and len(items) > 1:
+        yield from _by_processes(call, items, workers)
     else:
-        yield from ((number, call(thing)) for number, thing in enumerate(things))
+        yield from ((number, call(item)) for number, item in enumerate(items))
 
 
 def _by_processes(
-    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], workers: int
+    call: Callable[[Any], dict[str, Any]], items: Sequence[Any], workers: int
 ) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """A process that dies takes the pool along: what was not done goes to a new one."""
-    left = dict.fromkeys(range(len(things)), 0)  # by number, how often it was under way when a process died
+    """A process that dies ends its pool: what was not done goes to a new one."""
+    left = dict.fromkeys(range(len(items)), 0)  # by number: how often it was running when a process died
     while left:
-        # After a death one at a time, so that it shows who it was.
+        # After a death one at a time, which shows the item that causes it.
         several = 1 if any(left.values()) else workers
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(several, mp_context=context, initializer=_end_with_parent) as pool:
@@ -47,7 +48,7 @@ def _by_processes(
             try:
                 while True:
                     while len(waiting) < several and (number := next(ahead, None)) is not None:
-                        waiting[pool.submit(call, things[number])] = number
+                        waiting[pool.submit(call, items[number])] = number
                     if not waiting:
                         break
                     for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -64,10 +65,7 @@ def _by_processes(
 
 
 def _end_with_parent() -> None:
-    """Ends this process as soon as the one that made it is gone, killed perhaps: nobody would take its answer.
-
-    What it was doing leaves nothing, and is done by whoever starts the whole again.
-    """
+    """Ends this process as soon as its parent is gone, killed perhaps: nothing would take its answer."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -79,13 +77,13 @@ def _end_with_parent() -> None:
 
 
 def _by_ray(
-    call: Callable[[Any], dict[str, Any]], things: Sequence[Any], address: str
+    call: Callable[[Any], dict[str, Any]], items: Sequence[Any], address: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         import ray
     except ImportError:
         raise BadInput('--ray needs more: pip install "flamecast[scale]"') from None
-    if not things:
+    if not items:
         return
     if not ray.is_initialized():
         try:
@@ -98,7 +96,7 @@ def _by_ray(
     def answer(row: dict[str, Any]) -> dict[str, Any]:
         if os.path.isdir(here):  # a cluster's machines stand elsewhere, and names of files count from here
             os.chdir(here)
-        return {"item": row["item"], "answer": json.dumps(call(things[row["item"]]))}
+        return {"item": row["item"], "answer": json.dumps(call(items[row["item"]]))}
 
-    done = ray.data.from_items(list(range(len(things))), override_num_blocks=len(things)).map(answer)
+    done = ray.data.from_items(list(range(len(items))), override_num_blocks=len(items)).map(answer)
     yield from ((row["item"], json.loads(row["answer"])) for row in done.iter_rows())

@@ -1,4 +1,4 @@
-"""`flamecast bench live`: a file played at its own pace to a page that decodes what it gets, as people would see it."""
+"""`flamecast bench live`: plays a video at its own pace and receives and decodes the pictures as a page does."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import numpy as np
 from ...flame_motion import BadInput, VideoClip, load_head
 from ..doctor import cpu_count
 
-WARM = 5.0  # s left out: the calibration, and what is done once
-TRACKED = 10.0  # s of the clip that both trackers are compared on
+WARM = 5.0  # s not measured: the calibration, and what is done once
+COMPARED = 10.0  # s of the clip that both trackers are compared on
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What one page saw."""
+    """What one page received."""
 
     seconds: float
     shown: int
@@ -48,7 +48,7 @@ def watch(photo: str, video: Path, *, size: int, seconds: float) -> Watched:
         try:
             line = program.stdout.readline()
             if "http" not in line:
-                raise BadInput("flamecast live did not start: it said why")
+                raise BadInput("flamecast live did not start; its own message above says why")
             address = line.split()[2].rstrip(".").replace("http", "ws") + "/ws"
             shown, latency, memory, last = 0, [], [], {}  # type: ignore[var-annotated]
             with connect(address, max_size=None) as page:
@@ -56,10 +56,10 @@ def watch(photo: str, video: Path, *, size: int, seconds: float) -> Watched:
                 while (now := time.perf_counter() - start) < WARM + seconds:
                     message = page.recv(timeout=60)
                     if isinstance(message, str):
-                        said = json.loads(message)
-                        if said["type"] == "numbers" and now > WARM:
-                            last = {"first": said, **last, "last": said}
-                            latency += [] if said["latency_ms"] is None else [said["latency_ms"] / 1000]
+                        numbers = json.loads(message)
+                        if numbers["type"] == "numbers" and now > WARM:
+                            last = {"first": numbers, **last, "last": numbers}
+                            latency += [] if numbers["latency_ms"] is None else [numbers["latency_ms"] / 1000]
                             memory.append((now, _memory(program.pid)))
                         continue
                     number = ANSWER.unpack_from(message)[0]
@@ -85,13 +85,13 @@ def _memory(process: int) -> float:
     return total / 1e6
 
 
-def tracked(video: Path) -> tuple[float, float]:
-    """How far landmarks are off, % of the inter-ocular distance: tracked as they come, and with look-ahead."""
+def landmark_errors(video: Path) -> tuple[float, float]:
+    """Mean landmark error, % of the inter-ocular distance: of live tracking, and of tracking with look-ahead."""
     from ...drivers.video import VideoDriver
     from ...flame_motion.tracking.causal import CausalTracker
     from ...flame_motion.tracking.detector import MediaPipeDetector
 
-    clip, detector = VideoClip.open(video).first(TRACKED), MediaPipeDetector()
+    clip, detector = VideoClip.open(video).first(COMPARED), MediaPipeDetector()
     tracker, errors = CausalTracker(load_head(), detector, fps=clip.fps), []
     for number, image in enumerate(clip):
         tracker.feed(image, number / clip.fps)
@@ -105,7 +105,7 @@ def print_live_bench(photo: str, *, video: Path | None, size: int, seconds: floa
     if video is None:
         raise BadInput("bench live: expected --video, a clip of a face")
     seen = watch(photo, video, size=size, seconds=seconds)
-    causal, offline = tracked(video)
+    causal, offline = landmark_errors(video)
     tenth = max(len(seen.memory) // 10, 1)
     early, late = (statistics.median(mb for _, mb in part) for part in (seen.memory[:tenth], seen.memory[-tenth:]))
     rows: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from ...flame_motion.edit import demo_motion
 from ...flame_motion.tracking.pinhole import FIELD_OF_VIEW
 from ...generator.registry import check_rasterizer
 from ...renderer import clip, flow_encoding, pinhole, rasterize, render_maps, stream_maps, surface_field
+from ...renderer.maps.maps import KINDS
 from ..doctor import cpu_count
 from ..request import HEAD, RASTERIZER
 from .bench_skinning import skinning_times
@@ -28,8 +30,8 @@ DISTANCE = 0.9  # m
 def measure_renderer(head: str = HEAD, rasterizer: str = RASTERIZER) -> dict[str, Any]:
     """Best of ROUNDS for each stage, on the demo motion at SIZE x SIZE px, single view.
 
-    `*_fps` are frames a second; `maps_floor_fps` is what writing the bytes of the maps alone would allow, at the speed
-    with which this machine fills fresh memory; skinning_ratio_smplx is None where smplx is not installed.
+    `*_fps` are frames a second; `*_floor_fps` is what writing the bytes of the result alone would allow, at the speed
+    at which this machine fills fresh memory; skinning_ratio_smplx is None where smplx is not installed.
     """
     check_rasterizer(rasterizer)
     model, motion = load_head(head), demo_motion(head)
@@ -55,7 +57,7 @@ def measure_renderer(head: str = HEAD, rasterizer: str = RASTERIZER) -> dict[str
             flow_encoding(depth[:, t : t + 1], [field], camera, near=NEAR, far=FAR, samples=SAMPLES, delta=DELTA)
 
     pixels = SIZE * SIZE
-    maps_bytes = pixels * (4 * (1 + 3 + 2 + 3 + 2) + 3)  # depth, normal, uv, flow, source_xy; mask, part, visible
+    maps_bytes = pixels * sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in KINDS.values())
     encoding_bytes = pixels * 12 * SAMPLES
     try:
         ratio: float | None = round(skinning_times(frames=100).ratio, 2)
@@ -105,6 +107,7 @@ def print_renderer_bench(head: str, rasterizer: str, *, as_json: bool) -> None:
 
 
 def _fps(run: Callable[[], object], frames: int) -> float:
+    """Frames a second of the fastest of ROUNDS runs, after one that is not measured."""
     run()
     spent = []
     for _ in range(ROUNDS):

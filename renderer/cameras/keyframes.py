@@ -21,7 +21,7 @@ from ...core.easing import EASES
 
 LARGEST = 1_000_000  # bytes of a keyframe file
 FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore
-# What a camera may be told, and how far: degrees, degrees, and two factors of the base camera's own.
+# What a keyframe may set, and its range: degrees, degrees, and two factors of the base camera's own.
 RANGES: dict[str, tuple[float, float]] = {
     "yaw": (-360.0, 360.0),
     "elevation": (-89.0, 89.0),
@@ -54,15 +54,15 @@ def read_keyframes(path: str | os.PathLike[str], frames: int, fps: float | None 
     return {name: _track(name, keys, unit, now) for name in RANGES}
 
 
-def read_json(path: str | os.PathLike[str], what: str, most: int) -> Any:
-    """The content of the JSON file at `path`, at most `most` bytes long; ValueError says what is wrong with `what`."""
+def read_json(path: str | os.PathLike[str], what: str, max_bytes: int) -> Any:
+    """The content of the JSON file at `path`, at most `max_bytes` long; ValueError says what is wrong with `what`."""
     try:
         if not os.path.isfile(path):
             found = "is no regular file" if os.path.exists(path) else "does not exist"
             raise ValueError(f"the {what} {path} {found}")
         size = os.path.getsize(path)
-        if size > most:
-            raise ValueError(f"the {what} {path} is too large: expected at most {most} bytes, got {size}")
+        if size > max_bytes:
+            raise ValueError(f"the {what} {path} is too large: expected at most {max_bytes} bytes, got {size}")
         text = Path(path).read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"the {what} {path} must be JSON, and it is no text in UTF-8") from None

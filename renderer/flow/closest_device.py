@@ -1,6 +1,6 @@
 """The nearest point of a mesh on the device that its tensors are on; `closest` does the same on the CPU's cores.
 
-With NVIDIA warp-lang (extra `cuda`) a BVH answers, built and asked on the GPU, its memory shared with torch.  Without
+With NVIDIA warp-lang (extra `cuda`) a BVH answers, built and queried on the GPU, its memory shared with torch.  Without
 it, and on other devices, every triangle is tried for every point in plain torch: slow, and the oracle of both.
 """
 
@@ -89,7 +89,7 @@ class DeviceTriangles:
 
 
 def with_warp(device: torch.device) -> bool:
-    """Whether `DeviceTriangles` asks warp there."""
+    """Whether `DeviceTriangles` uses warp there."""
     return device.type in ("cuda", "cpu") and importlib.util.find_spec("warp") is not None
 
 

@@ -262,10 +262,9 @@ def background_nodes(
     """As `surface_nodes`, at the samples start..stop-1 from near to far, of all nodes COARSE pixels apart in a
     height x width picture.
 
-    No sample asks another, while nodes do ask those around them: so the work is cut by samples, and what is found does
-    not depend on how.  Three passes: from the grid's answers and the node to the left; then back and forth, where
-    whoever has a neighbour that ended elsewhere asks there, too, so that what is nearest from below or from the right
-    is found.
+    Samples do not depend on each other, nodes do on those around them: so the work is cut by samples, and the result
+    does not depend on how.  Three passes: from the grid's answers and the node to the left; then back and forth, where
+    a node whose neighbour ended elsewhere also starts there, which finds what is nearest from below or from the right.
     """
     samples, carry, reach = flows.shape[2], sampling[3], sampling[4]
     rows, columns = flows.shape[0], flows.shape[1]

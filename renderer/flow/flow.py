@@ -135,8 +135,8 @@ def sample_depths(depth: Tensor, *, samples: int, delta: float, near: float, far
     """
     check_sampling(samples, delta, near, far)
     steps = torch.linspace(0.0, 1.0, samples).to(depth) if samples > 1 else depth.new_full((1,), 0.5)
-    guided = depth[..., None] + delta * (2.0 * steps - 1.0)
-    return torch.where(depth[..., None] > 0, guided, near + (far - near) * steps)
+    around = depth[..., None] + delta * (2.0 * steps - 1.0)
+    return torch.where(depth[..., None] > 0, around, near + (far - near) * steps)
 
 
 def check_sampling(samples: int, delta: float, near: float, far: float) -> None:

@@ -131,7 +131,7 @@ def check_faces(name: str, faces: Tensor | np.ndarray, points: int) -> None:
 
 @lru_cache(maxsize=1)
 def _registered() -> dict[str, EntryPoint]:
-    """The built-in back ends by the same door as plug-ins, even where the package was installed without metadata."""
+    """Entry points of the built-in back ends, which need no installed metadata, and of plug-ins."""
     built_in = [EntryPoint(name, f"{__package__}.{where}", GROUP) for name, where in BUILT_IN.items()]
     plugged = [point for name, point in registered(GROUP).items() if name not in BUILT_IN]
     return {point.name: point for point in [*built_in, *plugged]}

@@ -145,9 +145,9 @@ ONE = {"frame": 0}
         ([{"frame": 0, "zoom": -1}], "keyframe 0: zoom: expected a number from 0.1 to 10, got -1"),
         (
             [{"frame": 0, "ease": "bouncy"}],
-            "keyframe 0: ease: expected one of smooth, linear, in, out, hold, got 'boun",
+            "keyframe 0: ease: expected one of linear, smooth, in, out, hold, got 'boun",
         ),
-        ([{"frame": 0, "ease": ["in"]}], "keyframe 0: ease: expected one of smooth"),
+        ([{"frame": 0, "ease": ["in"]}], "keyframe 0: ease: expected one of linear, smooth"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_sentence(content: Any, message: str, written) -> None:
