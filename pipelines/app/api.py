@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from ...core.errors import BadInput, MissingAsset
 from .job import WAITING, Full, Job
+from .job_options import ADDED, file_options, json_schema, value_options
 from .job_queue import JobQueue
-from .job_request import DEMO, FILES, NUMBERS, TEXTS, WHOLE, read_request
+from .job_request import DEMO, read_request
 from .limits import MB, Limits
 from .results import RESULTS
 from .uploads import check_content, shown_name, store, stored_name
 from .visitors import api_user, visitor_of
 
-FIELDS = (*FILES, "demo", "demo_motion", *TEXTS, *NUMBERS, *WHOLE, "preview")
 Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
-Word = Annotated[str | None, Form()]
-Number = Annotated[float | None, Form()]
 
 
 class JobAnswer(BaseModel):
@@ -107,47 +106,35 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
 def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
     """The route that makes a job."""
 
-    @routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])
-    def animate(
-        request: Request,
-        photo: Annotated[UploadFile | None, File(description="A picture of a face")] = None,
-        video: Annotated[UploadFile | None, File(description="A video whose face drives")] = None,
-        speech: Annotated[UploadFile | None, File(description="A recording that the portrait speaks")] = None,
-        motion: Annotated[UploadFile | None, File(description="A motion: .npz or an ARKit .csv")] = None,
-        keyframes: Annotated[UploadFile | None, File(description="Keyframes of the face (.json)")] = None,
-        camera_keys: Annotated[UploadFile | None, File(description="Keyframes of the camera (.json)")] = None,
-        demo: Annotated[bool, Form(description="The demo portrait instead of a photo")] = False,
-        demo_motion: Annotated[bool, Form(description="The demo motion instead of a signal")] = False,
-        text: Word = None,
-        emotion: Word = None,
-        say: Word = None,
-        edit: Word = None,
-        mix: Word = None,
-        camera: Word = None,
-        mode: Word = None,
-        framing: Word = None,
-        strength: Number = None,
-        seconds: Number = None,
-        fps: Number = None,
-        motion_fps: Number = None,
-        size: Number = None,
-        seed: Number = None,
-        face: Number = None,
-        lips: Number = None,
-        head_motion: Number = None,
-        blinks: Number = None,
-        style_strength: Number = None,
-        keep: Word = None,
-        preview: Annotated[bool, Form(description="Small and at most 2 s long, made in seconds")] = False,
-    ) -> JobAnswer:
+    def animate(request: Request, **fields: Any) -> JobAnswer:
         """Options mean what they mean for `flamecast animate`. Poll the answer's job until its `state` is `done`."""
-        fields = locals()
-        given = {name: fields[name] for name in (*TEXTS, *NUMBERS, *WHOLE, "preview")}
-        sent = {name: fields[name] for name in FILES}
-        given |= {"photo": DEMO if demo else None, "motion": DEMO if demo_motion else None}
+        given = {name: fields[name] for name in (*value_options(), "preview")}
+        given |= {"photo": DEMO if fields["demo"] else None, "motion": DEMO if fields["demo_motion"] else None}
         user = api_user(request)
         queue.check_room(user)
+        sent = {name: fields[name] for name in file_options()}
         return answer_of(queue, _submit(queue, limits, user, given, sent))
+
+    animate.__signature__ = inspect.Signature(_form_parameters())  # type: ignore[attr-defined]
+    routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])(animate)
+
+
+def _form_parameters() -> list[inspect.Parameter]:
+    """The route's parameters: a form field for each option, described by the option. Values are checked later, as
+    texts, so that the sentences are those of the command line.
+    """
+    kinds: dict[str, tuple[Any, Any]] = {"request": (Request, inspect.Parameter.empty)}
+    for name, option in file_options().items():
+        kinds[name] = Annotated[UploadFile | None, File(description=option.help)], None
+    for name, option in ADDED.items():
+        kinds[name] = Annotated[bool, Form(description=option.help)], option.default
+    for name, option in value_options().items():
+        described = Annotated[str | None, WithJsonSchema(json_schema(option))]
+        kinds[name] = Annotated[described, Form(description=option.sentence)], option.default
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for name, (kind, default) in kinds.items()
+    ]
 
 
 def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
@@ -178,10 +165,10 @@ def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
 
 async def _check_fields(request: Request) -> None:
     """BadInput for a field that does not exist, which would have no effect, and for text in a file's place."""
-    form = await request.form()
-    if unknown := sorted(set(form) - set(FIELDS)):
-        raise BadInput(f"there is no field {', '.join(unknown)[:60]}; known are: {', '.join(FIELDS)}")
-    for name in FILES:
+    form, known = await request.form(), (*file_options(), *ADDED, *value_options())
+    if unknown := sorted(set(form) - set(known)):
+        raise BadInput(f"there is no field {', '.join(unknown)[:60]}; known are: {', '.join(known)}")
+    for name in file_options():
         if (given := form.get(name)) and isinstance(given, str):
             demo = {"photo": ", or demo=true", "motion": ", or demo_motion=true"}.get(name, "")
             raise BadInput(f"{name}: expected a file that is sent{demo}, got the text {given[:60]!r}")

@@ -254,7 +254,7 @@ class JobQueue:
             self._end(job, state, sentence)
 
     def _end(self, job: Job, state: str, sentence: str | None = None) -> None:
-        names = job.request.shown_names()
+        names = job.request.names
         job.error = None if state != FAILED or sentence is None else with_shown_names(sentence, names)
         job.problems = [with_shown_names(one, names) for one in job.problems]
         job.state, job.left = state, None

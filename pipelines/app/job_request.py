@@ -1,4 +1,4 @@
-"""A job request: options that name no file of the server, and files that the user sent."""
+"""A job request: an `AnimateRequest` that names files of its own job alone, within what the server makes."""
 
 from __future__ import annotations
 
@@ -8,44 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
+from ...core.options import Option
 from ..request import HEAD, AnimateRequest, View
+from .job_options import file_options, value_options
 from .limits import Limits
+from .results import with_shown_names
 
 DEMO = "demo"
-FILES = ("photo", "video", "speech", "motion", "keyframes", "camera_keys")  # what may be sent
 SIGNALS = ("video", "speech", "motion", "keyframes")
-ALONE = ("video", "motion", "speech", "say")  # one of these; words may go with it
-TEXTS = ("text", "emotion", "say", "keep", "edit", "mix", "camera", "mode", "framing")
-NUMBERS = ("strength", "seconds", "fps", "motion_fps", "lips", "head_motion", "blinks", "style_strength")
-WHOLE = ("size", "seed", "face")
+EXCLUSIVE = ("video", "motion", "speech", "say")  # one of these; words may go with it
 PREVIEW_SIZE, PREVIEW_SECONDS = 256, 2.0  # px, s
+STILL_SECONDS = 4.0  # s of a clip that keyframes alone move, or words without a length
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Options for the pipeline by name, files by the option they are for, and the names their owner calls them by."""
+    """What a job is to make, and how the server makes it."""
 
-    options: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, Path] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)
+    animate: AnimateRequest
+    names: Mapping[str, str] = field(default_factory=dict)  # what the owner of the files calls them, by path
     redraw: Path | None = None  # the folder of a finished job whose motion is edited and drawn again
-    cut: float | None = None  # s; what lasts longer is cut there
+    max_seconds: float | None = None  # s; what lasts longer is cut there
     preview: bool = False
-
-    def shown_names(self) -> dict[str, str]:
-        """The names that the owner of the files knows, by the server's path."""
-        return {str(path): self.names.get(kind, kind) for kind, path in self.files.items()}
 
     @property
     def title(self) -> str:
         """A few words that distinguish this job from others."""
-        options, parts = self.options, []
-        parts += [options[name].strip() for name in ("text", "say", "emotion") if options.get(name, "").strip()]
-        parts += [self.names.get(name, name) for name in SIGNALS if name in self.files]
-        if options.get("motion") == DEMO:
-            parts.append("the demo motion")
-        if options.get("edit"):
-            parts.append(options["edit"])
+        drive, edit = self.animate.drive, self.animate.edit
+        parts = [text.strip() for text in (drive.text, drive.say, drive.emotion) if text is not None and text.strip()]
+        files = (drive.video, drive.speech, drive.motion, drive.keyframes)
+        parts += [self.names.get(str(file), "the demo motion") for file in files if file is not None]
+        parts += [with_shown_names(edit, self.names)] if edit else []
         title = " · ".join(parts) or "still"
         return title if len(title) <= 60 else title[:59] + "…"
 
@@ -58,48 +51,43 @@ def read_request(
     *,
     redraw: Path | None = None,
 ) -> JobRequest:
-    """A checked request. given: text or numbers by option name, or `preview`; empty ones are left out. BadInput."""
-    known = (*TEXTS, *NUMBERS, *WHOLE, "photo", "motion", "preview")
+    """A checked request. Raises BadInput.
+
+    given: texts and numbers by option, with `preview`, and DEMO for photo or motion; empty ones are left out. files,
+    names: what was sent by option, and what its owner calls it.
+    """
+    known = value_options()
     filled = {name: value for name, value in given.items() if value is not None and str(value).strip() != ""}
-    if unknown := sorted(set(filled) - set(known)):
-        raise BadInput(f"there is no option {', '.join(unknown)}; known are: {', '.join(known)}")
+    if unknown := sorted(set(filled) - {*known, "photo", "motion", "preview"}):
+        listed = ", ".join((*known, "photo", "motion", "preview"))
+        raise BadInput(f"there is no option {', '.join(unknown)}; known are: {listed}")
     preview = str(filled.pop("preview", "")).lower() in ("1", "true", "yes", "on")
     options: dict[str, Any] = {}
-    for name, value in filled.items():
-        options[name] = _read(name, value, limits)
     for name in ("photo", "motion"):
-        if options.get(name, DEMO) != DEMO:
-            raise BadInput(f"{name}: expected a file that is sent, or {DEMO}, got {options[name]!r}")
-        if name in files:
-            options.pop(name, None)
+        if filled.get(name, DEMO) != DEMO:
+            raise BadInput(f"{name}: expected a file that is sent, or {DEMO}, got {filled[name]!r}")
+        if filled.pop(name, None) is not None and name not in files:
+            options[name] = DEMO
+    read = {name: _read(known[name], value, limits) for name, value in filled.items()}
+    options |= {name: value for name, value in read.items() if value != known[name].default}
     _check_specs(options)
     _check_sources(options, files, redraw)
-    cut = _bounded(options, limits, preview)
-    checked = {
-        name: options[name] for name in options if name not in ("text", "emotion", "say", "keep", "photo", "motion")
-    }
-    AnimateRequest.of(**checked)  # BadInput for what is out of range, before anything waits
+    max_seconds = _bounded(options, limits, preview)
     _check_moves(options)
-    return JobRequest(options, dict(files), dict(names), redraw, cut, preview)
+    _add_files(options, files, max_seconds, redraw)
+    shown = {str(path): names.get(kind, kind) for kind, path in files.items()}
+    return JobRequest(AnimateRequest.of(**options), shown, redraw, max_seconds, preview)
 
 
-def _read(name: str, value: Any, limits: Limits) -> Any:
+def _read(option: Option, value: Any, limits: Limits) -> Any:
     """One option as the pipeline takes it. BadInput."""
-    if name in NUMBERS or name in WHOLE:
-        kind = float if name in NUMBERS else int
-        try:
-            number = float(value)
-            if kind is int and number != int(number):
-                raise ValueError
-            return kind(number)
-        except (TypeError, ValueError, OverflowError):
-            wanted = "a number" if kind is float else "a whole number"
-            raise BadInput(f"{name} must be {wanted}, got {str(value)[:60]!r}") from None
     text = str(value)
+    if option.plain_type is not str:
+        return option.parse(text)
     if len(text) > limits.words:
-        raise BadInput(f"{name} has {len(text)} characters, at most {limits.words} are taken")
+        raise BadInput(f"{option.name} has {len(text)} characters, at most {limits.words} are taken")
     if "\0" in text:
-        raise BadInput(f"{name} holds a character that no text has")
+        raise BadInput(f"{option.name} holds a character that no text has")
     return text
 
 
@@ -130,20 +118,20 @@ def _check_moves(options: dict[str, Any]) -> None:
 
 def _check_sources(options: dict[str, Any], files: Mapping[str, Path], redraw: Path | None) -> None:
     """BadInput unless there is a photo and something that moves it."""
-    if unknown := sorted(set(files) - set(FILES)):
-        raise BadInput(f"there is no file {', '.join(unknown)}; known are: {', '.join(FILES)}")
+    if unknown := sorted(set(files) - set(file_options())):
+        raise BadInput(f"there is no file {', '.join(unknown)}; known are: {', '.join(file_options())}")
     if "camera" in options and "camera_keys" in files:
         raise BadInput("expected a camera move or camera keyframes, got both")
     if redraw is not None:
         return
-    if "photo" not in files and options.get("photo") != DEMO:
+    if "photo" not in files and "photo" not in options:
         raise BadInput("a photo is missing: give a picture of a face, or choose the demo portrait")
     moving = [name for name in SIGNALS if name in files]
-    moving += [name for name in ("text", "emotion", "say", "motion") if name in options and name not in files]
+    moving += [name for name in ("text", "emotion", "say", "motion") if name in options]
     if not moving:
         raise BadInput("nothing says what to do: give words, a recording, a video, keyframes or a motion")
-    if len(alone := [name for name in ALONE if name in moving]) > 1:
-        raise BadInput(f"expected one of {', '.join(ALONE)} to drive with, got {' and '.join(alone)}")
+    if len(both := [name for name in EXCLUSIVE if name in moving]) > 1:
+        raise BadInput(f"expected one of {', '.join(EXCLUSIVE)} to drive with, got {' and '.join(both)}")
 
 
 def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:
@@ -157,3 +145,20 @@ def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:
         raise BadInput(f"fps: {options['fps']:g} were asked for, at most {limits.fps:g} are made here")
     options["size"] = min(size, PREVIEW_SIZE) if preview else size
     return min(seconds or limits.seconds, PREVIEW_SECONDS) if preview else limits.seconds
+
+
+def _add_files(options: dict[str, Any], files: Mapping[str, Path], max_seconds: float, redraw: Path | None) -> None:
+    """Adds the files. Keyframes join words, are an edit of another signal, and alone move a still face."""
+    options |= {name: path for name, path in files.items() if name not in ("keyframes", "camera_keys")}
+    if "camera_keys" in files:
+        options["camera"] = str(files["camera_keys"])
+    if "keyframes" not in files:
+        return
+    keyframes, others = str(files["keyframes"]), set(EXCLUSIVE) & options.keys()
+    words = {"text", "emotion"} & options.keys()
+    if words and not others and redraw is None:
+        options["keyframes"] = keyframes
+        return
+    if not others and redraw is None:
+        options.setdefault("seconds", min(STILL_SECONDS, max_seconds))
+    options["edit"] = keyframes if "edit" not in options else f"{options['edit']}; {keyframes}"

@@ -129,7 +129,7 @@ def build_page(do: PageEvents, limits: Limits) -> Any:
 
 
 def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
-    """The right column; what is shown stands in the order of `page_events.Shown`."""
+    """The right column; what is shown stands in the order of `page_events.Updates`."""
     with gr.Row(elem_id="stage"):
         result = gr.HTML(EMPTY, elem_id="result", scale=3, min_width=300)
         head = gr.Model3D(
@@ -163,11 +163,10 @@ def _wire(
     """Connects the page's buttons and lists with their events."""
     status, result, about, box, curves, history, current = shown
     animate, preview, cancel = buttons
-    names = [name for name in fields if name != "speaking"]
 
     def pressed(preview: bool) -> Any:
         async def start(values: dict[Any, Any], request: gr.Request) -> Any:
-            given = {name: values[fields[name]] for name in names}
+            given = {name: values[field] for name, field in fields.items()}
             async for update in do.animate(given, request, preview):
                 yield update
 
@@ -175,7 +174,7 @@ def _wire(
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     free = quiet | {"concurrency_limit": None}
-    inputs = {fields[name] for name in names}  # a set: then values come by component
+    inputs = set(fields.values())  # a set: then values come by component
     animate.click(pressed(False), inputs, everything, **free)
     preview.click(pressed(True), inputs, everything, **free)
     tools["again"].click(do.redraw, [current, tools["edit"], tools["keys"], fields["camera"]], everything, **free)

@@ -19,6 +19,7 @@ from . import results
 from .curves import curves_html
 from .job import DONE, ENDED, Full, Job
 from .job_html import EMPTY, READY, about_html, label_of, message, result_html, status_html
+from .job_options import driver_of, value_options
 from .job_queue import JobQueue
 from .job_request import DEMO, read_request
 from .keyframe_text import as_lines, read_lines, write_keyframes
@@ -28,9 +29,19 @@ from .uploads import JSON_BYTES, check_content, shown_name, stored_name
 WATCH_EVERY = 0.4  # s between two updates of a job's progress
 WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
 SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
+DRIVERS = {WORDS: "text", VOICE: "speech", VIDEO: "video", KEYS: "text"}  # whose declared options are shown
+OF_ONE_SOURCE = {"say": VOICE, "keep": MOTION, "motion_fps": MOTION}  # options that go with one source alone
 REFUSED = (BadInput, MissingAsset, Full)
 STILL_FPS = 25.0  # Hz, of the clip that keyframes are shown on
-Shown = list[Any]  # updates of: status, result, head, curves, history, current, animate, preview, cancel
+Updates = list[Any]  # updates of: status, result, head, curves, history, current, animate, preview, cancel
+
+
+def sources_of(name: str) -> tuple[str, ...]:
+    """The sources that an option goes with."""
+    if name in OF_ONE_SOURCE:
+        return (OF_ONE_SOURCE[name],)
+    driver = driver_of(name)
+    return SOURCES if driver is None else tuple(source for source, own in DRIVERS.items() if own == driver)
 
 
 def visitor(request: gr.Request) -> str:
@@ -46,7 +57,9 @@ class PageEvents:
 
     # -- requesting ------------------------------------------------------------------------------------------------
 
-    async def animate(self, given: dict[str, Any], request: gr.Request, preview: bool = False) -> AsyncIterator[Shown]:
+    async def animate(
+        self, given: dict[str, Any], request: gr.Request, preview: bool = False
+    ) -> AsyncIterator[Updates]:
         """Submits a job with the page's fields and shows it until its end."""
         try:
             job = await asyncio.to_thread(self._submit, given, request, preview)
@@ -58,7 +71,7 @@ class PageEvents:
 
     async def redraw(
         self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request
-    ) -> AsyncIterator[Shown]:
+    ) -> AsyncIterator[Updates]:
         """Edits the shown result's motion, draws it again and shows that."""
         try:
             job = await asyncio.to_thread(self._submit_redraw, current, edit, keys, camera, request)
@@ -83,16 +96,13 @@ class PageEvents:
     def _gather(self, given: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Path], dict[str, str]]:
         """Options and files out of the page's fields; only what belongs to the chosen source counts."""
         source = given["source"]
-        options = {name: given[name] for name in PLAIN if given.get(name) not in (None, "")}
-        if not options.get("seconds"):  # an empty field of numbers comes as 0
-            options.pop("seconds", None)
+        options = {name: value for name, value in given.items() if self._is_given(name, value, source)}
         sent = {"photo": given["photo"]}
         if source == VOICE:
             sent["speech"] = given["speech"]
-            options |= {name: given[name] for name in ("lips", "head_motion", "blinks", "style_strength")}
-            if not given["speech"] and (given["say"] or "").strip():
-                options["say"] = given["say"]
-            if not given["speech"] and "say" not in options:
+            if given["speech"]:
+                options.pop("say", None)
+            elif "say" not in options:
                 raise BadInput("a voice is missing: record one, give a recording, or write words to say")
         elif source == VIDEO:
             sent["video"] = given["video"]
@@ -114,6 +124,13 @@ class PageEvents:
             names["keyframes"] = "the keyframes"
         return options, files, names
 
+    def _is_given(self, name: str, value: Any, source: str) -> bool:
+        """Whether a field holds an option of the chosen source that is not left at its default."""
+        option = value_options().get(name)
+        if option is None or value in (None, "") or (value == 0 and option.default is None):  # an empty number is 0
+            return False
+        return source in sources_of(name)
+
     def _submit_redraw(self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Job:
         user = visitor(request)
         before = self._finished(current, user)
@@ -124,8 +141,8 @@ class PageEvents:
             if keys.strip():
                 files["keyframes"] = write_keyframes(keys, folder / "in" / "keyframes.json")
                 names["keyframes"] = "the keyframes"
-            made = before.request.options
-            options = {"edit": edit, "camera": camera, "size": made["size"], "text": made.get("text", "")}
+            made = before.request.animate
+            options = {"edit": edit, "camera": camera, "size": made.view.size, "text": made.drive.text}
             redraw = _keep_results(before.folder, folder / "before")
             job = read_request(options, files, names, self.limits, redraw=redraw)
             return self.queue.submit(id, user, folder, job, request.session_hash)
@@ -141,7 +158,7 @@ class PageEvents:
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
-    async def _watch(self, job: Job, request: gr.Request) -> AsyncIterator[Shown]:
+    async def _watch(self, job: Job, request: gr.Request) -> AsyncIterator[Updates]:
         shown = None
         while job.state not in ENDED:
             status = status_html(job, self.queue.position(job))
@@ -152,26 +169,26 @@ class PageEvents:
             await asyncio.sleep(WATCH_EVERY)
         yield await asyncio.to_thread(self._ended, job, request)
 
-    def _working(self, status: str, request: gr.Request | None) -> Shown:
+    def _working(self, status: str, request: gr.Request | None) -> Updates:
         skip = gr.skip()
         history = self._history(request, None) if request is not None else skip
         # Cancel takes the preview's place, so that the progress below stays in sight.
         busy = (gr.Button(interactive=False), gr.Button(visible=False), gr.Button(visible=True))
         return [status, skip, skip, skip, skip, history, skip, *busy]
 
-    def _ended(self, job: Job, request: gr.Request) -> Shown:
+    def _ended(self, job: Job, request: gr.Request) -> Updates:
         idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
         if job.state != DONE:
             skip = gr.skip()
             return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
         return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *idle]
 
-    def _refused(self, sentence: str, request: gr.Request) -> Shown:
+    def _refused(self, sentence: str, request: gr.Request) -> Updates:
         skip = gr.skip()
         idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
         return [message(sentence), *[skip] * 6, *idle]
 
-    def _result(self, job: Job) -> Shown:
+    def _result(self, job: Job) -> Updates:
         """Updates of the result, its description, the box of curves, and the curves."""
         motion = FlameSequence.load(job.file("motion.npz") or "")
         return [result_html(job), about_html(job), gr.Column(visible=True), curves_html(motion)]
@@ -188,14 +205,14 @@ class PageEvents:
         jobs = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         return gr.Radio(choices=[(label_of(job), job.id) for job in jobs], value=chosen, visible=bool(jobs))
 
-    def restore(self, request: gr.Request) -> Shown:
+    def restore(self, request: gr.Request) -> Updates:
         """Shows what this visitor made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
             return [READY, EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
         return [READY, *self._result(done[0]), self._history(request, done[0].id), done[0].id]
 
-    def choose(self, id: str | None, request: gr.Request) -> Shown:
+    def choose(self, id: str | None, request: gr.Request) -> Updates:
         """Shows one of this visit's results."""
         job = self.queue.get(id or "", visitor(request))
         if job is None or job.state != DONE:
@@ -264,9 +281,6 @@ class PageEvents:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(load_photo(DEMO)[0]).save(target)
         return str(target)
-
-
-PLAIN = ("text", "emotion", "strength", "seed", "framing", "size", "seconds", "mode", "camera", "mix", "face")
 
 
 def _link(source: Path, target: Path) -> Path:

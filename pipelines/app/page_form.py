@@ -1,15 +1,19 @@
-"""The page's form: a photo, what moves it, and how it is drawn."""
+"""The page's form: a photo, what moves it, and a field for every option of a request and of plug-ins."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
+from ...core.options import Option
+from .job_options import driver_of, value_options
 from .keyframe_text import EXAMPLE
 from .limits import Limits
-from .page_events import KEYS, MOTION, SOURCES, VIDEO, VOICE, WORDS, PageEvents
+from .page_events import KEYS, MOTION, OF_ONE_SOURCE, SOURCES, VIDEO, VOICE, WORDS, PageEvents, sources_of
 
+ELSEWHERE = ("edit",)  # below the result
 SIZES = (256, 384, 512, 768, 1024)
 CAMERAS = [
     ("Still", ""),
@@ -26,106 +30,148 @@ HINTS = {
     KEYS: "Optional: fills in between the keyframes",
     MOTION: "Optional: moves head and gaze instead of the motion",
 }
+LOOKS: dict[str, dict[str, Any]] = {  # of options that do not look as their fields say
+    "text": {
+        "label": "What happens", "info": HINTS[WORDS], "lines": 2,
+        "placeholder": "she nods twice, then looks up to her left",
+    },
+    "emotion": {"label": "How it feels", "info": None, "placeholder": "amused, breaking into a laugh"},
+    "say": {"label": "Or words to say", "info": None, "lines": 2, "placeholder": "Hello there."},
+    "mix": {"label": "Regions the words move", "info": None, "placeholder": "upper=text"},
+    "mode": {"label": "What is taken over"},
+    "camera": {"info": "Or in its own words: orbit:20+zoom:1.1"},
+    "size": {"label": "Longest side, px", "info": None},
+    "seconds": {"label": "Seconds, at most", "info": "0: all"},
+    "fps": {"label": "Frames a second", "info": "0: as the driver has"},
+    "motion_fps": {"label": "Frames a second of the motion", "info": "0: as the file says"},
+}  # fmt: skip
 
 
-def as_sent(component: Any) -> Any:
-    """A component that hands over the file as it was sent: nothing opens it before the worker's process does."""
-    component.preprocess = lambda payload: None if payload is None else payload.path
-    return component
+@dataclass
+class Form:
+    """The form's fields while they are made."""
+
+    limits: Limits
+    fields: dict[str, Any] = field(default_factory=dict)  # by the name of the option, or of the file
+    parts: list[tuple[Any, tuple[str, ...]]] = field(default_factory=list)  # what is shown for some sources alone
+
+    def add(self, *names: str) -> None:
+        """A field for each of these options."""
+        for name in names:
+            self.fields[name] = _component(value_options()[name], self.limits)
+
+    def part(self, component: Any, *sources: str) -> Any:
+        """Shows a component for these sources alone."""
+        self.parts.append((component, sources))
+        return component
 
 
 def add_form(do: PageEvents, limits: Limits) -> dict[str, Any]:
-    """The left column: photo, what moves it, and how it is drawn."""
-    at: dict[str, Any] = {}
-    at["photo"] = as_sent(
+    """The left column: photo, what moves it, and how it is drawn; its fields by name."""
+    form = Form(limits)
+    form.fields["photo"] = _as_sent(
         gr.Image(
             label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=300, elem_id="photo",
             buttons=[],
         )
     )  # fmt: skip
     demo = gr.Button("Use the demo portrait", size="sm", elem_id="demo")
-    at["source"] = gr.Radio(list(SOURCES), value=WORDS, label="What moves it", elem_id="source")
-    with gr.Column(visible=False, elem_id="voice-part", elem_classes="part") as voice:
-        at["speech"] = as_sent(
+    demo.click(do.demo, None, form.fields["photo"], show_progress="hidden", api_visibility="private")
+    form.fields["source"] = gr.Radio(list(SOURCES), value=WORDS, label="What moves it", elem_id="source")
+    timeline, load = _add_sources(form)
+    form.add("text", "emotion")
+    _add_options(form)
+    _wire(do, form, timeline, load)
+    return form.fields
+
+
+def _add_sources(form: Form) -> tuple[Any, Any]:
+    """A part for each source; the drawing of the keyframes and the button that loads some."""
+    with form.part(gr.Column(visible=False, elem_id="voice-part", elem_classes="part"), VOICE):
+        form.fields["speech"] = _as_sent(
             gr.Audio(label="Recording", type="filepath", sources=["microphone", "upload"], elem_id="speech", buttons=[])
         )
-        at["say"] = gr.Textbox(
-            label="Or words to say", placeholder="Hello there.", lines=2, elem_id="say", max_length=limits.words
-        )
-    with gr.Column(visible=False, elem_id="video-part", elem_classes="part") as video:
-        at["video"] = as_sent(
+        form.add(*_of_source(VOICE))
+    with form.part(gr.Column(visible=False, elem_id="video-part", elem_classes="part"), VIDEO):
+        form.fields["video"] = _as_sent(
             gr.Video(label="Video of a face", sources=["upload", "webcam"], height=280, elem_id="video", buttons=[])
         )
-    with gr.Column(visible=False, elem_id="keys-part", elem_classes="part") as keys:
-        at["keys"] = gr.Textbox(
+    with form.part(gr.Column(visible=False, elem_id="keys-part", elem_classes="part"), KEYS):
+        form.fields["keys"] = gr.Textbox(
             EXAMPLE, label="Keyframes", lines=5,
             info="A line each: time, edits, and how it goes on (linear, smooth, in, out, hold)",
             elem_id="keys", elem_classes="mono",
         )  # fmt: skip
         timeline = gr.HTML(elem_id="timeline")
-        file = gr.UploadButton("Load a keyframe file", file_types=[".json"], size="sm", elem_id="load-keys")
-    with gr.Column(visible=False, elem_id="motion-part", elem_classes="part") as motion:
-        at["motion"] = gr.File(
+        load = gr.UploadButton("Load a keyframe file", file_types=[".json"], size="sm", elem_id="load-keys")
+    with form.part(gr.Column(visible=False, elem_id="motion-part", elem_classes="part"), MOTION):
+        form.fields["motion"] = gr.File(
             label="Motion (.npz, or ARKit .csv); none: the demo motion", elem_id="motion", height=120
         )
-    at["text"] = gr.Textbox(
-        label="What happens", info=HINTS[WORDS], placeholder="she nods twice, then looks up to her left", lines=2,
-        elem_id="text", max_length=limits.words,
-    )  # fmt: skip
-    at["emotion"] = gr.Textbox(
-        label="How it feels", placeholder="amused, breaking into a laugh", elem_id="emotion", max_length=limits.words
-    )
-    at |= _options(limits)
-    demo.click(do.demo, None, at["photo"], show_progress="hidden", api_visibility="private")
-    parts = {VOICE: voice, VIDEO: video, KEYS: keys, MOTION: motion}
+        form.add(*_of_source(MOTION))
+    return timeline, load
+
+
+def _of_source(source: str) -> list[str]:
+    return [name for name, own in OF_ONE_SOURCE.items() if own == source]
+
+
+def _add_options(form: Form) -> None:
+    """Folded away: every other option; those that a driver declares in a part of their own, shown for its sources."""
+    left = [name for name in value_options() if name not in (*form.fields, *ELSEWHERE)]
+    shared = [name for name in left if driver_of(name) is None]
+    with gr.Accordion("Picture, camera and strength", open=False, elem_id="options"):
+        for first in range(0, len(shared), 2):
+            with gr.Row():
+                form.add(*shared[first : first + 2])
+    declared: dict[str, list[str]] = {}
+    for name in left:
+        if (driver := driver_of(name)) is not None:
+            declared.setdefault(driver, []).append(name)
+    for driver, names in declared.items():
+        title = "How it speaks" if driver == "speech" else f"Options of {driver}"
+        accordion = gr.Accordion(title, open=False, visible=WORDS in sources_of(names[0]), elem_id=f"options-{driver}")
+        with form.part(accordion, *sources_of(names[0])):
+            form.add(*names)
+
+
+def _component(option: Option, limits: Limits) -> Any:
+    """The field of an option, by its type, range and choices."""
+    name = option.name
+    facts = {"label": name.replace("_", " ").capitalize(), "info": option.sentence, "elem_id": name}
+    facts |= LOOKS.get(name, {})
+    if name == "size":
+        sizes = [size for size in SIZES if size <= limits.size]
+        return gr.Dropdown(sizes, value=option.default if option.default in sizes else sizes[-1], **facts)
+    if name == "camera":
+        return gr.Dropdown(CAMERAS, value="", allow_custom_value=True, **facts)
+    if option.choices:
+        return gr.Dropdown(list(option.choices), value=option.default, **facts)
+    if option.plain_type is bool:
+        return gr.Checkbox(bool(option.default), **facts)
+    if option.plain_type is str:
+        return gr.Textbox(option.default or "", max_length=limits.words, **facts)
+    if option.plain_type is float and option.default is not None and None not in (option.minimum, option.maximum):
+        step = 0.05 if option.maximum <= 2 else None  # type: ignore[operator]
+        return gr.Slider(option.minimum, option.maximum, option.default, step=step, buttons=[], **facts)
+    return gr.Number(option.default or 0, precision=0 if option.plain_type is int else None, **facts)
+
+
+def _as_sent(component: Any) -> Any:
+    """A component that hands over the file as it was sent: nothing opens it before the worker process does."""
+    component.preprocess = lambda payload: None if payload is None else payload.path
+    return component
+
+
+def _wire(do: PageEvents, form: Form, timeline: Any, load: Any) -> None:
+    """The source shows its parts; keyframes are drawn as they are typed."""
+    at, quiet = form.fields, {"show_progress": "hidden", "api_visibility": "private"}
 
     def choose(source: str) -> list[Any]:
-        words = gr.Textbox(info=HINTS.get(source, ""))
-        return [*(gr.Column(visible=source == name) for name in parts), gr.Accordion(visible=source == VOICE), words]
+        shown = [type(component)(visible=source in sources) for component, sources in form.parts]
+        return [*shown, gr.Textbox(info=HINTS.get(source, ""))]
 
-    at["source"].change(
-        choose, at["source"], [*parts.values(), at["speaking"], at["text"]], show_progress="hidden",
-        api_visibility="private",
-    )  # fmt: skip
+    at["source"].change(choose, at["source"], [*(component for component, _ in form.parts), at["text"]], **quiet)
     for event in (at["keys"].change, at["source"].select, at["seconds"].change):
-        event(
-            do.timeline, [at["keys"], at["seconds"]], timeline, show_progress="hidden", trigger_mode="always_last",
-            api_visibility="private",
-        )  # fmt: skip
-    file.upload(do.load_keys, file, at["keys"], show_progress="hidden", api_visibility="private")
-    return at
-
-
-def _options(limits: Limits) -> dict[str, Any]:
-    """Folded away: how it is drawn, and how speech moves it."""
-    at: dict[str, Any] = {}
-    with gr.Accordion("Picture, camera and strength", open=False, elem_id="options"):
-        with gr.Row():
-            sizes = [size for size in SIZES if size <= limits.size]
-            at["size"] = gr.Dropdown(
-                sizes, value=512 if 512 in sizes else sizes[-1], label="Longest side, px", elem_id="size"
-            )
-            at["framing"] = gr.Dropdown(
-                [("The whole photo", "photo"), ("The face", "face")], value="photo", label="Framing"
-            )
-        with gr.Row():
-            at["seconds"] = gr.Number(0, label="Seconds, at most (0: all)", elem_id="seconds")
-            at["seed"] = gr.Number(0, label="Seed", precision=0, elem_id="seed")
-        at["camera"] = gr.Dropdown(
-            CAMERAS, value="", label="Camera", info="Or in its own words: orbit:20+zoom:1.1", allow_custom_value=True,
-            elem_id="camera",
-        )  # fmt: skip
-        at["strength"] = gr.Slider(0, 2, 1, step=0.05, label="Strength", info="How far the portrait goes", buttons=[])
-        at["mode"] = gr.Dropdown(
-            [("The driver's changes", "relative"), ("Its pose as it is", "absolute")], value="relative",
-            label="What is taken over",
-        )  # fmt: skip
-        with gr.Row():
-            at["mix"] = gr.Textbox(label="Regions the words move", placeholder="upper=text", elem_id="mix")
-            at["face"] = gr.Number(0, label="Which face", precision=0)
-    with gr.Accordion("How it speaks", open=False, visible=False, elem_id="speaking") as at["speaking"]:
-        for name, label in (
-            ("lips", "Mouth"), ("head_motion", "Head"), ("blinks", "Blinks"), ("style_strength", "Brows and gaze")
-        ):  # fmt: skip
-            at[name] = gr.Slider(0, 2, 1, step=0.05, label=label, buttons=[])
-    return at
+        event(do.timeline, [at["keys"], at["seconds"]], timeline, trigger_mode="always_last", **quiet)
+    load.upload(do.load_keys, load, at["keys"], **quiet)

@@ -56,14 +56,15 @@ def kind_of(job: Job) -> str:
     """The kind of signal, which decides how long it takes before drawing begins."""
     if job.request.redraw is not None:
         return "again"
-    if "video" in job.request.files:
+    drive = job.request.animate.drive
+    if drive.video is not None:
         return "video"
-    return "speech" if "speech" in job.request.files or "say" in job.request.options else "text"
+    return "speech" if drive.speech is not None or drive.say is not None else "text"
 
 
 def _weight(job: Job) -> float:
     """The cost of a frame of the job's size relative to one of 512 px: half of the work does not depend on size."""
-    return 0.5 + 0.5 * (job.request.options.get("size", 512) / 512) ** 2
+    return 0.5 + 0.5 * (job.request.animate.view.size / 512) ** 2
 
 
 def seconds_left(rates: Rates, job: Job) -> float:
@@ -86,7 +87,7 @@ def seconds_left(rates: Rates, job: Job) -> float:
 
 
 def _frames(job: Job) -> float:
-    seconds = job.request.options.get("seconds")
-    if job.request.preview and job.request.cut is not None:
-        seconds = job.request.cut
+    seconds = job.request.animate.clip.seconds
+    if job.request.preview and job.request.max_seconds is not None:
+        seconds = job.request.max_seconds
     return USUAL_FRAMES if seconds is None else seconds * 25

@@ -98,9 +98,10 @@ def _warm(runner: JobRunner, warming: Path) -> None:
     """Does a job of a few frames, so that the first user does not wait for models and compilers."""
     import tempfile
 
+    from ..request import AnimateRequest
     from .job_request import JobRequest
 
     warming.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=warming) as folder:
-        request = JobRequest({"photo": "demo", "text": "nods", "size": 64, "seconds": 0.2}, cut=0.2)
-        runner(request, Path(folder), lambda stage, done, of: None)
+        request = AnimateRequest.of(photo="demo", text="nods", size=64, seconds=0.2)
+        runner(JobRequest(request, max_seconds=0.2), Path(folder), lambda stage, done, of: None)

@@ -13,6 +13,7 @@ from flamecast.pipelines.app.job_request import JobRequest, read_request
 from flamecast.pipelines.app.limits import Limits
 from flamecast.pipelines.app.server import check_names
 from flamecast.pipelines.app.uploads import bytes_of
+from flamecast.pipelines.request import AnimateRequest
 
 PLAYER = """
 import os, time
@@ -30,7 +31,7 @@ def work(channel, warming):
                 return
             continue
         request, folder = job
-        word = request.options["text"]
+        word = request.animate.drive.text
         if word == "crash":
             os._exit(9)
         if word == "deaf":
@@ -44,7 +45,7 @@ def work(channel, warming):
         if stopped:
             channel.send(("cancelled", None))
         elif word == "bad":
-            channel.send(("failed", f"the photo {request.files['photo']} is not a picture"))
+            channel.send(("failed", f"the photo {request.animate.photo} is not a picture"))
         elif word == "fault":
             channel.send(("fault", "Traceback: secret/path"))
         else:
@@ -86,7 +87,7 @@ def idle(channel, warming):
 
 def put(queue: JobQueue, text: str, user: str = "a", tab: str | None = None):
     id, folder = queue.new_folder(user)
-    return queue.submit(id, user, folder, JobRequest({"text": text}), tab)
+    return queue.submit(id, user, folder, JobRequest(AnimateRequest.of(text=text)), tab)
 
 
 def ended(*jobs, within: float = 20.0):
@@ -216,7 +217,9 @@ def test_of_a_failed_job_nothing_but_the_sentence_stays(make):
     id, folder = queue.new_folder("a")
     (folder / "in").mkdir()
     (folder / "in" / "photo").write_bytes(b"no picture")
-    (job,) = ended(queue.submit(id, "a", folder, JobRequest({"text": "bad"}, {"photo": folder / "in" / "photo"})))
+    (job,) = ended(
+        queue.submit(id, "a", folder, JobRequest(AnimateRequest.of(text="bad", photo=folder / "in" / "photo")))
+    )
     assert job.error and queue.get(id) is job and not folder.exists()
 
 
@@ -252,7 +255,7 @@ def test_names_are_those_of_hosts():
 def test_sentences_name_files_as_their_owner_does_and_faults_tell_nothing(make, capfd):
     queue = make()
     id, folder = queue.new_folder("a")
-    request = JobRequest({"text": "bad"}, {"photo": folder / "in" / "photo"}, {"photo": "me.png"})
+    request = JobRequest(AnimateRequest.of(text="bad", photo=folder / "photo"), {str(folder / "photo"): "me.png"})
     bad, fault = queue.submit(id, "a", folder, request), put(queue, "fault")
     ended(bad, fault)
     assert bad.error == "the photo me.png is not a picture"
@@ -321,12 +324,7 @@ def test_what_a_job_may_not_request_is_refused_in_a_sentence(given, sentence):
 
 
 def test_a_preview_is_small_and_short():
-    request = read_request(
-        PHOTO | {"text": "nods", "size": "768", "seconds": "30", "preview": "true"}, {}, {}, Limits()
-    )
-    assert (request.options["size"], request.cut, request.preview) == (256, 2.0, True)
-    assert read_request(PHOTO | {"text": "nods"}, {}, {}, Limits()).options == {
-        "photo": "demo",
-        "text": "nods",
-        "size": 512,
-    }
+    nods = PHOTO | {"text": "nods"}
+    request = read_request(nods | {"size": "768", "seconds": "30", "preview": "true"}, {}, {}, Limits())
+    assert (request.animate.view.size, request.max_seconds, request.preview) == (256, 2.0, True)
+    assert read_request(nods, {}, {}, Limits()).animate == AnimateRequest.of(photo="demo", text="nods", size=512)
