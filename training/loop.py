@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.files import NO_ROOM
 from ..flame_motion import BadInput
+from .options import TrainingOptions, command_line
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
 
     from .batches import StepData
-    from .options import TrainingOptions
 
 
 def check_training() -> None:
@@ -83,6 +84,12 @@ def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback] = ()) -
             *callbacks,
         ],
     )  # fmt: skip
+
+
+def card_of(what: str, name: str, options: TrainingOptions, began: float, facts: dict[str, Any]) -> dict[str, Any]:
+    """What every card says; began: `time.time()` at the start, facts: of `run_training`."""
+    minutes = round((time.time() - began) / 60, 1)
+    return {"what": what, "command": command_line(name, options), "seed": options.seed, "minutes": minutes, **facts}
 
 
 @contextmanager

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
 
-
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with its default and the sentence that explains it."""
-    return field(default=default, metadata={"help": help})
+from ..core.options import Option, option, options_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,20 @@ class TrainingOptions:
     strategy: str = option("auto", "ddp, fsdp, … as Lightning names them")
 
 
+@dataclass(frozen=True)
+class DiffusionOptions(TrainingOptions):
+    """Options of a motion denoiser."""
+
+    init_weights: str | None = option(None, "weights to start from; their sizes are kept")
+    width: int = option(192, "of a token, a multiple of `heads`")
+    layers: int = option(6, "transformer blocks")
+    heads: int = option(6, "attention heads")
+    patch: int = option(4, "frames a token")
+    cond_drop_prob: float = option(0.1, "share of clips that are learned without tokens, for guidance")
+    known_share: float = option(0.3, "share of clips of which some values are known, as in editing")
+    token_noise: float = option(0.3, "noise on the tokens, of their spread: words nearby mean nearly the same")
+
+
 # Where and how far a training runs: the same model comes out.
 PLACE = frozenset("output run until minutes validate_every workers precision accelerator devices strategy part".split())
 
@@ -44,3 +54,16 @@ def command_line(name: str, options: TrainingOptions) -> str:
     defaults = {one.name: one.default for one in fields(options)}
     changed = [shlex.quote(f"{key}={value}") for key, value in given.items() if value != defaults[key]]
     return " ".join([f"flamecast train {name}", *changed])
+
+
+def describe(options: TrainingOptions) -> list[str]:
+    """A line for each option: its key and value, and its help."""
+    known: dict[str, Option] = {}
+    for kind in reversed(type(options).__mro__[:-1]):  # a class that only changes a default keeps the help
+        known |= options_of(kind)
+    return [f"{name}={getattr(options, name)}  # {one.help}" for name, one in known.items()]
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

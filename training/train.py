@@ -4,31 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..configs.load import load_config
 from ..core.files import PathLike
 from ..flame_motion import BadInput
 from .generator.train import train_generator
 from .loop import check_training
-from .speech.train import train_speech_head, train_speech_judge, train_speech_lips
-from .text.train import train_evaluator, train_text
+from .options import TrainingOptions, describe
+from .speech.train import (
+    HeadTraining,
+    JudgeTraining,
+    LipsTraining,
+    train_speech_head,
+    train_speech_judge,
+    train_speech_lips,
+)  # fmt: skip
+from .text.train import EvaluatorTraining, TextTraining, train_evaluator, train_text
 
-TRAININGS: dict[str, Callable[..., list[Path]]] = {
-    "text_motion": train_text, "text_emotion": train_text, "text_evaluator": train_evaluator,
-    "generator_image": train_generator, "generator_temporal": train_generator, "generator_views": train_generator,
-    "speech_lips": train_speech_lips, "speech_head": train_speech_head, "speech_judge": train_speech_judge,
+TRAININGS: dict[str, tuple[type[TrainingOptions], Callable[[Any], list[Path]]]] = {
+    "text_motion": (TextTraining, train_text), "text_emotion": (TextTraining, train_text),
+    "text_evaluator": (EvaluatorTraining, train_evaluator), "speech_lips": (LipsTraining, train_speech_lips),
+    "speech_head": (HeadTraining, train_speech_head), "speech_judge": (JudgeTraining, train_speech_judge),
 }  # fmt: skip
+KEYWORDS = ("generator_image", "generator_temporal", "generator_views")  # still functions of keywords
 
 
 def train(name: str, overrides: list[str], config: PathLike | None = None) -> list[Path]:
     """Runs a training by name (`text-motion`), with `key=value` overrides of its preset. Raises BadInput."""
-    key = name.replace("-", "_")
-    if key not in TRAININGS:
-        known = ", ".join(sorted(training.replace("_", "-") for training in TRAININGS))
-        raise BadInput(f"train {name!r}: there is no such training; known are: {known}")
+    if name.replace("-", "_") in KEYWORDS:
+        given = load_config(config or name.replace("-", "_"), train_generator, overrides)
+        check_training()
+        return train_generator(**given)
+    key = _key(name)
+    kind, training = TRAININGS[key]
+    options = _preset(key, overrides, config)
+    check_training()
+    return training(kind(**options))
+
+
+def described(name: str) -> list[str]:
+    """A line for each option of a training: `key=value` as its preset has it, and the option's help. BadInput."""
+    key = _key(name)
+    return describe(TRAININGS[key][0](**_preset(key, [], None)))
+
+
+def _preset(key: str, overrides: list[str], config: PathLike | None) -> dict[str, Any]:
     try:
-        options = load_config(config or key, TRAININGS[key], overrides)
+        return load_config(config or key, TRAININGS[key][0], overrides)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    check_training()
-    return TRAININGS[key](**options)
+
+
+def _key(name: str) -> str:
+    key = name.replace("-", "_")
+    if key not in TRAININGS:
+        known = ", ".join(sorted(training.replace("_", "-") for training in (*TRAININGS, *KEYWORDS)))
+        raise BadInput(f"train {name!r}: there is no such training; known are: {known}")
+    return key

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...core.files import existing_file
-from ...core.networks import fitting, read_weights
+from ...core.networks import load_network
 from ...flame_motion import BadInput
 
 SAMPLE_RATE = 16000  # Hz
@@ -149,11 +149,7 @@ class WhisperFeatures(nn.Module):
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> WhisperFeatures:
         """The packaged weights (`weights/whisper_base.json` names their origin), or others. Raises BadInput."""
-        card, arrays = read_weights(path)
-        with fitting(path):
-            model = cls(WhisperConfig(**card["config"]))
-            model.load_state_dict({name: value.float() for name, value in arrays.items()})
-        return model.eval().requires_grad_(False)
+        return load_network(path, lambda sizes: cls(WhisperConfig(**sizes)))[0]
 
     @torch.no_grad()
     def forward(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:

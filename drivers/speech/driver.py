@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform, load_head
-from ...flame_motion.diffusion.weights import Trained, load_weights
+from ...flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
 from ...flame_motion.media.sound import mono_at
 from .articulation import TrainedArticulation, load_articulation
 from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
@@ -59,9 +59,9 @@ class SpeechDriver:
         return load_articulation(self._weights / "lips", self.hears.name)
 
     @cached_property
-    def beside(self) -> Trained:
+    def beside(self) -> TrainedDenoiser:
         """The head's denoiser, loaded when first needed. BadInput where it was trained on other features."""
-        model = load_weights(self._weights / "head")
+        model = load_denoiser(self._weights / "head")
         if (known := model.card.get("features")) != self.hears.name:
             raise BadInput(f"{self._weights / 'head'} was trained on the features {known}, not on {self.hears.name}")
         if (len(model.mean), model.denoiser.config.context) != (HeadMotionChannels(self.head).size, self.hears.width):

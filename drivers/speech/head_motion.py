@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.diffusion import Condition, sample
-from ...flame_motion.diffusion.weights import Trained
+from ...flame_motion.diffusion import Conditioning, sample
+from ...flame_motion.diffusion.weights import TrainedDenoiser
 from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
 from .audio_features import PER_FRAME, Stretch
@@ -72,7 +72,7 @@ class HeadMotionChannels:
 class HeadMotionSampler:
     """Samples head motion window by window, each continuing the one before, on the device of the model."""
 
-    def __init__(self, model: Trained, *, seed: int, steps: int, guidance: float) -> None:
+    def __init__(self, model: TrainedDenoiser, *, seed: int, steps: int, guidance: float) -> None:
         """steps: of the sampler; guidance: scale of classifier-free guidance."""
         self.model, self.steps, self.guidance = model, steps, guidance
         self.done = 0  # frames
@@ -93,7 +93,7 @@ class HeadMotionSampler:
         given = torch.zeros(1, stop - start, len(self.model.mean), device=device)
         given[0, : len(self._before)] = self._before
         kept = (torch.arange(stop - start, device=device) < len(self._before))[None, :, None].expand_as(given)
-        cond = Condition(tokens, mask, torch.ones(1, stop - start, dtype=torch.bool, device=device), given, kept)
+        cond = Conditioning(tokens, mask, torch.ones(1, stop - start, dtype=torch.bool, device=device), given, kept)
         noise = torch.randn(given.shape, generator=self._rng).to(device)
         motion = sample(self.model.denoiser, noise, cond, steps=self.steps, guidance=self.guidance)[0]
         motion = motion[len(self._before) :][:keep]

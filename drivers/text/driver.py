@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt, load_head
-from ...flame_motion.diffusion import Condition, sample
-from ...flame_motion.diffusion.weights import Trained, load_weights
+from ...flame_motion.diffusion import Conditioning, sample
+from ...flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
 from ...flame_motion.packing import Layout
 from ...flame_motion.retargeting.rest import rest_of
 from ...flame_motion.windows import windows
@@ -63,9 +63,9 @@ class TextDriver:
         return TextEncoder(self._encoder).to(self.device)
 
     @cached_property
-    def models(self) -> dict[Part, Trained]:
+    def models(self) -> dict[Part, TrainedDenoiser]:
         """The two denoisers, loaded at first use."""
-        return {part: load_weights(self._weights / part).to(self.device) for part in CHANNELS}
+        return {part: load_denoiser(self._weights / part).to(self.device) for part in CHANNELS}
 
     def to(self, device: torch.device | str) -> TextDriver:
         """Moves the models, those not loaded yet included, to a device. Returns self; motions stay on the CPU."""
@@ -124,7 +124,7 @@ class TextDriver:
                 yield model.motion(generated).cpu()
 
     def _window(
-        self, model: Trained, text: str, span: slice, before: Tensor, known: tuple[Tensor, Tensor] | None,
+        self, model: TrainedDenoiser, text: str, span: slice, before: Tensor, known: tuple[Tensor, Tensor] | None,
         rng: torch.Generator,
     ) -> Tensor:  # fmt: skip
         """Normalised motion [t, D] of the frames of `span`, continuing those `before` [c, D].
@@ -141,7 +141,7 @@ class TextDriver:
         given = torch.cat([before, given])[None]
         kept = torch.cat([torch.ones_like(before, dtype=torch.bool), kept])[None]
         tokens, mask = self.encoder([text])
-        cond = Condition(
+        cond = Conditioning(
             tokens, mask, torch.ones(given.shape[:2], dtype=torch.bool, device=self.device), given, kept
         )  # fmt: skip
         noise = torch.randn(given.shape, generator=rng).to(self.device)
@@ -151,7 +151,7 @@ class TextDriver:
             scale = 1 + (scale - 1) * (since / RAMP_FRAMES).clamp(0, 1)[None, :, None].expand_as(given)
         return sample(model.denoiser, noise, cond, steps=self.steps, guidance=scale)[0, len(before) :]
 
-    def _known(self, part: Part, model: Trained, fill: Fill) -> tuple[Tensor, Tensor]:
+    def _known(self, part: Part, model: TrainedDenoiser, fill: Fill) -> tuple[Tensor, Tensor]:
         """Normalised motion [T, D] of which one model keeps some, and which [T, D] bool.
 
         Lids that stay are the motion model's alone; the emotion model is given open ones, so that it adds nothing.

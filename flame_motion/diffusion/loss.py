@@ -5,29 +5,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .denoiser import Condition, Denoiser
+from .denoiser import Conditioning, Denoiser
 
 
 def diffusion_loss(
-    denoise: Denoiser, x0: Tensor, cond: Condition, signal: Tensor, rng: torch.Generator, velocity: float = 0.5
-) -> Tensor:
-    """Squared error of the predicted clean motion, and `velocity` times that of its differences from frame to frame.
+    denoiser: Denoiser, x0: Tensor, conditioning: Conditioning, alphas_cumprod: Tensor, rng: torch.Generator,
+    velocity_weight: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Squared error of the predicted clean motion, and `velocity_weight` times that of its velocity.
 
-    x0: [B, T, D] normalised. signal: [1000] cumulative alphas of the scheduler. The noise and its time are drawn from
-    rng. Frames that are not there do not count, and given values have no error: a jump from them to what is made
-    beside them costs. (MVPortrait, eq. 3; MDM, eq. 5.)
+    x0: [B, T, D] normalised. alphas_cumprod: [1000] of the scheduler. Noise and timesteps are drawn from rng. Frames
+    that are not there do not count, and known values have no error: a jump from them to what is generated beside them
+    costs. (MVPortrait, eq. 3; MDM, eq. 5.)
     """
     u = torch.rand(len(x0), generator=rng, device=rng.device).to(x0.device)
-    t = (u * len(signal)).long().clamp(max=len(signal) - 1)
+    timesteps = (u * len(alphas_cumprod)).long().clamp(max=len(alphas_cumprod) - 1)
     noise = torch.randn(x0.shape, generator=rng, device=rng.device).to(x0)
-    level = signal.to(x0)[t][:, None, None]
-    predicted = denoise(level.sqrt() * x0 + (1 - level).sqrt() * noise, t, cond)
-    there = cond.frames[..., None].expand_as(x0)
-    made = there if cond.kept is None else there & ~cond.kept
-    error = torch.where(made, predicted - x0, 0.0)
-    speed = error[:, 1:] - error[:, :-1]
-    both = there[:, 1:] & there[:, :-1] & (made[:, 1:] | made[:, :-1])
-    return _mean(error**2, made) + velocity * _mean(speed**2, both)
+    alpha = alphas_cumprod.to(x0)[timesteps][:, None, None]
+    predicted = denoiser(alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise, timesteps, conditioning)
+    there = conditioning.frames[..., None].expand_as(x0)
+    generated = there if conditioning.known_mask is None else there & ~conditioning.known_mask
+    error = torch.where(generated, predicted - x0, 0.0)
+    velocity_error = error[:, 1:] - error[:, :-1]
+    both = there[:, 1:] & there[:, :-1] & (generated[:, 1:] | generated[:, :-1])
+    return _mean(error**2, generated) + velocity_weight * _mean(velocity_error**2, both)
 
 
 def _mean(value: Tensor, counted: Tensor) -> Tensor:

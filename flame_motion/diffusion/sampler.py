@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .denoiser import Condition, Denoiser
+from .denoiser import Conditioning, Denoiser
 
-STEPS = 1000  # of noise in training
-LATEST = 0.92  # of the cosine: noise 30 times as strong as the signal says nothing any more
-STRENGTH = 0.25  # times the usual; 1, 0.3 and 0.15 were tried: counts came right in 56, 77 and 77 of 100 clips
+NUM_TRAIN_TIMESTEPS = 1000
+LATEST = 0.92  # of the cosine: noise 30 times as strong as the signal tells nothing any more
+STRENGTH = 0.25  # of the signal; 1, 0.3 and 0.15 were tried: counts came right in 56, 77 and 77 of 100 clips
 
 
 def make_scheduler() -> Any:
-    """DPM-Solver++ of second order, told clean samples (Lu et al. 2022), on a cosine schedule with much noise.
+    """DPM-Solver++ of second order for predicted x0 (Lu et al. 2022), on a cosine schedule with much noise.
 
     A motion says the same in many frames: a nod is still seen where one frame is nearly all noise. So that how often
     and how fast, which only words decide, is decided in many steps and not in the first few, the cosine (Nichol
@@ -25,68 +25,66 @@ def make_scheduler() -> Any:
     """
     from diffusers import DPMSolverMultistepScheduler
 
-    time = torch.linspace(0, LATEST, STEPS + 1, dtype=torch.double)
+    time = torch.linspace(0, LATEST, NUM_TRAIN_TIMESTEPS + 1, dtype=torch.double)
     cosine = (math.pi / 2 * (time + 0.008) / 1.008).cos() ** 2
-    level = torch.sigmoid(torch.logit(cosine / cosine[0], eps=1e-6) + 2 * math.log(STRENGTH))
-    level[0] = 1.0
+    alphas_cumprod = torch.sigmoid(torch.logit(cosine / cosine[0], eps=1e-6) + 2 * math.log(STRENGTH))
+    alphas_cumprod[0] = 1.0
     return DPMSolverMultistepScheduler(
-        num_train_timesteps=STEPS, trained_betas=(1 - level[1:] / level[:-1]).tolist(), prediction_type="sample",
-        use_karras_sigmas=True, lower_order_final=True,
+        num_train_timesteps=NUM_TRAIN_TIMESTEPS, trained_betas=(1 - alphas_cumprod[1:] / alphas_cumprod[:-1]).tolist(),
+        prediction_type="sample", use_karras_sigmas=True, lower_order_final=True,
     )  # fmt: skip
 
 
 @torch.no_grad()
 def sample(
-    denoise: Denoiser, noise: Tensor, cond: Condition, *, steps: int = 20, guidance: float | Tensor = 1.0,
+    denoiser: Denoiser, noise: Tensor, conditioning: Conditioning, *, steps: int = 20, guidance: float | Tensor = 1.0,
     scheduler: Any = None,
 ) -> Tensor:  # fmt: skip
     """Clean motion [B, T, D] (normalised) from unit noise of that shape; the same noise gives the same motion.
 
-    guidance: 1 follows the condition as it was learned, more exaggerates what it changes (classifier-free guidance, Ho
-    and Salimans 2022): D(x | nothing) + guidance * (D(x | cond) - D(x | nothing)); one number, or [B, T, D].
-    Values given in `cond` come out exactly.
+    guidance: scale of classifier-free guidance (Ho and Salimans 2022), a number or [B, T, D]; 1 follows the
+    conditioning as it was learned, more exaggerates what it changes: D(x | null) + guidance * (D(x | c) - D(x | null)).
+    Known values come out exactly.
     """
     scheduler = scheduler or make_scheduler()
     scheduler.set_timesteps(steps)
     guidance = torch.as_tensor(guidance, dtype=noise.dtype, device=noise.device)
     guided = bool((guidance != 1.0).any())
-    x = noise * scheduler.init_noise_sigma
-    clean = x
+    latents = noise * scheduler.init_noise_sigma
     for t in scheduler.timesteps:
-        times = t.to(x.device).expand(len(x))
-        clean = denoise(x, times, cond)
+        timesteps = t.to(latents.device).expand(len(latents))
+        x0 = denoiser(latents, timesteps, conditioning)
         if guided:
-            free = denoise(x, times, cond.without_tokens())
-            clean = torch.lerp(free, clean, guidance)
-        clean = with_given(clean, cond)
-        x = scheduler.step(clean, t, x, return_dict=False)[0]
-    return x if cond.kept is None else with_given(x, cond)
+            x0 = torch.lerp(denoiser(latents, timesteps, conditioning.unconditional()), x0, guidance)
+        x0 = blend_known(x0, conditioning)
+        latents = scheduler.step(x0, t, latents, return_dict=False)[0]
+    return latents if conditioning.known_mask is None else blend_known(latents, conditioning)
 
 
-def with_given(clean: Tensor, cond: Condition, reach: float = 6.0) -> Tensor:
-    """Motion [B, T, D] that has the given values and goes over to them without a jump.
+def blend_known(motion: Tensor, conditioning: Conditioning, reach: float = 6.0) -> Tensor:
+    """Motion [B, T, D] with the known values in it, which goes over to them without a jump.
 
-    How far a given value lies from where its made neighbours head is added to them along a bell of `reach` frames
+    How far a known value lies from where its generated neighbours head is added to them along a bell of `reach` frames
     (motion warping: Witkin and Popović 1995): neither a keyframe nor the last frame of what came before is a spike.
     """
-    if cond.kept is None or cond.given is None or not bool(cond.kept.any()):
-        return clean
-    made = ~cond.kept
-    before, is_before = _headed(clean, made)
-    after, is_after = (value.flip(1) for value in _headed(clean.flip(1), made.flip(1)))
-    sides = is_before.to(clean.dtype) + is_after
-    headed = (torch.where(is_before, before, 0.0) + torch.where(is_after, after, 0.0)) / sides.clamp(min=1)
-    edge = cond.kept & (sides > 0)
-    off = torch.where(edge, cond.given - headed, 0.0)
-    time = torch.arange(clean.shape[1], device=clean.device, dtype=clean.dtype)
+    known, known_mask = conditioning.known, conditioning.known_mask
+    if known_mask is None or known is None or not bool(known_mask.any()):
+        return motion
+    before, is_before = _extrapolated(motion, ~known_mask)
+    after, is_after = (value.flip(1) for value in _extrapolated(motion.flip(1), ~known_mask.flip(1)))
+    sides = is_before.to(motion.dtype) + is_after
+    expected = (torch.where(is_before, before, 0.0) + torch.where(is_after, after, 0.0)) / sides.clamp(min=1)
+    edge = known_mask & (sides > 0)
+    offset = torch.where(edge, known - expected, 0.0)
+    time = torch.arange(motion.shape[1], device=motion.device, dtype=motion.dtype)
     bell = torch.exp(-0.5 * ((time[:, None] - time) / reach) ** 2)
-    weight = bell @ edge.to(clean.dtype)
-    spread = (bell @ off) / weight.clamp(min=1e-9) * weight.clamp(max=1.0)
-    return torch.where(cond.kept, cond.given, clean + spread)
+    weight = bell @ edge.to(motion.dtype)
+    spread = (bell @ offset) / weight.clamp(min=1e-9) * weight.clamp(max=1.0)
+    return torch.where(known_mask, known, motion + spread)
 
 
-def _headed(clean: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the two frames before each frame head, and whether the one just before it is made, [B, T, D] both."""
-    last, second = (F.pad(clean, (0, 0, shift, 0))[:, : clean.shape[1]] for shift in (1, 2))
-    first, both = (F.pad(made, (0, 0, shift, 0))[:, : clean.shape[1]] for shift in (1, 2))
+def _extrapolated(motion: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+    """Each frame on a line through the two before it, and whether the one just before is generated; [B, T, D] both."""
+    last, second = (F.pad(motion, (0, 0, shift, 0))[:, : motion.shape[1]] for shift in (1, 2))
+    first, both = (F.pad(generated, (0, 0, shift, 0))[:, : motion.shape[1]] for shift in (1, 2))
     return torch.where(both, 2 * last - second, last), first

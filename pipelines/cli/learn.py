@@ -82,10 +82,16 @@ def train(
     ],
     changes: Annotated[list[str] | None, typer.Argument(help="Changes of its preset, key=value.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file instead of the preset.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="Only list the keys, as the preset has them.")] = False,
 ) -> None:
-    """Train a model by NAME, with key=value changes of its preset. A stopped run goes on from its checkpoint."""
+    """Train a model by NAME, with key=value changes of its preset. A stopped run is resumed from its checkpoint."""
+    from ...training.train import described
     from ...training.train import train as run
     from .memory import keep_memory
+
+    if keys:
+        typer.echo("\n".join(described(name)))
+        return
 
     keep_memory()
     for file in run(name, changes or [], config):

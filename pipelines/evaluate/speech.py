@@ -18,8 +18,9 @@ from ...drivers.speech.driver import WEIGHTS
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of
 from ...training.loop import check_training
+from ...training.options import TrainingOptions
 from ...training.speech.footage import SHUT, Footage, correlation, load_footage
-from ...training.speech.judge import Judge, JudgeConfig, load_judge, told_apart
+from ...training.speech.judge import Judge, JudgeConfig, load_judge, sync_wins
 
 LAGS = 4  # frames either way that the best correlation is looked for in
 MANY = 100  # clips: a person with more of them is trained on, and never tested
@@ -90,20 +91,22 @@ def _cross_validated(
     from lightning.pytorch import seed_everything
 
     from ...training.speech.judge_module import JudgeModule
-    from ...training.speech.lips import LipsModule, still_sounds, windows_of
-    from ...training.speech.train import heard_copies
+    from ...training.speech.lips import LipsModule, silent_sounds, windows_of
+    from ...training.speech.train import JudgeTraining, LipsTraining, augmented
 
-    heard = [(clip, features.half()) for clip, features in heard_copies(clips, hears, copies, seed)]
-    still, found = still_sounds(hears, 100, seed), []
+    heard = [(clip, features.half()) for clip, features in augmented(clips, hears, copies, seed)]
+    silent, found = silent_sounds(hears, 100, seed), []
+    lips_options = LipsTraining(steps=steps, seed=seed, batch_size=32)
+    judge_options = JudgeTraining(steps=steps, seed=seed, batch_size=32)
     for fold, people in enumerate(people_in_folds(clips, folds)):
         seed_everything(seed, verbose=False)
-        others = windows_of([pair for pair in heard if pair[0].speaker not in people], mouth, still)
+        others = windows_of([pair for pair in heard if pair[0].speaker not in people], mouth, silent)
         speaking, judge = (
             Articulation(ArticulationConfig(hears.width, others.face.shape[-1])),
             Judge(JudgeConfig(hears.width)),
         )
-        _train(LipsModule(speaking, mouth, steps, seed=seed), others, steps, seed)
-        _train(JudgeModule(judge, steps), others, steps, seed)
+        _train(LipsModule(speaking, mouth, lips_options), others, lips_options)
+        _train(JudgeModule(judge, judge_options), others, judge_options)
         lips = TrainedArticulation(speaking.eval().requires_grad_(False), {})
         judge = judge.eval().requires_grad_(False)
         for clip, features in heard:
@@ -114,17 +117,20 @@ def _cross_validated(
     return found
 
 
-def _train(module: Any, whole: Any, steps: int, seed: int) -> None:
+def _train(module: Any, windows: Any, options: TrainingOptions) -> None:
     """A plain loop of Lightning's, which keeps nothing."""
     from lightning.pytorch import Trainer
 
+    from ...training.batches import StepData
+    from ...training.callbacks import SeededBatches
     from ...training.speech.lips import WindowBatches
 
     trainer = Trainer(
-        max_steps=steps, logger=False, enable_checkpointing=False, enable_progress_bar=False, gradient_clip_val=1.0,
-        enable_model_summary=False, accelerator="auto", devices=1,
+        max_steps=options.steps, max_epochs=-1, gradient_clip_val=1.0, callbacks=[SeededBatches(options.seed)],
+        accelerator="auto", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(module, WindowBatches(whole.to(trainer.strategy.root_device), 32, seed))
+    trainer.fit(module, StepData(WindowBatches(windows, options.batch_size, options.seed)))
     module.cpu()
 
 
@@ -141,7 +147,7 @@ def _row(one: Mouths, mouth: Mouth) -> dict[str, Any]:
     features = one.features[: 2 * frames]
     lags = [_lagged(real[:, 0], made[:, 0], seen, lag) for lag in range(-LAGS, LAGS + 1)]
     touches = closures(real[:, 0], seen, one.clip.samples)
-    true, ours = (told_apart(one.judge, shown, _even(features)) for shown in (real, made))
+    true, ours = (sync_wins(one.judge, shown, _even(features)) for shown in (real, made))
     return {
         "speaker": one.clip.speaker, "r_opening": correlation(real[seen, 0], made[seen, 0]),
         "r_width": correlation(real[seen, 3], made[seen, 3]), "r_loudness": _loudness(one.clip, frames),

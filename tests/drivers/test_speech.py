@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.networks import save_network
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import Mixed, Source
 from flamecast.drivers.speech import SpeechDriver, SpeechOptions, SpeechSignal
@@ -21,7 +22,7 @@ from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, Waveform, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.diffusion.weights import load_weights, save_weights
+from flamecast.flame_motion.diffusion.weights import load_denoiser
 from flamecast.flame_motion.retargeting.mouth import mouth_of
 from flamecast.pipelines.motion import write_motion
 from flamecast.training.speech.augment import chords
@@ -282,8 +283,8 @@ def test_damaged_weights_are_refused(tmp_path, name, damage, says):
 
 def test_a_head_that_hears_no_speech_is_refused(tmp_path):
     folder = shutil.copytree(WEIGHTS, tmp_path / "weights")
-    words = load_weights(WEIGHTS.parents[1] / "text" / "weights" / "motion")
-    save_weights(folder / "head", replace(words, card=words.card | {"features": "whisper-base-3"}))
+    words = load_denoiser(WEIGHTS.parents[1] / "text" / "weights" / "motion")
+    save_network(folder / "head", words, words.card | {"features": "whisper-base-3"})
     with pytest.raises(BadInput, match="something else than a head that hears speech"):
         SpeechDriver(weights=str(folder))(Waveform(np.zeros(16000, np.float32), 16000))
 

@@ -15,19 +15,21 @@ from flamecast.drivers.speech import SpeechDriver
 from flamecast.drivers.speech.articulation import load_articulation
 from flamecast.drivers.speech.audio_features import FPS
 from flamecast.flame_motion import BadInput, FlameSequence, Waveform, load_head
-from flamecast.flame_motion.diffusion.denoiser import Condition, DenoiserConfig, MotionDenoiser, grown
-from flamecast.flame_motion.diffusion.weights import load_weights
+from flamecast.flame_motion.diffusion import Conditioning, DenoiserConfig, MotionDenoiser
+from flamecast.flame_motion.diffusion.weights import load_denoiser
 from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.flame_motion.retargeting.mouth import mouth_of
 from flamecast.pipelines.evaluate.speech import closures, evaluate_speech, people_in_folds
+from flamecast.training.diffusion import extended
 from flamecast.training.prepare import prepare_speech
 from flamecast.training.speech import augment
 from flamecast.training.speech.footage import Footage, load_footage
 from flamecast.training.speech.judge import load_judge
+from flamecast.training.speech.lips import WindowBatches, Windows
 from flamecast.training.train import train
 
 HEAD = load_head()
-SMALL = ["batch=4", "width=16", "precision=32-true", "accelerator=cpu", "features=mel"]
+SMALL = ["batch_size=4", "width=16", "precision=32-true", "accelerator=cpu", "features=mel"]
 
 
 def _clip(name: str, speaker: str, frames: int = 100) -> Footage:
@@ -49,39 +51,72 @@ def footage(tmp_path) -> Path:
 
 
 def test_the_mouth_is_trained_and_goes_on_where_it_stopped(tmp_path, footage):
-    made = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'lips'}", *SMALL, "copies=1", "still=4"]
-    train("speech-lips", [*made, "steps=2", "without=Bob"])
+    made = [
+        f"data={footage}",
+        f"run={tmp_path / 'run'}",
+        f"output={tmp_path / 'lips'}",
+        *SMALL,
+        "copies=1",
+        "silent_sounds=4",
+    ]
+    train("speech-lips", [*made, "steps=2", "held_out=Bob"])
     card = load_articulation(tmp_path / "lips", "log-mel").card
-    assert card["steps"] == 2 and "3 clips" in card["data"] and "without Bob" in card["data"]
-    assert card["command"].startswith("flamecast train speech-lips") and "without=Bob" in card["command"]
-    train("speech-lips", [*made, "steps=3", "without=Bob"])
+    assert card["steps"] == 2 and "3 clips" in card["data"] and card["held_out"] == "Bob" and card["val_loss"] > 0
+    assert card["command"].startswith("flamecast train speech-lips") and "held_out=Bob" in card["command"]
+    train("speech-lips", [*made, "steps=3", "held_out=Bob"])
     assert load_articulation(tmp_path / "lips", "log-mel").card["steps"] == 3
     with pytest.raises(BadInput, match="was trained on the features log-mel, not on whisper-base-3"):
         load_articulation(tmp_path / "lips", "whisper-base-3")
     with pytest.raises(BadInput, match="nothing is left to train on"):
-        train("speech-lips", [*made, "without=Ann,Bob,Carla"])
+        train("speech-lips", [*made, "held_out=Ann,Bob,Carla"])
+
+
+@pytest.mark.parametrize("name", ["speech-lips", "speech-head", "speech-judge"])
+def test_a_resumed_training_of_speech_is_an_unbroken_one_to_the_bit(tmp_path, footage, name):
+    """The same batches, noise, dropout and learning rates, and with them the same weights and card."""
+    more = {"speech-lips": ["silent_sounds=4"], "speech-head": ["init_weights=null", "layers=1", "heads=2"]}
+    made = {}
+    for run, stops in (("whole", [8]), ("parts", [4, 8])):
+        where = [f"data={footage}", f"run={tmp_path / run}", f"output={tmp_path / run / 'made'}", *SMALL, "steps=8"]
+        for stop in stops:
+            where_to = [*where, *more.get(name, []), "copies=0", "held_out=Bob", f"until={stop}"]
+            weights, card = train(name, where_to)
+        made[run] = weights.read_bytes(), json.loads(card.read_text()) | {"minutes": 0}
+    assert made["whole"] == made["parts"] and made["whole"][1]["val_loss"] > 0
+
+
+def test_batches_of_windows_go_by_step_and_rank_alone():
+    count = torch.arange(50)
+    windows = Windows(*[count[:, None].float()] * 4, style=count.float(), share=torch.ones(50))
+    batches = WindowBatches(windows, 8, seed=1)
+    drawn = [batches.at(number).style.tolist() for number in range(12)]
+    assert [WindowBatches(windows, 8, seed=1).at(number).style.tolist() for number in reversed(range(12))] == drawn[
+        ::-1
+    ]
+    ranks = [[batches.at(step, rank, 2).style.tolist() for step in range(6)] for rank in range(2)]
+    assert [batch for pair in zip(*ranks) for batch in pair] == drawn and len({tuple(b) for b in drawn}) == 12
 
 
 def test_the_same_seed_trains_the_same_mouth(tmp_path, footage):
     for name in ("one", "two"):
         where = [f"data={footage}", f"run={tmp_path / f'run_{name}'}", f"output={tmp_path / name}", *SMALL]
-        train("speech-lips", [*where, "copies=1", "still=4", "steps=3"])
+        train("speech-lips", [*where, "copies=1", "silent_sounds=4", "steps=3"])
     one, two = ((tmp_path / f"{name}.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
 
 
 def test_the_head_is_trained_and_a_driver_uses_both(tmp_path, footage):
     where = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'w' / 'head'}", *SMALL, "copies=0"]
-    train("speech-head", [*where, "steps=1", "start=null", "layers=1", "heads=2"])
-    assert load_weights(tmp_path / "w" / "head").card["features"] == "log-mel"
+    train("speech-head", [*where, "steps=1", "init_weights=null", "layers=1", "heads=2"])
+    assert load_denoiser(tmp_path / "w" / "head").card["features"] == "log-mel"
     where = [f"data={footage}", f"run={tmp_path / 'run2'}", f"output={tmp_path / 'w' / 'lips'}", *SMALL, "copies=0"]
-    train("speech-lips", [*where, "steps=1", "still=4"])
+    train("speech-lips", [*where, "steps=1", "silent_sounds=4"])
     driver = SpeechDriver(features="mel", weights=str(tmp_path / "w"), steps=2)
     assert len(driver(Waveform(np.zeros(24000, np.float32), 16000))) == 38
 
 
 def test_the_judge_is_trained(tmp_path, footage):
-    where = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'judge'}", "copies=0", "batch=4"]
+    where = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'judge'}", "copies=0", "batch_size=4"]
     train("speech-judge", [*where, "steps=1", "width=8", "space=4", "precision=32-true", "accelerator=cpu"])
     judge, card = load_judge(tmp_path / "judge")
     assert judge.config.space == 4 and card["steps"] == 1
@@ -91,13 +126,13 @@ def test_a_denoiser_grown_by_channels_does_what_it_did_when_nothing_is_said():
     torch.manual_seed(0)
     before = MotionDenoiser(DenoiserConfig(5, 8, width=16, layers=2, heads=2)).eval()
     for block in before.blocks:
-        torch.nn.init.normal_(block.modulate.weight, std=0.1)
-    after = grown(before, 9, 12).eval()
+        torch.nn.init.normal_(block.modulation.weight, std=0.1)
+    after = extended(before, 9, 12).eval()
     x, t, frames = torch.randn(2, 19, 9), torch.tensor([10.0, 700.0]), torch.ones(2, 19, dtype=torch.bool)
-    silent = [Condition(torch.zeros(2, 3, c), torch.zeros(2, 3, dtype=torch.bool), frames) for c in (8, 12)]
+    silent = [Conditioning(torch.zeros(2, 3, c), torch.zeros(2, 3, dtype=torch.bool), frames) for c in (8, 12)]
     assert torch.allclose(before(x[..., :5], t, silent[0]), after(x, t, silent[1])[..., :5], atol=1e-5)
     with pytest.raises(BadInput, match="at least the 5 channels"):
-        grown(before, 4, 8)
+        extended(before, 4, 8)
 
 
 def test_people_are_held_out_whole(footage):

@@ -39,23 +39,23 @@ class Judge(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.norm, self.enter = nn.LayerNorm(config.features), nn.Linear(config.features, width)
+        self.norm, self.proj_in = nn.LayerNorm(config.features), nn.Linear(config.features, width)
         self.mouth, self.sound = _encoder(8, config), _encoder(PER_FRAME * width, config)
-        self.sharpness = nn.Parameter(torch.tensor(2.0))
+        self.logit_scale = nn.Parameter(torch.tensor(2.0))
 
     def forward(self, mouth: Tensor, features: Tensor) -> Tensor:
         """Likeness of sound and mouth around each frame."""
-        return (self.seen(mouth) * self.heard(features)).sum(1)
+        return (self.embed_mouth(mouth) * self.embed_sound(features)).sum(1)
 
-    def seen(self, mouth: Tensor) -> Tensor:
+    def embed_mouth(self, mouth: Tensor) -> Tensor:
         """Mouths [B, T, 4] -> [B, space, T] of unit length: their shape against the clip's own, and how it changes."""
         shape = (mouth - mouth.mean(1, keepdim=True)) / (mouth.std(1, keepdim=True) + 0.01)
         change = F.pad(shape.diff(dim=1), (0, 0, 1, 0))
         return F.normalize(self.mouth(torch.cat([shape, change], 2).transpose(1, 2)), dim=1)
 
-    def heard(self, features: Tensor) -> Tensor:
+    def embed_sound(self, features: Tensor) -> Tensor:
         """Sounds [B, 2 T, C] -> [B, space, T] of unit length."""
-        paired = self.enter(self.norm(features)).unflatten(1, (-1, PER_FRAME)).flatten(2)
+        paired = self.proj_in(self.norm(features)).unflatten(1, (-1, PER_FRAME)).flatten(2)
         return F.normalize(self.sound(paired.transpose(1, 2)), dim=1)
 
 
@@ -70,21 +70,21 @@ def _encoder(channels: int, config: JudgeConfig) -> nn.Sequential:
 
 
 @torch.no_grad()
-def told_apart(judge: Judge, mouth: Tensor, features: Tensor) -> tuple[int, int]:
+def sync_wins(judge: Judge, mouth: Tensor, features: Tensor) -> tuple[int, int]:
     """How often the true sound of a second fits better than a shifted one, and of how many times.
 
     mouth [T, 4], features [2 T, C]: of one clip. Seconds begin a fifth of a second apart; shifts are `SHIFTS`.
     """
-    seen, heard = judge.seen(mouth[None])[0], judge.heard(features[None])[0]
-    right = tried = 0
-    for start in range(0, seen.shape[1] - FRAMES + 1, 5):
+    mouths, sounds = judge.embed_mouth(mouth[None])[0], judge.embed_sound(features[None])[0]
+    wins = trials = 0
+    for start in range(0, mouths.shape[1] - FRAMES + 1, 5):
         for shift in SHIFTS:
-            if 0 <= start + shift <= heard.shape[1] - FRAMES:
-                window = seen[:, start : start + FRAMES]
-                true = (window * heard[:, start : start + FRAMES]).sum()
-                false = (window * heard[:, start + shift : start + shift + FRAMES]).sum()
-                right, tried = right + int(true > false), tried + 1
-    return right, tried
+            if 0 <= start + shift <= sounds.shape[1] - FRAMES:
+                window = mouths[:, start : start + FRAMES]
+                true = (window * sounds[:, start : start + FRAMES]).sum()
+                false = (window * sounds[:, start + shift : start + shift + FRAMES]).sum()
+                wins, trials = wins + int(true > false), trials + 1
+    return wins, trials
 
 
 def load_judge(path: Path) -> tuple[Judge, dict[str, Any]]:

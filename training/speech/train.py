@@ -1,207 +1,208 @@
-"""Trainings of the speech driver: the mouth, and what the head does beside it."""
+"""Trainings of the speech driver: the mouth, what the head does beside it, and the judge of lip sync."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...flame_motion import BadInput, load_head
-from ..loop import command_of, fit
+from ..loop import card_of, run_training
+from ..options import DiffusionOptions, TrainingOptions, names_in, option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...drivers.speech.audio_features import AudioFeatures
     from .footage import Footage
 
 
-def train_speech_lips(
-    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
-    *,
-    data: str = "footage",  # folder that `flamecast prepare speech` made
-    run: str = "runs/speech_lips",  # folder of checkpoints and logs; a run that stopped goes on from there
-    copies: int = 8,  # of each clip, in other voices and rooms
-    most: int = 10000,  # clips of one person
-    still: int = 400,  # sounds that nobody speaks in
-    steps: int = 2000,
-    batch: int = 32,
-    rate: float = 1e-3,
-    seed: int = 0,
-    without: str = "",  # people left out, for tests: names, separated by commas
-    features: str | None = None,  # folder of another speech encoder, of transformers; mel: log-mel
-    width: int = 192,
-    hidden: int = 24,
-    dropout: float = 0.3,
-    minutes: float | None = None,
-    precision: str = "auto",
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
-) -> list[Path]:
-    """Trains the network of the mouth and writes its weights and card."""
-    command = command_of("speech-lips", train_speech_lips, locals())
+@dataclass(frozen=True)
+class SpeechOptions(TrainingOptions):
+    """Which footage a speech training takes."""
+
+    data: str = option("footage", "folder that `flamecast prepare speech` made")
+    held_out: str = option("", "people left out, and validated on: names, separated by commas")
+    copies: int = option(8, "of each clip, in other voices and rooms")
+    max_clips: int = option(20, "clips of one person, at most")
+    features: str | None = option(None, "folder of another speech encoder of transformers (FOLDER@LAYER), or mel")
+
+
+@dataclass(frozen=True)
+class LipsTraining(SpeechOptions):
+    """Options of `flamecast train speech-lips`."""
+
+    run: str = "runs/speech_lips"
+    steps: int = 2000
+    max_clips: int = 10000
+    silent_sounds: int = option(400, "sounds that nobody speaks in, to which the mouth stays shut")
+    width: int = option(192, "of the convolutions")
+    hidden: int = option(24, "numbers that the mouth is made of")
+    dropout: float = option(0.3, "of whole channels")
+
+
+@dataclass(frozen=True)
+class HeadTraining(SpeechOptions, DiffusionOptions):
+    """Options of `flamecast train speech-head`."""
+
+    run: str = "runs/speech_head"
+    steps: int = 6000
+    batch_size: int = 64
+    lr: float = 5e-4
+    warmup_steps: int = 300
+    copies: int = 6
+    init_weights: str | None = "drivers/text/weights/motion"
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    known_share: float = 0.5
+    token_noise: float = 0.5
+    hop: int = option(25, "frames from one window of a clip to the next")
+
+
+@dataclass(frozen=True)
+class JudgeTraining(SpeechOptions):
+    """Options of `flamecast train speech-judge`."""
+
+    run: str = "runs/speech_judge"
+    steps: int = 1500
+    batch_size: int = 48
+    warmup_steps: int = 1
+    seed: int = 1
+    copies: int = 2
+    width: int = option(96, "of the convolutions")
+    space: int = option(48, "numbers that mouth and sound are compared by")
+
+
+def train_speech_lips(options: LipsTraining) -> list[Path]:
+    """Trains the network of the mouth; its weights and card. BadInput."""
     from lightning.pytorch import seed_everything
 
     from ...core.networks import save_network
     from ...drivers.speech.articulation import Articulation, ArticulationConfig
-    from ...drivers.speech.audio_features import load_features
     from ...flame_motion.retargeting.mouth import mouth_of
-    from .lips import LipsModule, WindowBatches, still_sounds, windows_of
+    from .lips import LipsModule, silent_sounds, windows_of
 
-    began = time.time()
-    head, hears = load_head(), load_features(features)
-    mouth, clips = mouth_of(head), _clips(data, without, most)
-    whole = windows_of(heard_copies(clips, hears, copies, seed), mouth, still_sounds(hears, still, seed))
-    seed_everything(seed, verbose=False)
-    config = ArticulationConfig(hears.width, whole.face.shape[-1], width=width, hidden=hidden, dropout=dropout)
-    module = LipsModule(Articulation(config), mouth, steps, rate, seed)
-    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-    fitted = fit(module, whole, partial(WindowBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
-    card = {
-        "what": "speech driver: the mouth", "head": head.id, "features": hears.name, "data": _told(clips, without),
-        "windows": len(whole.style), "command": command, "seed": seed,
-        "minutes": round((time.time() - began) / 60, 1), **fitted,
-    }  # fmt: skip
-    save_network(Path(output), module.network, card)
-    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
+    began, footage = time.time(), FootageSplit.load(options)
+    mouth, encoder = mouth_of(load_head()), footage.encoder
+    silent = silent_sounds(encoder, options.silent_sounds, options.seed)
+    windows = windows_of(footage.augmented(), mouth, silent)
+    seed_everything(options.seed, verbose=False)
+    sizes = ArticulationConfig(
+        encoder.width, windows.face.shape[-1], width=options.width, hidden=options.hidden, dropout=options.dropout
+    )
+    module = LipsModule(Articulation(sizes), mouth, options)
+    unseen = windows_of(footage.unseen(), mouth, []) if footage.held_out else None
+    facts = run_training(module, _windows_data(windows, unseen, options), options)
+    card = card_of("speech driver: the mouth", "speech-lips", options, began, facts) | footage.card
+    return save_network(Path(options.output), module.network, card | {"windows": len(windows)})
 
 
-def train_speech_head(
-    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
-    *,
-    data: str = "footage",  # folder that `flamecast prepare speech` made
-    run: str = "runs/speech_head",  # folder of checkpoints and logs; a run that stopped goes on from there
-    copies: int = 6,  # of each clip, in other voices and rooms
-    most: int = 20,  # clips of one person
-    hop: int = 25,  # frames between windows of a clip
-    steps: int = 6000,
-    batch: int = 64,
-    rate: float = 5e-4,
-    seed: int = 0,
-    without: str = "",  # people left out, for tests: names, separated by commas
-    features: str | None = None,  # folder of another speech encoder, of transformers
-    start: str | None = "drivers/text/weights/motion",  # weights to go on from; null: from nothing, of these sizes:
-    width: int = 128,
-    layers: int = 4,
-    heads: int = 4,
-    blur: float = 0.5,  # noise on the sound's tokens, of their size
-    minutes: float | None = None,
-    precision: str = "auto",
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
-) -> list[Path]:
-    """Trains the diffusion model of head, gaze, blinks and brows, and writes its weights and card."""
-    command = command_of("speech-head", train_speech_head, locals())
-    import torch
-    from lightning.pytorch import seed_everything
-
-    from ...drivers.speech.audio_features import load_features
-    from ...drivers.speech.head_motion import PATCH, HeadMotionChannels
-    from ...flame_motion.diffusion import DenoiserConfig, MotionDenoiser
-    from ...flame_motion.diffusion.denoiser import grown
-    from ...flame_motion.diffusion.weights import Trained, load_weights, save_weights, spread_of
-    from ..diffusion import DiffusionModule, LengthBatches, collate
-    from .head_windows import head_motion_windows
-
-    began = time.time()
-    seed_everything(seed, verbose=False)
-    head, hears = load_head(), load_features(features)
-    lively = HeadMotionChannels(head)
-    clips = _clips(data, without, most)
-    windows: list[tuple[Tensor, Tensor]] = []
-    for clip, heard in heard_copies(clips, hears, copies, seed):
-        windows += head_motion_windows(clip.motion, heard, lively, hop)
-    tokens, motions = [pair[0] for pair in windows], [pair[1] for pair in windows]
-    mean, spread = spread_of(motions)
-    if start is None:
-        sizes = DenoiserConfig(lively.size, hears.width, width=width, layers=layers, heads=heads, patch=PATCH)
-        denoiser = MotionDenoiser(sizes)
-    else:
-        before = load_weights(Path(start))
-        denoiser = grown(before.denoiser.requires_grad_(True).train(), lively.size, hears.width)
-        mean, spread = (
-            torch.cat([old, new[len(old) :]]) for old, new in ((before.mean, mean), (before.spread, spread))
-        )
-    module = DiffusionModule(denoiser, steps, rate, kept=0.5, blur=blur, seed=seed)
-    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-    whole = collate(tokens, motions, mean, spread)
-    torch.manual_seed(seed)
-    fitted = fit(module, whole, partial(LengthBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
-    card = {
-        "what": "speech driver: head, gaze, blinks and brows", "head": head.id, "features": hears.name,
-        "data": _told(clips, without), "windows": len(windows), "command": command, "start": start, "seed": seed,
-        "minutes": round((time.time() - began) / 60, 1), **fitted,
-    }  # fmt: skip
-    save_weights(Path(output), Trained(denoiser, mean, spread, card))
-    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
-
-
-def train_speech_judge(
-    output: str,  # weights to write: OUTPUT.safetensors, and its card OUTPUT.json
-    *,
-    data: str = "footage",  # folder that `flamecast prepare speech` made
-    run: str = "runs/speech_judge",
-    copies: int = 2,
-    most: int = 20,  # clips of one person
-    steps: int = 1500,
-    batch: int = 48,
-    rate: float = 1e-3,
-    seed: int = 1,
-    without: str = "",
-    width: int = 96,
-    space: int = 48,
-    minutes: float | None = None,
-    precision: str = "auto",
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
-) -> list[Path]:
-    """Trains the lip-sync judge that `evaluate speech` measures with."""
-    command = command_of("speech-judge", train_speech_judge, locals())
+def train_speech_head(options: HeadTraining) -> list[Path]:
+    """Trains the diffusion model of head, gaze, blinks and brows; its weights and card. BadInput."""
     from lightning.pytorch import seed_everything
 
     from ...core.networks import save_network
-    from ...drivers.speech.audio_features import load_features
+    from ...drivers.speech.head_motion import PATCH, HeadMotionChannels
+    from ..batches import StepData
+    from ..clips import ClipBatches, Clips, statistics_of
+    from ..diffusion import DiffusionModule, new_denoiser
+    from .head_windows import head_motion_windows
+
+    began, footage = time.time(), FootageSplit.load(options)
+    seed_everything(options.seed, verbose=False)
+    channels = HeadMotionChannels(load_head())
+
+    def windows_of(clips: Iterator[tuple[Footage, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        return [pair for clip in clips for pair in head_motion_windows(*clip, channels, options.hop)]
+
+    windows = windows_of(footage.augmented())
+    statistics = statistics_of([motion for _, motion in windows])
+    trained = new_denoiser(channels.size, footage.encoder.width, statistics, replace(options, patch=PATCH))
+
+    def batches(of: list[tuple[Tensor, Tensor]]) -> ClipBatches:
+        clips = Clips.collate(*zip(*of), trained.mean, trained.spread)
+        return ClipBatches(clips, options.batch_size, options.seed)
+
+    data = StepData(batches(windows), batches(windows_of(footage.unseen())) if footage.held_out else None)
+    facts = run_training(DiffusionModule(trained.denoiser, options), data, options)
+    what = "speech driver: head, gaze, blinks and brows"
+    card = card_of(what, "speech-head", options, began, facts) | footage.card
+    card |= {"windows": len(windows), "init_weights": options.init_weights}
+    return save_network(Path(options.output), trained, card)
+
+
+def train_speech_judge(options: JudgeTraining) -> list[Path]:
+    """Trains the lip-sync judge that `evaluate speech` measures with; its weights and card. BadInput."""
+    from lightning.pytorch import seed_everything
+
+    from ...core.networks import save_network
     from ...flame_motion.retargeting.mouth import mouth_of
     from .judge import Judge, JudgeConfig
     from .judge_module import JudgeModule
-    from .lips import WindowBatches, windows_of
+    from .lips import windows_of
 
-    began = time.time()
-    hears, clips = load_features(), _clips(data, without, most)
-    whole = windows_of(heard_copies(clips, hears, copies, seed), mouth_of(load_head()), [])
-    seed_everything(seed, verbose=False)
-    module = JudgeModule(Judge(JudgeConfig(hears.width, width, space)), steps, rate)
-    trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-    fitted = fit(module, whole, partial(WindowBatches, batch=batch, seed=seed), Path(run), steps, minutes, trainer)
-    card = {
-        "what": "lip-sync judge, for evaluation only", "features": hears.name, "data": _told(clips, without),
-        "windows": len(whole.style), "command": command, "seed": seed,
-        "minutes": round((time.time() - began) / 60, 1), **fitted,
-    }  # fmt: skip
-    save_network(Path(output), module.judge, card)
-    return [Path(output).with_suffix(ending) for ending in (".safetensors", ".json")]
+    began, footage, mouth = time.time(), FootageSplit.load(options), mouth_of(load_head())
+    windows = windows_of(footage.augmented(), mouth, [])
+    seed_everything(options.seed, verbose=False)
+    module = JudgeModule(Judge(JudgeConfig(footage.encoder.width, options.width, options.space)), options)
+    unseen = windows_of(footage.unseen(), mouth, []) if footage.held_out else None
+    facts = run_training(module, _windows_data(windows, unseen, options), options)
+    what = "lip-sync judge, for evaluation only"
+    card = card_of(what, "speech-judge", options, began, facts) | footage.card
+    return save_network(Path(options.output), module.judge, card | {"windows": len(windows)})
 
 
-def _clips(folder: str, without: str, most: int) -> list[Footage]:
-    """The clips of a folder but for some people, at most so many of each. BadInput when nothing is left."""
-    from .footage import load_footage
+@dataclass(frozen=True)
+class FootageSplit:
+    """The clips that a training takes and those that it is validated on, and the encoder of their sound."""
 
-    left_out = {name.strip() for name in without.split(",") if name.strip()}
-    found: list[Footage] = []
-    for clip in load_footage(folder):
-        if clip.speaker not in left_out and sum(other.speaker == clip.speaker for other in found) < most:
-            found.append(clip)
-    if not found:
-        raise BadInput(f"{folder}: nothing is left to train on without {without}")
-    return found
+    options: SpeechOptions
+    encoder: AudioFeatures
+    clips: list[Footage]
+    held_out: list[Footage]
+
+    @classmethod
+    def load(cls, options: SpeechOptions) -> FootageSplit:
+        """At most `max_clips` of each person. BadInput where nothing is left, and for a folder without footage."""
+        from ...drivers.speech.audio_features import load_features
+        from .footage import load_footage
+
+        left_out, clips, held_out = names_in(options.held_out), [], []
+        for clip in load_footage(options.data):
+            part = held_out if clip.speaker in left_out else clips
+            if sum(other.speaker == clip.speaker for other in part) < options.max_clips:
+                part.append(clip)
+        if not clips:
+            raise BadInput(f"{options.data}: nothing is left to train on without {options.held_out}")
+        return cls(options, load_features(options.features), clips, held_out)
+
+    def augmented(self) -> Iterator[tuple[Footage, Tensor]]:
+        """The clips to train on, with their features, and their copies."""
+        return augmented(self.clips, self.encoder, self.options.copies, self.options.seed)
+
+    def unseen(self) -> Iterator[tuple[Footage, Tensor]]:
+        """The clips to validate on, with their features."""
+        return augmented(self.held_out, self.encoder, 0, self.options.seed)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a card says of the data."""
+        people = {clip.speaker for clip in self.clips}
+        minutes = sum(len(clip.mouth) for clip in self.clips) / 25 / 60
+        return {
+            "head": load_head().id,
+            "features": self.encoder.name,
+            "data": f"{len(self.clips)} clips ({minutes:.1f} min) of {len(people)} people",
+            "held_out": self.options.held_out,
+        }
 
 
-def heard_copies(clips: list[Footage], hears: Any, copies: int, seed: int) -> Iterator[tuple[Footage, Tensor]]:
+def augmented(
+    clips: list[Footage], encoder: AudioFeatures, copies: int, seed: int
+) -> Iterator[tuple[Footage, Tensor]]:  # fmt: skip
     """Each clip with the features of its sound; then, as clips of their own, so many in other voices and rooms."""
     import numpy as np
     import torch
@@ -210,16 +211,18 @@ def heard_copies(clips: list[Footage], hears: Any, copies: int, seed: int) -> It
     from .augment import faster, perturbed
 
     for index, clip in enumerate(clips):
-        yield clip, hears(Heard(clip.samples))
+        yield clip, encoder(Heard(clip.samples))
         for copy in range(copies):
             rng = np.random.default_rng([seed, index, copy])
-            said = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
-            said = replace(said, samples=torch.from_numpy(perturbed(said.samples.numpy(), rng)))
-            yield said, hears(Heard(said.samples))
+            other = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
+            other = replace(other, samples=torch.from_numpy(perturbed(other.samples.numpy(), rng)))
+            yield other, encoder(Heard(other.samples))
 
 
-def _told(clips: list[Footage], without: str) -> str:
-    """What a card says of the data."""
-    people = {clip.speaker for clip in clips}
-    seconds = sum(len(clip.mouth) for clip in clips) / 25
-    return f"{len(clips)} clips ({seconds / 60:.1f} min) of {len(people)} people, without {without or 'nobody'}"
+def _windows_data(windows: Any, unseen: Any, options: TrainingOptions) -> Any:
+    """Windows as Lightning takes them."""
+    from ..batches import StepData
+    from .lips import WindowBatches
+
+    batches = [part and WindowBatches(part, options.batch_size, options.seed) for part in (windows, unseen)]
+    return StepData(*batches)

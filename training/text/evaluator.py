@@ -1,20 +1,18 @@
-"""A judge of text and motion: one space for both, learned by contrast, in which generated motion is measured.
+"""An evaluator of text and motion: one space for both, learned by contrast, in which generated motion is measured.
 
 After TMR (Petrovich et al. 2023) and the protocol of Guo et al. 2022; it has no part in generating.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.files import atomic_path, existing_file
+from ...core.networks import load_network
 from ...flame_motion.diffusion.denoiser import TransformerBlock, sinusoids
 
 
@@ -50,7 +48,7 @@ class Evaluator(nn.Module):
         self.motion_out, self.text_out = nn.Linear(width, width), nn.Linear(width, width)
         self.register_buffer("mean", torch.zeros(config.channels))
         self.register_buffer("spread", torch.ones(config.channels))
-        self.sharpness = nn.Parameter(torch.tensor(2.6))  # log of 1 / temperature
+        self.logit_scale = nn.Parameter(torch.tensor(2.6))  # log of 1 / temperature
 
     def motion(self, motion: Tensor, frames: Tensor) -> Tensor:
         """Motion [B, T, D], frames [B, T] bool -> unit vectors [B, width]."""
@@ -76,32 +74,13 @@ class Evaluator(nn.Module):
 
 def contrastive_loss(evaluator: Evaluator, text: Tensor, motion: Tensor, same: Tensor) -> Tensor:
     """InfoNCE both ways over a batch of unit vectors [B, width]; pairs that mean the `same` [B, B] are no negatives."""
-    score = text @ motion.T * evaluator.sharpness.exp().clamp(max=100)
+    score = text @ motion.T * evaluator.logit_scale.exp().clamp(max=100)
     own = torch.eye(len(score), dtype=torch.bool, device=score.device)
     score = score.masked_fill(same & ~own, -torch.inf)
     goal = torch.arange(len(score), device=score.device)
     return (F.cross_entropy(score, goal) + F.cross_entropy(score.T, goal)) / 2
 
 
-def save_evaluator(path: Path, evaluator: Evaluator, card: dict[str, Any]) -> None:
-    """Writes PATH.safetensors in half precision and its card PATH.json."""
-    from safetensors.torch import save
-
-    arrays = {name: value.half().contiguous() for name, value in evaluator.state_dict().items()}
-    arrays |= {"mean": evaluator.mean.float(), "spread": evaluator.spread.float()}
-    with atomic_path(path.with_suffix(".safetensors")) as file:
-        Path(file).write_bytes(save(arrays))
-    with atomic_path(path.with_suffix(".json")) as file:
-        text = json.dumps(card | {"evaluator": asdict(evaluator.config)}, indent=1)
-        Path(file).write_text(text + "\n", encoding="utf-8")
-
-
 def load_evaluator(path: Path) -> Evaluator:
-    """Reads what `save_evaluator` wrote."""
-    from safetensors.torch import load_file
-
-    card = json.loads(existing_file(path.with_suffix(".json"), "the card").read_text(encoding="utf-8"))
-    evaluator = Evaluator(EvaluatorConfig(**card["evaluator"]))
-    arrays = load_file(str(existing_file(path.with_suffix(".safetensors"), "the weights")))
-    evaluator.load_state_dict({name: value.float() for name, value in arrays.items()})
-    return evaluator.eval().requires_grad_(False)
+    """Trained weights. BadInput for files that do not fit each other."""
+    return load_network(path, lambda sizes: Evaluator(EvaluatorConfig(**sizes)))[0]

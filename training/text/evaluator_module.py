@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from ..diffusion import Batch
-from .corpus.script import Script
+from ..clips import Clips
+from ..optimizer import adamw
+from ..options import TrainingOptions
+from .corpus.script import Pair, Script
 from .evaluator import Evaluator, contrastive_loss
 
 
 class EvaluatorModule(LightningModule):
-    """The evaluator, its loss and its optimiser, and what each pair of the corpus means."""
+    """The evaluator and its loss, which knows what each pair of the corpora means."""
 
-    def __init__(self, evaluator: Evaluator, steps: int, meanings: list[str], rate: float = 5e-4) -> None:
+    def __init__(
+        self, evaluator: Evaluator, options: TrainingOptions, pairs: Sequence[Pair], held_out: Sequence[Pair]
+    ) -> None:
         super().__init__()
-        numbers = {meaning: number for number, meaning in enumerate(dict.fromkeys(meanings))}
-        self.register_buffer("numbers", torch.tensor([numbers[one] for one in meanings]), persistent=False)
-        self.evaluator, self.steps, self.rate = evaluator, steps, rate
+        self.evaluator, self.options = evaluator, options
+        self.register_buffer("meanings", _numbered(pairs), persistent=False)
+        self.register_buffer("held_out_meanings", _numbered(held_out), persistent=False)
+        self.meanings: Tensor
+        self.held_out_meanings: Tensor
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: tuple[int, Clips], index: int) -> Tensor:
         """The loss of one batch."""
-        number = self.numbers[batch.index]  # type: ignore[index]
-        same = number[:, None] == number
-        text = self.evaluator.text(batch.tokens, batch.token_mask)
-        motion = self.evaluator.motion(batch.motion, batch.frames)
-        loss = contrastive_loss(self.evaluator, text.float(), motion.float(), same)
-        self.log("loss", loss, prog_bar=True, batch_size=len(number))
+        loss = self._loss(batch[1], self.meanings)
+        self.log("loss", loss, prog_bar=True, batch_size=len(batch[1].index))
         return loss
 
+    def validation_step(self, batch: tuple[int, Clips], index: int) -> None:
+        """The loss of one held-out batch."""
+        loss = self._loss(batch[1], self.held_out_meanings)
+        self.log("val_loss", loss, batch_size=len(batch[1].index), sync_dist=True)
+
+    def _loss(self, clips: Clips, meanings: Tensor) -> Tensor:
+        meaning = meanings[clips.index]
+        text = self.evaluator.text(clips.tokens, clips.token_mask)
+        motion = self.evaluator.motion(clips.motion, clips.frames)
+        return contrastive_loss(self.evaluator, text.float(), motion.float(), meaning[:, None] == meaning)
+
     def configure_optimizers(self) -> Any:
-        """AdamW; the rate rises over 200 steps and falls along a cosine."""
-        optimizer = torch.optim.AdamW(self.evaluator.parameters(), lr=self.rate, weight_decay=0.01)
-        falls = lambda step: min(step / 200, 0.5 + 0.5 * math.cos(math.pi * min(step / self.steps, 1.0)))  # noqa: E731
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falls)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        """See `adamw`."""
+        return adamw(self.evaluator.parameters(), self.options)
+
+
+def _numbered(pairs: Sequence[Pair]) -> Tensor:
+    """A number [N] for each pair; pairs that mean the same have the same."""
+    meanings = [meaning(pair.script) for pair in pairs]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(meanings))}
+    return torch.tensor([numbers[text] for text in meanings])
 
 
 def meaning(script: Script) -> str:
