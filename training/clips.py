@@ -24,18 +24,19 @@ class Clips:
     index: Tensor  # [B] of each clip in its corpus
 
     @classmethod
-    def collate(cls, tokens: Sequence[Tensor], motions: Sequence[Tensor], mean: Tensor, spread: Tensor) -> Clips:
+    def collate(cls, pairs: Sequence[tuple[Tensor, Tensor]], mean: Tensor, spread: Tensor) -> Clips:
         """Pads tokens [S, C] and motions [T, D] to the longest of each; in half precision, as corpora are kept."""
-        count, longest, most_tokens = len(motions), max(map(len, motions)), max(*map(len, tokens), 1)
-        motion = torch.zeros(count, longest, motions[0].shape[-1], dtype=torch.half)
+        count, (token, motion) = len(pairs), pairs[0]
+        longest, most_tokens = (max(len(pair[part]) for pair in pairs) for part in (1, 0))
+        motions = torch.zeros(count, longest, motion.shape[-1], dtype=torch.half)
         frames = torch.zeros(count, longest, dtype=torch.bool)
-        words = torch.zeros(count, most_tokens, tokens[0].shape[-1], dtype=torch.half)
-        mask = torch.zeros(count, most_tokens, dtype=torch.bool)
-        for row, (token, one) in enumerate(zip(tokens, motions)):
-            motion[row, : len(one)] = (one.float() - mean) / spread
-            frames[row, : len(one)] = True
-            words[row, : len(token)], mask[row, : len(token)] = token, True
-        return cls(motion, frames, words, mask, torch.arange(count))
+        tokens = torch.zeros(count, max(most_tokens, 1), token.shape[-1], dtype=torch.half)
+        mask = torch.zeros(tokens.shape[:2], dtype=torch.bool)
+        for row, (token, motion) in enumerate(pairs):
+            motions[row, : len(motion)] = (motion.float() - mean) / spread
+            frames[row, : len(motion)] = True
+            tokens[row, : len(token)], mask[row, : len(token)] = token, True
+        return cls(motions, frames, tokens, mask, torch.arange(count))
 
     def rows(self, rows: Sequence[int], padded: bool = False) -> Clips:
         """Some of its clips in single precision, padded to their own longest, or to the longest of all."""

@@ -38,7 +38,7 @@ def run_training(
     """
     import torch
 
-    trainer, last = make_trainer(options, callbacks), Path(options.run) / "last.ckpt"
+    trainer, last = make_trainer(options, callbacks, data.held_out is not None), Path(options.run) / "last.ckpt"
     with _room_for(options.run):
         trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     facts: dict[str, Any] = {"steps": trainer.global_step, "batch_size": options.batch_size}
@@ -52,7 +52,7 @@ def run_training(
     return facts
 
 
-def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback] = ()) -> Trainer:
+def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback], validates: bool) -> Trainer:
     """Lightning's trainer: endless epochs, checkpoints every minute, a log in CSV, and the average of the weights."""
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import (
@@ -73,6 +73,7 @@ def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback] = ()) -
         max_time=None if options.minutes is None else {"minutes": options.minutes},
         accumulate_grad_batches=options.accumulate, gradient_clip_val=1.0, num_sanity_val_steps=0,
         val_check_interval=options.validate_every * options.accumulate, check_val_every_n_epoch=None,
+        limit_val_batches=None if validates else 0,
         logger=CSVLogger(options.run, name="log"), log_every_n_steps=50, enable_model_summary=False,
         callbacks=[
             TQDMProgressBar(refresh_rate=50),

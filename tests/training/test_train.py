@@ -21,8 +21,8 @@ SMALL = ["pairs=64", "held_out=16", "batch_size=16", "width=24", "layers=1", "pr
 
 def corpus_of(lengths: list[int]) -> Clips:
     """Clips of those lengths, each full of its own."""
-    motions = [torch.full((length, 3), float(length)) for length in lengths]
-    return Clips.collate([torch.zeros(1, 2)] * len(lengths), motions, torch.zeros(3), torch.ones(3))
+    pairs = [(torch.zeros(1, 2), torch.full((length, 3), float(length))) for length in lengths]
+    return Clips.collate(pairs, torch.zeros(3), torch.ones(3))
 
 
 def test_batches_hold_clips_of_like_length_each_once_an_epoch():

@@ -116,14 +116,15 @@ def train_speech_head(options: HeadTraining) -> list[Path]:
     channels = HeadMotionChannels(load_head())
 
     def windows_of(clips: Iterator[tuple[Footage, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-        return [pair for clip in clips for pair in head_motion_windows(*clip, channels, options.hop)]
+        found = (head_motion_windows(clip.motion, features, channels, options.hop) for clip, features in clips)
+        return [pair for pairs in found for pair in pairs]
 
     windows = windows_of(footage.augmented())
     statistics = statistics_of([motion for _, motion in windows])
     trained = new_denoiser(channels.size, footage.encoder.width, statistics, replace(options, patch=PATCH))
 
     def batches(of: list[tuple[Tensor, Tensor]]) -> ClipBatches:
-        clips = Clips.collate(*zip(*of), trained.mean, trained.spread)
+        clips = Clips.collate(of, trained.mean, trained.spread)
         return ClipBatches(clips, options.batch_size, options.seed)
 
     data = StepData(batches(windows), batches(windows_of(footage.unseen())) if footage.held_out else None)
@@ -170,7 +171,9 @@ class FootageSplit:
         from ...drivers.speech.audio_features import load_features
         from .footage import load_footage
 
-        left_out, clips, held_out = names_in(options.held_out), [], []
+        left_out = names_in(options.held_out)
+        clips: list[Footage] = []
+        held_out: list[Footage] = []
         for clip in load_footage(options.data):
             part = held_out if clip.speaker in left_out else clips
             if sum(other.speaker == clip.speaker for other in part) < options.max_clips:

@@ -78,10 +78,11 @@ def train_text(options: TextTraining) -> list[Path]:
         module.denoiser.compile(mode="reduce-overhead", dynamic=False)
 
     def batches(of: TextCorpus) -> ClipBatches:
-        clips = Clips.collate(of.tokens, of.motions, trained.mean, trained.spread)
+        clips = Clips.collate(list(zip(of.tokens, of.motions)), trained.mean, trained.spread)
         return ClipBatches(clips, options.batch_size, options.seed, padded=options.compile)
 
-    facts = run_training(module, StepData(batches(corpus), unseen and batches(unseen)), options)
+    data = StepData(batches(corpus), None if unseen is None else batches(unseen))
+    facts = run_training(module, data, options)
     card = card_of(f"text driver, {options.part} model", f"text-{options.part}", options, began, facts) | {
         "head": load_head().id, "encoder": encoder.name, "data": _described(options),
         "init_weights": None if options.init_weights is None else trained.card,
@@ -91,6 +92,7 @@ def train_text(options: TextTraining) -> list[Path]:
 
 def train_evaluator(options: EvaluatorTraining) -> list[Path]:
     """Trains the contrastive evaluator of text and motion, on a corpus of another seed; its weights and card."""
+    import torch
     from lightning.pytorch import seed_everything
 
     from ...core.networks import save_network
@@ -109,11 +111,13 @@ def train_evaluator(options: EvaluatorTraining) -> list[Path]:
     evaluator.mean, evaluator.spread = statistics_of(corpus.motions)
 
     def batches(of: TextCorpus) -> ClipBatches:
-        clips = Clips.collate(of.tokens, of.motions, mean=0 * evaluator.mean, spread=0 * evaluator.spread + 1)
-        return ClipBatches(clips, options.batch_size, options.seed)  # the evaluator normalises by itself
+        nothing = torch.zeros_like(evaluator.mean)  # is normalised here: the evaluator does so by itself
+        clips = Clips.collate(list(zip(of.tokens, of.motions)), nothing, nothing + 1)
+        return ClipBatches(clips, options.batch_size, options.seed)
 
     module = EvaluatorModule(evaluator, options, corpus.pairs, unseen.pairs if unseen else [])
-    facts = run_training(module, StepData(batches(corpus), unseen and batches(unseen)), options)
+    data = StepData(batches(corpus), None if unseen is None else batches(unseen))
+    facts = run_training(module, data, options)
     what = "contrastive evaluator of text and motion, for evaluation only"
     card = card_of(what, "text-evaluator", options, began, facts) | {
         "head": load_head().id, "encoder": encoder.name, "data": _described(options),
