@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound="nn.Module")
 
 
-def save_network(path: PathLike, network: nn.Module, card: dict[str, Any]) -> list[Path]:
+def save_network(path: PathLike, network: nn.Module, card: dict[str, Any], half: bool = True) -> list[Path]:
     """Writes PATH.safetensors and PATH.json and returns both; `load_network` reads them.
 
-    Parameters are written in half precision, buffers (statistics, filters) as they are. The JSON is the card, and under
-    "network" what the network is made from: its `config`, a dataclass or a mapping.
+    Parameters are written in half precision unless `half` is False, buffers (statistics, filters) as they are. The JSON
+    is the card, and under "network" what the network is made from: its `config`, a dataclass or a mapping.
     """
     from safetensors.torch import save
 
@@ -30,7 +30,8 @@ def save_network(path: PathLike, network: nn.Module, card: dict[str, Any]) -> li
     sizes = {k: v for k, v in config.items() if k[:1] != "_"} if isinstance(config, Mapping) else asdict(config)
     buffers = {name for name, _ in network.named_buffers()}
     arrays = {
-        name: (value if name in buffers else value.half()).contiguous() for name, value in network.state_dict().items()
+        name: (value.half() if half and name not in buffers else value).contiguous()
+        for name, value in network.state_dict().items()
     }
     weights, text = Path(path).with_suffix(".safetensors"), Path(path).with_suffix(".json")
     with atomic_path(weights) as file:

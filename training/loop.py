@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
@@ -107,63 +105,9 @@ def _room_for(run: str) -> Iterator[None]:
         ) from error
 
 
-def fit(
-    module: Any, whole: Any, loader: Callable[[Any], Any] | None, run: Path, steps: int, minutes: float | None,
-    trainer: dict[str, Any], kept: float = 0.99, watchers: Sequence[Any] = (),
-) -> dict[str, Any]:  # fmt: skip
-    """Lightning's loop, from the last checkpoint in `run` on; what the card says of it.
-
-    whole, loader: what is trained on, and what makes batches of it where it trains; or a data module, and None.
-    kept: of the average of the weights, at each tenth step; 0: the weights as they are. watchers: further callbacks.
-    """
-    from lightning.pytorch import Trainer
-    from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-    from lightning.pytorch.loggers import CSVLogger
-
-    last = run / "last.ckpt"
-    fitter = Trainer(
-        **trainer | {"precision": _precision(trainer["precision"])},
-        max_steps=steps, max_time=None if minutes is None else {"minutes": minutes}, gradient_clip_val=1.0,
-        logger=CSVLogger(run, name="log"), log_every_n_steps=50, enable_model_summary=False,
-        callbacks=[
-            TQDMProgressBar(refresh_rate=50),
-            EMAWeightAveraging(decay=kept, update_every_n_steps=10),  # each costs a GPU as much as a step
-            ModelCheckpoint(run, save_last=True, train_time_interval=timedelta(minutes=1), save_top_k=0),
-            *watchers,
-        ],
-    )  # fmt: skip
-    batches = whole if loader is None else loader(whole.to(fitter.strategy.root_device))
-    try:
-        fitter.fit(module, batches, ckpt_path=str(last) if last.exists() else None, weights_only=False)
-        fitter.save_checkpoint(last)
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise BadInput(
-            f"{run}: no room to write a checkpoint ({error.strerror}); the last one is whole: make room, and start the "
-            "same training again to go on from it"
-        ) from error
-    return {
-        "steps": fitter.global_step,
-        "batch": batches.batch,
-        "loss": round(float(fitter.callback_metrics["loss"]), 4),
-    }
-
-
 def _precision(wanted: str) -> str:
     import torch
 
     if wanted != "auto":
         return wanted
     return "bf16-mixed" if torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-
-def command_of(name: str, training: Callable[..., Any], given: dict[str, Any]) -> str:
-    """The command line that gives the same model: what differs from the defaults, less where it runs and ends."""
-    placed = ("until", "part", "output", "run", "minutes", "workers", "accelerator", "devices", "strategy", "precision")
-    told = {
-        key: given[key]
-        for key, known in inspect.signature(training).parameters.items()
-        if key not in placed and given[key] != known.default
-    }
-    return " ".join([f"flamecast train {name}", *(shlex.quote(f"{key}={value}") for key, value in told.items())])

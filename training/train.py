@@ -9,6 +9,7 @@ from typing import Any
 from ..configs.load import load_config
 from ..core.files import PathLike
 from ..flame_motion import BadInput
+from .generator.options import GeneratorTraining
 from .generator.train import train_generator
 from .loop import check_training
 from .options import TrainingOptions, describe
@@ -23,19 +24,16 @@ from .speech.train import (
 from .text.train import EvaluatorTraining, TextTraining, train_evaluator, train_text
 
 TRAININGS: dict[str, tuple[type[TrainingOptions], Callable[[Any], list[Path]]]] = {
+    "generator_image": (GeneratorTraining, train_generator), "generator_temporal": (GeneratorTraining, train_generator),
+    "generator_views": (GeneratorTraining, train_generator),
     "text_motion": (TextTraining, train_text), "text_emotion": (TextTraining, train_text),
     "text_evaluator": (EvaluatorTraining, train_evaluator), "speech_lips": (LipsTraining, train_speech_lips),
     "speech_head": (HeadTraining, train_speech_head), "speech_judge": (JudgeTraining, train_speech_judge),
 }  # fmt: skip
-KEYWORDS = ("generator_image", "generator_temporal", "generator_views")  # still functions of keywords
 
 
 def train(name: str, overrides: list[str], config: PathLike | None = None) -> list[Path]:
     """Runs a training by name (`text-motion`), with `key=value` overrides of its preset. Raises BadInput."""
-    if name.replace("-", "_") in KEYWORDS:
-        given = load_config(config or name.replace("-", "_"), train_generator, overrides)
-        check_training()
-        return train_generator(**given)
     key = _key(name)
     kind, training = TRAININGS[key]
     options = _preset(key, overrides, config)
@@ -59,6 +57,6 @@ def _preset(key: str, overrides: list[str], config: PathLike | None) -> dict[str
 def _key(name: str) -> str:
     key = name.replace("-", "_")
     if key not in TRAININGS:
-        known = ", ".join(sorted(training.replace("_", "-") for training in (*TRAININGS, *KEYWORDS)))
+        known = ", ".join(sorted(training.replace("_", "-") for training in TRAININGS))
         raise BadInput(f"train {name!r}: there is no such training; known are: {known}")
     return key

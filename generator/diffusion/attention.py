@@ -1,53 +1,54 @@
-"""Attention beyond one picture, as attention processors: to a reference, across time, and across views."""
+"""Attention beyond one picture, as attention processors of diffusers: to a reference, across time, and across views."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from diffusers.models.attention_processor import Attention
+from diffusers.models.embeddings import get_1d_sincos_pos_embed_from_grid
 from torch import Tensor, nn
 
-Memory = dict[str, Tensor]  # what each attention saw of the source photos, [B, L, C] by its name
+HEAD_WIDTH = 32  # channels of an attention head across time or views
+Reference = dict[str, Tensor]  # what each attention saw of the source photos, [B, L, C] by its name
 
 
-class Surroundings:
-    """What lies around each picture of a batch while a network looks at it; shared by its processors."""
+class AttentionContext:
+    """What the processors of one network share while it looks at a batch."""
 
     def __init__(self) -> None:
-        self.memory: Memory = {}
-        self.written, self.views, self.frames = False, 1, 1
+        self.reference: Reference = {}
+        self.recording, self.views, self.frames = False, 1, 1
 
     @contextmanager
-    def of(self, memory: Memory | None, views: int, frames: int) -> Iterator[None]:
-        """While it lasts: rows are n x views x frames, and look at a reference."""
-        self.memory, self.views, self.frames = memory or {}, views, frames
+    def attending_to(self, reference: Reference | None, views: int, frames: int) -> Iterator[None]:
+        """While it lasts, rows are n x views x frames and attend to a reference, too."""
+        self.reference, self.views, self.frames = reference or {}, views, frames
         try:
             yield
         finally:
-            self.memory, self.views, self.frames = {}, 1, 1
+            self.reference, self.views, self.frames = {}, 1, 1
 
     @contextmanager
-    def written_to(self) -> Iterator[Memory]:
-        """While it lasts, attentions write down what they see; yields where."""
-        self.memory, self.written = {}, True
+    def recorded(self) -> Iterator[Reference]:
+        """While it lasts, every attention records its tokens; yields where to."""
+        self.reference, self.recording = {}, True
         try:
-            yield self.memory
+            yield self.reference
         finally:
-            self.memory, self.written = {}, False
+            self.reference, self.recording = {}, False
 
 
 class PortraitProcessor(nn.Module):
     """Attention of a layer to its own tokens and to the reference's, then across time and views where it has those."""
 
-    def __init__(self, around: Surroundings, name: str, channels: int, *, temporal: bool, views: bool) -> None:
+    def __init__(self, context: AttentionContext, name: str, channels: int, *, temporal: bool, views: bool) -> None:
         super().__init__()
-        self.around, self.name = around, name
-        self.time = Across(channels, ordered=True) if temporal else None
-        self.views = Across(channels, ordered=False) if views else None
+        self.context, self.name = context, name
+        self.time = AxisAttention(channels, ordered=True) if temporal else None
+        self.views = AxisAttention(channels, ordered=False) if views else None
 
     def forward(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """hidden_states [B, C, H, W] (blocks of convolutions) or [B, L, C] (of transformers)."""
@@ -55,72 +56,64 @@ class PortraitProcessor(nn.Module):
         tokens = hidden_states if picture is None else hidden_states.flatten(2).transpose(1, 2)  # [B, L, C]
         if attn.group_norm is not None:
             tokens = attn.group_norm(tokens.transpose(1, 2)).transpose(1, 2)
-        known = tokens
-        if self.around.written:
-            self.around.memory[self.name] = tokens
-        elif self.name in self.around.memory:
-            reference = self.around.memory[self.name]  # of each row, or one of all rows
-            known = torch.cat([tokens, reference.expand(len(tokens), -1, -1)], 1)
-        out = _attended(attn.to_q(tokens), attn.to_k(known), attn.to_v(known), attn.heads)
-        out = attn.to_out[0](out)
-        views, frames = self.around.views, self.around.frames
-        if self.time is not None and frames > 1:
-            across = out.unflatten(0, (-1, frames)).transpose(1, 2)  # [n V, L, T, C]
-            out = out + self.time(across.flatten(0, 1)).view(across.shape).transpose(1, 2).flatten(0, 1)
-        if self.views is not None and views > 1:
-            across = out.unflatten(0, (-1, views, frames)).transpose(1, 2)  # [n, T, V, L, C]
-            seen = self.views(across.flatten(2, 3).flatten(0, 1))
-            out = out + seen.view(across.shape).transpose(1, 2).flatten(0, 2)
+        out = self._across(self._within(attn, tokens))
         if picture is not None:
             out = out.transpose(1, 2).unflatten(2, picture)
         if attn.residual_connection:
             out = out + hidden_states
         return out / attn.rescale_output_factor
 
+    def _within(self, attn: Attention, tokens: Tensor) -> Tensor:
+        """The layer's own attention of tokens [B, L, C], to the reference as well where there is one."""
+        known = tokens
+        if self.context.recording:
+            self.context.reference[self.name] = tokens
+        elif self.name in self.context.reference:
+            reference = self.context.reference[self.name]  # one for each row, or one for all rows
+            known = torch.cat([tokens, reference.expand(len(tokens), -1, -1)], 1)
+        heads = lambda x: x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)  # noqa: E731
+        query, key, value = heads(attn.to_q(tokens)), heads(attn.to_k(known)), heads(attn.to_v(known))
+        out = nn.functional.scaled_dot_product_attention(query, key, value)
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))
 
-class Across(nn.Module):
-    """Self-attention along one more axis, whose answer is 0 before training."""
+    def _across(self, tokens: Tensor) -> Tensor:
+        """Tokens [n V T, L, C] with what other frames and views add to them."""
+        views, frames = self.context.views, self.context.frames
+        if self.time is not None and frames > 1:
+            clips = tokens.unflatten(0, (-1, frames)).transpose(1, 2)  # [n V, L, T, C]
+            tokens = tokens + self.time(clips.flatten(0, 1)).view(clips.shape).transpose(1, 2).flatten(0, 1)
+        if self.views is not None and views > 1:
+            moments = tokens.unflatten(0, (-1, views, frames)).transpose(1, 2)  # [n, T, V, L, C]
+            seen = self.views(moments.flatten(2, 3).flatten(0, 1))
+            tokens = tokens + seen.view(moments.shape).transpose(1, 2).flatten(0, 2)
+        return tokens
 
-    def __init__(self, channels: int, *, ordered: bool, head: int = 32) -> None:
+
+class AxisAttention(nn.Module):
+    """Self-attention along one more axis, whose output is 0 before training."""
+
+    def __init__(self, channels: int, *, ordered: bool) -> None:
         """ordered: whether tokens know their place (frames do; views are told apart by their rays)."""
         super().__init__()
-        self.heads, self.ordered = max(channels // head, 1), ordered
-        self.norm = nn.LayerNorm(channels)
-        self.to_qkv = nn.Linear(channels, 3 * channels, bias=False)
-        self.to_out = nn.Linear(channels, channels)
-        nn.init.zeros_(self.to_out.weight)
-        nn.init.zeros_(self.to_out.bias)
+        heads = max(channels // HEAD_WIDTH, 1)
+        self.ordered, self.norm = ordered, nn.LayerNorm(channels)
+        self.attention = Attention(channels, heads=heads, dim_head=channels // heads, bias=False)
+        for parameter in self.attention.to_out[0].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """What is added to tokens [B, L, C]."""
-        told = self.norm(tokens)
+        known = self.norm(tokens)
         if self.ordered:
-            told = told + _places(tokens.shape[1], tokens.shape[2], tokens)
-        query, key, value = self.to_qkv(told).chunk(3, -1)
-        return self.to_out(_attended(query, key, value, self.heads))
+            places = torch.arange(tokens.shape[1], device=tokens.device)
+            known = known + get_1d_sincos_pos_embed_from_grid(tokens.shape[2], places).to(tokens)
+        return self.attention(known)
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Attention of [B, L, C] to [B, M, C] in so many heads."""
-    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)  # noqa: E731
-    out = nn.functional.scaled_dot_product_attention(split(query), split(key), split(value))
-    return out.transpose(1, 2).flatten(2)
-
-
-def _places(count: int, channels: int, like: Tensor) -> Tensor:
-    """Sinusoids [L, C] of places 0, 1, ... (Vaswani et al. 2017, section 3.5)."""
-    rate = torch.exp(-math.log(10000.0) / channels * torch.arange(0, channels, 2, device=like.device))
-    angle = torch.arange(count, device=like.device)[:, None] * rate
-    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, :channels].to(like.dtype)
-
-
-def portrait_processors(
-    unet: Any, around: Surroundings, *, temporal: bool, views: bool
-) -> dict[str, PortraitProcessor | Any]:
-    """Processors by name for `set_attn_processor`: ours for each self-attention of a picture, others as they are."""
-    found = dict(unet.attn_processors)
-    for name in found:
+def set_portrait_processors(unet: Any, context: AttentionContext, *, temporal: bool, views: bool) -> None:
+    """Gives each self-attention of a picture in a U-Net of diffusers its `PortraitProcessor`; others stay."""
+    for name in unet.attn_processors:
         if "attn2" not in name and "motion_modules" not in name:
-            channels = unet.get_submodule(name.removesuffix(".processor")).to_q.in_features
-            found[name] = PortraitProcessor(around, name, channels, temporal=temporal, views=views)
-    return found
+            attention = unet.get_submodule(name.removesuffix(".processor"))
+            channels = attention.to_q.in_features
+            attention.set_processor(PortraitProcessor(context, name, channels, temporal=temporal, views=views))

@@ -31,11 +31,11 @@ def _plain(widths: tuple[int, ...], attends: int) -> dict[str, Any]:
 
 PRESETS: dict[str, dict[str, Any]] = {
     # 64 px, half a million numbers: for tests, and to see whether a training runs at all
-    "tiny": {"size": 64, "unet_config": _plain((32, 64), 1), "guide_width": 16},
+    "tiny": {"size": 64, "unet_config": _plain((32, 64), 1), "condition_channels": 16},
     # 128 px: for comparing ideas
-    "mid": {"size": 128, "unet_config": _plain((32, 64), 1), "guide_width": 32},
+    "mid": {"size": 128, "unet_config": _plain((32, 64), 1), "condition_channels": 32},
     # 256 px around the face: what a laptop can train and run
-    "small": {"size": 256, "unet_config": _plain((32, 64, 96), 1), "guide_width": 32},
+    "small": {"size": 256, "unet_config": _plain((32, 64, 96), 1), "condition_channels": 32},
 }
 SD15 = "sd15"  # 512 px; see `from_stable_diffusion`
 
@@ -46,20 +46,16 @@ def from_stable_diffusion(
     """The denoiser whose U-Net and autoencoder are those of a Stable Diffusion 1.5 folder, as diffusers lays it out.
 
     adapter: the folder of an AnimateDiff motion adapter (`MotionAdapter.save_pretrained`); without one its layers are
-    new, and 0. The input convolution is widened by zeros, what is told of the motion is 0, and the text is always the
-    empty one: untrained, the U-Net answers as it did. (It answered with noise, and is trained on to answer with a way.)
-    BadInput for a folder that is none.
+    new, and 0. The input convolution is widened by zeros, the motion adds 0 to the text, and the text is always the
+    empty one: untrained, the U-Net predicts what it did. (It predicted noise, and is trained on to predict a velocity.)
+    config: of the `PortraitDenoiser`, besides what the folder says. BadInput for any other folder.
     """
     root, how = Path(folder), {"local_files_only": True, "low_cpu_mem_usage": False}
     try:
         unet = UNet2DConditionModel.from_pretrained(root / "unet", **how)
         vae = AutoencoderKL.from_pretrained(root / "vae", **how)
         context = _empty_text(root)
-        layers = (
-            None
-            if adapter is None
-            else MotionAdapter.from_pretrained(Path(adapter), local_files_only=True, low_cpu_mem_usage=False)
-        )
+        layers = None if adapter is None else MotionAdapter.from_pretrained(Path(adapter), **how)
         moving = UNetMotionModel.from_unet2d(unet, layers)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BadInput(
@@ -68,23 +64,28 @@ def from_stable_diffusion(
         ) from None
     size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
     network = PortraitDenoiser(
-        **{"size": size, "guide_width": 64} | config,
+        **{"size": size, "condition_channels": 64} | config,
         unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae),
         context_shape=list(context.shape),
     )  # fmt: skip
-    weights = moving.state_dict()
-    wide = network.unet.conv_in.weight.detach().clone().zero_()
-    wide[:, : weights["conv_in.weight"].shape[1]] = weights["conv_in.weight"]
-    network.unet.load_state_dict(weights | {"conv_in.weight": wide}, strict=False)
     network.vae.load_state_dict(vae.state_dict())
     network.vae.requires_grad_(False)
     network.context.copy_(context)
-    if adapter is None:
-        for name, module in network.unet.named_modules():
+    _copy_unet(moving, network.unet, new_motion_modules=adapter is None)
+    return network
+
+
+def _copy_unet(trained: UNetMotionModel, wide: UNetMotionModel, new_motion_modules: bool) -> None:
+    """Copies weights to a U-Net with more input channels, whose added ones are 0; and so are new motion modules."""
+    weights = trained.state_dict()
+    conv_in = torch.zeros_like(wide.conv_in.weight)
+    conv_in[:, : weights["conv_in.weight"].shape[1]] = weights["conv_in.weight"]
+    wide.load_state_dict(weights | {"conv_in.weight": conv_in}, strict=False)
+    if new_motion_modules:
+        for name, module in wide.named_modules():
             if "motion_modules" in name and name.endswith("proj_out"):
                 for parameter in module.parameters():
                     torch.nn.init.zeros_(parameter)
-    return network
 
 
 def _settings(model: Any) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _settings(model: Any) -> dict[str, Any]:
 
 
 def _empty_text(root: Path) -> torch.Tensor:
-    """What the folder's text encoder says of no words, [L, C]."""
+    """The folder's text encoding of no words, [L, C]."""
     from transformers import CLIPTextModel, CLIPTokenizer
 
     tokens = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)(

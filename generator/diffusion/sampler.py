@@ -1,4 +1,4 @@
-"""From where a picture starts to the picture: flow matching with diffusers' scheduler."""
+"""From the latents where sampling starts to a picture: flow matching with diffusers' scheduler."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .network import PortraitDenoiser
 Start = Literal["warp", "noise"]  # a bridge from the warped photo, or diffusion from noise
 
 
-def start_of(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tensor:
-    """Where codes start: those of the warped photos [B, C, G, G], or noise of their shape.
+def start_latents(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tensor:
+    """Where sampling starts: the latents of the warped photos [B, C, G, G], or noise of their shape.
 
-    Noise is drawn where the generator of random numbers is: one on the CPU gives every device the same.
+    Noise is drawn on the device of `rng`: a generator on the CPU gives every device the same.
     """
     if start == "warp":
         return warped
@@ -26,27 +26,27 @@ def start_of(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tenso
 
 @torch.inference_mode()
 def sample(
-    network: PortraitDenoiser, given: dict[str, Any], began: Tensor, steps: int, *,
+    network: PortraitDenoiser, conditions: dict[str, Any], latents: Tensor, steps: int, *,
     views: int = 1, frames: int = 1, guidance: Mapping[str, float] | None = None,
 ) -> Tensor:  # fmt: skip
-    """Pictures [B, 3, S, S] 0..1 under conditions, from the codes where they start (`start_of`), in so many steps.
+    """Pictures [B, 3, S, S] 0..1 under conditions, from `start_latents` [B, C, G, G] in so many steps.
 
-    guidance: by condition, how many times its effect is taken (1: as it is; Ho and Salimans 2022, for each condition
-    alone): each costs one more look a step. The source is read once. An untrained network gives the start itself.
+    guidance: the scale of classifier-free guidance by condition (Ho and Salimans 2022; 1: none). Each scaled condition
+    costs one more prediction a step. The source is read once. An untrained network gives the start itself.
     """
     scheduler = FlowMatchEulerDiscreteScheduler()
-    scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=began.device)
+    scheduler.set_timesteps(sigmas=torch.linspace(1, 1 / steps, steps).tolist(), device=latents.device)
     scheduler.set_begin_index(0)
-    if "source" in given and "memory" not in given:
-        given = given | {"memory": network.read_source(given["source"])}
-    stronger = {name: times for name, times in (guidance or {}).items() if times != 1.0}
-    code = began
-    for at in scheduler.timesteps:
-        time = (at / 1000).expand(len(code))
-        way = whole = network(code, time, given, views, frames)
-        for name, times in stronger.items():
-            hidden = (name, "memory") if name == "source" else (name,)
-            less = network(code, time, {k: v for k, v in given.items() if k not in hidden}, views, frames)
-            way = way + (times - 1) * (whole - less)
-        code = scheduler.step(way, at, code).prev_sample
-    return network.decode(code).clamp(0, 1)
+    if "source" in conditions and "reference" not in conditions:
+        conditions = conditions | {"reference": network.read_source(conditions["source"])}
+    scaled = {name: scale for name, scale in (guidance or {}).items() if scale != 1.0}
+    for timestep in scheduler.timesteps:
+        time = (timestep / 1000).expand(len(latents))
+        velocity = conditional = network(latents, time, conditions, views, frames)
+        for name, scale in scaled.items():
+            dropped = (name, "reference") if name == "source" else (name,)
+            others = {k: v for k, v in conditions.items() if k not in dropped}
+            unconditional = network(latents, time, others, views, frames)
+            velocity = velocity + (scale - 1) * (conditional - unconditional)
+        latents = scheduler.step(velocity, timestep, latents).prev_sample
+    return network.decode(latents).clamp(0, 1)

@@ -60,7 +60,7 @@ def generator(
 ) -> None:
     """The diffusion generator beside `warp` and the untouched photo, on windows of people."""
     names = tuple(name.strip() for name in people.split(",") if name.strip())
-    _print("generator", str(data), names, weights=weights, most=samples, page=page, seed=seed)
+    _print("generator", str(data), names, weights=weights, max_windows=samples, page=page, seed=seed)
 
 
 @evaluate.command()

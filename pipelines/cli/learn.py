@@ -41,7 +41,7 @@ def prepare(
     ] = None,
 ) -> None:
     """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
-    from ...training.generator.clip_windows import Windows
+    from ...training.generator.examples import ExampleOptions
     from ...training.generator.prepare import prepare_generator, prepare_synthetic
     from ...training.prepare import prepare_speech
     from ..console import show, watched
@@ -64,9 +64,9 @@ def prepare(
     keep_memory()
     with watched() as progress:
         if what is Material.generator:
-            done = prepare_generator(videos or [], output, progress, Windows(**asked), ray)
+            done = prepare_generator(videos or [], output, progress, ExampleOptions(**asked), ray)
         elif what is Material.synthetic:
-            done = prepare_synthetic(people, output, progress, Windows(**asked), ray)
+            done = prepare_synthetic(people, output, progress, ExampleOptions(**asked), ray)
         else:
             done = prepare_speech(videos or [], output, progress)
     show(done)

@@ -1,33 +1,34 @@
-"""`flamecast evaluate generator`: pictures of people held out, beside the truth and beside simpler makers of them."""
+"""`flamecast evaluate generator`: pictures of people held out, beside the truth and beside simpler pictures."""
 
 from __future__ import annotations
 
-import html
-import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from ...core.files import PathLike, atomic_path
+from ...core.files import PathLike
 from ...flame_motion import BadInput, Progress
-from ...flame_motion.media.video_writer import VideoWriter
+from ...generator import Portrait
 from ...generator.conditioning import FINE_WEIGHT
 from .faces import FaceReader
+from .generator_page import write_page
+
+if TYPE_CHECKING:
+    from ...generator.diffusion import DiffusionGenerator
+    from ...training.generator.data import Examples
 
 ROWS = ("diffusion", "warp", "copy", "warp2d")
-FPS = 12.5  # of its videos, slower than life
-BETTER = {"psnr": 1, "ssim": 1, "identity": 1}  # by more; all others by less
+Measures = dict[str, float]
 
 
 def evaluate_generator(
     data: PathLike, people: tuple[str, ...], *, weights: PathLike | None = None, steps: int | None = None,
-    most: int = 60, seed: int = 0, page: PathLike | None = None, progress: Progress | None = None,
+    max_windows: int = 60, seed: int = 0, page: PathLike | None = None, progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """How near pictures come to the truth, on windows of people: means over pictures, by row.
 
@@ -36,87 +37,106 @@ def evaluate_generator(
     training looks through; mouth and eyes, and what the photo hides, in grey levels; landmarks, pose, gaze, expression
     and identity as `FaceReader` sees them; `flicker`, grey levels by which frames change otherwise than the truth's.
 
-    data: what `flamecast prepare generator` made; people: those held out; most: windows, evenly out of all; page: a
-    folder for index.html with pictures side by side, and videos of windows of frames. Raises BadInput.
+    data: what `flamecast prepare generator` made; people: those held out, all when empty; max_windows: evenly out of
+    all; page: a folder for index.html with pictures side by side, and videos of windows of frames. Raises BadInput.
     """
-    from ...generator.diffusion.generator import DiffusionGenerator
-    from ...generator.diffusion.sampler import sample, start_of
-    from ...training.generator.data import Pairs
-    from ...training.generator.perceptual import PerceptualDistance
-    from ...training.generator.shards import read_pairs, window_of
+    from ...generator.diffusion import DiffusionGenerator
+    from ...training.generator.data import Examples
 
-    generator = DiffusionGenerator(weights, steps)
-    network = generator.network
-    pairs = Pairs(read_pairs(data, people or None), *window_of(data))
-    if pairs.arrays["target"].shape[2] != network.config.size:
-        raise BadInput(
-            f"{data} holds pictures of {pairs.arrays['target'].shape[2]} px, the network makes {network.config.size}"
-        )
-    looks, faces = PerceptualDistance("efficientnet-lite1"), FaceReader()
-    rng, chosen = (
-        torch.Generator().manual_seed(seed),
-        np.unique(np.linspace(0, len(pairs) - 1, most).round().astype(int)),
-    )
-    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+    generator, examples = DiffusionGenerator(weights, steps), Examples.read(data, people=people or None)
+    size, wanted = examples.arrays["target"].shape[2], generator.network.config.size
+    if size != wanted:
+        raise BadInput(f"{data} holds pictures of {size} px, the network makes {wanted}")
+    chosen = np.unique(np.linspace(0, examples.count - 1, max_windows).round().astype(int))
+    measured: dict[str, list[Measures]] = defaultdict(list)
     shown: list[Tensor] = []
+    measure, rng = _Measure(examples.frames), torch.Generator().manual_seed(seed)
     for done, index in enumerate(chosen, 1):
-        given = pairs.rows(torch.tensor([index]))
-        began = start_of(network.config.start, network.encode(given["warped"]), rng)
-        made = sample(network, given, began, generator.steps, views=pairs.views, frames=pairs.frames)
-        rows = {"diffusion": made, "warp": given["warped"], "copy": given["source"]}
-        truths = [faces.read(_bytes(picture)) for picture in given["target"]]
-        source = faces.read(_bytes(given["source"][0]))
-        bent = [None if t is None or source is None else _bent(source, t) for t in truths]
-        for name in ROWS:
-            pictures = rows.get(name)
-            for k, truth in enumerate(given["target"]):
-                if pictures is None and bent[k] is None:
-                    continue
-                picture = _picture(bent[k]) if pictures is None else pictures[k]  # type: ignore[arg-type]
-                told = _measured(picture, truth, given["weight"][k], given["visible"][k])
-                with torch.inference_mode():
-                    told["perceptual"] = float(looks(picture[None], truth[None]))
-                face = None if truths[k] is None else faces.read(_bytes(picture))
-                told |= {} if face is None else faces.compare(face, truths[k])  # type: ignore[arg-type]
-                found[name].append(told)
-            if pictures is not None and pairs.frames > 1:
-                found[name][-1]["flicker"] = _flicker(pictures, given["target"], pairs.frames)
-        shown.append(torch.stack([given["source"], *(rows[n] for n in ROWS[:2]), given["target"]], 1))
+        rows = examples.rows(torch.tensor([index]))
+        drawn = {"diffusion": _sampled(generator, rows, examples, rng), "warp": rows["warped"], "copy": rows["source"]}
+        for name, found in measure(drawn, rows).items():
+            measured[name] += found
+        shown.append(torch.stack([rows["source"], drawn["diffusion"], drawn["warp"], rows["target"]], 1))
         if progress is not None:
             progress("evaluate", done, len(chosen))
     result = {
-        "windows": len(chosen), "views": pairs.views, "frames": pairs.frames, "people": len(people),
+        "windows": len(chosen), "views": examples.views, "frames": examples.frames, "people": len(people),
         "steps": generator.steps, "weights": str(weights or "shipped"),
-        **{name: _mean(measures) for name, measures in found.items()},
+        **{name: _mean(measured[name]) for name in ROWS if name in measured},
     }  # fmt: skip
     if page is not None:
-        _write_page(Path(page), result, shown, pairs.frames)
+        write_page(Path(page), result, [name for name in ROWS if name in result], shown, examples.frames)
     return result
 
 
-def _measured(picture: Tensor, truth: Tensor, weight: Tensor, visible: Tensor) -> dict[str, float]:
-    """Of one picture [3, S, S] 0..1; weight and visible [1, S / 4, S / 4]."""
-    apart = (picture - truth).abs()
-    large = lambda x: torch.nn.functional.interpolate(x[None].float(), size=apart.shape[-2:])[0, 0] > 0  # noqa: E731
+def _sampled(
+    generator: DiffusionGenerator, rows: dict[str, Tensor], examples: Examples, rng: torch.Generator
+) -> Tensor:
+    """What the network draws of a window, [V T, 3, S, S]."""
+    from ...generator.diffusion.sampler import sample, start_latents
+
+    network = generator.network
+    start = start_latents(network.config.start, network.encode(rows["warped"]), rng)
+    return sample(network, rows, start, generator.steps, views=examples.views, frames=examples.frames)
+
+
+class _Measure:
+    """Compares the pictures of a window with the truth."""
+
+    def __init__(self, frames: int) -> None:
+        """frames: of a window. BadInput where the perceptual distance is not installed."""
+        from ...training.generator.perceptual import PerceptualDistance
+
+        self.frames, self.perceptual, self.faces = frames, PerceptualDistance("efficientnet-lite1"), FaceReader()
+
+    def __call__(self, drawn: dict[str, Tensor], rows: dict[str, Tensor]) -> dict[str, list[Measures]]:
+        """Measures of each picture, by row; drawn: [V T, 3, S, S] by row, to which `warp2d` is added."""
+        found: dict[str, list[Measures]] = defaultdict(list)
+        source = self.faces.read(_bytes(rows["source"][0]))
+        for k, truth in enumerate(rows["target"]):
+            face = self.faces.read(_bytes(truth))
+            pictures = {name: drawn[name][k] for name in drawn}
+            if face is not None and source is not None:
+                pictures["warp2d"] = _picture(_bent(source, face))
+            for name, picture in pictures.items():
+                error = errors(picture, truth, rows["weight"][k], rows["visible"][k])
+                found[name].append(error | self._compare(picture, truth, face))
+        if self.frames > 1:
+            for name in drawn:
+                found[name][-1]["flicker"] = flicker(drawn[name], rows["target"], self.frames)
+        return found
+
+    def _compare(self, picture: Tensor, truth: Tensor, true_face: Portrait | None) -> Measures:
+        """How alike two pictures [3, S, S] and the faces in them look."""
+        with torch.inference_mode():
+            found = {"perceptual": float(self.perceptual(picture[None], truth[None]))}
+        face = None if true_face is None else self.faces.read(_bytes(picture))
+        return found if face is None or true_face is None else found | self.faces.compare(face, true_face)
+
+
+def errors(picture: Tensor, truth: Tensor, weight: Tensor, visible: Tensor) -> Measures:
+    """Errors of one picture [3, S, S] 0..1; weight and visible [1, S / 4, S / 4] as in `Conditioning`."""
+    error = (picture - truth).abs()
+    large = lambda x: torch.nn.functional.interpolate(x[None].float(), size=error.shape[-2:])[0, 0] > 0  # noqa: E731
     head = weight > 1
-    error = lambda where: float(255 * apart[:, where].mean()) if bool(where.any()) else float("nan")  # noqa: E731
+    mean = lambda where: float(255 * error[:, where].mean()) if bool(where.any()) else float("nan")  # noqa: E731
     shown = [x.permute(1, 2, 0).numpy() for x in (picture, truth)]
     return {
-        "psnr": float(-10 * torch.log10(apart.square().mean().clamp_min(1e-10))),
+        "psnr": float(-10 * torch.log10(error.square().mean().clamp_min(1e-10))),
         "ssim": float(structural_similarity(*shown, channel_axis=2, data_range=1.0)),
-        "mouth and eyes": error(large(weight > 1 + FINE_WEIGHT)),
-        "hidden in the photo": error(large(head & (visible < 0.5))),
-        "all": error(torch.ones_like(apart[0], dtype=torch.bool)),
+        "mouth and eyes": mean(large(weight > 1 + FINE_WEIGHT)),
+        "hidden in the photo": mean(large(head & (visible < 0.5))),
+        "all": mean(torch.ones_like(error[0], dtype=torch.bool)),
     }
 
 
-def _flicker(made: Tensor, truth: Tensor, frames: int) -> float:
+def flicker(drawn: Tensor, truth: Tensor, frames: int) -> float:
     """Mean difference, grey levels, of how two clips [V T, 3, S, S] change from frame to frame."""
     change = lambda x: x.unflatten(0, (-1, frames)).diff(dim=1)  # noqa: E731
-    return float(255 * (change(made) - change(truth)).abs().mean())
+    return float(255 * (change(drawn) - change(truth)).abs().mean())
 
 
-def _bent(source: Any, truth: Any) -> np.ndarray:
+def _bent(source: Portrait, truth: Portrait) -> np.ndarray:
     """The photo bent piecewise affinely from its landmarks to the true ones, uint8 [S, S, 3]."""
     from skimage.transform import PiecewiseAffineTransform, warp
 
@@ -129,45 +149,10 @@ def _bent(source: Any, truth: Any) -> np.ndarray:
     return (warp(source.image, bend, mode="edge") * 255).round().astype(np.uint8)
 
 
-def _mean(measures: list[dict[str, float]]) -> dict[str, float]:
+def _mean(measures: list[Measures]) -> Measures:
     """The mean of each measure where it is known."""
-    names = dict.fromkeys(name for told in measures for name in told)
-    return {n: round(float(np.nanmean([told[n] for told in measures if n in told])), 4) for n in names}
-
-
-def _write_page(folder: Path, result: dict[str, Any], shown: list[Tensor], frames: int) -> None:
-    """index.html with the table, a sheet of photo, network, warp and truth, and a video of each window of frames."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [name for name in ROWS if name in result]
-    names = dict.fromkeys(name for row in rows for name in result[row])
-    best = {n: (max if n in BETTER else min)(rows, key=lambda row: result[row].get(n, np.nan)) for n in names}  # noqa: B023
-    cell = lambda row, n: f"<td{' class=best' * (best[n] == row)}>{result[row].get(n, '')}</td>"  # noqa: E731
-    table = "".join(f"<tr><th>{row}</th>{''.join(cell(row, n) for n in names)}</tr>" for row in rows)
-    parts = []
-    for k, window in enumerate(shown):
-        cv2.imwrite(str(folder / f"{k:03d}.png"), _sheet(window[::frames])[..., ::-1])
-        part = f'<img src="{k:03d}.png" loading="lazy" alt="photo, network, warp, truth">'
-        if frames > 1:
-            with VideoWriter(folder / f"{k:03d}.mp4", FPS) as writer:
-                for frame in range(frames):
-                    writer.write(_sheet(window[frame::frames]))
-            part += f'<video src="{k:03d}.mp4" controls loop muted></video>'
-        parts.append(f"<figure>{part}<figcaption>photo, network, warp, truth</figcaption></figure>")
-    text = (
-        "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<title>flamecast evaluate generator</title><style>body{font:16px sans-serif;margin:2em}"
-        "td,th{padding:.2em .6em;text-align:right}.best{font-weight:bold}img,video{max-width:100%}figure{margin:1em 0}"
-        f"</style><h1>{html.escape(result['weights'])}</h1><table><tr><th></th>"
-        f"{''.join(f'<th>{name}</th>' for name in names)}</tr>{table}</table>{''.join(parts)}"
-    )
-    for name, content in (("index.html", text), ("report.json", json.dumps(result, indent=1))):
-        with atomic_path(folder / name) as file:
-            Path(file).write_text(content, encoding="utf-8")
-
-
-def _sheet(window: Tensor) -> np.ndarray:
-    """Pictures [R, C, 3, S, S] as rows of a sheet."""
-    return np.vstack([np.hstack([_bytes(picture) for picture in row]) for row in window])
+    names = dict.fromkeys(name for one in measures for name in one)
+    return {n: round(float(np.nanmean([one[n] for one in measures if n in one])), 4) for n in names}
 
 
 def _bytes(picture: Tensor) -> np.ndarray:

@@ -10,11 +10,12 @@ import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from flamecast.core.networks import save_network
 from flamecast.flame_motion import BadInput
-from flamecast.generator.diffusion.generator import load_network, save_network
+from flamecast.generator.diffusion.generator import load_denoiser
 from flamecast.generator.diffusion.network import CONDITIONS, PortraitDenoiser, parameter_counts
 from flamecast.generator.diffusion.presets import from_stable_diffusion
-from flamecast.generator.diffusion.sampler import sample, start_of
+from flamecast.generator.diffusion.sampler import sample, start_latents
 
 WIDTHS = (32, 64)
 WORDS = ["<|startoftext|>", "<|endoftext|>", "a</w>"]
@@ -71,10 +72,10 @@ def given(rows: int) -> dict[str, torch.Tensor]:
 def test_untrained_it_answers_as_stable_diffusion_does(folder):
     network = from_stable_diffusion(folder).eval()
     unet = UNet2DConditionModel.from_pretrained(folder / "unet").eval()
-    told = {name: values for name, values in given(2).items() if name != "source"}  # a reference would be looked at
+    conditions = {name: values for name, values in given(2).items() if name != "source"}  # no reference
     noisy, time = torch.randn(2, 4, 8, 8), torch.tensor([0.3, 0.8])
     with torch.no_grad():
-        ours = network(noisy, time, told)
+        ours = network(noisy, time, conditions)
         theirs = unet(noisy, 1000 * time, network.context.expand(2, -1, -1)).sample
     assert network.config.size == 64 and torch.allclose(ours, theirs, atol=1e-5)
 
@@ -89,20 +90,20 @@ def test_an_adapter_makes_frames_look_at_each_other(folder, adapter):
 
 
 def test_it_is_trained_by_stages_saved_and_sampled(folder, adapter, tmp_path):
-    network = from_stable_diffusion(folder, adapter, start="noise", steps=2)
-    assert set(network.with_part("temporal").state_dict()) == set(network.state_dict())  # it has layers of its own
+    network = from_stable_diffusion(folder, adapter, start="noise", sampling_steps=2)
+    assert set(network.with_layers("temporal").state_dict()) == set(network.state_dict())  # it has layers of its own
     counts = parameter_counts(network)
     assert counts["temporal"] > 0 and counts["vae"] > 0
-    assert not any(name.startswith("vae.") for name in network.trained_in("image"))
+    assert not any(name.startswith("vae.") for name in network.stage_parameters("image"))
     rows = given(2)
     loss = (network(network.encode(rows["warped"]), torch.full((2,), 0.5), rows, frames=2)).square().mean()
     loss.backward()
     for stage in ("image", "temporal"):
-        assert any(p.grad is not None and bool(p.grad.any()) for p in network.trained_in(stage).values())
-    save_network(network, tmp_path)
-    again = load_network(tmp_path)
+        assert any(p.grad is not None and bool(p.grad.any()) for p in network.stage_parameters(stage).values())
+    save_network(tmp_path / "sd", network, {}, half=False)
+    again = load_denoiser(tmp_path / "sd")
     assert isinstance(again, PortraitDenoiser)
-    began = start_of("noise", network.encode(rows["warped"]), torch.Generator().manual_seed(0))
+    began = start_latents("noise", network.encode(rows["warped"]), torch.Generator().manual_seed(0))
     made = [sample(n.eval(), rows, began, 2, frames=2) for n in (network, again)]
     assert made[0].shape == (2, 3, 64, 64) and torch.allclose(made[0], made[1], atol=1e-5)
 

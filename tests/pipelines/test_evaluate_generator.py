@@ -10,23 +10,23 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from flamecast.core.networks import save_network
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import apply_edit, demo_motion
 from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.generator import Portrait
-from flamecast.generator.conditioning import guide
-from flamecast.generator.diffusion.generator import save_network
+from flamecast.generator.conditioning import render_conditioning
 from flamecast.generator.diffusion.network import PortraitDenoiser
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.warp import WarpGenerator
 from flamecast.pipelines.evaluate.faces import FaceReader
 from flamecast.pipelines.evaluate.factors import CAMERAS, EXPRESSIONS, SHOWN, TURNS, _disagreement, _points, _read
-from flamecast.pipelines.evaluate.generator import _flicker, evaluate_generator
+from flamecast.pipelines.evaluate.generator import evaluate_generator, flicker
 from flamecast.renderer import render_maps
 from flamecast.renderer.cameras import to_pixels
 from flamecast.renderer.cameras.paths import around, still
 from flamecast.renderer.geometry import unproject
-from flamecast.training.generator.clip_windows import row_of
+from flamecast.training.generator.examples import example_of
 from flamecast.training.generator.perceptual import MODELS, PerceptualDistance
 from flamecast.training.generator.shards import write_index, write_shard
 
@@ -40,14 +40,14 @@ def test_an_untrained_bridge_measures_as_the_warp_does(portrait, tmp_path):
     left, top, side = portrait.face_window()
     square = portrait.cropped(left, top, side, side).resized(64, 64)
     motion = drive(square.pose, demo_motion(square.pose.head).frames(torch.tensor([10, 30])))
-    whole = next(guide(square, motion))
+    whole = next(render_conditioning(square, motion))
     targets = [
         portrait.cropped(left, top, side, side).resized(64, 64).image,
         next(WarpGenerator()(square, motion[1:2]))[0],  # the truth of the second is the warp itself
     ]
-    rows = [row_of(whole.frames(k, k + 1), [target]) for k, target in enumerate(targets)]
+    rows = [example_of(whole.frames(k, k + 1), [target]) for k, target in enumerate(targets)]
     write_index(tmp_path, {"one": {"person": "somebody", "pairs": write_shard(tmp_path / "one.tar", rows)}})
-    save_network(PortraitDenoiser(**PRESETS["tiny"]), tmp_path / "net")
+    save_network(tmp_path / "net", PortraitDenoiser(**PRESETS["tiny"]), {})
     page = tmp_path / "page"
     found = evaluate_generator(tmp_path, ("somebody",), weights=tmp_path / "net", page=page)
     ours, warp = found["diffusion"], found["warp"]
@@ -57,7 +57,7 @@ def test_an_untrained_bridge_measures_as_the_warp_does(portrait, tmp_path):
     assert "001.png" in (page / "index.html").read_text() and (page / "001.png").stat().st_size > 0
     with pytest.raises(BadInput, match="the network makes 256"):
         small = PortraitDenoiser(**PRESETS["small"])
-        save_network(small, tmp_path / "small")
+        save_network(tmp_path / "small", small, {})
         evaluate_generator(tmp_path, (), weights=tmp_path / "small")
 
 
@@ -73,12 +73,12 @@ def test_the_perceptual_distance_is_one(model):
     assert not any(parameter.requires_grad for parameter in looks.parameters())
 
 
-def test_flicker_is_how_changes_differ():
+def testflicker_is_how_changes_differ():
     truth = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert _flicker(truth, truth, 4) == 0
-    assert _flicker(truth + 0.2, truth, 4) == pytest.approx(0, abs=1e-4)  # brighter all the time is none
+    assert flicker(truth, truth, 4) == 0
+    assert flicker(truth + 0.2, truth, 4) == pytest.approx(0, abs=1e-4)  # brighter all the time is none
     blinking = truth + torch.tensor([0.0, 0.1, 0.0, 0.1]).view(4, 1, 1, 1)
-    assert _flicker(blinking, truth, 4) == pytest.approx(25.5, rel=1e-3)
+    assert flicker(blinking, truth, 4) == pytest.approx(25.5, rel=1e-3)
 
 
 def test_turns_and_openings_are_read_off_projected_points_exactly(portrait):

@@ -1,111 +1,109 @@
-"""Training of the denoiser with Lightning."""
+"""The loss of the denoiser, for Lightning."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...generator.diffusion.network import CONDITIONS, PortraitDenoiser
-from ...generator.diffusion.sampler import Start, sample, start_of
-from .data import PairBatches
+from ...generator.diffusion.sampler import sample, start_latents
+from ..batches import rng_at
+from ..optimizer import adamw
+from .data import Examples
+from .options import GeneratorTraining, names_in
 from .perceptual import PerceptualDistance
+
+Rows = dict[str, Tensor]  # a network's conditions, and `target` and `weight`, by name
 
 
 class GeneratorModule(LightningModule):
-    """The denoiser, its loss and its optimiser; each condition is left out now and then, so that it may be."""
+    """A denoiser with its loss and optimizer."""
 
-    def __init__(
-        self, network: PortraitDenoiser, steps: int, rate: float, start: Start, dropped: float,
-        without: tuple[str, ...] = (), seed: int = 0, perceptual: float = 0.0, stage: str = "image",
-        squared: bool = True,
-    ) -> None:  # fmt: skip
-        """steps: of the whole training; dropped: how often each condition is left out; without: those never given.
-
-        perceptual: what the perceptual distance weighs beside the error of pixels (BadInput where it is not installed);
-        stage: of `STAGES`: image, temporal or views; squared: whether the error of pixels is, or absolute.
-        """
+    def __init__(self, network: PortraitDenoiser, options: GeneratorTraining, views: int = 1, frames: int = 1) -> None:
+        """views, frames: of the examples' windows. BadInput where the perceptual distance is not installed."""
         super().__init__()
-        self.network, self.steps, self.rate, self.start = network, steps, rate, start
-        self.dropped, self.without, self.seed, self.perceptual = dropped, without, seed, perceptual
-        self.squared = squared
+        self.network, self.options, self.views, self.frames = network, options, views, frames
         network.requires_grad_(False)
-        for parameter in network.trained_in(stage).values():
+        for parameter in network.stage_parameters(options.part).values():
             parameter.requires_grad_(True)
         # In a list, so that it is no part of what is saved, averaged or trained.
-        self._looks = [PerceptualDistance()] if perceptual else []
+        self._perceptual = [PerceptualDistance()] if options.perceptual else []
 
-    def training_step(self, batch: PairBatches, index: int) -> Tensor:
+    def training_step(self, batch: tuple[int, Rows], index: int) -> Tensor:
         """The loss of one batch."""
-        rank, world = self.global_rank, self.trainer.world_size
-        turn = self.global_step * world + rank  # as the batch, noise goes by the step's number and not by a state
-        rng = torch.Generator(self.device).manual_seed(self.seed * 1_000_003 + turn)
-        rows = batch.at(self.global_step, rank, world)
-        loss = self.loss(rows, rng, batch.pairs.views, batch.pairs.frames)
+        number, rows = batch
+        loss = self.loss(rows, rng_at(self.options.seed, number, "training", self.device))
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def loss(self, batch: dict[str, Tensor], rng: torch.Generator, views: int = 1, frames: int = 1) -> Tensor:
-        """Flow matching (Lipman et al. 2023): the way from picture to start at a random time, by what matters.
+    def validation_step(self, batch: tuple[int, Rows], index: int) -> None:
+        """The same loss on people who are not trained on, with every condition that training gives."""
+        number, rows = batch
+        loss = self.loss(rows, rng_at(self.options.seed, number, "validation", self.device), drop=False)
+        self.log("val_loss", loss, sync_dist=True, batch_size=len(rows["target"]))
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW on the parameters of the part that is trained."""
+        return adamw([p for p in self.network.parameters() if p.requires_grad], self.options, betas=(0.9, 0.99))
+
+    def loss(self, rows: Rows, rng: torch.Generator, drop: bool = True) -> Tensor:
+        """Flow matching (Lipman et al. 2023): the error of the velocity at a random time, weighted by the rows' weight.
 
         An absolute error leaves a bridge where it is: most of a warped photo is right, and the median change is none.
-        A squared one smooths what no pair tells, which the perceptual distance of the picture that the way leads to is
-        there against.
+        A squared one smooths what no example determines; the perceptual distance of the predicted picture counters it.
         """
-        clean = self.network.encode(batch["target"])
-        began = start_of(self.start, self.network.encode(batch["warped"]), rng)
-        each = views * frames
-        time = torch.rand(len(clean) // each, generator=rng, device=clean.device)
-        if self.network.config.steps == 1:
-            time = torch.ones_like(time)  # sampled nowhere else; and on a bridge's way both its ends can be worked out
-        time = time.repeat_interleave(each)  # a window is at one time
-        at = time[:, None, None, None]
-        noisy = (1 - at) * clean + at * began
-        way = self.network(noisy, time, self._given(batch, rng), views, frames)
-        weight = torch.nn.functional.adaptive_avg_pool2d(batch["weight"], clean.shape[-1])
-        apart = way - (began - clean)
-        apart = apart.square() if self.squared else apart.abs()
-        loss = (weight * apart).sum() / (clean.shape[1] * weight.sum())
-        if not self.perceptual:
+        clean = self.network.encode(rows["target"])
+        start = start_latents(self.network.config.start, self.network.encode(rows["warped"]), rng)
+        time = self._times(len(clean), rng)
+        share = time[:, None, None, None]
+        noisy = (1 - share) * clean + share * start
+        velocity = self.network(noisy, time, self._conditions(rows, rng, drop), self.views, self.frames)
+        weight = nn.functional.adaptive_avg_pool2d(rows["weight"], clean.shape[-1])
+        error = velocity - (start - clean)
+        error = error.square() if self.options.squared else error.abs()
+        loss = (weight * error).sum() / (clean.shape[1] * weight.sum())
+        if not self.options.perceptual:
             return loss
-        return loss + self.perceptual * self._unlike(self.network.decode(noisy - at * way), batch["target"], rng)
+        pictures = self.network.decode(noisy - share * velocity)
+        return loss + self.options.perceptual * self._perceptual_distance(pictures, rows["target"], rng)
 
-    def _unlike(self, made: Tensor, truth: Tensor, rng: torch.Generator) -> Tensor:
-        """The perceptual distance in a window of half the side, at another place each time."""
-        half = made.shape[-1] // 2
-        y, x = torch.randint(half + 1, (2,), generator=rng, device=rng.device).tolist()
-        self._looks[0].to(made.device)
-        return self._looks[0](*(p[..., y : y + half, x : x + half] for p in (made, truth))).mean()
+    def _times(self, rows: int, rng: torch.Generator) -> Tensor:
+        """A random time for each row [B] 0..1, one for all rows of a window; 1 where sampling takes a single step."""
+        each = self.views * self.frames
+        time = torch.rand(rows // each, generator=rng, device=rng.device)
+        if self.network.config.sampling_steps == 1:  # sampled nowhere else; on a bridge both ends follow from any point
+            time = torch.ones_like(time)
+        return time.repeat_interleave(each)
 
-    def _given(self, batch: dict[str, Tensor], rng: torch.Generator) -> dict[str, Any]:
-        """The conditions of a batch, less those left out this time."""
-        drawn = torch.rand(len(CONDITIONS), generator=rng, device=rng.device) < self.dropped
-        left_out = {name for name, out in zip(CONDITIONS, drawn.tolist(), strict=True) if out} | set(self.without)
-        given: dict[str, Any] = {n: batch[n] for n in (*CONDITIONS, "visible") if n not in left_out}
-        if "source" in given:  # read with the weights as they are: gradients through it would double a step's time
+    def _conditions(self, rows: Rows, rng: torch.Generator, drop: bool) -> dict[str, Any]:
+        """The conditions of a batch, less those never given and, with `drop`, some at random."""
+        drawn = torch.rand(len(CONDITIONS), generator=rng, device=rng.device) < self.options.cond_drop_prob * drop
+        dropped = {name for name, out in zip(CONDITIONS, drawn.tolist(), strict=True) if out}
+        dropped |= set(names_in(self.options.drop_conditions))
+        conditions: dict[str, Any] = {n: rows[n] for n in (*CONDITIONS, "visible") if n not in dropped}
+        if "source" in conditions:  # without gradients: going back through the reading would double a step's time
             with torch.no_grad():
-                given["memory"] = self.network.read_source(given.pop("source"))
-        return given
+                conditions["reference"] = self.network.read_source(conditions.pop("source"))
+        return conditions
+
+    def _perceptual_distance(self, pictures: Tensor, truth: Tensor, rng: torch.Generator) -> Tensor:
+        """Mean distance in a window of half the side, at another place each time."""
+        half = pictures.shape[-1] // 2
+        y, x = torch.randint(half + 1, (2,), generator=rng, device=rng.device).tolist()
+        distance = self._perceptual[0].to(pictures.device)
+        return distance(*(p[..., y : y + half, x : x + half] for p in (pictures, truth))).mean()
 
     @torch.inference_mode()
-    def samples(self, batches: PairBatches, windows: int = 3) -> Tensor:
-        """What the first windows look like now, [windows x (V T), 4, 3, S, S] 0..1: photo, warped, made, truth."""
-        pairs = batches.pairs
-        rows = pairs.rows(torch.arange(min(windows, len(pairs))))
-        given = {name: values for name, values in rows.items() if name not in self.without}
-        rng = torch.Generator(self.device).manual_seed(self.seed)
-        began = start_of(self.start, self.network.encode(rows["warped"]), rng)
-        steps = self.network.config.steps
-        made = sample(self.network, given, began, steps, views=pairs.views, frames=pairs.frames)
-        return torch.stack([rows["source"], rows["warped"], made, rows["target"]], 1)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; the rate rises over 100 steps and falls along a cosine."""
-        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.rate, weight_decay=0.01, betas=(0.9, 0.99))
-        falls = lambda step: min((step + 1) / 100, 0.5 + 0.5 * math.cos(math.pi * min(step / self.steps, 1.0)))  # noqa: E731
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, falls)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def samples(self, examples: Examples, count: int = 3) -> Tensor:
+        """The first examples as they look now, [count V T, 4, 3, S, S] 0..1: photo, warped, sampled, truth."""
+        rows = examples.rows(torch.arange(min(count, examples.count)))
+        rows = {name: values.to(self.device) for name, values in rows.items()}
+        conditions = {n: values for n, values in rows.items() if n not in names_in(self.options.drop_conditions)}
+        rng = torch.Generator().manual_seed(self.options.seed)
+        start = start_latents(self.network.config.start, self.network.encode(rows["warped"]), rng)
+        steps = self.network.config.sampling_steps
+        sampled = sample(self.network, conditions, start, steps, views=self.views, frames=self.frames)
+        return torch.stack([rows["source"], rows["warped"], sampled, rows["target"]], 1)

@@ -1,4 +1,4 @@
-"""`flamecast prepare generator` and `prepare synthetic`: shards of photos and windows, clip by clip, here or by Ray."""
+"""`flamecast prepare generator` and `prepare synthetic`: shards of examples, clip by clip, here or by Ray."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ...core.spread import spread
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, Progress
 from ..prepare import VIDEOS, check_names, content, footage_files
-from .clip_windows import RIG, Clip, Rig, Windows, videos_in
+from .clips import RIG, Clip, Rig, videos_in
+from .examples import ExampleOptions
 from .shards import read_index, write_index, write_shard
-from .synthetic import VIEWS, Person
+from .synthetic import VIEWS, SyntheticPerson
 
 
-class Job(Protocol):
+class Material(Protocol):
     """What a shard is made of."""
 
     @property
@@ -27,14 +28,14 @@ class Job(Protocol):
     @property
     def person(self) -> str: ...
     def content(self) -> str:
-        """Another content is another shard. BadInput."""
+        """A digest: material of another content makes another shard. BadInput."""
 
-    def read(self, windows: Windows) -> Clip | Rig | Person:
-        """What windows are cut from. BadInput."""
+    def read(self, options: ExampleOptions) -> Clip | Rig | SyntheticPerson:
+        """What examples are cut from. BadInput."""
 
 
 @dataclass(frozen=True)
-class Footage:
+class VideoMaterial:
     """A video, or a folder of several of one moment with their cameras; and who is in it."""
 
     path: Path
@@ -50,16 +51,16 @@ class Footage:
         files = [self.path / RIG, *videos_in(self.path)] if self.path.is_dir() else [self.path]
         return "-".join(content(file) for file in files)
 
-    def read(self, windows: Windows) -> Clip | Rig:
+    def read(self, options: ExampleOptions) -> Clip | Rig:
         """Tracked. BadInput."""
-        return (Rig if self.path.is_dir() else Clip).read(self.path, windows.most)
+        return (Rig if self.path.is_dir() else Clip).read(self.path, options.max_frames)
 
 
 def prepare_generator(
     paths: Iterable[PathLike],
     output: PathLike,
     progress: Progress | None = None,
-    windows: Windows | None = None,
+    options: ExampleOptions | None = None,
     ray: str | None = None,
 ) -> Done:
     """Tracks videos and writes OUTPUT/<clip>.tar, photos and windows of frames; OUTPUT/index.json says how.
@@ -69,78 +70,85 @@ def prepare_generator(
     as for `prepare speech`. ray: a cluster's address, or `local`: the clips are shared out by Ray Data, which makes
     those of a lost worker again. Raises BadInput when nothing can be used.
     """
-    jobs = list(_footage(paths))
-    if not jobs:
+    materials = list(_videos(paths))
+    if not materials:
         raise BadInput(f"expected videos ({', '.join(VIDEOS)}) or folders of them, got none in {list(map(str, paths))}")
-    check_names(job.name for job in jobs)
-    return _prepare(jobs, Path(output), windows or Windows(), ray, progress)
+    check_names(material.name for material in materials)
+    return _prepare(materials, Path(output), options or ExampleOptions(), ray, progress)
 
 
 def prepare_synthetic(
     people: int,
     output: PathLike,
     progress: Progress | None = None,
-    windows: Windows | None = None,
+    options: ExampleOptions | None = None,
     ray: str | None = None,
     views: int = VIEWS,
 ) -> Done:
     """Writes shards of so many people that nobody is, as `prepare_generator` does, each seen by several cameras."""
-    jobs = [Person(number, views) for number in range(people)]
-    return _prepare(jobs, Path(output), windows or Windows(), ray, progress)
+    materials = [SyntheticPerson(number, views) for number in range(people)]
+    return _prepare(materials, Path(output), options or ExampleOptions(), ray, progress)
 
 
 @one_torch_thread()
-def _prepare(jobs: Sequence[Job], folder: Path, windows: Windows, ray: str | None, progress: Progress | None) -> Done:
+def _prepare(
+    materials: Sequence[Material], folder: Path, options: ExampleOptions, ray: str | None, progress: Progress | None
+) -> Done:
     folder.mkdir(parents=True, exist_ok=True)
-    told: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
-    waiting = [job for job in jobs if not _is_made(job, told.get(job.name, {}), folder, windows)]
-    made = partial(prepare_shard, folder=folder.absolute(), windows=windows)
-    for done, (number, entry) in enumerate(spread(made, waiting, ray=ray), len(jobs) - len(waiting) + 1):
-        told[waiting[number].name] = entry or {"left out": "its process died, again and again"}
-        write_index(folder, told)
+    entries: dict[str, Any] = read_index(folder) if (folder / "index.json").is_file() else {}
+    waiting = [
+        material for material in materials if not _is_made(material, entries.get(material.name, {}), folder, options)
+    ]
+    prepare = partial(prepare_shard, folder=folder.absolute(), options=options)
+    for done, (number, entry) in enumerate(spread(prepare, waiting, ray=ray), len(materials) - len(waiting) + 1):
+        entries[waiting[number].name] = entry or {"left out": "its process died, again and again"}
+        write_index(folder, entries)
         if progress is not None:
-            progress("prepare", done, len(jobs))
-    out = [f"{name}: {entry['left out']}" for name, entry in sorted(told.items()) if "left out" in entry]
-    if not any("person" in told[job.name] for job in jobs):
-        raise BadInput(f"none of {len(jobs)} clips can be used: {'; '.join(out[:3])}")
-    notes = [f"{len(out)} of {len(told)} clips left out: {'; '.join(out)}"] if out else []
-    dropped = sum(entry.get("frames_dropped", 0) for entry in told.values())
+            progress("prepare", done, len(materials))
+    out = [f"{name}: {entry['left out']}" for name, entry in sorted(entries.items()) if "left out" in entry]
+    if not any("person" in entries[material.name] for material in materials):
+        raise BadInput(f"none of {len(materials)} clips can be used: {'; '.join(out[:3])}")
+    notes = [f"{len(out)} of {len(entries)} clips left out: {'; '.join(out)}"] if out else []
+    dropped = sum(entry.get("frames_dropped", 0) for entry in entries.values())
     notes += [f"{dropped} frames dropped that no fit explains"] if dropped else []
     return Done([folder, folder / "index.json"], notes)
 
 
-def prepare_shard(job: Job, folder: Path, windows: Windows) -> dict[str, Any]:
+def prepare_shard(material: Material, folder: Path, options: ExampleOptions) -> dict[str, Any]:
     """Writes a shard; what the index says of it. The same on any machine."""
-    shard, settings = folder / f"{job.name}.tar", asdict(windows)
+    shard, settings = folder / f"{material.name}.tar", asdict(options)
     try:
-        settings["content"] = job.content()
-        footage = job.read(windows)
-        count = write_shard(shard, footage.windows(windows))
+        settings["content"] = material.content()
+        clip = material.read(options)
+        count = write_shard(shard, clip.examples(options))
         if not count:
-            raise BadInput(f"{job.name}: no frame's face could be fitted well enough to be a photo")
+            raise BadInput(f"{material.name}: no frame's face could be fitted well enough to be a photo")
     except BadInput as error:
         shard.unlink(missing_ok=True)
         return settings | {"left out": str(error)}
-    told = {"person": job.person, "pairs": count, "views": footage.views, "frames_dropped": footage.dropped}
-    return settings | told
+    facts = {"person": material.person, "pairs": count, "views": clip.views, "frames_dropped": clip.dropped}
+    return settings | facts
 
 
-def _footage(paths: Iterable[PathLike]) -> Iterator[Footage]:
+def _videos(paths: Iterable[PathLike]) -> Iterator[VideoMaterial]:
     """Videos, rigs, and those in folders."""
     for path in map(Path, paths):
         if (path / RIG).is_file():
-            yield Footage(path.absolute(), path.name)
+            yield VideoMaterial(path.absolute(), path.name)
         else:
-            yield from (Footage(file.absolute(), person) for file, person in footage_files([path]))
+            yield from (VideoMaterial(file.absolute(), person) for file, person in footage_files([path]))
             if path.is_dir():
-                yield from (Footage(rig.parent.absolute(), rig.parent.name) for rig in sorted(path.glob(f"*/{RIG}")))
+                yield from (
+                    VideoMaterial(rig.parent.absolute(), rig.parent.name) for rig in sorted(path.glob(f"*/{RIG}"))
+                )
 
 
-def _is_made(job: Job, entry: dict[str, Any], folder: Path, windows: Windows) -> bool:
+def _is_made(material: Material, entry: dict[str, Any], folder: Path, options: ExampleOptions) -> bool:
     """Whether the shard is there, or known to be none, from this content and these settings."""
     try:
-        wanted = {"content": job.content(), **asdict(windows)}
+        wanted = {"content": material.content(), **asdict(options)}
     except BadInput:
         return False
-    there = (folder / f"{job.name}.tar").is_file() or "left out" in entry
+    entry = {"max_frames" if key == "most" else key: value for key, value in entry.items()}  # as 0.1 called it
+    there = (folder / f"{material.name}.tar").is_file() or "left out" in entry
     return there and {key: entry.get(key) for key in wanted} == wanted

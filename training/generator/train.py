@@ -2,128 +2,93 @@
 
 from __future__ import annotations
 
-import json
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.files import atomic_path
+from ...core.networks import save_network
 from ...flame_motion import BadInput
-from ..loop import command_of, fit
+from ..loop import card_of, run_training
+from .options import GeneratorTraining, names_in
 
 if TYPE_CHECKING:
     from ...generator.diffusion.network import PortraitDenoiser
+    from .data import Examples
 
 
-def train_generator(
-    output: str,  # folder to write: the network as diffusers does, and its card, card.json
-    *,
-    part: str = "image",  # what is trained: image, then temporal, then views; what is there already rests
-    base: str = "",  # folder of the weights that temporal and views go on from; the shipped ones when empty
-    data: str = "pairs",  # folder that `flamecast prepare` made: pairs; windows of frames; windows of views
-    run: str = "runs/generator",  # folder of checkpoints and logs; a run that stopped goes on from there
-    preset: str = "small",  # tiny, mid or small; sd15 with stable_diffusion=FOLDER
-    stable_diffusion: str = "",  # a local folder of Stable Diffusion 1.5, for sd15
-    adapter: str = "",  # a local folder of an AnimateDiff motion adapter, for sd15
-    start: str = "warp",  # a bridge from the warped photo, or diffusion from noise
-    sampled: int = 1,  # steps of sampling that the weights ask for
-    left_out: str = "",  # conditions never given, for ablations: names between commas
-    without: str = "",  # people left out, for tests: names between commas
-    only: str = "",  # the only people taken, for overfitting: names between commas
-    steps: int = 4000,
-    until: int | None = None,  # step to stop at; a later run goes on from there
-    batch: int = 4,
-    accumulate: int = 1,  # batches to a step
-    rate: float = 3e-4,
-    dropped: float = 0.1,
-    squared: bool = True,  # the error of pixels; absolute otherwise
-    perceptual: float = 0.02,  # what the perceptual distance weighs beside it
-    kept: float = 0.97,  # of the weights' average, at each tenth step
-    seed: int = 0,
-    minutes: float | None = None,
-    precision: str = "32-true",
-    accelerator: str = "auto",
-    devices: int = 1,
-    strategy: str = "auto",  # ddp; fsdp on GPUs
-) -> list[Path]:
-    """Trains a part of the denoiser and writes it with its card. BadInput."""
-    command = command_of(f"generator-{part}", train_generator, locals())
+def train_generator(options: GeneratorTraining) -> list[Path]:
+    """Trains a part of the denoiser and writes its weights and card; returns both files. BadInput."""
     from lightning.pytorch import seed_everything
 
-    from ...generator.diffusion.generator import load_network, save_network
     from ...generator.diffusion.network import parameter_counts
-    from .data import PortraitData
+    from ..batches import StepData
+    from .data import Examples
     from .module import GeneratorModule
     from .samples import SampleWriter
 
-    _check(part, start, _names(left_out))
-    began = time.time()
-    footage = PortraitData(data, batch, seed, only=_names(only) or None, without=_names(without))
-    pairs = footage.pairs
-    if (part == "temporal" and pairs.frames < 2) or (part == "views" and pairs.views < 2):
-        raise BadInput(
-            f"{data} holds windows of {pairs.views} views x {pairs.frames} frames: {part} needs more of them"
-        )
-    seed_everything(seed, verbose=False)
-    numbers, size = pairs.arrays["motion"].shape[-1], pairs.arrays["target"].shape[2]
-    if part == "image":
-        network = _new(preset, stable_diffusion, adapter, {"motion_numbers": numbers, "start": start, "steps": sampled})
-    else:
-        network = load_network(base or None).with_part(part)
-    if (size, numbers) != (network.config.size, network.config.motion_numbers):
-        raise BadInput(
-            f"{data} holds pictures of {size} px and {numbers} numbers of a motion; the network wants "
-            f"{network.config.size} and {network.config.motion_numbers}: prepare them with --size, for its head"
-        )
-    module = GeneratorModule(
-        network, steps, rate, network.config.start, dropped, _names(left_out), seed, perceptual, part, squared
-    )
-    if strategy == "ddp":  # a condition that is left out leaves its encoder without a gradient
-        strategy = "ddp_find_unused_parameters_true"
-    trainer = {
-        "accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision,
-        "accumulate_grad_batches": accumulate,
-    }  # fmt: skip
-    watchers = [SampleWriter(Path(run))]
-    fitted = fit(module, footage, None, Path(run), until or steps, minutes, trainer, kept, watchers)
-    card = {
-        "what": f"diffusion generator: {part}", "pairs": len(pairs), "views": pairs.views, "frames": pairs.frames,
-        "without": without, "command": command, "seed": seed, "parameters": parameter_counts(network),
-        "minutes": round((time.time() - began) / 60, 1), **fitted,
-    }  # fmt: skip
+    _check(options)
+    began, held_out = time.time(), names_in(options.held_out)
+    read = partial(Examples.read, options.data, options.batch_size, options.seed)
+    examples = read(people=names_in(options.only) or None, without=held_out)
+    validation = read(people=held_out) if held_out else None
+    seed_everything(options.seed, verbose=False)
+    network = _network(options, examples)
+    module = GeneratorModule(network, options, examples.views, examples.frames)
+    placed = options
+    if options.strategy == "ddp":  # a condition that is dropped leaves its encoder without a gradient
+        placed = replace(options, strategy="ddp_find_unused_parameters_true")
+    facts = run_training(
+        module, StepData(examples, validation), placed, [SampleWriter(Path(options.run), examples)]
+    )  # fmt: skip
     if module.global_rank != 0:  # of several processes one writes
         return []
-    weights = save_network(module.network.half(), output)
-    with atomic_path(Path(output) / "card.json") as file:
-        Path(file).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return [weights, Path(output) / "card.json"]
+    name = f"generator-{options.part}"
+    card = card_of(f"diffusion generator: {options.part}", name, options, began, facts) | {
+        "examples": examples.count, "views": examples.views, "frames": examples.frames, "held_out": list(held_out),
+        "parameters": parameter_counts(network),
+    }  # fmt: skip
+    return save_network(options.output, network, card)
 
 
-def _check(part: str, start: str, left_out: tuple[str, ...]) -> None:
-    """BadInput for names that there are not."""
-    from ...generator.diffusion.network import CONDITIONS, STAGES
+def _check(options: GeneratorTraining) -> None:
+    """BadInput for a condition that does not exist."""
+    from ...generator.diffusion.network import CONDITIONS
 
-    for name, value, known in (("part", part, STAGES), ("start", start, ("warp", "noise"))):
-        if value not in known:
-            raise BadInput(f"{name} {value!r}: known are {', '.join(known)}")
-    if unknown := sorted(set(left_out) - set(CONDITIONS)):
-        raise BadInput(f"left_out {unknown[0]!r}: conditions are {', '.join(CONDITIONS)}")
+    if unknown := sorted(set(names_in(options.drop_conditions)) - set(CONDITIONS)):
+        raise BadInput(f"drop_conditions {unknown[0]!r}: conditions are {', '.join(CONDITIONS)}")
 
 
-def _new(preset: str, stable_diffusion: str, adapter: str, config: dict[str, Any]) -> PortraitDenoiser:
-    """A denoiser to train from the beginning. BadInput."""
+def _network(options: GeneratorTraining, examples: Examples) -> PortraitDenoiser:
+    """The network to train. BadInput where it does not fit the examples."""
+    from ...generator.diffusion.generator import WEIGHTS, load_denoiser
+
+    part, views, frames = options.part, examples.views, examples.frames
+    if (part == "temporal" and frames < 2) or (part == "views" and views < 2):
+        raise BadInput(f"{options.data} holds windows of {views} views x {frames} frames: {part} needs more of them")
+    numbers, size = examples.arrays["motion"].shape[-1], examples.arrays["target"].shape[2]
+    network = (
+        _new_network(options, numbers) if part == "image" else load_denoiser(options.base or WEIGHTS).with_layers(part)
+    )
+    if (size, numbers) != (network.config.size, network.config.motion_size):
+        raise BadInput(
+            f"{options.data} holds pictures of {size} px and {numbers} numbers of a motion; the network wants "
+            f"{network.config.size} and {network.config.motion_size}: prepare them with --size, for its head"
+        )
+    return network
+
+
+def _new_network(options: GeneratorTraining, motion_size: int) -> PortraitDenoiser:
+    """A network to train from the beginning. BadInput."""
     from ...generator.diffusion.network import PortraitDenoiser
     from ...generator.diffusion.presets import PRESETS, SD15, from_stable_diffusion
 
-    if preset == SD15:
-        if not stable_diffusion:
+    config: dict[str, Any] = {
+        "motion_size": motion_size, "start": options.start, "sampling_steps": options.sampling_steps
+    }  # fmt: skip
+    if options.preset == SD15:
+        if not options.stable_diffusion:
             raise BadInput("preset sd15 starts from a local folder of Stable Diffusion 1.5: stable_diffusion=FOLDER")
-        return from_stable_diffusion(stable_diffusion, adapter or None, **config)
-    if preset not in PRESETS:
-        raise BadInput(f"preset {preset!r}: known are {', '.join([*PRESETS, SD15])}")
-    return PortraitDenoiser(**PRESETS[preset], **config)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """What stands between commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+        return from_stable_diffusion(options.stable_diffusion, options.adapter or None, **config)
+    return PortraitDenoiser(**PRESETS[options.preset], **config)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from flamecast.core.networks import save_network
 from flamecast.flame_motion import BadInput
 from flamecast.flame_motion.edit import demo_motion
 from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.generator import Portrait
-from flamecast.generator.diffusion.generator import load_network, save_network
+from flamecast.generator.diffusion.generator import load_denoiser
 from flamecast.generator.diffusion.network import PortraitDenoiser
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.warp import WarpGenerator
@@ -28,14 +30,18 @@ from flamecast.renderer import render_maps
 from flamecast.renderer.cameras import Cameras, pinhole, to_pixels
 from flamecast.renderer.cameras.file import save_cameras
 from flamecast.renderer.cameras.paths import around, still
-from flamecast.training.generator.clip_windows import RIG, Windows, moved_away
+from flamecast.training.generator.appearance import Appearance
+from flamecast.training.generator.clips import RIG
+from flamecast.training.generator.examples import ExampleOptions
+from flamecast.training.generator.options import GeneratorTraining
 from flamecast.training.generator.prepare import prepare_generator, prepare_synthetic
-from flamecast.training.generator.shards import read_index, read_pairs, window_of
-from flamecast.training.generator.synthetic import Person, _Looks, _moves
+from flamecast.training.generator.round_trips import moved_away
+from flamecast.training.generator.shards import read_examples, read_index, window_of
+from flamecast.training.generator.synthetic import SyntheticPerson, random_motion
 from flamecast.training.generator.train import train_generator
 
-LITTLE = Windows(size=64, sources=1, targets=2)
-FAST = {"preset": "tiny", "batch": 1, "kept": 0.0, "perceptual": 0.0, "accelerator": "cpu"}
+LITTLE = ExampleOptions(size=64, sources=1, targets=2)
+FAST = GeneratorTraining(preset="tiny", batch_size=1, ema_decay=0.0, perceptual=0.0, accelerator="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +77,9 @@ def error(read: dict[str, torch.Tensor], name: str, view: int) -> float:
 
 
 def test_a_window_of_frames_is_one_moment_after_the_other(rig, views, tmp_path):
-    windows = Windows(size=64, sources=1, targets=2, frames=4)
-    prepare_generator([rig / "camera0.mp4"], tmp_path / "out", windows=windows)
-    read = read_pairs(tmp_path / "out")
+    options = ExampleOptions(size=64, sources=1, targets=2, frames=4)
+    prepare_generator([rig / "camera0.mp4"], tmp_path / "out", options=options)
+    read = read_examples(tmp_path / "out")
     assert read["target"].shape == (2, 4, 64, 64, 3) and window_of(tmp_path / "out") == (1, 4)
     assert read["source"].shape == (2, 64, 64, 3) and read["flow"].shape == (2, 4, 60, 16, 16)
     steps = np.diff(read["motion"].float().numpy(), axis=1)
@@ -81,8 +87,8 @@ def test_a_window_of_frames_is_one_moment_after_the_other(rig, views, tmp_path):
 
 
 def test_a_rig_is_seen_by_all_its_cameras(rig, tmp_path):
-    prepare_generator([rig], tmp_path / "out", windows=LITTLE)
-    read = read_pairs(tmp_path / "out", ["moment"])
+    prepare_generator([rig], tmp_path / "out", options=LITTLE)
+    read = read_examples(tmp_path / "out", ["moment"])
     assert window_of(tmp_path / "out") == (3, 1) and read["target"].shape == (2, 3, 64, 64, 3)
     for view in (1, 2):  # another side than the photo's, at the place where geometry says
         assert error(read, "warped", view) < 0.7 * error(read, "source", view)
@@ -96,7 +102,7 @@ def test_a_rig_whose_cameras_do_not_fit_is_left_out_with_its_reason(rig, views, 
         write_video(folder / f"camera{number}.mp4", frames[:3])
     save_cameras(views[1], folder / RIG)
     with pytest.raises(BadInput, match="a still camera for each of 2 videos"):
-        prepare_generator([folder], tmp_path / "out", windows=LITTLE)
+        prepare_generator([folder], tmp_path / "out", options=LITTLE)
 
 
 def test_a_photo_drawn_elsewhere_leads_back_to_itself():
@@ -116,15 +122,15 @@ def test_a_photo_drawn_elsewhere_leads_back_to_itself():
 
 def test_round_trips_of_several_frames_or_cameras_are_refused(rig, tmp_path):
     with pytest.raises(BadInput, match="round trips are single pictures"):
-        Windows(round_trip=True, frames=3)
+        ExampleOptions(round_trip=True, frames=3)
     with pytest.raises(BadInput, match="a rig makes no round trips"):
-        prepare_generator([rig], tmp_path, windows=Windows(size=64, round_trip=True))
+        prepare_generator([rig], tmp_path, options=ExampleOptions(size=64, round_trip=True))
 
 
 def test_round_trips_have_the_photo_as_their_truth(rig, tmp_path):
-    windows = Windows(size=64, sources=1, targets=3, round_trip=True)
-    prepare_generator([rig / "camera0.mp4"], tmp_path, windows=windows)
-    read = read_pairs(tmp_path)
+    options = ExampleOptions(size=64, sources=1, targets=3, round_trip=True)
+    prepare_generator([rig / "camera0.mp4"], tmp_path, options=options)
+    read = read_examples(tmp_path)
     assert len(read["target"]) == 3 and bool((read["target"] == read["target"][:1]).all())
     assert not bool((read["source"][0] == read["source"][1]).all()) and error(read, "warped", 0) < error(
         read, "source", 0
@@ -133,21 +139,21 @@ def test_round_trips_have_the_photo_as_their_truth(rig, tmp_path):
 
 def test_people_made_up_are_where_their_geometry_is():
     """A bald one's matte is the head as the renderer sees it; and who has a number is always the same."""
-    number = next(n for n in range(60) if not bool((_Looks.of(n).hair > 0).any()))
-    looks, rng = _Looks.of(number), np.random.default_rng(0)
-    pose = _moves(looks.head, looks.shape, rng, 1)
-    windows = list(Person(number).windows(LITTLE))
-    again = list(Person(number).windows(LITTLE))
+    number = next(n for n in range(60) if not bool((Appearance.of(n).hair > 0).any()))
+    person, rng = Appearance.of(number), np.random.default_rng(0)
+    pose = random_motion(person.head, person.shape, rng, 1)
+    windows = list(SyntheticPerson(number).examples(LITTLE))
+    again = list(SyntheticPerson(number).examples(LITTLE))
     assert all(np.array_equal(a[name], b[name]) for a, b in zip(windows, again, strict=True) for name in a)
     camera = pinhole(128, 128, fov=0.45, distance=0.85)
-    _, matte = looks.picture(pose, camera)
-    mask = render_maps(looks.head(pose), looks.head, camera, maps=("mask",)).mask[0, 0].numpy()
+    _, matte = person.picture(pose, camera)
+    mask = render_maps(person.head(pose), person.head, camera, maps=("mask",)).mask[0, 0].numpy()
     assert ((matte > 0.5) != mask).mean() < 0.005 and 0.1 < mask.mean() < 0.7
 
 
 def test_people_made_up_become_windows_of_views(tmp_path):
-    prepare_synthetic(2, tmp_path, windows=LITTLE)
-    read = read_pairs(tmp_path)
+    prepare_synthetic(2, tmp_path, options=LITTLE)
+    read = read_examples(tmp_path)
     assert read["target"].shape == (4, 3, 64, 64, 3)
     assert set(read_index(tmp_path)) == {"synthetic_0000", "synthetic_0001"}
     assert error(read, "warped", 0) < error(read, "source", 0)
@@ -156,35 +162,42 @@ def test_people_made_up_become_windows_of_views(tmp_path):
 @pytest.mark.parametrize("part", ["temporal", "views"])
 def test_a_later_stage_trains_its_own_part_alone(part, rig, tmp_path):
     if part == "temporal":
-        prepare_generator([rig / "camera0.mp4"], tmp_path / "data", windows=Windows(64, 1, 2, frames=3))
+        prepare_generator([rig / "camera0.mp4"], tmp_path / "data", options=ExampleOptions(64, 1, 2, frames=3))
     else:
-        prepare_generator([rig], tmp_path / "data", windows=LITTLE)
+        prepare_generator([rig], tmp_path / "data", options=LITTLE)
     torch.manual_seed(0)
     base = PortraitDenoiser(**PRESETS["tiny"])
     for parameter in base.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    save_network(base.half(), tmp_path / "base")
-    told = {"part": part, "base": str(tmp_path / "base"), "data": str(tmp_path / "data"), "steps": 3}
-    train_generator(str(tmp_path / "out"), run=str(tmp_path / "run"), **FAST | told)
-    before, after = load_network(tmp_path / "base"), load_network(tmp_path / "out")
+    save_network(tmp_path / "base", base, {})
+    data, base, run, output = (str(tmp_path / name) for name in ("data", "base", "run", "out"))
+    train_generator(replace(FAST, part=part, base=base, data=data, run=run, output=output, steps=3))
+    before, after = load_denoiser(base), load_denoiser(output)
     old, new = before.state_dict(), after.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)
-    assert all(bool(new[name].any()) for name in set(new) - set(old) if name.endswith("to_out.weight"))
+    assert all(bool(new[name].any()) for name in set(new) - set(old) if name.endswith("to_out.0.weight"))
 
 
 def test_a_stage_wants_windows_of_its_own_kind(rig, tmp_path):
-    prepare_generator([rig / "camera0.mp4"], tmp_path, windows=LITTLE)
+    prepare_generator([rig / "camera0.mp4"], tmp_path, options=LITTLE)
     with pytest.raises(BadInput, match="windows of 1 views x 1 frames: temporal needs more"):
-        train_generator(str(tmp_path / "out"), data=str(tmp_path), part="temporal", **FAST)
+        train_generator(replace(FAST, output=str(tmp_path / "out"), data=str(tmp_path), part="temporal"))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets a limit that only some systems have")
 def test_a_full_disk_loses_no_checkpoint(rig, tmp_path):
     """Files that may not grow beyond what a checkpoint needs stand for it."""
-    prepare_generator([rig / "camera0.mp4"], tmp_path / "data", windows=LITTLE)
-    told = ["preset=tiny", "batch=1", "kept=0", "perceptual=0", "accelerator=cpu", f"data={tmp_path / 'data'}"]
-    told += [f"run={tmp_path / 'run'}", f"output={tmp_path / 'out'}", "steps=4"]
+    prepare_generator([rig / "camera0.mp4"], tmp_path / "data", options=LITTLE)
+    options = [
+        "preset=tiny",
+        "batch_size=1",
+        "ema_decay=0",
+        "perceptual=0",
+        "accelerator=cpu",
+        f"data={tmp_path / 'data'}",
+    ]
+    options += [f"run={tmp_path / 'run'}", f"output={tmp_path / 'out'}", "steps=4"]
     code = (
         "import resource, sys\n"
         "if sys.argv[1] == 'full': resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
@@ -193,7 +206,7 @@ def test_a_full_disk_loses_no_checkpoint(rig, tmp_path):
     )
     command = [sys.executable, "-c", code]
     train = lambda how, *more: subprocess.run(  # noqa: E731
-        [*command, how, "train", "generator-image", *told, *more], capture_output=True, text=True, timeout=200
+        [*command, how, "train", "generator-image", *options, *more], capture_output=True, text=True, timeout=200
     )
     assert train("empty", "until=2").returncode == 0
     whole = (tmp_path / "run" / "last.ckpt").read_bytes()
@@ -217,8 +230,8 @@ def folder_of(path: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_a_cluster_of_two_makes_the_same_bytes(cluster, tmp_path):
-    prepare_synthetic(2, tmp_path / "here", windows=LITTLE)
-    prepare_synthetic(2, tmp_path / "there", windows=LITTLE, ray="local")
+    prepare_synthetic(2, tmp_path / "here", options=LITTLE)
+    prepare_synthetic(2, tmp_path / "there", options=LITTLE, ray="local")
     assert folder_of(tmp_path / "here") == folder_of(tmp_path / "there")
 
 
@@ -240,9 +253,9 @@ def test_a_lost_worker_loses_nothing(cluster, tmp_path):
                     return
             time.sleep(0.02)
 
-    prepare_synthetic(4, tmp_path / "here", windows=LITTLE)
+    prepare_synthetic(4, tmp_path / "here", options=LITTLE)
     thread = threading.Thread(target=kill)
     thread.start()
-    prepare_synthetic(4, tmp_path / "there", windows=LITTLE, ray="local")
+    prepare_synthetic(4, tmp_path / "there", options=LITTLE, ray="local")
     thread.join()
     assert killed and folder_of(tmp_path / "here") == folder_of(tmp_path / "there")
