@@ -16,15 +16,17 @@ GROUP, OPTIONS = "flamecast.drivers", "flamecast.driver_options"
 class Driver(Protocol):
     """Maps one signal to exactly round(duration * fps) frames of motion; the same seed gives the same motion.
 
-    A class may have `open(text) -> signal`, called without an instance: what the command line's `--signal` stands
-    for; without it the driver is given the text itself. BadInput for what it cannot use.
+    A class may have `open(text) -> signal`, called without an instance, for the command line's `--signal TEXT`; without
+    it the driver is given the text itself. Raises BadInput for a signal that it cannot use.
+
+    Where it computes on a device, `to(device)` moves it there; motions come back on the CPU.
 
     Options of a call (`lips=1.2`) are fields of a dataclass (`core.options`) that the entry points
     `flamecast.driver_options` name by the driver's name; such a driver is called with `options=` as well.
     """
 
     def __call__(self, signal: Any, *, seed: int = 0, progress: Progress | None = None) -> Driven:
-        """The signal's motion and what came with it; `progress` is told as it goes."""
+        """The motion of a signal and what came with it; `progress(stage, done, of)` is called as it goes."""
 
 
 def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driver:
@@ -36,5 +38,5 @@ def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driv
 
 
 def call_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"options": …}` for a call of a driver that declares options of a call; nothing for any other. BadInput."""
+    """`{"options": …}` for a driver that declares options of a call, else nothing. Raises BadInput for unknown ones."""
     return {"options": build(load_plugin(OPTIONS, name), given)} if name in registered(OPTIONS) else {}

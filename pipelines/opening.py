@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.files import PathLike
 from ..core.plugins import load_plugin
-from ..drivers.mix import Mixed, Source
+from ..drivers.mix import DriverCall, MixSignal
 from ..drivers.registry import GROUP
 from ..flame_motion import BadInput, FlameSequence, TextPrompt, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, demo_motion
@@ -82,8 +82,8 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
 
 def _check_used(drive: Drive, signal: Signal) -> None:
     """BadInput for options of a driver that is not used."""
-    base = signal.value.base if isinstance(signal.value, Mixed) else None
-    used = {signal.driver, base.driver if isinstance(base, Source) else None}
+    base = signal.value.base if isinstance(signal.value, MixSignal) else None
+    used = {signal.driver, base.driver if isinstance(base, DriverCall) else None}
     for driver, given in drive.options.items():
         defaults = {each.option.name: each.option.default for each in declared_options(DRIVER_OPTIONS, driver).values()}
         changed = [name for name, value in given.items() if value != defaults.get(name)]
@@ -120,15 +120,15 @@ def _filled(words: TextPrompt, drive: Drive, regions: list[str], head: str) -> S
 
 def _with_words(base: Signal, words: TextPrompt, regions: list[str], head: str) -> Signal:
     """A signal of which words move some regions: the head and gaze by what is done, the face by what is felt."""
-    source, feeling = Source("text", words), None
-    if not regions and base.driver == "speech":  # speech has the mouth: a feeling only shapes it
+    call, emotion = DriverCall("text", words), None
+    if not regions and base.driver == "speech":  # speech has the mouth: an emotion only shapes it
         regions = [name for name, said in (("head+gaze", words.motion), ("upper", words.emotion)) if said.strip()]
-        feeling = source if words.emotion.strip() else None
+        emotion = call if words.emotion.strip() else None
     if not regions:
         regions = [name for name, said in (("head+gaze", words.motion), ("face", words.emotion)) if said.strip()]
-    below = motion_of(base, head) if base.driver is None else Source(base.driver, base.value, base.options)
+    below = motion_of(base, head) if base.driver is None else DriverCall(base.driver, base.value, base.options)
     facts = {**base.facts, "text": words.motion, "emotion": words.emotion, "text_moves": regions}
-    return Signal("mix", Mixed(below, dict.fromkeys(regions, source), feeling), facts, base.problems)
+    return Signal("mix", MixSignal(below, dict.fromkeys(regions, call), emotion), facts, base.problems)
 
 
 def motion_of(signal: Signal, head: str) -> FlameSequence:

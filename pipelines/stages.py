@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..core.report import Clock
-from ..drivers.mix import MixDriver, Mixed, Source
+from ..drivers.mix import DriverCall, MixDriver, MixSignal
 from ..drivers.registry import Driver, call_options
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip
 from ..flame_motion.edit import apply_edit, changes_time
@@ -62,8 +62,10 @@ def drive_signal(
     problems = list(dict.fromkeys(problems))
     driven = replace(driven, motion=motion, facts=facts, problems=problems, frame_problems=frames)
     if clip.fps is not None:
-        base = signal.value.base if isinstance(signal.value, Mixed) else Source(signal.driver or "", signal.value)
-        lasting = isinstance(base, Source) and base.driver in LASTING
+        base = (
+            signal.value.base if isinstance(signal.value, MixSignal) else DriverCall(signal.driver or "", signal.value)
+        )
+        lasting = isinstance(base, DriverCall) and base.driver in LASTING
         wanted = signal.value.duration if lasting else motion.duration
         return _resampled(driven, clip.fps, wanted if clip.seconds is None else min(wanted, clip.seconds))
     if signal.driver is not None:
@@ -94,7 +96,7 @@ def _first(value: Any, seconds: float) -> Any:
     """The first seconds of a video or of speech, alone or below a mix; anything else as it is."""
     if hasattr(value, "first"):
         return value.first(seconds)
-    if isinstance(value, Mixed) and isinstance(value.base, Source):
+    if isinstance(value, MixSignal) and isinstance(value.base, DriverCall):
         return replace(value, base=replace(value.base, signal=_first(value.base.signal, seconds)))
     return value
 

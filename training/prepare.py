@@ -168,7 +168,7 @@ class _Recorder:
 
 def _aligned(clips: list[Footage], progress: Progress | None) -> Iterator[tuple[Footage, float, float]]:
     """Each clip with how much later its picture lies on the sound's clock than it says, and how well it then fits."""
-    from ..drivers.speech.audio_features import Heard
+    from ..drivers.speech.audio_features import AudioBuffer
     from ..drivers.speech.driver import SpeechDriver
     from ..flame_motion.retargeting.mouth import mouth_of
     from .speech.footage import correlation, offset_of
@@ -176,7 +176,7 @@ def _aligned(clips: list[Footage], progress: Progress | None) -> Iterator[tuple[
     driver, gaps = SpeechDriver(), mouth_of(load_head()).gaps
     made, own = [], []
     for done, clip in enumerate(clips, 1):
-        made.append(driver.mouth(Heard(clip.samples), 0, len(clip.mouth)) @ gaps)
+        made.append(driver.mouth(AudioBuffer(clip.samples), 0, len(clip.mouth)) @ gaps)
         own.append(offset_of(clip, made[-1]))
         if progress is not None:
             progress("align", done, len(clips))

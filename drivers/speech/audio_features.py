@@ -27,44 +27,44 @@ CHUNK = 1500  # features computed at once: 30 s
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """Sound as far as it was heard, perhaps without its beginning, of which nothing is needed any more."""
+class AudioBuffer:
+    """Sound received so far, perhaps without a beginning that nothing depends on any more."""
 
     samples: Tensor  # [N] at SAMPLE_RATE, -1..1
     origin: int = 0  # features before the first sample
 
     @property
     def stop(self) -> int:
-        """Features in all, those before the first sample included."""
+        """The number of features in all, those before the first sample included."""
         return self.origin - (-len(self.samples) // STEP)
 
     def slice(self, first: int, last: int) -> Tensor:
-        """The samples of features first..last, with silence for what there is too little of to take a spectrum of."""
-        found = self.samples[(first - self.origin) * STEP : (last - self.origin) * STEP]
-        return F.pad(found, (0, max(last - first, 2) * STEP - len(found)))
+        """The samples of features first..last, padded with silence to the least that has a spectrum."""
+        samples = self.samples[(first - self.origin) * STEP : (last - self.origin) * STEP]
+        return F.pad(samples, (0, max(last - first, 2) * STEP - len(samples)))
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
-    """Features of a stretch of a sound, computed once for all that ask for some of them."""
+class FeatureSpan:
+    """Features start..stop of a sound, computed once for the networks that use parts of them."""
 
-    values: Tensor  # [stop - start, width]
+    values: Tensor  # [stop - start, C]
     start: int = 0
 
     @property
     def stop(self) -> int:
-        """The feature after the last."""
+        """The index after the last feature."""
         return self.start + len(self.values)
 
-    def between(self, first: int, last: int) -> Tensor:
-        """Features first..last, or as far as they go."""
+    def slice(self, first: int, last: int) -> Tensor:
+        """Features first..last, or as many of them as there are."""
         return self.values[max(first - self.start, 0) : max(last - self.start, 0)]
 
     @classmethod
-    def of(cls, hears: AudioFeatures, sound: Heard, first: int, last: int) -> Stretch:
-        """Features first..last of a sound, or as far as it goes."""
+    def of(cls, encoder: AudioFeatures, sound: AudioBuffer, first: int, last: int) -> FeatureSpan:
+        """Features first..last of a sound, or as many of them as it has."""
         start = min(max(first, sound.origin), sound.stop)
-        return cls(hears(sound, start, max(min(last, sound.stop), start)), start)
+        return cls(encoder(sound, start, max(min(last, sound.stop), start)), start)
 
 
 class AudioFeatures(Protocol):
@@ -76,7 +76,7 @@ class AudioFeatures(Protocol):
     def to(self, device: torch.device | str) -> Any:
         """Moves the encoder to a device, where features then come out; sound may be anywhere."""
 
-    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+    def __call__(self, sound: AudioBuffer, start: int = 0, stop: int | None = None) -> Tensor:
         """Features start..stop [stop - start, C] of the sound; all of them by default."""
 
 
@@ -108,7 +108,7 @@ class MelFeatures:
         self.bank = self.bank.to(device)
         return self
 
-    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+    def __call__(self, sound: AudioBuffer, start: int = 0, stop: int | None = None) -> Tensor:
         """See `AudioFeatures`; 160 wide."""
         stop = sound.stop if stop is None else stop
         first, last = max(start - 1, sound.origin), min(stop + 1, sound.stop)
@@ -152,7 +152,7 @@ class WhisperFeatures(nn.Module):
         return load_network(path, lambda sizes: cls(WhisperConfig(**sizes)))[0]
 
     @torch.no_grad()
-    def forward(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+    def forward(self, sound: AudioBuffer, start: int = 0, stop: int | None = None) -> Tensor:
         """See `AudioFeatures`. Computed in chunks, each with all the context that its features depend on."""
         stop = sound.stop if stop is None else stop
         if self.config.back is None or self.config.ahead is None:
@@ -260,7 +260,7 @@ class EncoderFeatures:
         return self
 
     @torch.no_grad()
-    def __call__(self, sound: Heard, start: int = 0, stop: int | None = None) -> Tensor:
+    def __call__(self, sound: AudioBuffer, start: int = 0, stop: int | None = None) -> Tensor:
         """See `AudioFeatures`."""
         stop = sound.stop if stop is None else stop
         parts = [torch.zeros(0, self.width, device=self.model.device)]

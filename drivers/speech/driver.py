@@ -1,7 +1,8 @@
-"""The speech driver: the mouth follows the sound, and head, gaze, blinks and brows are alive beside it."""
+"""The speech driver: jaw and lips are regressed from sound; head, gaze, blinks and brows are sampled beside them."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -15,58 +16,75 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, Waveform,
 from ...flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
 from ...flame_motion.media.sound import mono_at
 from .articulation import TrainedArticulation, load_articulation
-from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioFeatures, Heard, Stretch, load_features
+from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioBuffer, AudioFeatures, FeatureSpan, load_features
 from .head_motion import CARRIED_FRAMES, WINDOW_FRAMES, HeadMotionChannels, HeadMotionSampler, sharpen_blinks
 from .options import SpeechOptions
-from .signal import SpeechSignal, heard
+from .signal import SpeechSignal, audio_buffer
 
 WEIGHTS = Path(__file__).parent / "weights"
-LONGEST = 4 * 3600.0  # s
-SPAN = 5 * (WINDOW_FRAMES - CARRIED_FRAMES)  # frames whose sound is heard at once: whole windows of the head, 27 s
-AHEAD = 8  # frames of sound after its own that a streamed frame has heard at least
-EVERY = 4  # frames that a stream makes at once
-LATENCY = (AHEAD + EVERY) / FPS  # s that a stream lies behind its sound, computing not counted
-LOOKED_BACK = round(12 * FPS)  # frames of sound that a stream keeps
-BESIDE, LIVE = 25, 59  # frames of head motion that a stream makes at once, of so long a window: it is soon made
+MAX_SECONDS = 4 * 3600.0  # of a sound
+CHUNK_FRAMES = 5 * (WINDOW_FRAMES - CARRIED_FRAMES)  # frames computed at once, whole windows of head motion: 27 s
+STREAM_LOOKAHEAD = 8  # frames of sound that the mouth of a streamed frame knows after its own, at least
+STREAM_FRAMES = 4  # yielded at once
+LATENCY = (STREAM_LOOKAHEAD + STREAM_FRAMES) / FPS  # s of a stream behind its sound, without the time to compute
+STREAM_HISTORY = round(12 * FPS)  # frames of past sound that a stream keeps
+STREAM_HEAD_KEEP, STREAM_HEAD_WINDOW = 25, 59  # frames of head motion per window, and the shorter window: less delay
 
 
 class SpeechDriver:
-    """Speech in any language becomes motion at 25 frames a second. Made on the built-in head; retarget for others."""
+    """Speech of any language becomes motion at 25 frames a second, on the built-in head; retarget it for others."""
 
     def __init__(
         self, features: str | None = None, weights: str | None = None, steps: int = 10, guidance: float = 1.5
     ) -> None:
-        """features: a transformers folder (`folder@layer`) or `mel`, together with weights trained on it.
+        """features: a transformers folder (`folder@layer`) or "mel", together with weights trained on it.
 
-        weights: a folder with lips and head (.safetensors, .json); steps, guidance: of the sampler of the head.
+        weights: a folder with lips and head (.safetensors, .json). steps: of the head's sampler; guidance: its scale of
+        classifier-free guidance, 1 for none. Raises BadInput for steps below 1 and a negative scale.
         """
         if steps < 1 or guidance < 0:
             raise BadInput(f"speech driver: expected steps >= 1 and guidance >= 0, got {steps} and {guidance:g}")
         self.steps, self.guidance = steps, guidance
         self._features, self._weights = features, WEIGHTS if weights is None else Path(weights)
+        self.device = torch.device("cpu")
         self.head = load_head("open")
 
-    open = staticmethod(SpeechSignal.open)  # what the command line's text stands for
+    open = staticmethod(SpeechSignal.open)  # the signal that `--signal TEXT` stands for
 
     @cached_property
-    def hears(self) -> AudioFeatures:
-        """The frozen speech encoder, loaded when first needed."""
-        return load_features(self._features)
+    def encoder(self) -> AudioFeatures:
+        """The frozen audio encoder, loaded at first use."""
+        encoder = load_features(self._features)
+        encoder.to(self.device)
+        return encoder
 
     @cached_property
-    def lips(self) -> TrainedArticulation:
-        """The mouth's network, loaded when first needed. BadInput where it was trained on other features."""
-        return load_articulation(self._weights / "lips", self.hears.name)
+    def articulation(self) -> TrainedArticulation:
+        """The network of the mouth, loaded at first use. Raises BadInput if it was trained on other features."""
+        return load_articulation(self._weights / "lips", self.encoder.name).to(self.device)
 
     @cached_property
-    def beside(self) -> TrainedDenoiser:
-        """The head's denoiser, loaded when first needed. BadInput where it was trained on other features."""
-        model = load_denoiser(self._weights / "head")
-        if (known := model.card.get("features")) != self.hears.name:
-            raise BadInput(f"{self._weights / 'head'} was trained on the features {known}, not on {self.hears.name}")
-        if (len(model.mean), model.denoiser.config.context) != (HeadMotionChannels(self.head).size, self.hears.width):
-            raise BadInput(f"{self._weights / 'head'} holds a model of something else than a head that hears speech")
-        return model
+    def head_motion(self) -> TrainedDenoiser:
+        """The denoiser of head motion, loaded at first use. Raises BadInput if it was trained on other features."""
+        path = self._weights / "head"
+        model = load_denoiser(path)
+        if (known := model.card.get("features")) != self.encoder.name:
+            raise BadInput(f"{path} was trained on the features {known}, not on {self.encoder.name}")
+        sizes = (len(model.mean), model.denoiser.config.context)
+        if sizes != (HeadMotionChannels(self.head).size, self.encoder.width):
+            raise BadInput(f"{path} holds a model of something else than the head motion of a speaker")
+        return model.to(self.device)
+
+    def to(self, device: torch.device | str) -> SpeechDriver:
+        """Moves the models, those not loaded yet included, to a device. Returns self; motions stay on the CPU."""
+        self.device = torch.device(device)
+        if "encoder" in self.__dict__:
+            self.encoder.to(self.device)
+        if "articulation" in self.__dict__:
+            self.articulation.to(self.device)
+        if "head_motion" in self.__dict__:
+            self.head_motion = self.head_motion.to(self.device)
+        return self
 
     def __call__(
         self,
@@ -76,28 +94,33 @@ class SpeechDriver:
         progress: Progress | None = None,
         options: SpeechOptions | None = None,
     ) -> Driven:
-        """The sound's motion, exactly round(duration * 25) frames (at least one), and the sound."""
+        """The motion of a sound, exactly round(duration * 25) frames (at least one), with the sound.
+
+        Raises BadInput for a sound of more than four hours.
+        """
         options = options or SpeechOptions()
-        spoken = signal if isinstance(signal, SpeechSignal) else SpeechSignal(signal)
-        if spoken.duration > LONGEST:
-            raise BadInput(f"speech: expected at most {LONGEST:g} s, got {spoken.duration:g}; make several clips of it")
-        sound, frames = heard(spoken.sound), max(1, round(spoken.duration * FPS))
-        player, made = self._player(seed), []
-        for start in range(0, frames, SPAN):
-            stop = min(start + SPAN, frames)
-            span = self._stretch(sound, start, stop)
-            mouth, beside = self._mouth(span, start, stop, options.lips), []
-            while player.done < stop:
-                keep = min(WINDOW_FRAMES - CARRIED_FRAMES, stop - player.done)
-                beside.append(player.window(span, keep, keep))
-            made.append(self._joined(mouth, torch.cat(beside), options))
+        speech = signal if isinstance(signal, SpeechSignal) else SpeechSignal(signal)
+        if speech.duration > MAX_SECONDS:
+            raise BadInput(
+                f"speech: expected at most {MAX_SECONDS:g} s, got {speech.duration:g}; make several clips of it"
+            )
+        sound, frames = audio_buffer(speech.sound), max(1, round(speech.duration * FPS))
+        sampler, parts = self._head_sampler(seed), []
+        for start in range(0, frames, CHUNK_FRAMES):
+            stop = min(start + CHUNK_FRAMES, frames)
+            features = self._features_of(sound, start, stop)
+            mouth, head = self._mouth(features, start, stop, options.lips), []
+            while sampler.done < stop:
+                keep = min(WINDOW_FRAMES - CARRIED_FRAMES, stop - sampler.done)
+                head.append(sampler.window(features, keep, keep))
+            parts.append(self._join(mouth, torch.cat(head), options))
             if progress is not None:
                 progress("speech", stop, frames)
         return Driven(
-            FlameSequence.concatenate(made, fade=0),
-            {"seconds": round(spoken.duration, 3), **asdict(options)},
-            spoken.sound if spoken.path is None else spoken.path,
-            list(spoken.problems),
+            FlameSequence.concatenate(parts, fade=0),
+            {"seconds": round(speech.duration, 3), **asdict(options)},
+            speech.sound if speech.path is None else speech.path,
+            list(speech.problems),
             rest=FlameSequence.neutral(1, FPS, self.head),
             lips_meet=True,
         )
@@ -107,72 +130,65 @@ class SpeechDriver:
     ) -> Iterator[FlameSequence]:
         """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
 
-        A frame of the mouth has heard at least `AHEAD` frames of sound after its own: but for what it has not heard, it
-        is what the whole sound would give. The head is as lively, but moves in its own way: it is made in shorter
-        pieces, each without the sound after it.
+        The mouth is that of the whole sound, but for what depends on sound more than `STREAM_LOOKAHEAD` frames later.
+        The head is as lively, but moves in another way: its windows are shorter and know less of the sound after them.
         """
         options = options or SpeechOptions()
-        player, sound, beside, done = self._player(seed), Heard(torch.zeros(0)), torch.zeros(0, 0), 0
-        for block in _then_none(mono_at(SAMPLE_RATE, chunks)):
+        sampler, sound, head, done = self._head_sampler(seed), AudioBuffer(torch.zeros(0)), torch.zeros(0, 0), 0
+        for block in itertools.chain(mono_at(SAMPLE_RATE, chunks), [None]):  # None: the sound has ended
             if block is not None:
-                sound = _longer(sound, block, done)
+                sound = _extend(sound, block, done)
             seconds = sound.origin / (FPS * PER_FRAME) + len(sound.samples) / SAMPLE_RATE
-            ended = max(round(seconds * FPS), 1) if seconds > 0 else 0
-            ready = int(seconds * FPS) - AHEAD if block is not None else ended
-            if ready - done < (EVERY if block is not None else 1):
+            total = max(round(seconds * FPS), 1) if seconds > 0 else 0
+            ready = int(seconds * FPS) - STREAM_LOOKAHEAD if block is not None else total
+            if ready - done < (STREAM_FRAMES if block is not None else 1):
                 continue
-            while player.done < ready:
-                span = self._stretch(sound, player.done, player.done + LIVE)
-                more = player.window(span, LIVE, BESIDE)
-                beside = more if len(beside) == 0 else torch.cat([beside, more])
-            yield self._joined(self.mouth(sound, done, ready, options.lips), beside[: ready - done], options)
-            beside, done = beside[ready - done :], ready
+            while sampler.done < ready:
+                features = self._features_of(sound, sampler.done, sampler.done + STREAM_HEAD_WINDOW)
+                more = sampler.window(features, STREAM_HEAD_WINDOW, STREAM_HEAD_KEEP)
+                head = more if len(head) == 0 else torch.cat([head, more])
+            yield self._join(self.mouth(sound, done, ready, options.lips), head[: ready - done], options)
+            head, done = head[ready - done :], ready
 
-    def _player(self, seed: int) -> HeadMotionSampler:
-        return HeadMotionSampler(self.beside, seed=seed, steps=self.steps, guidance=self.guidance)
+    def mouth(self, sound: AudioBuffer, start: int, stop: int, gain: float = 1.0) -> Tensor:
+        """Jaw and lower face [stop - start, 3 + E] of frames start..stop, `gain` times as strong."""
+        return self._mouth(self._features_of(sound, start, stop), start, stop, gain)
 
-    def mouth(self, sound: Heard, start: int, stop: int, gain: float = 1.0) -> Tensor:
-        """Jaw and lower face [stop - start, 3 + E] of those frames."""
-        return self._mouth(self._stretch(sound, start, stop), start, stop, gain)
+    def _head_sampler(self, seed: int) -> HeadMotionSampler:
+        return HeadMotionSampler(self.head_motion, seed=seed, steps=self.steps, guidance=self.guidance)
 
-    def _stretch(self, sound: Heard, start: int, stop: int) -> Stretch:
-        """The features that those frames hang on."""
-        reach = max(self.lips.network.reach, CARRIED_FRAMES)
-        return Stretch.of(self.hears, sound, PER_FRAME * (start - reach), PER_FRAME * (stop + reach))
+    def _features_of(self, sound: AudioBuffer, start: int, stop: int) -> FeatureSpan:
+        """The features that frames start..stop depend on."""
+        reach = max(self.articulation.network.reach, CARRIED_FRAMES)
+        return FeatureSpan.of(self.encoder, sound, PER_FRAME * (start - reach), PER_FRAME * (stop + reach))
 
-    def _mouth(self, span: Stretch, start: int, stop: int, gain: float) -> Tensor:
+    def _mouth(self, features: FeatureSpan, start: int, stop: int, gain: float) -> Tensor:
         """See `mouth`."""
-        reach = self.lips.network.reach
-        first = max(start - reach, -(-span.start // PER_FRAME))
-        features = span.between(PER_FRAME * first, PER_FRAME * (stop + reach))
-        if len(features) % PER_FRAME:
-            features = torch.cat([features, features[-1:]])
-        if len(features) < PER_FRAME * (stop - first):  # the last frame may begin where the sound ends
-            features = torch.cat([features, features[-1:].expand(PER_FRAME * (stop - first) - len(features), -1)])
-        return self.lips(features, gain)[start - first : stop - first]
+        reach = self.articulation.network.reach
+        first = max(start - reach, -(-features.start // PER_FRAME))
+        values = features.slice(PER_FRAME * first, PER_FRAME * (stop + reach))
+        if len(values) % PER_FRAME:
+            values = torch.cat([values, values[-1:]])
+        if len(values) < PER_FRAME * (stop - first):  # the last frame may begin where the sound ends
+            values = torch.cat([values, values[-1:].expand(PER_FRAME * (stop - first) - len(values), -1)])
+        return self.articulation(values, gain)[start - first : stop - first]
 
-    def _joined(self, mouth: Tensor, beside: Tensor, options: SpeechOptions) -> FlameSequence:
-        """One motion of both, each part as strong as asked for."""
-        lively = HeadMotionChannels(self.head).channels(beside)
+    def _join(self, mouth: Tensor, head: Tensor, options: SpeechOptions) -> FlameSequence:
+        """One motion of the mouth [T, 3 + E] and packed head motion [T, D], scaled by the options."""
+        channels = HeadMotionChannels(self.head).channels(head)
         return replace(
             FlameSequence.neutral(len(mouth), FPS, self.head),
             jaw=mouth[:, :3],
-            expression=mouth[:, 3:] + lively["expression"] * options.style_strength,
-            neck=lively["neck"] * options.head_motion,
-            translation=lively["translation"] * options.head_motion,
-            eyes=lively["eyes"] * options.style_strength,
-            eyelids=(sharpen_blinks(lively["eyelids"]) * options.blinks).clamp(0, 1),
+            expression=mouth[:, 3:] + channels["expression"] * options.style_strength,
+            neck=channels["neck"] * options.head_motion,
+            translation=channels["translation"] * options.head_motion,
+            eyes=channels["eyes"] * options.style_strength,
+            eyelids=(sharpen_blinks(channels["eyelids"]) * options.blinks).clamp(0, 1),
         )
 
 
-def _longer(sound: Heard, block: np.ndarray, done: int) -> Heard:
-    """The sound with what came, less what no frame from `done` on hangs on."""
+def _extend(sound: AudioBuffer, block: np.ndarray, done: int) -> AudioBuffer:
+    """The sound with a block [N] added, without the past that no frame from `done` on depends on."""
     samples = torch.cat([sound.samples, torch.from_numpy(np.ascontiguousarray(block))])
-    gone = max(PER_FRAME * (done - LOOKED_BACK) - sound.origin, 0)
-    return Heard(samples[gone * STEP :].clone() if gone else samples, sound.origin + gone)
-
-
-def _then_none(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
-    """The blocks, then None: the end is known only once it came."""
-    yield from blocks
-    yield None
+    gone = max(PER_FRAME * (done - STREAM_HISTORY) - sound.origin, 0)
+    return AudioBuffer(samples[gone * STEP :].clone() if gone else samples, sound.origin + gone)

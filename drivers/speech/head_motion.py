@@ -14,7 +14,7 @@ from ...flame_motion.diffusion import Conditioning, sample
 from ...flame_motion.diffusion.weights import TrainedDenoiser
 from ...flame_motion.heads.head import Head
 from ...flame_motion.packing import Layout
-from .audio_features import PER_FRAME, Stretch
+from .audio_features import PER_FRAME, FeatureSpan
 
 CHANNELS = ("neck", "translation", "eyes", "eyelids")  # first, as in the text driver's motion model (trained from it)
 UPPER_FACE = (
@@ -79,14 +79,14 @@ class HeadMotionSampler:
         self._before = torch.zeros(0, len(model.mean), device=model.mean.device)
         self._rng = torch.Generator().manual_seed(seed)
 
-    def window(self, features: Stretch, frames: int, keep: int) -> Tensor:
+    def window(self, features: FeatureSpan, frames: int, keep: int) -> Tensor:
         """The next `keep` frames of packed motion [keep, D] on the CPU, sampled in a window of `frames` frames.
 
         features: from `CARRIED_FRAMES` frames before on; beyond their end the sound is not known yet. The noise is
         drawn on the CPU, so that a seed means the same on every device.
         """
         start, stop, device = self.done - len(self._before), self.done + frames, self._before.device
-        sound = sound_tokens(features.between(PER_FRAME * start, PER_FRAME * stop))
+        sound = sound_tokens(features.slice(PER_FRAME * start, PER_FRAME * stop))
         tokens = sound.new_zeros(1, -(-(stop - start) // PATCH), self.model.denoiser.config.context)
         tokens[0, : len(sound)] = sound
         mask = torch.arange(tokens.shape[1], device=device)[None] < len(sound)

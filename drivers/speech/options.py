@@ -1,4 +1,4 @@
-"""What a call of the speech driver may be told besides the sound: a field is an option wherever one is given."""
+"""Options of a call of the speech driver: each field is an option of the command line, the API and the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FACTOR = {"minimum": 0, "maximum": 2}
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """What of the motion is made stronger or weaker: 1 is as it was learned, 0 is none. BadInput out of 0..2."""
+    """Factors 0..2 on parts of the motion: 1 is what the networks predict, 0 is none."""
 
     lips: float = option(1.0, "Of speech: how far the mouth opens and shapes; lips that meet, meet.", **_FACTOR)
     head_motion: float = option(1.0, "Of speech: how far the head turns and moves.", **_FACTOR)
@@ -19,5 +19,5 @@ class SpeechOptions:
     style_strength: float = option(1.0, "Of speech: how much brows, cheeks and gaze do.", **_FACTOR)
 
     def __post_init__(self) -> None:
-        """BadInput for a value of another type, or out of its range."""
+        """Raises BadInput for a value of another type or out of its range."""
         check_options(self)

@@ -12,17 +12,17 @@ import torch
 from ...core.files import existing_file
 from ...flame_motion import BadInput, Waveform
 from ...flame_motion.media.sound import SoundTrack, first_picture, mono_at
-from .audio_features import SAMPLE_RATE, Heard
+from .audio_features import SAMPLE_RATE, AudioBuffer
 
-SHORTEST = 0.2  # s of a file
+MIN_SECONDS = 0.2  # of a file
 
 
 @dataclass(frozen=True, eq=False)
 class SpeechSignal:
-    """Sound, where it comes from, and what is to be known about it."""
+    """A recording, the file that it comes from, and notes on it."""
 
     sound: Waveform
-    path: Path | None = None  # the file, whose sound goes with the video as it is
+    path: Path | None = None  # the file, whose own sound goes into the video
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -31,7 +31,7 @@ class SpeechSignal:
         return self.sound.duration
 
     def first(self, seconds: float) -> SpeechSignal:
-        """What is said in the first seconds; the file's own sound ends with the picture."""
+        """The first seconds of it."""
         if seconds >= self.duration:
             return self
         count = max(round(seconds * self.sound.sample_rate), 1)
@@ -39,7 +39,7 @@ class SpeechSignal:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> SpeechSignal:
-        """The sound of a recording, or of a video from its first picture on. BadInput when there is too little."""
+        """The sound of a recording, or of a video from its first frame on. Raises BadInput without sound."""
         path = existing_file(path, "the recording")
         track, tracks = SoundTrack.find(path)
         samples = None if track is None else track.mono(first_picture(path), SAMPLE_RATE)
@@ -49,18 +49,18 @@ class SpeechSignal:
                 f"the recording {path}: {what}; give a WAV, FLAC, MP3, OGG or M4A file, or a video with sound"
             )
         sound = Waveform(samples, SAMPLE_RATE)
-        if sound.duration < SHORTEST:
-            raise BadInput(f"the recording {path} lasts {sound.duration:.2f} s, expected {SHORTEST:g} s or more")
+        if sound.duration < MIN_SECONDS:
+            raise BadInput(f"the recording {path} lasts {sound.duration:.2f} s, expected {MIN_SECONDS:g} s or more")
         quiet = float(np.abs(samples).max()) < 1e-3
         notes = [f"the recording {path} is silent: the mouth stays shut"] if quiet else []
         return cls(sound, path=path, problems=notes)
 
 
-def heard(sound: Waveform) -> Heard:
-    """Sound at the rate that features are taken at."""
+def audio_buffer(sound: Waveform) -> AudioBuffer:
+    """A sound resampled to the rate of the audio features."""
     if sound.sample_rate == SAMPLE_RATE:
-        return Heard(torch.from_numpy(sound.samples))
+        return AudioBuffer(torch.from_numpy(sound.samples))
     blocks = list(mono_at(SAMPLE_RATE, [sound]))
     samples = np.concatenate(blocks) if blocks else np.zeros(1, np.float32)
     wanted = max(round(sound.duration * SAMPLE_RATE), 1)  # the resampler's own edges may be a few samples off
-    return Heard(torch.from_numpy(np.pad(samples, (0, max(wanted - len(samples), 0)))[:wanted].copy()))
+    return AudioBuffer(torch.from_numpy(np.pad(samples, (0, max(wanted - len(samples), 0)))[:wanted].copy()))

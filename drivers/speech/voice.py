@@ -1,4 +1,4 @@
-"""Words spoken by a voice of this machine: hibari (extra `voice`; English), or espeak-ng. Nothing is downloaded."""
+"""Text to speech by a voice of this machine: hibari (extra `voice`, English) or espeak-ng. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 
 from ...flame_motion import BadInput, Waveform
 
-LONGEST = 100_000  # characters
+MAX_CHARACTERS = 100_000
 
 
 def speak(text: str) -> tuple[Waveform, str]:
-    """The text as sound, and the name of the voice that says it. BadInput when it is empty, or no voice is here."""
+    """The text as sound, and the voice's name. Raises BadInput for an empty or too long text, or without a voice."""
     if not isinstance(text, str) or not any(map(str.isalnum, text)):
         raise BadInput("say: expected words to speak, got none")
-    if len(text) > LONGEST:
-        raise BadInput(f"say: expected at most {LONGEST} characters, got {len(text)}; make several clips of it")
+    if len(text) > MAX_CHARACTERS:
+        raise BadInput(f"say: expected at most {MAX_CHARACTERS} characters, got {len(text)}; make several clips of it")
     english = sum(letter.isascii() for letter in text if letter.isalpha()) * 2 >= sum(map(str.isalpha, text))
     if english and find_spec("hibari") is not None:
         sound, voice = _hibari(text), "hibari"
@@ -44,10 +44,10 @@ def _hibari(text: str) -> Waveform:
 
 
 def _espeak(text: str) -> Waveform:
-    """Through standard input, so that words are never options."""
-    said = subprocess.run(["espeak-ng", "--stdin", "--stdout"], input=text.encode(), capture_output=True, check=False)
-    if said.returncode or not said.stdout:
-        raise BadInput(f"say: espeak-ng failed: {said.stderr.decode(errors='replace').strip()[:90]}")
-    with wave.open(io.BytesIO(said.stdout)) as file:  # its header does not know the length yet
-        samples = np.frombuffer(file.readframes(len(said.stdout)), "<i2")
+    """Reads the text from standard input, where no word is taken for an option."""
+    result = subprocess.run(["espeak-ng", "--stdin", "--stdout"], input=text.encode(), capture_output=True, check=False)
+    if result.returncode or not result.stdout:
+        raise BadInput(f"say: espeak-ng failed: {result.stderr.decode(errors='replace').strip()[:90]}")
+    with wave.open(io.BytesIO(result.stdout)) as file:  # the header was written before the length was known
+        samples = np.frombuffer(file.readframes(len(result.stdout)), "<i2")
         return Waveform(samples.astype(np.float32) / 32768, file.getframerate())

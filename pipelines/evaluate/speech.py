@@ -13,7 +13,7 @@ from torch import Tensor
 from ...core.files import PathLike
 from ...drivers.speech import SpeechDriver
 from ...drivers.speech.articulation import Articulation, ArticulationConfig, TrainedArticulation
-from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, AudioFeatures, Heard, load_features
+from ...drivers.speech.audio_features import FPS, SAMPLE_RATE, AudioBuffer, AudioFeatures, load_features
 from ...drivers.speech.driver import WEIGHTS
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of
@@ -56,7 +56,7 @@ def evaluate_speech(
         driver, judge = SpeechDriver(features), load_judge(WEIGHTS / "judge")[0]
         found = []
         for done, clip in enumerate(clips, 1):
-            sound = Heard(clip.samples)
+            sound = AudioBuffer(clip.samples)
             found.append(Mouths(clip, hears(sound), driver.mouth(sound, 0, len(clip.mouth)), judge))
             if progress is not None:
                 progress("evaluate", done, len(clips))

@@ -13,7 +13,7 @@ import torch
 from skimage.data import astronaut
 
 from flamecast.drivers import load_driver
-from flamecast.drivers.mix import Mixed, Source
+from flamecast.drivers.mix import DriverCall, MixSignal
 from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, Waveform, load_head
 from flamecast.flame_motion.channels import CHANNELS
 
@@ -30,7 +30,9 @@ SIGNALS: dict[str, Callable[[int, float], Any]] = {
     "video": _clip,
     "text": lambda frames, fps: TextPrompt(motion="nods", emotion="happy", duration=frames / fps),
     "speech": lambda frames, fps: Waveform(np.sin(np.arange(round(16000 * frames / fps)), dtype=np.float32) / 2, 16000),
-    "mix": lambda frames, fps: Mixed(Source("video", _clip(frames, fps)), {"head": Source("text", TextPrompt("nods"))}),
+    "mix": lambda frames, fps: MixSignal(
+        DriverCall("video", _clip(frames, fps)), {"head": DriverCall("text", TextPrompt("nods"))}
+    ),
 }
 
 
@@ -68,6 +70,13 @@ def test_the_same_seed_gives_the_same_motion(entry):
     first, again = (load_driver(entry.name)(_signal(entry, 6, 25.0), seed=3) for _ in range(2))
     for name in ("shape", *CHANNELS):
         assert torch.equal(getattr(first.motion, name), getattr(again.motion, name)), name
+
+
+@pytest.mark.parametrize("entry", DRIVERS, ids=lambda entry: entry.name)
+def test_a_driver_that_moves_to_a_device_gives_itself_back(entry):
+    driver = load_driver(entry.name)
+    move = getattr(driver, "to", None)
+    assert move is None or move("cpu") is driver
 
 
 def test_an_unknown_driver_is_named_with_those_there_are():

@@ -9,21 +9,20 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from flamecast.drivers.speech import audio_features, head_motion
-from flamecast.drivers.speech.articulation import load_articulation
-from flamecast.drivers.speech.audio_features import Heard, MelFeatures, Stretch, WhisperFeatures, load_features
-from flamecast.drivers.speech.driver import WEIGHTS
+from flamecast.drivers.mix import DriverCall, MixDriver, MixSignal
+from flamecast.drivers.speech import SpeechDriver, head_motion
+from flamecast.drivers.speech.audio_features import AudioBuffer, MelFeatures, load_features
 from flamecast.drivers.text import Fill, TextDriver, kept_by
 from flamecast.drivers.text import driver as text_driver
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.video import VideoDriver
-from flamecast.flame_motion import BadInput, TextPrompt
+from flamecast.flame_motion import BadInput, Driven, TextPrompt, Waveform
 from flamecast.flame_motion.diffusion import Condition
-from flamecast.flame_motion.diffusion.weights import load_weights
 from flamecast.flame_motion.edit import demo_motion
 
 
@@ -58,17 +57,35 @@ def test_the_text_driver_generates_on_its_device(meta, loaded):
     assert torch.equal(filled.neck, base.neck)
 
 
-def test_what_the_speech_driver_is_made_of_computes_on_its_device(meta):
-    sound = Heard(torch.zeros(3 * audio_features.SAMPLE_RATE))
-    assert MelFeatures().to(meta)(sound).device == meta
-    encoder = WhisperFeatures.load().to(meta)
-    span = Stretch.of(encoder, sound, 0, 150)
-    assert span.values.device == meta and span.values.shape == (150, encoder.width)
-    lips = load_articulation(WEIGHTS / "lips", encoder.name).to(meta)
-    assert lips(span.values).device.type == "cpu" and len(lips(span.values)) == 75
-    player = head_motion.HeadMotionSampler(load_weights(WEIGHTS / "head").to(meta), seed=0, steps=2, guidance=1.5)
-    windows = [player.window(span, 30, 30), player.window(span, 30, 20)]
-    assert [(len(window), window.device.type) for window in windows] == [(30, "cpu"), (20, "cpu")]
+@pytest.mark.parametrize("loaded", [False, True])
+def test_the_speech_driver_generates_on_its_device(meta, loaded):
+    driver = SpeechDriver(steps=2)
+    assert not loaded or (driver.articulation and driver.head_motion)
+    assert driver.to("meta") is driver
+    sound = Waveform(np.full(8 * 16000, 0.1, np.float32), 16000)
+    motion = driver(sound).motion
+    assert len(motion) == 200 and motion.jaw.device.type == motion.neck.device.type == "cpu"
+    second = Waveform(sound.samples[:16000], 16000)
+    assert sum(map(len, driver.stream([second, second]))) == 50
+    for model in (driver.encoder, driver.articulation.network, driver.head_motion.denoiser):
+        assert {parameter.device for parameter in model.parameters()} == {meta}  # type: ignore[attr-defined]
+    assert MelFeatures().to(meta)(AudioBuffer(torch.zeros(16000))).device == meta
+
+
+def test_a_mix_moves_what_it_loads():
+    moved: list[str] = []
+
+    class Still:
+        def to(self, device: str) -> None:
+            moved.append(device)
+
+        def __call__(self, signal: Any, *, seed: int = 0, progress: Any = None) -> Driven:
+            return Driven(demo_motion())
+
+    mixer = MixDriver().to("cuda")
+    mixer.load = lambda name: Still()
+    mixer(MixSignal(DriverCall("text", None), {"head": DriverCall("text", None)}))
+    assert moved == ["cuda", "cuda"]
 
 
 def test_the_video_driver_moves_a_detector_that_can_be_moved():

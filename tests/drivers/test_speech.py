@@ -15,7 +15,7 @@ import torch
 
 from flamecast.core.networks import save_network
 from flamecast.drivers import load_driver
-from flamecast.drivers.mix import Mixed, Source
+from flamecast.drivers.mix import DriverCall, MixSignal
 from flamecast.drivers.speech import SpeechDriver, SpeechOptions, SpeechSignal
 from flamecast.drivers.speech.audio_features import SAMPLE_RATE
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
@@ -193,10 +193,10 @@ def test_two_seeds_move_the_head_differently_and_the_lips_alike(driver, voice):
     assert all(torch.equal(getattr(one, name), getattr(again, name)) for name in CHANNELS)
 
 
-def test_a_feeling_shapes_a_mouth_that_still_closes(driver, voice):
+def test_an_emotion_shapes_a_mouth_that_still_closes(driver, voice):
     plain = driver(voice, seed=0)
-    words = Source("text", TextPrompt(emotion="very happy, smiling broadly"))
-    mixed = load_driver("mix")(Mixed(Source("speech", SpeechSignal(voice)), {"upper": words}, words), seed=0)
+    words = DriverCall("text", TextPrompt(emotion="very happy, smiling broadly"))
+    mixed = load_driver("mix")(MixSignal(DriverCall("speech", SpeechSignal(voice)), {"upper": words}, words), seed=0)
     assert torch.equal(mixed.motion.jaw, driver(voice, seed=0).motion.jaw) and mixed.lips_meet
     shut = _gap(plain.motion) < 0.008
     assert shut.sum() > 10 and float((_gap(mixed.motion)[shut] < 0.03).float().mean()) > 0.9
@@ -281,11 +281,11 @@ def test_damaged_weights_are_refused(tmp_path, name, damage, says):
         SpeechDriver(weights=str(folder))(Waveform(np.zeros(16000, np.float32), 16000))
 
 
-def test_a_head_that_hears_no_speech_is_refused(tmp_path):
+def test_a_denoiser_of_something_else_is_refused(tmp_path):
     folder = shutil.copytree(WEIGHTS, tmp_path / "weights")
     words = load_denoiser(WEIGHTS.parents[1] / "text" / "weights" / "motion")
     save_network(folder / "head", words, words.card | {"features": "whisper-base-3"})
-    with pytest.raises(BadInput, match="something else than a head that hears speech"):
+    with pytest.raises(BadInput, match="something else than the head motion of a speaker"):
         SpeechDriver(weights=str(folder))(Waveform(np.zeros(16000, np.float32), 16000))
 
 

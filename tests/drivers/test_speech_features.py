@@ -12,8 +12,8 @@ from flamecast.drivers.speech import audio_features
 from flamecast.drivers.speech.audio_features import (
     STEP,
     WEIGHTS,
+    AudioBuffer,
     EncoderFeatures,
-    Heard,
     MelFeatures,
     WhisperConfig,
     WhisperFeatures,
@@ -38,7 +38,7 @@ def whisper() -> WhisperFeatures:
 
 
 def test_sound_cut_into_chunks_of_any_length_gives_what_the_whole_gives(whisper, monkeypatch):
-    sound = Heard(_sound(70))
+    sound = AudioBuffer(_sound(70))
     monkeypatch.setattr(audio_features, "CHUNK", 10**6)
     whole = whisper(sound)
     assert whole.shape == (3500, 512)
@@ -47,7 +47,7 @@ def test_sound_cut_into_chunks_of_any_length_gives_what_the_whole_gives(whisper,
         assert torch.allclose(whisper(sound), whole, atol=1e-3)
     assert torch.allclose(whisper(sound, 2000, 2100), whole[2000:2100], atol=1e-3)
     # A stream that has dropped its beginning, farther back than a feature hangs on.
-    later = Heard(sound.samples[1200 * STEP :], 1200)
+    later = AudioBuffer(sound.samples[1200 * STEP :], 1200)
     assert torch.allclose(whisper(later, 2000, 2100), whole[2000:2100], atol=1e-3)
     assert not torch.allclose(whisper(later, 1210, 1220), whole[1210:1220], atol=1e-2)
 
@@ -86,7 +86,7 @@ def test_the_first_blocks_are_whispers_own(whisper):
     everything.load_state_dict(ours)
     with torch.no_grad():
         hidden = encoder(spectrum, output_hidden_states=True).hidden_states
-    assert torch.allclose(everything(Heard(sound)), hidden[3][0], atol=1e-3)
+    assert torch.allclose(everything(AudioBuffer(sound)), hidden[3][0], atol=1e-3)
 
 
 def test_the_card_says_whose_weights_they_are():
@@ -99,9 +99,9 @@ def test_mel_bands_are_librosas(whisper):
     librosa = pytest.importorskip("librosa", reason="librosa comes with the extra `train`")
     assert np.allclose(whisper.mel.numpy(), librosa.filters.mel(sr=16000, n_fft=400, n_mels=80), atol=1e-6)
     sound = _sound(3)
-    assert MelFeatures()(Heard(sound)).shape == (150, 160)
-    part = MelFeatures()(Heard(sound), 40, 60)
-    assert torch.allclose(part, MelFeatures()(Heard(sound))[40:60], atol=1e-5)
+    assert MelFeatures()(AudioBuffer(sound)).shape == (150, 160)
+    part = MelFeatures()(AudioBuffer(sound), 40, 60)
+    assert torch.allclose(part, MelFeatures()(AudioBuffer(sound))[40:60], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "whisper"])
@@ -120,7 +120,7 @@ def test_any_encoder_of_transformers_is_heard_at_our_rate(tmp_path, kind):
         t.WhisperFeatureExtractor().save_pretrained(tmp_path)
     features = load_features(f"{tmp_path}@1")
     assert isinstance(features, EncoderFeatures) and features.width == 16 and features.name.endswith("@1")
-    found = features(Heard(_sound(41.01)))
+    found = features(AudioBuffer(_sound(41.01)))
     assert found.shape == (2051, 16) and torch.isfinite(found).all()
     with pytest.raises(BadInput, match="a layer from 0 to 2, got 9"):
         load_features(f"{tmp_path}@9")

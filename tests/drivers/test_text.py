@@ -10,7 +10,7 @@ import torch
 from scipy.signal import find_peaks
 
 from flamecast.drivers import load_driver
-from flamecast.drivers.mix import MixDriver, Mixed, Source
+from flamecast.drivers.mix import DriverCall, MixDriver, MixSignal
 from flamecast.drivers.text import Fill, TextDriver, kept_by, keyframed
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.text.prompt import clauses, known_words, says_nothing, unknown_words
@@ -212,8 +212,8 @@ def test_a_fill_names_what_is_wrong():
 
 def test_a_mix_takes_each_region_from_its_source(driver):
     base = demo_motion()
-    words = Source("text", TextPrompt("she shakes her head", duration=1.0))
-    mixed = MixDriver()(Mixed(base, {"head": words}), seed=3)
+    words = DriverCall("text", TextPrompt("she shakes her head", duration=1.0))
+    mixed = MixDriver()(MixSignal(base, {"head": words}), seed=3)
     alone = driver(TextPrompt("she shakes her head", duration=base.duration), seed=3)
     assert torch.equal(mixed.motion.neck, alone.motion.neck) and len(mixed.motion) == len(base)
     for name in ("expression", "jaw", "eyes", "eyelids"):
@@ -222,9 +222,9 @@ def test_a_mix_takes_each_region_from_its_source(driver):
 
 
 def test_a_mix_is_counted_from_each_sources_own_rest():
-    base, words = demo_motion(), Source("text", TextPrompt("turns left"))
-    assert MixDriver()(Mixed(base, {})).rest is None
-    rest = MixDriver()(Mixed(base, {"head": words})).rest
+    base, words = demo_motion(), DriverCall("text", TextPrompt("turns left"))
+    assert MixDriver()(MixSignal(base, {})).rest is None
+    rest = MixDriver()(MixSignal(base, {"head": words})).rest
     assert rest is not None and not rest.neck.any() and torch.equal(rest.jaw, rest_of(base).jaw)
 
 
@@ -244,13 +244,13 @@ def test_a_source_of_two_regions_is_driven_once():
 
     mixer = MixDriver()
     mixer.load = lambda name: Once()
-    source = Source("text", TextPrompt("nods"))
-    mixer(Mixed(demo_motion(), {"head": source, "gaze": source}))
+    source = DriverCall("text", TextPrompt("nods"))
+    mixer(MixSignal(demo_motion(), {"head": source, "gaze": source}))
     assert len(driven) == 1 and driven[0].duration == 5.0
 
 
 def test_a_mix_of_nothing_that_moves_is_refused():
     with pytest.raises(BadInput, match="no region 'nose'"):
-        Mixed(demo_motion(), {"nose": demo_motion()})
-    with pytest.raises(BadInput, match="expected a Source or a motion, got str"):
-        Mixed(demo_motion(), {"head": "nods"})  # type: ignore[dict-item]
+        MixSignal(demo_motion(), {"nose": demo_motion()})
+    with pytest.raises(BadInput, match="expected a DriverCall or a motion, got str"):
+        MixSignal(demo_motion(), {"head": "nods"})  # type: ignore[dict-item]

@@ -9,7 +9,7 @@ import torch
 from ...core.files import existing_file
 from ...core.npz import load_arrays
 from ...drivers.speech.audio_features import FPS, interpolate
-from ...drivers.speech.signal import heard
+from ...drivers.speech.signal import audio_buffer
 from ...flame_motion import BadInput, FlameSequence, Waveform, load_head
 from ...flame_motion.retargeting.mouth import mouth_of
 from .footage import Footage
@@ -60,7 +60,7 @@ def facegood_footage(path: Path, speaker: str) -> Footage:
             expression[:, head.expression_names.index(axis)] += share * columns[theirs]
     jaw = torch.zeros(len(weights), 3)
     jaw[:, 0] = JAW[1] * columns[JAW[0]]
-    sound = heard(Waveform.open(path.with_suffix(".flac"))).samples
+    sound = audio_buffer(Waveform.open(path.with_suffix(".flac"))).samples
     frames = min(int(len(weights) / fps * FPS), len(sound) * int(FPS) // 16000)
     times = torch.arange(frames) * (fps / FPS)
     neutral = FlameSequence.neutral(frames, FPS, head)

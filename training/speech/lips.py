@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...drivers.speech.articulation import Articulation
-from ...drivers.speech.audio_features import FPS, PER_FRAME, SAMPLE_RATE, AudioFeatures, Heard
+from ...drivers.speech.audio_features import FPS, PER_FRAME, SAMPLE_RATE, AudioBuffer, AudioFeatures
 from ...flame_motion.retargeting.mouth import Mouth
 from ..batches import batch_number, rng_at
 from ..optimizer import adamw
@@ -110,7 +110,7 @@ def silent_sounds(encoder: AudioFeatures, count: int, seed: int) -> list[Tensor]
         size, level = FRAMES * SAMPLE_RATE // round(FPS), 10 ** rng.uniform(-4, -0.3)
         kinds = (np.zeros(size), rng.normal(size=size) / 3, np.cumsum(rng.normal(size=size)) / 200, chords(size, rng))
         sound = torch.from_numpy((kinds[index % len(kinds)] * level).clip(-1, 1).astype(np.float32))
-        found.append(encoder(Heard(sound)))
+        found.append(encoder(AudioBuffer(sound)))
     return found
 
 

@@ -210,16 +210,16 @@ def augmented(
     import numpy as np
     import torch
 
-    from ...drivers.speech.audio_features import Heard
+    from ...drivers.speech.audio_features import AudioBuffer
     from .augment import faster, perturbed
 
     for index, clip in enumerate(clips):
-        yield clip, encoder(Heard(clip.samples))
+        yield clip, encoder(AudioBuffer(clip.samples))
         for copy in range(copies):
             rng = np.random.default_rng([seed, index, copy])
             other = faster(clip, float(rng.uniform(0.87, 1.18))) if rng.random() < 0.5 else clip
             other = replace(other, samples=torch.from_numpy(perturbed(other.samples.numpy(), rng)))
-            yield other, encoder(Heard(other.samples))
+            yield other, encoder(AudioBuffer(other.samples))
 
 
 def _windows_data(windows: Any, unseen: Any, options: TrainingOptions) -> Any:
