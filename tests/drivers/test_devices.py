@@ -22,15 +22,16 @@ from flamecast.drivers.text import driver as text_driver
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.video import VideoDriver
 from flamecast.flame_motion import BadInput, Driven, TextPrompt, Waveform
-from flamecast.flame_motion.diffusion import Condition
+from flamecast.flame_motion.diffusion import Conditioning
 from flamecast.flame_motion.edit import demo_motion
 
 
-def _denoise_once(denoise: Any, noise: Tensor, cond: Condition, **options: Any) -> Tensor:
+def _denoise_once(denoise: Any, noise: Tensor, conditioning: Conditioning, **options: Any) -> Tensor:
     """Stands for the sampler, whose branches need values."""
     assert all(not torch.is_tensor(value) or value.device == noise.device for value in options.values())
-    assert cond.given is not None and cond.kept is not None and cond.given.device == cond.kept.device == noise.device
-    return denoise(noise, torch.zeros(len(noise), device=noise.device), cond)
+    known, mask = conditioning.known, conditioning.known_mask
+    assert known is not None and mask is not None and known.device == mask.device == noise.device
+    return denoise(noise, torch.zeros(len(noise), device=noise.device), conditioning)
 
 
 @pytest.fixture
