@@ -91,7 +91,9 @@ class Option:
     @property
     def sentence(self) -> str:
         """Help with unit and range, for a person."""
-        known = [part for part in (self.range if self.above is None else self.unit, self.example) if part]
+        known = [
+            part for part in (self.unit if self.above is not None else self.range or self.unit, self.example) if part
+        ]
         return f"{self.help.removesuffix('.')} ({'; '.join(known)})." if known else self.help
 
 
@@ -103,6 +105,12 @@ def option(default: Any, help: str, **facts: Any) -> Any:
 def part(kind: type) -> Any:
     """A dataclass field that holds options of its own: another such dataclass."""
     return dataclasses.field(default_factory=kind, metadata={_PART: kind})
+
+
+def same(kind: Callable[..., Any], name: str, **changed: Any) -> Any:
+    """A dataclass field that is the option `name` of another dataclass; changed: facts that are this one's own."""
+    found = dataclasses.replace(options_of(kind)[name], **changed)
+    return dataclasses.field(default=found.default, metadata={_KEY: found})
 
 
 def options_of(kind: Callable[..., Any]) -> dict[str, Option]:

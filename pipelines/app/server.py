@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
-from ..request import APP_PORT, HOST
+from ..request import HOST
 from ..web import Names, address_of, listening
 from .limits import Limits
+from .options import AppOptions
 
 NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}")  # of a host, or an IPv6 address
@@ -102,25 +103,18 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
     return Guard(app, queue, limits.upload_bytes, Names.of(host, names))
 
 
-def serve(
-    limits: Limits,
-    *,
-    host: str = HOST,
-    port: int = APP_PORT,
-    workers: int = 1,
-    names: tuple[str, ...] = (),
-    ready: Callable[[str], None] = lambda address: None,
-) -> None:
+def serve(options: AppOptions, ready: Callable[[str], None] = lambda address: None) -> None:
     """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
+    limits = options.limits
     check_installed()
-    check_names(names)
-    listener = listening(host, port)
+    check_names(options.names)
+    listener = listening(options.host, options.port)
     import uvicorn
 
-    with running_app(limits, host=host, workers=workers, names=names) as app:
+    with running_app(limits, host=options.host, workers=options.workers, names=options.names) as app:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
         )
         server = uvicorn.Server(config)
-        ready(address_of(host, listener))
+        ready(address_of(options.host, listener))
         server.run(sockets=[listener])

@@ -29,17 +29,19 @@ Workers = Annotated[int, typer.Option(help="Processes for --batch, each with mod
 Ray = Annotated[str | None, typer.Option(help="A Ray cluster for --batch: its address, or `local` for this machine.")]
 
 
-def with_options(*names: str, **changed: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(
+    *names: str, fields: dict[str, Option] | None = None, **changed: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command whose function ends in `**options` these options of requests and pipelines, with their help.
 
-    changed: a default, or an Option, of this command's own by name. A declared option of a plug-in comes with
-    `driver_options` among the names.
+    fields: the options that the names are of, where it is no request. changed: a default, or an Option, of this
+    command's own by name.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        fields = options_of(Components) | all_options()
+        known = options_of(Components) | all_options() if fields is None else fields
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD]
-        made = [_parameter(name, fields[name], changed) for name in names]
+        made = [_parameter(name, known[name], changed) for name in names]
         first = [p for p in own if p.name in ("context", "photo", "motion", "output")]
         last = [p for p in own if p not in first]
         order = [p.replace(kind=p.KEYWORD_ONLY) for p in (*first, *made, *last)]
@@ -61,15 +63,16 @@ def _parameter(name: str, field: Option, changed: dict[str, Any]) -> inspect.Par
     if field.is_file and name not in ("video", "speech", "keyframes", "sign_cert", "sign_key"):
         kind = str  # a file, or `demo`
     if field.repeated is not None:
-        kind, help = list[str], f"{help} Give it again for one edit after another."
+        kind, help = list[str], f"{help} Give it again for one more."
     typed: Any = Optional[kind] if default is None else kind  # noqa: UP045
-    annotation: Any = Annotated[typed, typer.Option(help=help)]
+    flag = [f"--{name.replace('_', '-')}"] if kind is bool else []  # and no --no-…
+    annotation: Any = Annotated[typed, typer.Option(*flag, help=help)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def joined(options: dict[str, Any]) -> dict[str, Any]:
+def joined(options: dict[str, Any], fields: dict[str, Option] | None = None) -> dict[str, Any]:
     """Options as Python takes them: those that may be given again, joined; those that were not given, left out."""
-    fields = all_options()
+    fields = all_options() if fields is None else fields
     for name, value in options.items():
         if isinstance(value, list):
             repeated = fields[name].repeated

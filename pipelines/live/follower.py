@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ...flame_motion import FlameSequence
+from ..request import Transfer
 
 SHUTDOWN = 5.0  # s that the process may take to end
 
@@ -152,7 +153,7 @@ def _serve(there: Connection, head: str) -> None:
             elif follower is not None and what == "calibrate":
                 follower.tracker.calibrate()
             elif follower is not None and what == "set_strength":
-                follower.poser.strength = given[0]
+                follower.poser.transfer = Transfer(strength=given[0])
         except Exception as error:
             answer = error
         there.send_bytes(_packed(answer))

@@ -6,21 +6,22 @@ import numpy as np
 
 from ...core.easing import smoothstep
 from ...core.threads import one_torch_thread
-from ...flame_motion import FlameSequence
-from ...flame_motion.retargeting.mouth import lips_shut
-from ...flame_motion.retargeting.retarget import head_of, retarget
-from ...flame_motion.retargeting.transfer import drive, strengthened
+from ...flame_motion import Driven, FlameSequence
+from ...flame_motion.retargeting.retarget import head_of
+from ...flame_motion.retargeting.transfer import strengthened
+from ..request import Transfer
+from ..stages import retargeted, transferred
 
 FADE = 0.3  # s in which the portrait changes to another rest, or to its own when no face is seen
 PATIENCE = 0.5  # s that the last pose is held while no face is seen
 
 
 class Poser:
-    """Poses a portrait relative to a driver's rest; `strength` may be changed while it runs."""
+    """Poses a portrait relative to a driver's rest; `transfer` may be changed while it runs."""
 
-    def __init__(self, source: FlameSequence, *, strength: float = 1.0) -> None:
+    def __init__(self, source: FlameSequence, transfer: Transfer = Transfer()) -> None:  # noqa: B008  (frozen)
         """source: the portrait's own pose, one frame."""
-        self.source, self.strength = source, strength
+        self.source, self.transfer = source, transfer
         self._head = head_of(source)
         self._shown = self._from = source  # the pose shown last, and the one that a change began with
         self._toward: FlameSequence | None = None  # the driver's rest; None: the portrait keeps its own pose
@@ -46,7 +47,5 @@ class Poser:
         return self._shown
 
     def _driven(self, motion: FlameSequence, rest: FlameSequence, speaks: bool) -> FlameSequence:
-        if motion.head != self._head.id:
-            motion, rest = (retarget(one, self._head, self.source.shape) for one in (motion, rest))
-        source = lips_shut(self.source) if speaks else self.source
-        return strengthened(source, drive(source, motion, "relative", rest, rest), self.strength)
+        driven = retargeted(Driven(motion, rest=rest, lips_meet=speaks), self._head, self.source.shape)
+        return transferred(self.source, driven, self.transfer, driven.rest)

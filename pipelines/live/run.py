@@ -22,9 +22,9 @@ from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
 from ..fit import open_portrait
 from ..framing import framed
-from ..request import GENERATOR, HEAD, HOST, LIVE_PORT, AnimateRequest, Transfer, View
 from ..web import Names, address_of, listening
 from .follower import FollowerProcess
+from .options import LiveOptions
 from .session import LiveSession
 from .sources import play_camera, play_file, play_microphone
 from .voice import Voice, play_sound
@@ -39,65 +39,42 @@ CAMERA_FPS = 30.0  # what cameras give, about
 
 
 def go_live(
-    photo: str,
+    options: LiveOptions,
     *,
-    video: Path | None = None,
-    speech: Path | None = None,
-    camera_device: int | None = None,
-    microphone: bool = False,
-    loop: bool = False,
-    size: int | None = None,
-    framing: str = View().framing,
-    face: int = AnimateRequest.face,
-    strength: float = Transfer().strength,
-    head: str = HEAD,
-    generator: str = GENERATOR,
-    folder: Path = Path(),
-    virtual_camera: bool = False,
-    host: str = HOST,
-    port: int = LIVE_PORT,
-    names: tuple[str, ...] = (),
-    seconds: float | None = None,
     ready: Callable[[str], None] = lambda address: None,
     stop: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """Serves the page until Ctrl+C, `stop`, the end of `seconds`, or that of what drives; returns the last numbers.
+    """Serves the page until Ctrl+C, `stop`, the end of `options.seconds` or of the driver; returns the last numbers.
 
-    Driven by one of video and speech (files, at their own pace), a camera or the microphone of this machine, or else by
-    what the page sends. size: px of the longest side; what this machine draws 25 times a second when None. ready: told
-    the page's address once it answers. Raises BadInput or MissingAsset.
+    ready: called with the page's address once it answers. Raises BadInput or MissingAsset.
     """
-    drivers = {"video": video, "speech": speech, "camera": camera_device, "microphone": microphone or None}
-    _check(drivers, loop, folder, size=size or View().size, strength=strength, framing=framing, face=face)
+    _check_folder(Path(options.folder))
     try:
         from .server import create_app
         from .state import LiveState
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
-    clip = None if video is None else VideoClip.open(video)
-    voice = None if speech is None else Waveform.open(speech)
-    listener = listening(host, port)
-    follower = FollowerProcess(head)
+    media = _open_media(options)
+    listener = listening(options.host, options.port)
+    follower = FollowerProcess(options.head)
     try:
-        portrait, draws, size = _portrait(photo, face, head, generator, framing, size)
-        follower.start(portrait.pose, CAMERA_FPS if clip is None else clip.fps, portrait.image)
-        follower.set_strength(strength)
-        live = LiveState(
-            _named(video, speech, camera_device, microphone), folder=folder, sound=_sound_of(video, speech)
-        )
+        portrait, generator = _prepared(options)
+        follower.start(portrait.pose, media.fps if isinstance(media, VideoClip) else CAMERA_FPS, portrait.image)
+        follower.set_strength(options.strength)
+        live = LiveState(options.source, folder=Path(options.folder), sound=_sound_of(options))
         gc.collect()
         gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
-        with LiveSession(portrait, draws, follower, live.show) as session:
+        with LiveSession(portrait, generator, follower, live.show) as session:
             live.session = session
-            play = _player(live, session, clip, voice, camera_device, microphone, loop)  # loads what it hears with
+            play = _player(live, session, media, options)  # loads the models that it needs
             with (
-                _virtual_camera(live, portrait, virtual_camera),
-                _served(create_app(live, Names.of(host, names)), listener, host) as address,
+                _virtual_camera(live, portrait, options.virtual_camera),
+                _served(create_app(live, Names.of(options.host, options.names)), listener, options.host) as address,
             ):
                 ready(address)
-                begin = None if virtual_camera or seconds is not None else live.watched
+                begin = None if options.virtual_camera or options.seconds is not None else live.watched
                 try:
-                    _until_over(session, play, begin, seconds, threading.Event() if stop is None else stop)
+                    _until_over(session, play, begin, options.seconds, threading.Event() if stop is None else stop)
                 finally:  # what is recorded by now is kept, however it ends
                     live.stop_recording()
                     live.stop_microphone()
@@ -111,66 +88,54 @@ def go_live(
         listener.close()
 
 
-def _check(drivers: dict[str, Any], loop: bool, folder: Path, **options: Any) -> None:
-    given = [name for name, value in drivers.items() if value is not None]
-    if len(given) > 1:
-        raise BadInput(f"expected one of {', '.join(drivers)} to drive with, got {' and '.join(given)}")
-    if loop and not {"video", "speech"} & set(given):
-        raise BadInput("loop goes with a file that ends: video or speech")
-    AnimateRequest.of(**options)
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 
 
+def _open_media(options: LiveOptions) -> VideoClip | Waveform | None:
+    """The file that drives, if one does. BadInput."""
+    if options.video is not None:
+        return VideoClip.open(options.video)
+    return None if options.speech is None else Waveform.open(options.speech)
+
+
 @one_torch_thread()
-def _portrait(
-    photo: str, face: int, head: str, generator: str, framing: str, size: int | None
-) -> tuple[Portrait, Generator, int]:
-    """The fitted portrait as large as it is shown, its generator, warm, and that size."""
-    whole = Portrait.load(photo) if photo.endswith(".npz") else open_portrait(photo, face, head)[0]
-    draws = load_generator(generator)
-    for tried in SIZES if size is None else (size,):
-        portrait = framed(whole, framing, tried)
+def _prepared(options: LiveOptions) -> tuple[Portrait, Generator]:
+    """The fitted portrait, as large as it is drawn, and its generator, warm."""
+    whole = open_portrait(options.photo, options.face, options.head)[0]
+    generator = load_generator(options.generator)
+    for size in SIZES if options.size is None else (options.size,):
+        portrait = framed(whole, options.framing, size)
         taken = []
         for _ in range(6):
             start = time.perf_counter()
-            next(iter(draws(portrait, portrait.pose, None)))
+            next(iter(generator(portrait, portrait.pose, None)))
             taken.append(time.perf_counter() - start)
         if statistics.median(taken[1:]) <= DRAWN_IN:  # the first prepares the portrait
             break
-    return portrait, draws, tried
+    return portrait, generator
 
 
-def _named(video: Path | None, speech: Path | None, device: int | None, microphone: bool) -> str:
-    if video is not None:
-        return video.name
-    if speech is not None:
-        return f"voice: {speech.name}"
-    if microphone:
-        return "voice: the microphone"
-    return "page" if device is None else f"camera {device}"
-
-
-def _sound_of(video: Path | None, speech: Path | None) -> Path | None:
+def _sound_of(options: LiveOptions) -> Path | None:
     """What the page may play beside the pictures."""
-    if video is not None:
-        return video if SoundTrack.find(video)[0] is not None else None
-    return speech
+    if options.video is not None:
+        return options.video if SoundTrack.find(options.video)[0] is not None else None
+    return options.speech
 
 
 def _player(
-    live: LiveState, session: LiveSession, clip: VideoClip | None, voice: Waveform | None, device: int | None,
-    microphone: bool, loop: bool,
-) -> Callable[[threading.Event], None] | None:  # fmt: skip
+    live: LiveState, session: LiveSession, media: VideoClip | Waveform | None, options: LiveOptions
+) -> Callable[[threading.Event], None] | None:
     """What feeds the session until it ends or is stopped; None where the page does."""
-    if clip is not None:
-        return partial(play_file, clip, session.feed, loop=loop)
-    if voice is not None:
-        return partial(play_sound, voice, Voice(session.feed), loop=loop)
-    if microphone:
+    if isinstance(media, VideoClip):
+        return partial(play_file, media, session.feed, loop=options.loop)
+    if media is not None:
+        return partial(play_sound, media, Voice(session.feed), loop=options.loop)
+    if options.microphone:
         live.start_microphone()
         return partial(play_microphone, live.add_sound)
-    return None if device is None else partial(play_camera, device, session.feed)
+    return None if options.camera_device is None else partial(play_camera, options.camera_device, session.feed)
 
 
 def _until_over(

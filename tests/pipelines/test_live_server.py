@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
 from flamecast.flame_motion.media.photos import load_photo
+from flamecast.pipelines.live.options import LiveOptions
 from flamecast.pipelines.live.protocol import ANSWER, HEADER, MAX_MESSAGE, PICTURE, SOUND, decode_jpeg
 from flamecast.pipelines.live.recorder import Recorder
 from flamecast.pipelines.live.run import _served, go_live
@@ -40,6 +41,10 @@ def face_jpeg(size: int = 256) -> bytes:
     return data.getvalue()
 
 
+def live(photo: str, *, ready=lambda address: None, stop=None, **options) -> dict:
+    return go_live(LiveOptions(photo, **options), ready=ready, stop=stop)
+
+
 class Server:
     """`go_live` in a thread; `words` and `pictures` of one page that says what it shows."""
 
@@ -50,7 +55,7 @@ class Server:
 
         def run() -> None:
             try:
-                done = go_live("demo", size=SIZE, port=0, folder=folder, ready=ready.put, stop=self.stop, **options)
+                done = live("demo", size=SIZE, port=0, folder=folder, ready=ready.put, stop=self.stop, **options)
                 self.result.put(done)
             except BaseException as error:
                 self.result.put(error)
@@ -232,14 +237,14 @@ def test_only_a_jpeg_of_a_cameras_size_is_adecode_jpeg():
 
 def test_one_thing_drives(tmp_path):
     with pytest.raises(BadInput, match="one of video, speech, camera, microphone to drive with, got video and speech"):
-        go_live("demo", video=Path("a.mp4"), speech=Path("b.wav"))
+        live("demo", video=Path("a.mp4"), speech=Path("b.wav"))
     with pytest.raises(BadInput, match="folder for recordings"):
-        go_live("demo", folder=tmp_path / "nowhere")
+        live("demo", folder=tmp_path / "nowhere")
     with pytest.raises(BadInput, match="does not exist"):
-        go_live("demo", video=tmp_path / "no.mp4", port=0)
+        live("demo", video=tmp_path / "no.mp4", port=0)
     for wrong in ({"size": 1}, {"framing": "nope"}, {"face": -1}, {"strength": 3.0}, {"loop": True}):
         with pytest.raises(BadInput, match=next(iter(wrong))):
-            go_live("demo", **wrong)
+            live("demo", **wrong)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):
@@ -247,7 +252,7 @@ def test_a_port_that_is_taken_is_said(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(BadInput, match="choose another with --port"):
-            go_live("demo", port=taken.getsockname()[1])
+            live("demo", port=taken.getsockname()[1])
 
 
 def test_a_port_is_taken_from_when_it_is_given_on():
@@ -308,7 +313,7 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
 
 def test_a_camera_that_is_not_there_is_said(tmp_path):
     with pytest.raises(BadInput, match="camera 63: none answers there"):
-        go_live("demo", camera_device=63, size=SIZE, port=0, folder=tmp_path, seconds=5)
+        live("demo", camera_device=63, size=SIZE, port=0, folder=tmp_path, seconds=5)
 
 
 def test_a_microphone_that_is_not_there_is_said(tmp_path):
@@ -320,7 +325,7 @@ def test_a_microphone_that_is_not_there_is_said(tmp_path):
     except OSError:
         pass  # PortAudio is missing, which is said, too
     with pytest.raises(BadInput, match="no microphone"):
-        go_live("demo", microphone=True, size=SIZE, port=0, folder=tmp_path, seconds=20)
+        live("demo", microphone=True, size=SIZE, port=0, folder=tmp_path, seconds=20)
 
 
 def test_a_machine_without_a_virtual_camera_says_so(tmp_path):
@@ -331,7 +336,7 @@ def test_a_machine_without_a_virtual_camera_says_so(tmp_path):
         pyvirtualcam.Camera(64, 64, 25).close()
     except RuntimeError:
         with pytest.raises(BadInput, match="no virtual camera on this machine"):
-            go_live("demo", virtual_camera=True, size=SIZE, port=0, folder=tmp_path, seconds=5)
+            live("demo", virtual_camera=True, size=SIZE, port=0, folder=tmp_path, seconds=5)
     else:
         pytest.skip("this machine has a virtual camera")
 

@@ -1,0 +1,38 @@
+"""What `flamecast app` can be asked for. Light to import: the command line is made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.options import check_options, option
+from ..request import APP_PORT, HOST
+from .limits import Limits
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """Where the page and the HTTP API listen, and what they take. Raises BadInput for a value out of range."""
+
+    host: str = option(HOST, "The address to listen on; 0.0.0.0 lets other machines in.")
+    port: int = option(APP_PORT, "The port; 0 for any free one.", minimum=0, maximum=65535)
+    name: str | None = option(None, "A further name that this machine is reached by.", repeated=",")
+    workers: int = option(1, "Jobs done at a time, each by a process of its own.", minimum=1)
+    max_upload_mb: float = option(Limits.upload_mb, "Most that may be sent at once.", unit="MB")
+    max_seconds: float = option(Limits.seconds, "Longest video made.", unit="s")
+    max_size: int = option(Limits.size, "Largest video made: its longest side.", unit="px")
+    keep_minutes: float = option(Limits.keep_minutes, "Minutes until what was made is removed.")
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The further names of this machine."""
+        return () if self.name is None else tuple(self.name.split(","))
+
+    @property
+    def limits(self) -> Limits:
+        """What a request may hold. BadInput."""
+        return Limits(
+            upload_mb=self.max_upload_mb, seconds=self.max_seconds, size=self.max_size, keep_minutes=self.keep_minutes
+        )
