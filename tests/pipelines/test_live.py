@@ -37,11 +37,17 @@ def portrait() -> Portrait:
 
 
 @pytest.fixture(scope="module")
-def follower(portrait):
-    process = FollowerProcess("open")
-    process.start(portrait.pose, 25.0)
-    yield process
-    process.close()
+def process():
+    started = FollowerProcess("open")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def follower(process, portrait):
+    """Without what other tests showed it; warm, as `go_live` starts it."""
+    process.start(portrait.pose, 25.0, portrait.image)
+    return process
 
 
 def same(first: FlameSequence, second: FlameSequence) -> bool:
