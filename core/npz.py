@@ -12,7 +12,7 @@ from .files import PathLike, atomic_path, existing_file
 # One fixed date inside the archive, so that equal arrays make equal files.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 # Far above anything of ours (a FLAME file is 0.05 GB), far below what exhausts a laptop.
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 
 
 def save_arrays(path: PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True) -> None:
@@ -49,8 +49,8 @@ def load_arrays(path: PathLike) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-            if sum(entry.file_size for entry in entries) > MOST_BYTES:
-                raise BadInput(f"{path}: its arrays unpack to more than {MOST_BYTES >> 30} GB: refused")
+            if sum(entry.file_size for entry in entries) > MAX_BYTES:
+                raise BadInput(f"{path}: its arrays unpack to more than {MAX_BYTES >> 30} GB: refused")
             arrays = {}
             for entry in entries:
                 _check_member(archive, entry, str(path))

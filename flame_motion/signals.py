@@ -81,7 +81,9 @@ class VideoClip:
 
     frames: Iterable[np.ndarray]  # [H, W, 3] uint8 each; iterating again starts over
     fps: float
-    sound: Waveform | Callable[[], Waveform | None] | None = None  # given, or read when `audio` is first asked for
+    sound: Waveform | Callable[[], Waveform | None] | None = (
+        None  # given, or a function that reads it, called at the first use of `audio`
+    )
     expected_frames: int | None = None  # what the file announces: for a progress bar
     problems: list[str] = field(default_factory=list)  # sentences; more come up while frames are read
     path: Path | None = None
@@ -133,16 +135,16 @@ class VideoClip:
     def first(self, seconds: float) -> VideoClip:
         """The clip cut to its first round(seconds * fps) frames (at least 1), the sound likewise."""
         _check_number("seconds", seconds, "a number above 0")
-        most = max(1, round(seconds * self.fps))
+        count = max(1, round(seconds * self.fps))
 
         def sound() -> Waveform | None:
             whole = self.audio
             if whole is None:
                 return None
-            return Waveform(whole.samples[: max(1, round(most / self.fps * whole.sample_rate))], whole.sample_rate)
+            return Waveform(whole.samples[: max(1, round(count / self.fps * whole.sample_rate))], whole.sample_rate)
 
-        expected = None if self.expected_frames is None else min(most, self.expected_frames)
-        return replace(self, frames=_First(self.frames, most), sound=sound, expected_frames=expected)
+        expected = None if self.expected_frames is None else min(count, self.expected_frames)
+        return replace(self, frames=_First(self.frames, count), sound=sound, expected_frames=expected)
 
 
 def _sound_of(
@@ -150,8 +152,8 @@ def _sound_of(
 ) -> Callable[[], Waveform | None] | None:
     """A reader of a video's sound from `start` on; None when there is none to read.
 
-    start: s, the first picture on the file's clock. seconds: of all pictures. frame: s, of one. `problems` is told of
-    sound that no decoder is for, and of sound that goes on after the pictures, because no video holds it.
+    start: s, the first picture on the file's clock. seconds: of all pictures. frame: s, of one. `problems` gets a
+    sentence for sound that cannot be decoded, and for sound after the last picture, which no video can hold.
     """
     track, tracks = SoundTrack.find(path)
     if track is None:
@@ -174,13 +176,13 @@ def _too_long(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class _First:
-    """The first `most` of re-iterable `frames`."""
+    """The first `count` of re-iterable `frames`."""
 
     frames: Iterable[np.ndarray]
-    most: int
+    count: int
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return islice(iter(self.frames), self.most)
+        return islice(iter(self.frames), self.count)
 
 
 def _check_number(name: str, value: float, wanted: str) -> None:

@@ -66,7 +66,7 @@ def _time_column(header: list[str]) -> tuple[int | None, float]:
 
 
 def _clock(path: Path, cells: list[str], unit: float) -> np.ndarray:
-    """Seconds of each cell [T]: a timecode, a clock, or plain numbers of `unit` s (0: told by their steps)."""
+    """Seconds of each cell [T]: a timecode, a clock, or plain numbers of `unit` s (0: found from their steps)."""
     matches = [TIMECODE.fullmatch(cell) for cell in cells]
     if all(matches):
         parts = np.array([[float(part) for part in match.groups()] for match in matches if match])
@@ -78,7 +78,9 @@ def _clock(path: Path, cells: list[str], unit: float) -> np.ndarray:
     steps = np.diff(times)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     if not unit:  # frames are 1 ms to 3 s apart
-        unit = next(scale for scale, most in ((1.0, 3.0), (1e-3, 3e3), (1e-6, 3e6), (1e-9, np.inf)) if step <= most)
+        unit = next(
+            scale for scale, max_step in ((1.0, 3.0), (1e-3, 3e3), (1e-6, 3e6), (1e-9, np.inf)) if step <= max_step
+        )
     return (times - times[0]) * unit
 
 
@@ -126,7 +128,7 @@ def _base(whole: np.ndarray, frame: np.ndarray) -> float:
 def frame_grid(path: Path, times: np.ndarray) -> tuple[float, np.ndarray]:
     """Frames a second and the frame each row belongs to, [T] int from 0.
 
-    The rate is rows over time, dropped ones counted, and the likeliest standard rate that it cannot be told from.
+    The rate is rows over time, dropped ones counted, and the likeliest standard rate within its precision.
     """
     steps = np.diff(times)
     if (hole := float(steps.max(initial=0.0))) > LONGEST_HOLE:

@@ -1,4 +1,4 @@
-"""Heads by name, id or file: one cache for all who ask."""
+"""Heads by name, id or file, each loaded once."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 JOINTS = ("root", "neck", "jaw", "eye_left", "eye_right")
 PARENTS = (-1, 0, 1, 1, 1)
-FEW_FRAMES = 32  # so many are skinned before a second thread has started
+FEW_FRAMES = 32  # skinned by one thread before a second has started
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ class Skin:
 
 
 def _plain(*tensors: Tensor) -> bool:
-    """Whether these are single-precision numbers in main memory that nobody wants gradients of."""
+    """Whether these are float32 tensors on the CPU without gradients."""
     return all(x.dtype == torch.float32 and x.device.type == "cpu" and not x.requires_grad for x in tensors)
 
 

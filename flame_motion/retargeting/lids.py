@@ -1,4 +1,4 @@
-"""How far a face's eyes are open: what lids and expression make of it together."""
+"""How far a face's eyes are open, which lids and expression decide together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..sequence import FlameSequence
 
 LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks of the left and the right eye
 EYE_CORNERS = (36, 45)  # the outer ones, of the 68 landmarks
-SHUT = 0.03  # of the distance between the outer corners: lids so close are shut, as far as a detector can tell
+SHUT = 0.03  # of the distance between the outer eye corners: lids so near each other are seen as shut
 WIDE = ("eyeWideLeft", "eyeWideRight")
-LEAST_LEFT = 0.2  # of a lid's way, in a photo whose eye tells how wide it opens
-LEAST_OPEN = 1e-3  # m: an eye that would open less with its lids wide open tells nothing of how it closes
+MIN_OPEN_SHARE = 0.2  # of a lid's way, in a photo, from which on it says how wide the eye opens
+MIN_OPENING = 1e-3  # m of an eye with its lids wide open, from which on it says how it closes
 
 
 def openings(values: Tensor) -> Tensor:
@@ -23,7 +23,10 @@ def openings(values: Tensor) -> Tensor:
 
 
 def eye_openings(head: Head, motion: FlameSequence) -> Tensor:
-    """How far each eye is open [T, 2] m, of the face before it is posed (linear in expression and lids). BadInput."""
+    """How far each eye is open [T, 2] m, of the face before it is posed (linear in expression and lids).
+
+    BadInput where the head's landmarks are not known.
+    """
     skin = head.landmark_skin
     rest = openings(skin.shaped(motion.shape)[0])
     return rest + _sum(motion.expression, openings(skin.expression)) + _sum(motion.eyelids, openings(skin.eyelids))
@@ -62,6 +65,8 @@ def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tens
     own = source.eyelids
     lids = 1 - (1 - own) * (1 - closed)
     lids = torch.where(closed > 0, lids, torch.minimum(lids, own * (1 + closed)))
-    whole = eye_openings(head, source) / (1 - own).clamp_min(LEAST_LEFT)  # what 1, which shuts a person's own, closes
+    whole = eye_openings(head, source) / (1 - own).clamp_min(
+        MIN_OPEN_SHARE
+    )  # what 1, which shuts a person's own, closes
     by_face = _sum(expression - source.expression, openings(head.landmark_skin.expression))
-    return (lids + by_face / whole.clamp_min(LEAST_OPEN)).clamp(0, 1)
+    return (lids + by_face / whole.clamp_min(MIN_OPENING)).clamp(0, 1)

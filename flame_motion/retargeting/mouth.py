@@ -16,8 +16,8 @@ from .regions import find_region, split_axes
 from .retarget import head_of
 
 CORNERS = (48, 54)
-SHUTS = "mouthClose"  # the axis that brings the lips together, where a head has it
-TURN = 0.1  # rad of the jaw that its movement is measured at
+CLOSING_AXIS = "mouthClose"  # brings the lips together, where a head has it
+TURN = 0.1  # rad of the jaw, the step by which its movement is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Mouth:
         return torch.cat([motion.jaw, motion.expression @ self.lower.T], 1)
 
     def gap(self, motion: FlameSequence) -> Tensor:
-        """How far the lips are apart [T], by the eyes' distance, the mean of three places."""
+        """The lips' gap [T] in distances between the eyes, the mean of three places."""
         # Each frame bit for bit as if it were alone, which a matrix product is not.
         return (torch.cat([motion.jaw, motion.expression], 1) * self.gaps[:, :3].mean(1)).sum(1)
 
@@ -49,17 +49,17 @@ def mouth_of(head: Head) -> Mouth:
     rest = head.landmarks(still)
     steps = torch.cat([torch.full((3,), TURN), torch.ones(size)])[:, None]
     pairs = torch.tensor([*MARKS, CORNERS])
-    apart, before = (at[:, pairs[:, 0]] - at[:, pairs[:, 1]] for at in (posed, rest))
+    gap, rest_gap = (at[:, pairs[:, 0]] - at[:, pairs[:, 1]] for at in (posed, rest))
     # Gaps open along y; the width is along x.
-    opened = (apart - before)[:, :3, 1]
-    wider = apart[:, 3:, 0].abs() - before[:, 3:, 0].abs()
+    opened = (gap - rest_gap)[:, :3, 1]
+    wider = gap[:, 3:, 0].abs() - rest_gap[:, 3:, 0].abs()
     eyes = (rest[0, EYE_CORNERS[0]] - rest[0, EYE_CORNERS[1]]).norm()
     gaps = torch.cat([opened, wider], 1) / eyes / steps
     some = [*range(48, 68), *range(4, 13)]
     points = (posed[:, some] - rest[:, some]).flatten(1) / steps
-    if SHUTS in head.expression_names:
+    if CLOSING_AXIS in head.expression_names:
         closing = torch.zeros(size)
-        closing[head.expression_names.index(SHUTS)] = 1.0
+        closing[head.expression_names.index(CLOSING_AXIS)] = 1.0
     else:  # what moves the gaps most for how far it moves the mouth at all
         moved = points[3:] @ points[3:].T
         ridge = 1e-3 * moved.diagonal().mean() * torch.eye(size)

@@ -62,9 +62,9 @@ def retarget(
 
 
 def head_of(motion: FlameSequence) -> Head:
-    """The head a clip was made for. BadInput when it names a file, which may be anybody's: only known heads are loaded.
+    """The head a clip was made for. MissingAsset when it is not here.
 
-    MissingAsset when it is not here.
+    BadInput when it names a file, which may be anything: only heads known by name are loaded.
     """
     base = motion.head.partition("@")[0]
     if base.endswith((".pkl", ".npz")) or "/" in base or os.sep in base:

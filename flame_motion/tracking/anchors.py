@@ -17,12 +17,12 @@ from .mediapipe_models import solutions
 
 SIDE = 320  # px: the head's window is followed at this size
 WINDOW = 2.4  # side of the window, in sizes of the face
-MOST, FEWEST = 100, 16  # points started with; points without which they are not worth following
-LONGEST = 75  # frames from one start
+MAX_POINTS, MIN_POINTS = 100, 16  # points of a run at its start; a run with fewer is not begun or ends
+MAX_FRAMES = 75  # of a run
 CLOSED = 0.6  # px (of SIDE): followed there and back again, a point must come back so near
 PATCH = (17, 17)  # px (of SIDE) that are compared around a point
 _GUESSED = 4  # cv2.OPTFLOW_USE_INITIAL_FLOW
-RETRY = 15  # frames until a start that found too few points is tried again
+RETRY = 15  # frames from a start that found too few points to the next try
 
 
 @dataclass
@@ -100,8 +100,8 @@ class AnchorTracker:
         window = _crop(image, box)
         gray = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY)
         mask = self._around_face(window, (face.points[:, :2] - [left, top]) * SIDE / side)
-        points = cv2.goodFeaturesToTrack(gray, MOST, 0.01, 5, mask=mask)
-        if points is None or len(points) < FEWEST:
+        points = cv2.goodFeaturesToTrack(gray, MAX_POINTS, 0.01, 5, mask=mask)
+        if points is None or len(points) < MIN_POINTS:
             self._wait = RETRY
             return
         self._chase = _Chase(box, gray, points, points)
@@ -110,7 +110,7 @@ class AnchorTracker:
     def _follow(self, chase: _Chase, image: np.ndarray) -> bool:
         """Adds this frame to the run; False when it holds too few of the points, or has lasted long enough."""
         later = self.runs[-1].later
-        if len(later) >= LONGEST or chase.follow(chase.crop(image)).sum() < max(FEWEST, len(chase.first) // 3):
+        if len(later) >= MAX_FRAMES or chase.follow(chase.crop(image)).sum() < max(MIN_POINTS, len(chase.first) // 3):
             return False
         later.append(chase.to_image(chase.last))
         return True

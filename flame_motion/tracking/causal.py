@@ -25,7 +25,7 @@ from .track import IDENTITY_FRAMES
 from .unknowns import Unknowns
 
 CALIBRATION = 1.0  # s of a face that its identity and its rest are taken from
-FEWEST = 8  # frames of it, however slowly they come
+MIN_FRAMES = 8  # of a calibration, however slowly they come
 ITERATIONS = 2  # of each frame's fit, which starts where the frame before ended
 # Of the head's turns (per rad/s) and place (per m/s). On four clips they take .4 of the shimmer of a head that is held
 # still, and leave landmarks .70 to 1.26 times as far off as tracking with look-ahead; a third of the rise takes .65 and
@@ -134,7 +134,7 @@ class CausalTracker:
         return float(landmark_error(self._problem, self._known.shape, steady, points, camera)[0])
 
     def _images(self) -> Iterator[np.ndarray]:
-        """What the detector asks for: each time the frame that was fed."""
+        """What the detector iterates over: each time the frame that was fed last."""
         while True:
             yield self._image
 
@@ -153,7 +153,7 @@ class CausalTracker:
         if self._collected is not None:
             self._since = at if self._since is None else self._since
             self._collected.append(face.points)
-            if at - self._since >= CALIBRATION and len(self._collected) >= FEWEST:
+            if at - self._since >= CALIBRATION and len(self._collected) >= MIN_FRAMES:
                 points, self._collected = np.stack(self._collected), None
                 if self._beside is None:
                     self._know(self._calibration(points, camera))

@@ -1,7 +1,7 @@
 """The numba kernels of the landmark fit: the derivatives of every point, and its chain of frames; imported where used.
 
 With tensor operations on small matrices in their place a whole fit took three times as long. Inner loops run over
-slices from their start: an index that numba cannot tell to be positive keeps them from taking several numbers at once.
+slices from their start: an index that numba cannot prove positive keeps them from being vectorised.
 """
 
 from __future__ import annotations

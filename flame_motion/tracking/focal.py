@@ -1,4 +1,4 @@
-"""The focal length of a picture's camera, from the perspective in a face: only when asked for, else it is guessed.
+"""The focal length of a picture's camera, from the perspective in a face, on request; otherwise it is guessed.
 
 A near face is drawn differently from a far one. How well the head fits is compared over focal lengths, next to the
 expectation of a portrait lens. On made-up landmarks with 0.5 px of noise it comes out right to a fifth or better; real

@@ -19,7 +19,7 @@ from .landmarks import Face
 NEAR_ALIKE, ALIKE, FAR_ALIKE = 0.25, 0.55, 0.65
 NEAR, SIZES = 0.75, 1.5  # how far, in its own sizes, and how much larger or smaller a face may be at the same place
 JUMP = 0.35  # in sizes of the face: no face moves farther from one frame to the next
-PATIENCE = 2.0  # s that somebody is waited for before another face is followed
+PATIENCE = 2.0  # s without the person before another face is followed
 LEARN = 10  # frames between two looks at the person followed
 REMEMBERED = 8  # appearances of a person
 TINT = 0.02  # likeness lost by one unit of CIELAB chroma beyond TINT_FREE
@@ -43,8 +43,8 @@ class Appearance:
 
     def likeness(self, other: Appearance) -> float:
         """0..1, how alike two appearances are; light does not count, colour a little."""
-        apart = float(np.linalg.norm(self.tint - other.tint))
-        return float(likeness(self.patch[None], other.patch)[0]) - TINT * max(0.0, apart - TINT_FREE)
+        difference = float(np.linalg.norm(self.tint - other.tint))
+        return float(likeness(self.patch[None], other.patch)[0]) - TINT * max(0.0, difference - TINT_FREE)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Follower:
     people: list[list[Appearance]] = field(default_factory=list)  # the appearances of each person followed so far
     last: Face | None = None  # where the person was last seen
     missing: int = 0  # frames since then
-    _free: bool = False  # a cut: whoever is seen now may be followed
+    _free: bool = False  # after a cut: any face may be followed
     _seen: int = 0
     _before: np.ndarray | None = None  # the frame before this one, when the person was seen in it
 
@@ -65,7 +65,7 @@ class Follower:
         self._free = True
 
     def goes_on(self, image: np.ndarray, face: Face) -> Face | None:
-        """The face found where the one before was, as the person followed; None when it jumped onto somebody else."""
+        """The face found where the one before was, as the person followed; None when it jumped onto another person."""
         if self.last is not None and self.missing == 0 and not _near(face, self.last, JUMP):
             appearance = Appearance.at(image, face)
             if self._likeness(appearance, self.person) < ALIKE:
@@ -76,7 +76,7 @@ class Follower:
         return self._followed(image, face)
 
     def choose(self, image: np.ndarray, faces: Sequence[Face]) -> Face | None:
-        """The face to follow among all of a frame; None when the person is not there, as far as can be told."""
+        """The face to follow among all of a frame; None when the person does not seem to be among them."""
         if self.last is not None and self._before is not None:  # lost just now: this is how they looked last
             self._learn(Appearance.at(self._before, self.last))
             self._before = None
@@ -110,7 +110,7 @@ class Follower:
         return alike - (NEAR_ALIKE if near else FAR_ALIKE)
 
     def _take_over(self, image: np.ndarray, face: Face, enough: float) -> Face:
-        """Follow this face from now on: somebody who was followed before, if `enough` alike, or a new person."""
+        """Follow this face from now on: a person followed before where more than `enough` alike, else a new one."""
         appearance = Appearance.at(image, face)
         known = [self._likeness(appearance, person) for person in range(len(self.people))]
         if known and max(known) > enough:

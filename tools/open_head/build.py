@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from flamecast.flame_motion.heads.head.head_file import read_head
+from flamecast.flame_motion.heads.head_file import read_head
 
 from . import correctives, eyes, learn, nostrils, skinning
 from .assemble import whole_body

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flamecast.flame_motion.heads.head.head import Head
+from flamecast.flame_motion.heads.head import Head
 from flamecast.flame_motion.tracking.landmark_fit import LandmarkFit, Observation, observe
 from flamecast.flame_motion.tracking.pinhole import Pinhole
 from flamecast.flame_motion.tracking.solve import Identity, initial

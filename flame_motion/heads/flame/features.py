@@ -53,10 +53,10 @@ def front_view(mesh: Mesh, chosen: np.ndarray, low: np.ndarray, high: np.ndarray
     x, y = (np.arange(a, b, STEP) for a, b in zip(low, high))
     depth, face = np.full((len(y), len(x)), -np.inf), np.full((len(y), len(x)), -1)
     corners = mesh.vertices[mesh.faces]
-    least, most = corners[..., :2].min(1), corners[..., :2].max(1)
-    for f in chosen[((most[chosen] > low) & (least[chosen] < high)).all(1)]:
-        (c0, r0), (c1, r1) = (np.ceil((least[f] - low) / STEP).astype(int).clip(0),
-                              np.floor((most[f] - low) / STEP).astype(int) + 1)  # fmt: skip
+    lowest, highest = corners[..., :2].min(1), corners[..., :2].max(1)
+    for f in chosen[((highest[chosen] > low) & (lowest[chosen] < high)).all(1)]:
+        (c0, r0), (c1, r1) = (np.ceil((lowest[f] - low) / STEP).astype(int).clip(0),
+                              np.floor((highest[f] - low) / STEP).astype(int) + 1)  # fmt: skip
         px, py = x[None, c0:c1], y[r0:r1, None]
         a, b, c = corners[f]
         area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
@@ -103,10 +103,10 @@ def lip_parting(mesh: Mesh, skin: np.ndarray, mouth: np.ndarray) -> np.ndarray:
     near = _neighbourhood(mesh.faces, len(mesh.vertices), rings=2)
     upper, lower = view.face[1:], view.face[:-1]
     a, b = mesh.faces[upper][..., 0], mesh.faces[lower][..., 0]
-    apart = np.asarray(near[a.ravel(), b.ravel()]).reshape(a.shape) == 0
-    apart &= (upper >= 0) & (lower >= 0)
-    label, _ = ndimage.label(ndimage.binary_dilation(apart, np.ones((3, 5), bool)))
-    line = apart & (label == np.bincount(label[apart]).argmax())
+    parted = np.asarray(near[a.ravel(), b.ravel()]).reshape(a.shape) == 0
+    parted &= (upper >= 0) & (lower >= 0)
+    label, _ = ndimage.label(ndimage.binary_dilation(parted, np.ones((3, 5), bool)))
+    line = parted & (label == np.bincount(label[parted]).argmax())
     columns = np.nonzero(line.any(0))[0]
     row = (line * np.arange(len(line))[:, None]).sum(0)[columns] // line.sum(0)[columns]
     return np.stack([_evenly(view.points[r, columns]) for r in (row + 1, row)])
@@ -130,9 +130,9 @@ def nose_tip(head: HeadSurface) -> np.ndarray:
     """The skin's foremost point [3] between the eyes."""
     left, right = head.centres
     points = head.mesh.vertices[np.unique(head.mesh.faces[head.skin])]
-    apart = np.linalg.norm(left - right)
-    between = np.abs(points[:, 0] - (left + right)[0] / 2) < 0.3 * apart
-    below = np.abs(points[:, 1] - (left + right)[1] / 2 + 0.6 * apart) < 0.6 * apart
+    distance = np.linalg.norm(left - right)
+    between = np.abs(points[:, 0] - (left + right)[0] / 2) < 0.3 * distance
+    below = np.abs(points[:, 1] - (left + right)[1] / 2 + 0.6 * distance) < 0.6 * distance
     chosen = points[between & below]
     return chosen[chosen[:, 2].argmax()]
 

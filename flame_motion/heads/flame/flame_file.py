@@ -75,7 +75,7 @@ def _check_tree(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def model_name(source: str) -> str:
-    """Which model a file of this sha256 is. Only FLAME 2023 Open is told apart: it alone may be used commercially."""
+    """Which model a file of this sha256 is. Only FLAME 2023 Open is recognised: it alone may be used commercially."""
     if source == OPEN_SHA256:
         return "FLAME 2023 Open (CC-BY-4.0; read the conditions on its page)"
     return f"a FLAME model, 2020 or 2023 (non-commercial unless its licence at {LICENCE_PAGE} says otherwise)"

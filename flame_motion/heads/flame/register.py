@@ -19,7 +19,7 @@ from .lay import INSIDE, NOSE_TIP, landmark_vertex, lay
 from .surface import Mesh, ball_of
 
 BALLS = ("eye_left", "eye_right")
-FITTED_NORMAL = 0.003  # m that surfaces a right angle apart count as being distant when they lie on each other
+FITTED_NORMAL = 0.003  # m of distance that a right angle between normals counts as, for surfaces on each other
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def register(head: Head, vertices: np.ndarray, faces: np.ndarray, balls: dict[st
 
 
 def _check_eyes(mesh: Mesh, balls: dict[str, np.ndarray]) -> None:
-    """BadInput unless the eyeballs are balls, side by side and apart from the skin: all else starts from them."""
+    """BadInput unless the eyeballs are balls of their own, side by side: everything else starts from them."""
     middles = []
     for name in BALLS:
         rows = balls[name]
@@ -58,9 +58,9 @@ def _check_eyes(mesh: Mesh, balls: dict[str, np.ndarray]) -> None:
         radius = np.linalg.norm(mesh.vertices[rows] - middles[-1], axis=1)
         if (own.any(1) != own.all(1)).any() or not radius.std() < 0.1 * radius.mean():
             raise BadInput(f"the {len(rows)} vertices of {name} are expected to be a ball of its own, and are none")
-    apart = middles[0] - middles[1]
-    if not apart[0] > 2 * np.abs(apart[1:]).max() or not 0.02 < apart[0] < 0.2:
-        raise BadInput(f"the left eye is expected about 0.06 m along +x from the right one, got {apart.round(3)} m")
+    across = middles[0] - middles[1]
+    if not across[0] > 2 * np.abs(across[1:]).max() or not 0.02 < across[0] < 0.2:
+        raise BadInput(f"the left eye is expected about 0.06 m along +x from the right one, got {across.round(3)} m")
 
 
 def _other_head(mesh: Mesh, balls: dict[str, np.ndarray]) -> HeadSurface:
@@ -85,7 +85,7 @@ def touchable(head: Head) -> np.ndarray:
 
 
 def _before_eyes(head: HeadSurface) -> np.ndarray:
-    """The skin's faces without those inside an eyeball: FLAME's sockets run through them, where nobody sees it."""
+    """The skin's faces but for those inside an eyeball: FLAME's sockets run through the eyeballs, unseen."""
     middle = head.mesh.vertices[head.mesh.faces[head.skin]].mean(1)
     inside = np.zeros(len(head.skin), bool)
     for ball in head.balls:

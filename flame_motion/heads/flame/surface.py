@@ -10,12 +10,12 @@ from scipy.spatial import cKDTree
 
 from ....core.mesh_normals import area_weighted_normals, face_normals
 
-NORMAL = 0.012  # m that two surfaces a right angle apart count as being distant, unless said otherwise
+NORMAL = 0.012  # m of distance that a right angle between two normals counts as, by default
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A surface that can be asked for closest points."""
+    """A surface of triangles."""
 
     vertices: np.ndarray  # [N, 3] m
     faces: np.ndarray  # [F, 3]
@@ -34,7 +34,7 @@ class Mesh:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Face [M] and barycentric place [M, 3] of the closest point whose normal is alike. points, normals [M, 3].
 
-        turn: m that two surfaces a right angle apart count as being distant.
+        turn: m of distance that a right angle between two normals counts as.
         """
         tree = cKDTree(np.hstack([self.vertices[self.faces].mean(1), turn * self.face_normals]))
         near = np.asarray(tree.query(np.hstack([points, turn * normals]), k=candidates)[1])
@@ -119,7 +119,7 @@ def border_loops(faces: np.ndarray) -> list[np.ndarray]:
 
 
 def areas(points: np.ndarray, faces: np.ndarray, signed: bool = False) -> np.ndarray:
-    """Area [F] of triangles in space or, with a sign where that is asked for, in the plane."""
+    """Area [F] of triangles in space or, where `signed`, in the plane."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     turned = np.cross(b - a, c - a)
     return turned / 2 if signed else np.linalg.norm(turned.reshape(len(faces), -1), axis=1) / 2

@@ -34,7 +34,7 @@ def texture_map(head: Head, found: Registration) -> tuple[np.ndarray, np.ndarray
         spot = EYE_SPOT * [1 if name == "eye_left" else -1, 1] + [0.5, 0]
         equal_area = np.sqrt((1 - z) / 2) / np.hypot(x, y).clip(1e-9)
         uv[index] = spot + EYE_SIZE * equal_area[:, None] * np.stack([x, y], 1)
-        # Behind an eyeball the disc's edge is one point: faces there, which nobody sees, shrink to the edge.
+        # Behind an eyeball the disc's edge is one point: faces there, which are never seen, shrink to the edge.
         behind = np.isin(mesh.faces, index[z < -0.9]).any(1)
         uv_faces[behind] = index[z.argmin()]
     return uv, uv_faces
