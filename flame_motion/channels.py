@@ -1,4 +1,4 @@
-"""What moves a head, frame by frame: the channels of a motion, as plain tensors of any dtype, device and batch."""
+"""The channels of a motion, which move a head frame by frame, as plain tensors of any dtype, device and batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROTATIONS = ("rotation", "neck", "jaw", "eyes")
 
 
 def axes_of(name: str, expressions: int) -> tuple[int, ...]:
-    """The axes of a channel behind its frames, on a head of so many expression axes."""
+    """The axes of a channel behind its frame axis, on a head with so many expression axes."""
     return tuple(expressions if axis is None else axis for axis in CHANNELS[name])
 
 
@@ -49,7 +49,7 @@ class Channels(Protocol):
 
 
 class Motion(Channels, Protocol):
-    """What a head can be posed by and knows to be its own: a `FlameSequence`."""
+    """Channels that say which head and person they are for: a `FlameSequence`."""
 
     @property
     def shape(self) -> Tensor: ...  # [S]
@@ -59,9 +59,9 @@ class Motion(Channels, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """A motion's channels as plain tensors with leading axes: what losses and gradient checks pose heads by.
+    """A motion's channels as plain tensors with leading axes, as losses and gradient checks pose heads by them.
 
-    One float dtype, one device; values are not looked at. BadInput where the axes do not fit together.
+    One float dtype, one device; values are not checked. BadInput where the axes do not fit together.
     """
 
     expression: Tensor  # [..., T, E]
@@ -89,7 +89,7 @@ class Pose:
     def of(cls, channels: Channels | Mapping[str, Tensor], expressions: int | None = None) -> Pose:
         """The channels of a motion; or of a mapping, where those not given rest at 0 (at least one is given).
 
-        expressions: E, asked for where expression is not among them.
+        expressions: E, needed where expression is not among them.
         """
         if not isinstance(channels, Mapping):
             return cls(**{name: getattr(channels, name) for name in CHANNELS})

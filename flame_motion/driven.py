@@ -1,4 +1,4 @@
-"""What a driver hands back, and how long work says how far it is."""
+"""What a driver returns, and the callback by which long work reports its progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .signals import Waveform
 
 
 class Progress(Protocol):
-    """What long work calls as it goes: the stage, how many are done, of how many (0 when not known)."""
+    """A callback of long work: the stage, how many steps are done, and of how many (0 when not known)."""
 
     def __call__(self, stage: str, done: int, of: int) -> None: ...
 
@@ -22,8 +22,8 @@ class Progress(Protocol):
 class Driven:
     """The motion of one signal, and what came with it.
 
-    It may be read like the motion itself (`driven.fps`, `driven.jaw`, `len(driven)`, `driven.save(path)`): to poses,
-    losses and edits that is all it is.
+    It has what its motion has (`driven.fps`, `driven.jaw`, `len(driven)`, `driven.save(path)`), so that it can be
+    posed and edited as it is.
     """
 
     motion: FlameSequence
@@ -31,8 +31,8 @@ class Driven:
     sound: PathLike | Waveform | None = None  # goes with the motion: a media file, or samples
     problems: list[str] = field(default_factory=list)  # what the user should know, a sentence each
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
-    rest: FlameSequence | None = None  # the frame that the motion is counted from; None: its own (`rest_of`)
-    lips_meet: bool = False  # it speaks: where its lips are shut, so are a portrait's that smiles with its teeth
+    rest: FlameSequence | None = None  # one frame, which the motion is counted from; None: its own (`rest_of`)
+    lips_meet: bool = False  # it speaks: where its lips are shut, a portrait's are too, even one that shows its teeth
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):
@@ -51,7 +51,7 @@ class Driven:
         return self.motion[frames]
 
     def __getattr__(self, name: str) -> Any:
-        """What the motion has: reached only for names that are not fields of this class."""
+        """The motion's attribute, for names that are no fields of this class."""
         if name.startswith("__") or name == "motion":
             raise AttributeError(name)
         return getattr(self.motion, name)

@@ -1,4 +1,4 @@
-"""Overlapping windows over a clip of any length, and the cross-fade that makes one clip of their results."""
+"""Overlapping windows over a clip of any length, and the cross-fade that joins their results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Window(NamedTuple):
-    """Frames start..stop are worked on together; start..keep are final, and the next window starts at keep."""
+    """Frames start..stop are computed together; start..keep are final, and the next window starts at keep."""
 
     start: int
     stop: int
@@ -33,9 +33,9 @@ def windows(count: int, size: int, overlap: int) -> Iterator[Window]:
 
 
 def crossfade_weights(overlap: int, device: torch.device | str | None = None) -> Tensor:
-    """Weights [overlap] in 0..1 (ends excluded) of what comes in along an S-curve; what goes out has 1 - weight.
+    """Weights [overlap] in 0..1 (ends excluded) of the later window along an S-curve; the earlier one has 1 - weight.
 
-    The ramp is point-symmetric, so the weights of what goes out are these backwards.
+    The ramp is point-symmetric, so the weights of the earlier window are these backwards.
     """
     ramp = torch.arange(1, overlap + 1, device=device) / (overlap + 1)
     return ramp * ramp * (3 - 2 * ramp)
@@ -44,8 +44,8 @@ def crossfade_weights(overlap: int, device: torch.device | str | None = None) ->
 def merge(parts: Iterable[Tensor], overlap: int) -> Iterator[Tensor]:
     """Final frames [..., t, D] of windows [..., T, D] that come one after the other, `overlap` frames cross-faded.
 
-    Holds `overlap` frames beside the part at hand. What comes out is as long as the clip that `windows` cut, and does
-    not depend on how much is read at once. ValueError where a part is shorter than the overlap.
+    Keeps `overlap` frames in memory beside the current part. The frames are as many as the clip that `windows` cut
+    has, and do not depend on how many are read at once. ValueError where a part is shorter than the overlap.
     """
     tail: Tensor | None = None
     for part in parts:

@@ -118,7 +118,7 @@ def _turned(track: Tensor, angles: Tensor) -> Tensor:
 
 
 def _expression(added: dict[str, Tensor], head: Head, like: Tensor) -> Tensor:
-    """Coefficients [T, E] to add."""
+    """Expression coefficients [T, E] to add."""
     index = {name: place for place, name in enumerate(head.expression_names)}
     foreign = borrowed_names(head)
     extra = torch.zeros_like(like)
@@ -132,7 +132,7 @@ def _expression(added: dict[str, Tensor], head: Head, like: Tensor) -> Tensor:
 
 
 def _lids(added: dict[str, Tensor], lids: Tensor) -> Tensor:
-    """Lids [T, 2] with what closes or opens them; frames that are not touched stay as they are."""
+    """Lids [T, 2] with the lid controls added; frames where these are 0 stay as they are."""
     extra = torch.zeros_like(lids)
     for name, sides in LIDS.items():
         for side in sides if name in added else ():

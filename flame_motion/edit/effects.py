@@ -1,4 +1,4 @@
-"""What can be done to a clip as a whole: more or less of it, smoother, faster, without its resting face."""
+"""Changes of a clip as a whole: amplified, smoothed, played faster, warped in time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST = 3600.0  # s, of a warped clip
 
 
 def amplify(motion: FlameSequence, gain: Tensor | float) -> FlameSequence:
-    """The clip with its distance from its own rest (`rest_of`) times `gain`, a number or [T].
+    """The clip with its movement away from its own rest (`rest_of`) times `gain`, a number or [T].
 
     Rotations along the geodesic through the rest; lids stay within 0..1 and the jaw never closes beyond shut. Where
     the gain is 1 nothing changes, bit for bit.

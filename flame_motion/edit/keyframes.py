@@ -18,7 +18,7 @@ from ...core.files import PathLike, existing_file
 
 @dataclass(frozen=True)
 class Keyframe:
-    """Values of some controls at a time, and how each goes on from there."""
+    """Values of some controls at a time, and the curve along which they go on to their next keyframe."""
 
     time: float  # s
     values: Mapping[str, float] = field(default_factory=dict)  # rad for angles, otherwise 1 = full
@@ -56,7 +56,7 @@ def curve(points: Sequence[tuple[float, float, str]], times: Tensor) -> Tensor:
 
 
 def tracks(keyframes: Iterable[Keyframe], frames: int, fps: float) -> dict[str, Tensor]:
-    """Each control's values [frames], running through the keyframes that name it. BadInput where one is set twice."""
+    """Each control's values [frames] through the keyframes that name it. BadInput where one is set twice at a time."""
     points: dict[str, list[tuple[float, float, str]]] = {}
     for key in sorted(keyframes, key=lambda key: key.time):
         for name, value in key.values.items():

@@ -1,4 +1,4 @@
-"""Edits as changes of clips: text and mappings are understood here, and applied in the order written.
+"""Edits as changes of clips: text, mappings and keyframe files are parsed here and applied in the order written.
 
 An edit is a list of `name=value`; several edits follow each other after a `;`. Names are controls
 (`controls.control_names`, and `gaze=YAW` or `gaze=YAW:PITCH`), which are added to the clip, or `EFFECTS`, which change
@@ -36,7 +36,7 @@ def apply_edit(motion: FlameSequence, edit: Edit | Sequence[Edit], head: Head | 
 
 
 def split_edit(edit: Edit | Sequence[Edit]) -> list[Edit]:
-    """The single edits, in order: text is parted at each `;`."""
+    """The single edits, in order: text is split at each `;`."""
     if isinstance(edit, str):
         return [piece.strip() for piece in edit.split(";")]
     if isinstance(edit, Mapping):
@@ -51,7 +51,7 @@ def edit_files(edit: Edit | Sequence[Edit] | None) -> list[str]:
 
 
 def changes_time(edit: Edit | Sequence[Edit] | None) -> bool:
-    """Whether an edit moves frames in time, so that a sound no longer goes with them."""
+    """Whether an edit moves frames in time, so that the sound no longer fits."""
     pieces = [] if edit is None else split_edit(edit)
     for piece in pieces:
         if isinstance(piece, str) and piece.endswith(".json"):
@@ -71,7 +71,7 @@ def _parsed(edit: Edit, head: Head) -> Step:
 
 
 def _steps(pairs: list[tuple[str, str]], head: Head) -> Step:
-    """The changes that `name=value` pairs ask for, in order; neighbouring controls are added at once."""
+    """The changes that `name=value` pairs describe, in order; neighbouring controls are added together."""
     steps: list[tuple[Step, bool]] = []  # and whether the length stays
     controls: dict[str, float] = {}
     seen: set[str] = set()

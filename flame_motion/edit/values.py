@@ -62,7 +62,7 @@ def checked_pairs(edits: Mapping[str, Any], where: str) -> list[tuple[str, str]]
 
 
 def control_values(name: str, value: str, head: Head) -> dict[str, float]:
-    """What one `name=value` sets, by control, rad for angles: `gaze` sets two. BadInput for an unknown name or value."""
+    """What one `name=value` sets, by control, rad for angles; `gaze` sets two. BadInput for unknown names or values."""
     if name == "gaze":
         yaw, colon, pitch = value.partition(":")
         angles = {"gazeYaw": _number(name, yaw.strip(), True)}

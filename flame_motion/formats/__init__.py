@@ -1,4 +1,4 @@
-"""Motion as other programs keep it, to and from `FlameSequence`."""
+"""Motion files of other programs, to and from `FlameSequence`."""
 
 from .load import from_arkit_csv, load_motion
 

@@ -35,17 +35,17 @@ EYES, TURN = ("leftEye", "rightEye"), ("Yaw", "Pitch", "Roll")
 ANGLES = tuple(f"{what}{angle}" for what in ("head", *EYES) for angle in TURN)
 NAMES = SHAPES + ANGLES  # the columns of Live Link Face, in its order
 AXES = (Y, X, Z)  # of yaw, pitch and roll
-AGREE = 2e-3  # rad; eye angles that say the same as the eyeLook shapes
-STAY = 1e-2  # pull of the fitted axes toward what the clip says, against their mean stiffness
+AGREE = 2e-3  # rad within which eye angles agree with the eyeLook shapes
+STAY = 1e-2  # pull of the fitted axes toward the clip's own values, of their mean stiffness
 COUNTS = {"face": 1.0, "lids": 4.0, "lips": 8.0}  # weight of a part's vertices: a millimetre at the lips is seen first
-UNSEEN = ("tongueOut", "cheekPuff", "jawForward")  # never stand in for anything else: they would show what is not there
+UNSEEN = ("tongueOut", "cheekPuff", "jawForward")  # never used in place of others: they would show what is not there
 SWEEPS = 200  # of the box-constrained least squares
-VISIBLE = 0.05  # mm, and 0.1 degrees: losses below are not worth a word
+VISIBLE = 0.05  # mm; smaller losses are not reported (nor turns below 0.1 degrees)
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """A clip in ARKit's terms."""
+    """A clip as ARKit's blend shapes and angles."""
 
     values: dict[str, np.ndarray]  # name in NAMES -> [T] float64: 0..1, angles in rad
     fps: float
@@ -61,7 +61,7 @@ def has_shapes(head: Head) -> bool:
 
 
 def to_arkit(motion: FlameSequence, head: Head) -> Take:
-    """The clip in ARKit's terms. Values are not clipped: a jaw open wider than ARKit's full is above 1.
+    """The clip as ARKit's blend shapes and angles, not clipped: a jaw open wider than ARKit's full is above 1.
 
     Expression axes without an ARKit name go into the named ones that come nearest, by least squares over the face's
     surface with every named axis within 0..1; a note says what is lost. BadInput where the head has no ARKit names, or
@@ -108,7 +108,7 @@ def turned(angles: Tensor) -> Tensor:
 
 
 def _opposite(name: str) -> str | None:
-    """The joint-borne shape that turns the same joint the other way, if any."""
+    """The shape that turns the same joint the other way, if any."""
     channel, eye, axis, full = JOINTS[name]
     for other, entry in JOINTS.items():
         if entry[:3] == (channel, eye, axis) and entry[3] * full < 0:
@@ -117,7 +117,7 @@ def _opposite(name: str) -> str | None:
 
 
 def _named_expression(motion: FlameSequence, head: Head, named: list[str]) -> tuple[np.ndarray, list[str]]:
-    """Coefficients [T, K] of the named axes, and what they leave out."""
+    """Coefficients [T, K] of the named axes, and notes of what they cannot show."""
     index = [head.expression_names.index(name) for name in named]
     rest = [k for k in range(len(head.expression_names)) if k not in index]
     said = motion.expression[:, index].double().numpy()
@@ -142,7 +142,7 @@ def _named_expression(motion: FlameSequence, head: Head, named: list[str]) -> tu
 
 
 def _visible(head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """Expression axes [M, 3, E] m of the face's vertices, and how much each counts [M]."""
+    """Expression axes [M, 3, E] m of the face's vertices, and the weight of each vertex [M]."""
     weight = torch.zeros(len(head.template))
     for part, counts in COUNTS.items():
         weight[head.faces[head.part == PARTS.index(part)].unique()] = counts
@@ -153,7 +153,7 @@ def _visible(head: Head) -> tuple[np.ndarray, np.ndarray]:
 def box_least_squares(normal: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
     """The x [T, K] in 0..1 that minimise x A x / 2 - b x for A [K, K] positive definite and each b in `wanted` [T, K].
 
-    Cyclic coordinate descent, all T at once; each step is exact, so the sum only ever falls.
+    Cyclic coordinate descent, all T at once; each step is exact, so the sum never rises.
     """
     x = start.copy()
     for _ in range(SWEEPS):
@@ -166,7 +166,7 @@ def box_least_squares(normal: np.ndarray, wanted: np.ndarray, start: np.ndarray)
 
 
 def _losses(motion: FlameSequence, jaw: Tensor, values: dict[str, np.ndarray]) -> list[str]:
-    """What the layout has no column for, and what programs that clip to 0..1 will show less of."""
+    """Notes of what the layout has no column for, and of values that programs may clip to 0..1."""
     notes = []
     if float(shift := motion.translation.norm(dim=1).max()) * 1000 > VISIBLE:
         notes.append(f"the CSV has no place for the head's shift (up to {1000 * shift:.0f} mm): it is left out")
@@ -184,8 +184,8 @@ def _losses(motion: FlameSequence, jaw: Tensor, values: dict[str, np.ndarray]) -
 def from_arkit(take: Take, head: Head) -> FlameSequence:
     """The motion of a take on a head with ARKit's names; names the take lacks are 0. BadInput where the head has none.
 
-    Gaze follows the eyeLook shapes, which mean the same everywhere; the eye angles only where they agree with those, or
-    where there are no eyeLook shapes. The turn of the head becomes `neck`.
+    Gaze is taken from the eyeLook shapes, whose meaning is the same in all programs; from the eye angles only where
+    they agree with those, or where there are no eyeLook shapes. The turn of the head becomes `neck`.
     """
     if not has_shapes(head):
         raise BadInput(f"head {head.id} has no ARKit expression axes: read the take with the built-in head 'open'")
@@ -211,6 +211,6 @@ def from_arkit(take: Take, head: Head) -> FlameSequence:
 
 
 def _gaze(by_shape: Tensor, angles: Tensor) -> Tensor:
-    """Yaw, pitch, roll [T, 3] of an eye: as the shapes say; the angles, which have roll, where both say the same."""
+    """Yaw, pitch, roll [T, 3] of an eye by its shapes; by its angles, which have roll, where both agree."""
     same = bool((by_shape[:, :2] - angles[:, :2]).abs().max() < AGREE)
     return angles if same else by_shape

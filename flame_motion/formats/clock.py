@@ -16,8 +16,8 @@ from ...core.errors import BadInput
 
 BASE = 60  # Hz; what FF counts
 USUAL_RATE = 30.0  # Hz, of rows without a time
-SHARED = 1.1  # rows a tick; more: the clock ticks more slowly than rows come
-FASTEST = 61.0  # Hz; phones record no faster: of bases that fit alike, one that needs no more comes first
+SHARED = 1.1  # rows a tick from which on the clock is taken to tick more slowly than rows come
+FASTEST = 61.0  # Hz; phones record no faster: of equally good bases, one that needs no more is preferred
 BASES = (60, 30, 24, 25, 48, 50, 72, 90, 100, 120, 240)  # the likeliest first
 RATES = (60, 30, 25, 24, 24000 / 1001, 30000 / 1001, 60000 / 1001, 48, 50, 15, 90, 100, 120)
 TIME_COLUMNS = ("timecode", "timestamp", "time", "frametime", "seconds")  # without units, blanks, underscores
@@ -107,8 +107,8 @@ def _seconds(path: Path, number: int, cell: str) -> float:
 def _base(whole: np.ndarray, frame: np.ndarray) -> float:
     """What FF counts, Hz: the rate at which the ticks come most evenly; the usual one where all do.
 
-    Several rows may share a tick (60 rows a second counted at base 30): equal codes are one tick, and of bases that fit
-    alike (a take within one second) one at which no phone is too fast comes first.
+    Several rows may share a tick (60 rows a second counted at base 30): equal codes are one tick, and of equally good
+    bases (a take within one second) one at which no phone is too fast is preferred.
     """
 
     def badness(base: int) -> tuple[float, bool]:
@@ -149,7 +149,7 @@ def frame_grid(path: Path, times: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _shared_ticks(times: np.ndarray, tick: float) -> tuple[float, np.ndarray]:
-    """The same where rows come faster than the clock ticks: each row is a frame, and only holes hold more.
+    """`frame_grid` where rows come faster than the clock ticks: each row is one frame, but for holes.
 
     The first and the last tick may have begun before, or ended after the take: their rows are not counted.
     """

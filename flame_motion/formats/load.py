@@ -22,11 +22,11 @@ USUAL_RATE = 25.0  # Hz, of a track that does not say its own
 def load_motion(
     path: PathLike, head: str | Head = DEFAULT_HEAD, fps: float | None = None
 ) -> tuple[FlameSequence, list[str]]:
-    """A motion file of any kind, and what to know about it: ours, an ARKit `.csv`, a VHAP or CAP4D `.npz`.
+    """A motion file of any kind, and notes of what was assumed or lost: ours, an ARKit `.csv`, a VHAP or CAP4D `.npz`.
 
-    `head` is who moves where the file does not say (all but ours), `fps` the rate, Hz, where it does not (a VHAP or
-    CAP4D track without one: else 25; a CSV without times: else 30). A rate in the file goes before `fps`; a note says
-    so. BadInput where it is none of these; nothing in it is ever executed.
+    head: whose coefficients they are, where the file does not say (all but ours). fps: the rate, Hz, where the file
+    does not say (else 25 for a VHAP or CAP4D track, 30 for a CSV without times); a rate in the file is preferred, with
+    a note. BadInput where it is none of these; nothing in it is ever executed.
     """
     if fps is not None and not 0 < fps < float("inf"):
         raise BadInput(f"the rate of a motion file must be a number above 0 Hz, got {fps:g}")
@@ -60,7 +60,7 @@ def _unused(path: PathLike, said: float, fps: float | None) -> list[str]:
 
 
 def _take_on(path: PathLike, head: Head, fps: float | None) -> tuple[FlameSequence, list[str]]:
-    """A take on any head: by the built-in one and retargeted where the head has no ARKit axes of its own."""
+    """A take on any head: read on the built-in one and retargeted where the head has no ARKit axes."""
     if has_shapes(head):
         return from_arkit_csv(path, head, fps)
     motion, notes = from_arkit_csv(path, fps=fps)
@@ -70,7 +70,7 @@ def _take_on(path: PathLike, head: Head, fps: float | None) -> tuple[FlameSequen
 def from_arkit_csv(
     path: PathLike, head: str | Head = DEFAULT_HEAD, fps: float | None = None
 ) -> tuple[FlameSequence, list[str]]:
-    """A take of Live Link Face (or any CSV with ARKit's names), and what to know about it; see `arkit_csv`, `arkit`.
+    """A take of Live Link Face (or any CSV with ARKit's names), with notes; see `arkit_csv` and `arkit`.
 
     `fps`: the rate where the file has no times. BadInput for what is no such file, and for a head without ARKit's axes.
     """

@@ -1,4 +1,4 @@
-"""How far a frame's landmarks can be trusted: is the face's skin as it is in the rest of the clip, sharp, and seen?
+"""How far a frame's landmarks can be trusted: whether the face looks as in the rest of the clip, sharp and in view.
 
 MediaPipe draws a plausible face over a hand or a blur, so how well a head fits its landmarks says little. The picture
 does: each face is drawn straight and small, and compared block by block with the clip's median face.
@@ -31,7 +31,7 @@ def face_patch(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def straight_face(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The same in colour, [SIDE, SIDE, 3] uint8, of landmarks [478, 3] px that are all there."""
+    """`face_patch` in colour, [SIDE, SIDE, 3] uint8; landmarks [478, 3] px, finite."""
     import cv2
 
     corners = points[[*OUTER_EYE_CORNERS, *MOUTH_CORNERS], :2]

@@ -1,8 +1,8 @@
 """The focal length of a picture's camera, from the perspective in a face, on request; otherwise it is guessed.
 
 A near face is drawn differently from a far one. How well the head fits is compared over focal lengths, next to the
-expectation of a portrait lens. On made-up landmarks with 0.5 px of noise it comes out right to a fifth or better; real
-ones have no known answer to check it against, and MediaPipe's own idea of a face's depth is part of theirs.
+expectation of a portrait lens. On made-up landmarks with 0.5 px of noise it comes out right to a fifth or better; for
+real ones there is no known answer to check against, and MediaPipe's own idea of a face's depth is part of theirs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .pinhole import FIELD_OF_VIEW, Pinhole
 from .solve import Identity, initial
 
 FIELDS = np.radians([10.0, 14.0, 20.0, 28.0, 38.0, 52.0, 70.0])  # across the longer side, tried
-SIGMA_LOG = 0.5  # of the logarithm of the focal length, before looking
-ALIKE = 30.0  # so many landmarks err together
+SIGMA_LOG = 0.5  # prior deviation of the logarithm of the focal length
+ALIKE = 30.0  # landmarks that err together
 FRAMES, STEPS = 8, 8
 
 

@@ -1,4 +1,4 @@
-"""Who is followed: among the faces of a frame, the one that is the same person as before.
+"""Which face of a frame is followed: the one that is the same person as before.
 
 A person is recognised by place while the picture goes on, and by appearance after a gap or a cut. On 14 real clips the
 likeness of two frames of one person was 0.60 or more in three of four pairs (2nd percentile 0.34), that of different
@@ -61,7 +61,7 @@ class Follower:
     _before: np.ndarray | None = None  # the frame before this one, when the person was seen in it
 
     def cut(self) -> None:
-        """The picture has changed as a whole: places no longer say who is who."""
+        """Forget places: the picture has changed as a whole."""
         self._free = True
 
     def goes_on(self, image: np.ndarray, face: Face) -> Face | None:

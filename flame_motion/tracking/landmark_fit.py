@@ -19,14 +19,14 @@ from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_C
 from .pinhole import Pinhole
 from .unknowns import EYES, JAW, LIDS, POSE, Unknowns
 
-IDENTITIES = 60  # identity axes at most: landmarks tell no more apart of FLAME's 300, which come by falling variance
+IDENTITIES = 60  # identity axes used, at most: of FLAME's 300, by falling variance, landmarks determine no more
 
-# Upper and lower rims of eyes and mouth: how far they are apart is known better, APERTURE times, than where they are.
+# Upper and lower rims of eyes and mouth: their distance is known APERTURE times as well as their places.
 APERTURES = [
     (159, 145), (158, 153), (160, 144), (386, 374), (385, 380), (387, 373), (13, 14), (82, 87), (312, 317)
 ]  # fmt: skip
 APERTURE = 3.0
-TOGETHER = 8  # frames whose derivatives are written down at once, so that they stay near the core
+TOGETHER = 8  # frames whose derivatives are computed at once, so that they stay in the cache
 
 # One standard deviation of what we expect, before looking. Radians, metres, axis units.
 SIGMA_JAW, SIGMA_EYES, SIGMA_NAMED, SIGMA_LIDS = 0.25, 0.25, 0.35, 1.0
@@ -41,7 +41,7 @@ class LandmarkFit:
     """A head reduced to the vertices that MediaPipe sees, and the least-squares problem over them."""
 
     def __init__(self, head: Head, thin: bool = False) -> None:
-        """thin: every second of the landmarks on cheeks, nose and forehead is enough; twice as fast for a video."""
+        """thin: use every second of the landmarks on cheeks, nose and forehead only; twice as fast."""
         self.head = head
         use = head.mediapipe >= 0
         if thin:
@@ -62,12 +62,12 @@ class LandmarkFit:
 
     @property
     def size(self) -> int:
-        """How many unknowns a frame has."""
+        """D: the number of a frame's unknowns."""
         return POSE + self.basis.shape[-1]
 
     @cached_property
     def eye_distance(self) -> float:
-        """m between the outer eye corners of the mean person."""
+        """Distance of the outer eye corners of the mean person, m."""
         corners = self.head.mediapipe_skin(torch.tensor(OUTER_EYE_CORNERS)).template
         return float(torch.linalg.vector_norm(corners[0] - corners[1]))
 
@@ -113,11 +113,11 @@ class LandmarkFit:
     # -- residuals -----------------------------------------------------------------------------------------------
 
     def rows(self, state: Unknowns, rest: Tensor, joints: Tensor, data: Observation) -> tuple[Tensor, Tensor, Tensor]:
-        """By how much (u, v, depth) of the landmarks are off, and how that falls with the unknowns; all weighted.
+        """The weighted errors (u, v, depth) of the landmarks, and how they fall with the unknowns.
 
         error [T, P, 3]; pose [T, P, 3, 12] by the unknowns of the pose; linear [T, P, 3, 3] by the point at rest, so
-        that linear @ basis [P, 3, C] is by the linear unknowns. (Expressions move the joints by micrometres, which
-        is left out; so is that the mean depth moves.)
+        that linear @ basis [P, 3, C] is by the linear unknowns. (That expressions move the joints, by micrometres,
+        is left out, and so is that the mean depth moves.)
         """
         from .fit_kernel import differentiate
 
@@ -164,9 +164,9 @@ class LandmarkFit:
     def smoothness(self, fps: float) -> Tensor:
         """Precision [D] of the change of each unknown from one frame to the next.
 
-        The deviations are what faces do in a second, shared out over the frames as a random walk does it. Those
-        of the head are tightened: the errors of neighbouring landmarks are alike, so the data claim to know its pose
-        better than they do. (Tightening the face as well was measured to cost expression.)
+        The deviations are those of a random walk that reaches what faces do in a second. Those of the head are
+        tightened: neighbouring landmarks err alike, so the data seem to determine its pose better than they do.
+        (Tightening the face as well was measured to cost expression.)
         """
         per_second = torch.cat(
             [
@@ -183,7 +183,7 @@ class LandmarkFit:
 
 @dataclass(frozen=True)
 class Observation:
-    """Landmarks of T frames as the solver wants them: whitened by `weight`."""
+    """Landmarks of T frames as the solver takes them, with the weight that whitens them."""
 
     image: Tensor  # [T, P, 2] px
     depth: Tensor  # [T, P] m towards the camera, zero mean
@@ -234,5 +234,5 @@ def _turn_axes(angles: Tensor, parent: Tensor) -> Tensor:
 
 
 def _arrays(*tensors: Tensor) -> list[np.ndarray]:
-    """The same memory as kernels want it."""
+    """The tensors as contiguous arrays, for the kernels."""
     return [tensor.contiguous().numpy() for tensor in tensors]

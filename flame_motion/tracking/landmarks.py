@@ -1,4 +1,4 @@
-"""Where the points of a face are in a picture: their numbers, and what a landmark back end is."""
+"""The landmarks of a face in a picture: their numbers by region, and the protocol of a landmark back end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a clip is cut, and from which frame to which one person is followed without a cut."""
+"""The cuts of a clip, and its shots: runs of frames in which one person is followed without a cut."""
 
 from __future__ import annotations
 

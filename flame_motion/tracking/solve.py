@@ -60,7 +60,7 @@ def fit_identity(
 
 @dataclass(frozen=True)
 class Identity:
-    """What an identity fit knows: the identity, and the unknowns and the wobble of each of T frames."""
+    """The state of an identity fit: the identity, and the unknowns and the wobble of each of T frames."""
 
     shape: Tensor  # [S]
     wobble: Tensor  # [T, S]
@@ -68,7 +68,7 @@ class Identity:
 
     @staticmethod
     def start(problem: LandmarkFit, state: Unknowns) -> Identity:
-        """The mean person."""
+        """The mean person, without wobble."""
         count = problem.skin.identity.shape[-1]
         return Identity(torch.zeros(count), torch.zeros(len(state), count), state)
 
@@ -79,7 +79,7 @@ class Identity:
         return rest, skin.joints + torch.einsum("jks,ts->tjk", skin.joints_identity, shapes)
 
     def improved(self, problem: LandmarkFit, data: Observation) -> tuple[Identity, Tensor, Tensor]:
-        """After one step, with the covariances [S, S] of the identity and [T, D, D] of each frame's unknowns."""
+        """One step further, with the covariances [S, S] of the identity and [T, D, D] of each frame's unknowns."""
         precision, size = problem.identity_prior.double(), problem.size
         rest, joints = self.at_rest(problem)
         h, g = problem.normal_equations(self.state, rest, joints, data, problem.identity_basis)
@@ -104,10 +104,10 @@ class RigidPoints:
     head: Tensor  # [T, K, 3] m from the neck joint, in axes that turn with the neck
     image: Tensor  # [T, K, 2] px
     weight: Tensor  # [T, K] 1/px, 0 for none
-    tolerance: Tensor  # [T] px from which on a point is rather taken for one that does not belong to the head
+    tolerance: Tensor  # [T] px of error at which a point's weight is halved: it may not belong to the head
 
     def normal_equations(self, state: Unknowns, neck_joint: Tensor, camera: Pinhole) -> tuple[Tensor, Tensor]:
-        """Their share in H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against strays."""
+        """What they add to H [T, 6, 6] and g [T, 6] of neck and translation; Cauchy weights against outliers."""
         arm = self.head @ state.neck.transpose(1, 2)
         world = arm + neck_joint + state.translation[:, None]
         image, rows = project_rows(camera, world)

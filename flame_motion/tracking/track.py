@@ -1,4 +1,4 @@
-"""From detected landmarks to a FlameSequence: one identity for all frames, then every frame, window by window."""
+"""From detected landmarks to a `FlameSequence`: one identity for all frames, then every frame, window by window."""
 
 from __future__ import annotations
 

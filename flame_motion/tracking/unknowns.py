@@ -49,5 +49,5 @@ class Unknowns:
 
     @staticmethod
     def cat(parts: list[Unknowns]) -> Unknowns:
-        """One after the other."""
+        """The frames of all parts, one after the other."""
         return Unknowns(*(torch.cat([getattr(p, f) for p in parts]) for f in Unknowns.__dataclass_fields__))
