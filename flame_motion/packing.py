@@ -1,4 +1,4 @@
-"""A motion as one tensor [..., T, D], as networks want it: the only module that knows which number is what."""
+"""A motion as one tensor [..., T, D], as networks take it: the only module that knows where each channel stands."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """D."""
+        """D: how many numbers a frame has."""
         return self.slices[self.names[-1]].stop
 
     def pack(self, motion: Channels | Mapping[str, Tensor]) -> Tensor:

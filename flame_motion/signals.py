@@ -1,4 +1,4 @@
-"""What drives a portrait: a text prompt, a recording, a video. Media is read with PyAV, imported when first needed."""
+"""The signals that drive a portrait: a text prompt, a recording, a video. PyAV, which reads media, is imported late."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNKNOWN_SOUND = "its sound is in a format that cannot be decoded here"
 
 @dataclass(frozen=True)
 class TextPrompt:
-    """What to do and how it feels, in words, and for how long."""
+    """A motion and an emotion in words, and a length."""
 
     motion: str = ""
     emotion: str = ""

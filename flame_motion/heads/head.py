@@ -126,7 +126,7 @@ class Head:
         return self.pose(*self._own_dtype(motion), offsets)
 
     def pose(self, channels: Channels, shape: Tensor, offsets: Tensor | None = None) -> Tensor:
-        """Vertices [..., T, N, 3] m in the world, in the head's dtype, on its device: what losses go through.
+        """Vertices [..., T, N, 3] m in the world, in the head's dtype, on its device, for losses too.
 
         channels: a `Pose` [..., T] (or a motion) in that dtype, on that device. shape [..., S] (fewer than the head's
         axes: the rest are 0), offsets [..., N, 3] m at rest; leading axes broadcast. Differentiable in all of them.
@@ -162,7 +162,7 @@ class Head:
         return self.subset(self.faces[self.landmark_faces].reshape(-1))
 
     def _check_landmarks(self) -> None:
-        """BadInput where the landmarks are not known; tensors without values cannot be looked at."""
+        """BadInput where the landmarks are not known; tensors without values (meta) are not checked."""
         if not self.landmark_bary.is_meta and bool(self.landmark_bary.isnan().any()):
             raise BadInput(
                 f"head {self.id}: its file does not say where the 68 landmarks are, and its template is no head that "

@@ -1,4 +1,4 @@
-"""Encoding beside the generator: one thread writes all views while the next frame is made."""
+"""Encoding in a thread: all views are written while the generator makes the next frame."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ class Dropped(Exception):
 
 
 class EncoderThread:
-    """`with EncoderThread(makers) as encoder: encoder.put(frames)`, frames uint8 [V, H, W, 3], one a frame of time.
+    """`with EncoderThread(openers) as encoder: encoder.put(frames)`, frames uint8 [V, H, W, 3], one a frame of time.
 
-    makers: one a view, called in the thread. When the block ends well all videos are finished and published; when it
-    ends by an exception none is. An error of the encoder is raised by the next `put` or at the end of the block.
+    openers: make the writer of each view, called in the thread. When the block ends well all videos are finished and
+    published; when it ends by an exception none is. An error of the encoder is raised by the next `put` or at the end
+    of the block.
     """
 
-    def __init__(self, makers: Sequence[Callable[[], VideoWriter]]):
-        self._makers = makers
+    def __init__(self, openers: Sequence[Callable[[], VideoWriter]]):
+        self._openers = openers
         self._queue: queue.Queue[np.ndarray | None | Dropped] = queue.Queue(_WAITING_FRAMES)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="encoder")
@@ -39,8 +40,8 @@ class EncoderThread:
         return self
 
     def put(self, frames: np.ndarray) -> None:  # [V, H, W, 3] uint8
-        if len(frames) != len(self._makers):
-            raise ValueError(f"expected {len(self._makers)} views a frame, got {len(frames)}")
+        if len(frames) != len(self._openers):
+            raise ValueError(f"expected {len(self._openers)} views a frame, got {len(frames)}")
         self._queue.put(frames)
         if self._failure is not None:
             raise self._failure
@@ -57,7 +58,7 @@ class EncoderThread:
         item: np.ndarray | Dropped | None = np.empty(0)
         try:
             with ExitStack() as stack:
-                writers = [stack.enter_context(make()) for make in self._makers]
+                writers = [stack.enter_context(opener()) for opener in self._openers]
                 while (item := self._queue.get()) is not None:
                     if isinstance(item, Dropped):
                         raise item
@@ -67,7 +68,7 @@ class EncoderThread:
                     self.seconds += time.perf_counter() - start
         except Dropped:
             pass
-        except BaseException as failure:  # handed to the thread that waits
+        except BaseException as failure:  # raised in the thread that waits
             self._failure = failure
-            while isinstance(item, np.ndarray):  # the generator must never wait for a queue that nobody empties
+            while isinstance(item, np.ndarray):  # keep emptying the queue: the generator must never wait for it
                 item = self._queue.get()

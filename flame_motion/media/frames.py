@@ -16,7 +16,7 @@ from .container import opened, reason, video_stream
 
 # Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
 WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
-_SLOWEST = 5  # fps: a lone picture's header that says less tells its duration, not a rate
+_SLOWEST = 5  # fps: a lower rate in the header of a single picture is its duration, not a rate
 
 
 def _video_stream(container: Any, path: Path) -> Any:
@@ -80,7 +80,7 @@ class FileFrames:
     def _schedule(self) -> Iterator[tuple[Any, int]]:
         """(decoded frame, how many outputs show it), in order; what does not decode shows its neighbour."""
         place = {stamp: slot for slot, stamp in enumerate(self.slots) if stamp is not None}
-        shown = 0  # outputs handed out
+        shown = 0  # outputs so far
         waiting: Any = None
         last = 0  # the output that `waiting` belongs to
         for order, frame in enumerate(self._decoded()):

@@ -1,4 +1,4 @@
-"""Photos in: whatever a user calls a picture becomes upright 8-bit sRGB."""
+"""Photos of any format as upright 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns uint8 RGB [H, W, 3] and, where the picture has one, its alpha uint8 [H, W].
 
     Upright by EXIF, converted to sRGB, at most WORKING_SIDE px long; transparency is composited on white. `demo` is the
-    portrait inside scikit-image. The format is told by the content, not by the name. Raises BadInput.
+    portrait inside scikit-image. The format is recognised by content, not by name. Raises BadInput.
     """
     if str(path) == "demo":
         from skimage.data import astronaut

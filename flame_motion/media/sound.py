@@ -1,4 +1,4 @@
-"""Sound as blocks of samples at one rate, from memory or streamed from a file: the one place that decodes it."""
+"""Sound as blocks of samples at one rate, from memory or streamed from a file; all decoding is here."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class SoundTrack:
 
 
 class Sound:
-    """Samples in order, `channels` (1 or 2) at SAMPLE_RATE; `take(n)` hands out the next n, fewer at the end."""
+    """Samples in order, `channels` (1 or 2) at SAMPLE_RATE; `take(n)` returns the next n, fewer at the end."""
 
     def __init__(self, channels: int, blocks: Iterator[np.ndarray]):
         self.channels = channels
@@ -123,7 +123,7 @@ class Sound:
 
 
 def mono_at(rate: int, chunks: Iterable[Samples]) -> Iterator[np.ndarray]:
-    """Sound that comes in chunks, one after the other, as [n] float32 at `rate`, as soon as there is any."""
+    """Sound that comes in chunks, one after the other, as blocks [n] float32 at `rate`, without delay."""
     frames = (
         frame
         for chunk in chunks
@@ -182,7 +182,7 @@ def _end(first: Any, packets: Iterator[Any], time_base: Fraction) -> float | Non
 
 
 def _resampled(frames: Iterator[Any], rate: int, channels: int | None) -> Iterator[tuple[float | None, np.ndarray]]:
-    """(time of the first frame in s on the file's clock, [channels, n] float32), whatever the frames change to midway.
+    """(time of the first frame in s on the file's clock, [channels, n] float32); frames may change their format midway.
 
     Gaps in a broken file's clock are closed: only the first frame's time counts.
     """

@@ -1,4 +1,4 @@
-"""Video out: H.264 and AAC, streamed into a file that appears only when it is whole."""
+"""Video files of H.264 and AAC, streamed into a file that appears only when it is whole."""
 
 from __future__ import annotations
 

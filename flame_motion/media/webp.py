@@ -1,4 +1,4 @@
-"""Frames of an animated WebP: ffmpeg takes such a file for one picture, Pillow decodes all of it."""
+"""Frames of an animated WebP, decoded by Pillow: ffmpeg takes such a file for a single picture."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def is_animated_webp(path: Path) -> bool:
     """Whether a file is a WebP with more than one frame, by its content."""
     try:
         return len(_durations(path)) > 1
-    except OSError:  # no file, or none that may be read: whoever opens it next says so
+    except OSError:  # no file, or none that may be read: opening it will say so
         return False
 
 

@@ -33,14 +33,14 @@ def eye_openings(head: Head, motion: FlameSequence) -> Tensor:
 
 
 def _sum(amounts: Tensor, axes: Tensor) -> Tensor:
-    """Amounts [T, K] times axes [2, K]: [T, 2], each frame bit for bit as if it were alone, as in no matrix product."""
+    """Amounts [T, K] times axes [2, K]: [T, 2], each frame bit for bit as if alone, which no matrix product is."""
     return (amounts[:, None] * axes).sum(-1)
 
 
 def without_closing(head: Head, source: FlameSequence, expression: Tensor) -> Tensor:
-    """The expression [T, E] of a portrait of pose `source` (one frame) whose eyes get no less wide than they are in it.
+    """The expression [T, E] of a portrait with eyes that get no less wide than in its pose `source` (one frame).
 
-    A tracker may say "less wide" of an eye that closes. Lids do that better: they shut as the person's own, and the
+    A tracker may explain a closing eye by "less wide". Lids do that better: they shut as the person's own, and the
     eyeball makes room for them. A head that does not name these axes keeps its expression.
     """
     axes = [head.expression_names.index(name) for name in WIDE if name in head.expression_names]
@@ -59,7 +59,7 @@ def closed_shares(head: Head, motion: FlameSequence, from_: Tensor) -> Tensor:
 def lids_for(head: Head, source: FlameSequence, expression: Tensor, closed: Tensor) -> Tensor:
     """Lids [T, 2] with which a portrait of pose `source` (one frame) closes its eyes by shares `closed` [T, 2].
 
-    What its expression [T, E] does to the eyes is counted in, so that a squint does not keep them from shutting. For
+    The expression's [T, E] effect on the eyes is included, so that a squint does not keep them from shutting. For
     shares below 0 an eye opens as much wider as it is open, or, one that is nearly shut, by that share of its lid.
     """
     own = source.eyelids

@@ -1,4 +1,4 @@
-"""A motion as a mirror shows it: what the left did, the right does."""
+"""A motion mirrored: left and right exchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TURN, SHIFT = torch.tensor([1.0, -1.0, -1.0]), torch.tensor([-1.0, 1.0, 1.0])  #
 
 
 def mirrored(motion: FlameSequence) -> FlameSequence:
-    """The motion with left and right exchanged; the identity stays, symmetric or not."""
+    """The motion as a mirror shows it; the identity stays, symmetric or not."""
     return replace(
         motion,
         expression=motion.expression @ mirror_axes(head_of(motion)),
@@ -31,7 +31,7 @@ def mirrored(motion: FlameSequence) -> FlameSequence:
 
 @lru_cache(maxsize=4)
 def mirror_axes(head: Head) -> Tensor:
-    """[E, E]: coefficients times this move the skin as the mirror image of what they moved (least squares)."""
+    """[E, E] to multiply coefficients [T, E] by: they then move the skin as its mirror image did (least squares)."""
     twin = torch.cdist(head.template * SHIFT, head.template).argmin(1)
     axes = head.expression.permute(2, 0, 1).double()  # [E, N, 3]
     wanted = (axes[:, twin] * SHIFT).flatten(1)

@@ -1,4 +1,4 @@
-"""How a head's mouth moves, to first order: what losses go through, and what keeps lips that meet together."""
+"""How a head's mouth moves, to first order, for losses and for lips that must meet."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def mouth_of(head: Head) -> Mouth:
 
 
 def lips_shut(pose: FlameSequence) -> FlameSequence:
-    """A pose whose lips meet: the jaw up, and what the expression parts them by taken back; a smile stays a smile."""
+    """The pose with lips that meet: the jaw up, and the expression's parting of the lips undone; a smile stays."""
     mouth = mouth_of(head_of(pose))
     up = replace(pose, jaw=torch.zeros_like(pose.jaw))
     return replace(up, expression=up.expression + mouth.gap(up).clamp(min=0)[:, None] * mouth.closing)

@@ -1,4 +1,4 @@
-"""Regions of the face: an edit, or another clip, that acts on the mouth, the brows or the head alone."""
+"""Regions of the face, which an edit or another clip may be confined to: the mouth, the brows, the head."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AREAS: dict[str, tuple[int, ...]] = {
     "mouth": tuple(range(48, 68)),
 }
 Step = Callable[[FlameSequence], FlameSequence]  # a change of a clip
-FIRMNESS = 300.0  # how much more staying still outside a region counts than moving as wanted inside
+FIRMNESS = 300.0  # weight of staying still outside a region, against moving as wanted inside
 # In inter-ocular distances: how much nearer to its own landmarks than to others skin inside is, and how far from them
 # skin outside begins to be held, and is held in full. Between the two it may do as it must: skin does not tear.
 INSIDE, FREE, HELD = 0.1, 0.2, 0.7
@@ -119,9 +119,9 @@ def mix(base: FlameSequence, parts: Mapping[str, FlameSequence], head: Head | No
 
 @lru_cache(maxsize=64)
 def split_axes(head: Head, areas: frozenset[str]) -> Tensor:
-    """[E, E]: coefficients to those that move the skin of some areas alike and the rest of the face not at all.
+    """[E, E]: turns coefficients into those that move the skin of some areas alike and the rest of the face not at all.
 
-    Least squares over the head's axes. What they cannot move in these areas alone stays out: a part is lost.
+    Least squares over the head's axes: a movement that no axes make in these areas alone is lost.
     """
     inside, outside = _area_movement(head, areas)
     ridge = 1e-5 * (inside + outside).diagonal().mean() * torch.eye(len(inside), dtype=inside.dtype)

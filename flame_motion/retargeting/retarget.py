@@ -1,4 +1,4 @@
-"""Moving a clip to another head through geometry: what the first surface does, the second does at its own size."""
+"""A clip moved to another head through geometry: the second surface moves as the first, at its own size."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..rotations import matrix_from_axis_angle
 from ..sequence import FlameSequence
 from .lids import openings
 
-STIFFNESS = 1e-3  # weight of moving the target's face at all, against moving its points wrongly
-IDLE = 1e-7  # of the liveliest: a combination of axes below it moves nothing
+STIFFNESS = 1e-3  # weight of the target's face moving at all, against errors of its points
+IDLE = 1e-7  # of the largest eigenvalue: combinations of axes below it move nothing
 JAW_TRUST = 0.02  # how strongly the source's jaw angle is kept where jaw and expression could do the same
 ROUNDS = 3  # of Gauss-Newton; the jaw is within 1e-4 rad after three
 CHUNK = 256  # frames solved at once: memory stays constant
@@ -74,7 +74,7 @@ def head_of(motion: FlameSequence) -> Head:
 
 @dataclass(frozen=True, eq=False)
 class Correspondence:
-    """P points of the surface that two heads share (the 68 landmarks first), and what solving on the second needs."""
+    """P points of the surface that two heads share (the 68 landmarks first), and the stiffness of the second's face."""
 
     here: Skin  # of the points [P], on the source
     there: Skin  # on the target
@@ -154,7 +154,7 @@ def _moved(
 
 
 def _blink(skin: Skin, rest: Tensor) -> Tensor:
-    """What value of its lid shuts each eye of an identity [2]: 1, or less where the eyes are small."""
+    """The value of its lid that shuts each eye of an identity [2]: 1, or less where the eyes are small."""
     whole = -openings(skin.eyelids).diagonal()
     return torch.where(whole > NO_LIDS, (openings(rest) / whole.clamp_min(NO_LIDS)).clamp(0.3, 1), 1.0)
 

@@ -35,8 +35,8 @@ class Anchors:
 
 
 @dataclass
-class _Chase:
-    """What following one run needs: a window of the picture, SIDE px wide, that stands still."""
+class _Window:
+    """A window of the picture, SIDE px wide, that stands still while one run is followed in it."""
 
     box: tuple[float, float, float]  # left, top, side px
     gray: np.ndarray  # [SIDE, SIDE] uint8, the window in the key frame
@@ -75,20 +75,20 @@ class AnchorTracker:
         self.runs: list[Anchors] = []
         self._frame = -1
         self._wait = 0
-        self._chase: _Chase | None = None
+        self._window: _Window | None = None
 
     def feed(self, image: np.ndarray, face: Face | None) -> None:
         """The next frame [H, W, 3] uint8 with its face."""
         self._frame += 1
         self._wait -= 1
-        if self._chase is not None and (face is None or not self._follow(self._chase, image)):
-            self._chase = None
-        if self._chase is None and face is not None and self._wait <= 0:
+        if self._window is not None and (face is None or not self._follow(self._window, image)):
+            self._window = None
+        if self._window is None and face is not None and self._wait <= 0:
             self._begin(image, face)
 
     def cut(self) -> None:
         """The next frame shows another picture or person: nothing is followed across."""
-        self._chase, self._wait = None, 0
+        self._window, self._wait = None, 0
 
     def _begin(self, image: np.ndarray, face: Face) -> None:
         import cv2
@@ -104,15 +104,16 @@ class AnchorTracker:
         if points is None or len(points) < MIN_POINTS:
             self._wait = RETRY
             return
-        self._chase = _Chase(box, gray, points, points)
-        self.runs.append(Anchors(self._frame, self._chase.to_image(points)))
+        self._window = _Window(box, gray, points, points)
+        self.runs.append(Anchors(self._frame, self._window.to_image(points)))
 
-    def _follow(self, chase: _Chase, image: np.ndarray) -> bool:
+    def _follow(self, window: _Window, image: np.ndarray) -> bool:
         """Adds this frame to the run; False when it holds too few of the points, or has lasted long enough."""
         later = self.runs[-1].later
-        if len(later) >= MAX_FRAMES or chase.follow(chase.crop(image)).sum() < max(MIN_POINTS, len(chase.first) // 3):
+        fewest = max(MIN_POINTS, len(window.first) // 3)
+        if len(later) >= MAX_FRAMES or window.follow(window.crop(image)).sum() < fewest:
             return False
-        later.append(chase.to_image(chase.last))
+        later.append(window.to_image(window.last))
         return True
 
     def _around_face(self, window: np.ndarray, points: np.ndarray) -> np.ndarray:

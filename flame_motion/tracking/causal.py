@@ -1,4 +1,4 @@
-"""Following a face as its frames come: a fixed cost a frame, and nothing of what comes later."""
+"""A face tracked as its frames come: a fixed cost a frame, without look-ahead."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ ITERATIONS = 2  # of each frame's fit, which starts where the frame before ended
 # still, and leave landmarks .70 to 1.26 times as far off as tracking with look-ahead; a third of the rise takes .65 and
 # leaves 1.7 on a head that shakes.
 TURN, PLACE = (1.5, 100.0), (1.5, 1500.0)
-STEPS = (1 / 120, 0.5)  # s between two frames that the prior on change believes
+STEPS = (1 / 120, 0.5)  # s between two frames, as far as the prior on change believes it
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What one frame showed."""
+    """The result of one frame."""
 
     motion: FlameSequence | None  # one frame, on the head that is tracked; None before any face was seen
     found: bool  # a face was seen; otherwise the motion is that of the last frame which showed one
@@ -44,8 +44,8 @@ class Followed:
 
 
 @dataclass(frozen=True)
-class _Person:
-    """What stays while one person is followed."""
+class _Calibration:
+    """What is known of the person followed."""
 
     shape: Tensor  # [S]
     origin: Tensor  # [3] m, the place that translations are counted from
@@ -57,19 +57,22 @@ class _Person:
 class CausalTracker:
     """One face, frame by frame: `tracker.feed(image, at)`. Of two people one is followed, as in a video.
 
-    A frame's fit knows the frames before it alone, so each is as late as it takes to compute. The identity is that of
-    the first frame at once, and that of the first second (`CALIBRATION`) once it has passed, whose typical frame is
-    the driver's rest; `calibrate` takes both anew.
+    A frame is fitted by the frames before it alone, so its only delay is the computation. The identity is that of the
+    first frame at first, and that of the first second (`CALIBRATION`) once it has passed, whose typical frame is the
+    driver's rest; `calibrate` measures both anew.
     """
 
-    def __init__(self, head: Head, detector: LandmarkDetector, *, fps: float = 25.0, beside: bool = False) -> None:
-        """fps: about how often frames come; beside: calibrate in a thread while frames go on, as live use wants it."""
+    def __init__(
+        self, head: Head, detector: LandmarkDetector, *, fps: float = 25.0, in_background: bool = False
+    ) -> None:
+        """fps: about how often frames come; in_background: calibrate in a thread while
+        frames go on, for live use."""
         self.head, self._problem, self._fps = head, LandmarkFit(head, thin=True), fps
         self._image = np.empty((0, 0, 3), np.uint8)
         self._faces = detector.track(self._images(), fps)
-        self._beside = ThreadPoolExecutor(1, "calibrate") if beside else None
-        self._known: _Person | None = None
-        self._next: Future[_Person] | None = None
+        self._pool = ThreadPoolExecutor(1, "calibrate") if in_background else None
+        self._known: _Calibration | None = None
+        self._next: Future[_Calibration] | None = None
         self._before: Unknowns | None = None
         self._last: FlameSequence | None = None
         self._fit: tuple[Unknowns, np.ndarray, Pinhole] | None = None  # of the last frame, as it was handed out
@@ -85,13 +88,13 @@ class CausalTracker:
         return self._known is not None and self._known.rest is not None and not looking
 
     def calibrate(self) -> None:
-        """Take identity and rest anew, from the second of frames that follows; until then the old ones hold."""
+        """Measure identity and rest anew in the next second of frames; until then the old ones hold."""
         self._collected, self._since = [], None
 
     def close(self) -> None:
-        """Ends the thread beside."""
-        if self._beside is not None:
-            self._beside.shutdown()
+        """Ends the thread of calibrations."""
+        if self._pool is not None:
+            self._pool.shutdown()
 
     @one_torch_thread()
     def feed(self, image: np.ndarray, at: float) -> Followed:
@@ -111,7 +114,7 @@ class CausalTracker:
         data = observe(self._problem, points, camera)
         if self._known is None:
             shape, state = fit_identity(self._problem, data, initial(self._problem, data, points))
-            self._know(_Person(shape, state.translation[0], gaze_divergence(state.eyes), None, state))
+            self._know(_Calibration(shape, state.translation[0], gaze_divergence(state.eyes), None, state))
         self._take_calibration(face, at, camera)
         known, step = self._known, min(max(at - self._at, STEPS[0]), STEPS[1])
         assert known is not None and self._before is not None
@@ -139,12 +142,12 @@ class CausalTracker:
             yield self._image
 
     def _forget(self) -> None:
-        """Another person or another picture: nothing known holds."""
+        """Drop all that is known: another person or another picture."""
         self._known = self._before = self._next = None
         self.calibrate()
 
-    def _know(self, person: _Person) -> None:
-        """From here on motion is counted from this person's place, which is a jump that no filter should see."""
+    def _know(self, person: _Calibration) -> None:
+        """Count motion from this place from now on; the filters begin anew, as that is a jump."""
         self._before = person.last
         self._known, self._turn, self._place = person, OneEuro(*TURN), OneEuro(*PLACE)
 
@@ -155,16 +158,16 @@ class CausalTracker:
             self._collected.append(face.points)
             if at - self._since >= CALIBRATION and len(self._collected) >= MIN_FRAMES:
                 points, self._collected = np.stack(self._collected), None
-                if self._beside is None:
+                if self._pool is None:
                     self._know(self._calibration(points, camera))
                 else:
-                    self._next = self._beside.submit(self._calibration, points, camera)
+                    self._next = self._pool.submit(self._calibration, points, camera)
         if self._next is not None and self._next.done():
             self._know(self._next.result())
             self._next = None
 
     @one_torch_thread()
-    def _calibration(self, points: np.ndarray, camera: Pinhole) -> _Person:
+    def _calibration(self, points: np.ndarray, camera: Pinhole) -> _Calibration:
         """A person by a second of frames [T, 478, 3] px."""
         chosen = points[np.linspace(0, len(points) - 1, min(len(points), IDENTITY_FRAMES)).round().astype(int)]
         data = observe(self._problem, chosen, camera)
@@ -172,4 +175,4 @@ class CausalTracker:
         state = fit_frames(self._problem, shape, data, state, self._fps)
         origin, divergence = state.translation.median(0).values, gaze_divergence(state.eyes)
         rest = rest_of(to_motion(state, shape, self._fps, self.head, origin, divergence))
-        return _Person(shape, origin, divergence, replace(rest, translation=torch.zeros(1, 3)), state[-1:])
+        return _Calibration(shape, origin, divergence, replace(rest, translation=torch.zeros(1, 3)), state[-1:])

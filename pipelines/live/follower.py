@@ -69,7 +69,7 @@ class Follower:
             for number in range(round(CALIBRATION * fps) + 2):  # until it is calibrated, which is compiled code, too
                 seen = warm.feed(picture, number / fps)
                 pose(seen.motion, seen.rest, number / fps)
-        self.tracker = CausalTracker(head, detector, fps=fps, beside=True)
+        self.tracker = CausalTracker(head, detector, fps=fps, in_background=True)
         self.poser = Poser(source)
         self._neutral: FlameSequence | None = None
 

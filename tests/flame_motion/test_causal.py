@@ -123,7 +123,7 @@ def test_a_rest_is_taken_again_when_asked_and_the_old_one_holds_until_then(talk)
 
 
 def test_calibrating_beside_gives_what_calibrating_at_once_gives(talk, seen):
-    tracker = CausalTracker(load_head(), Script(talk[1]), fps=FPS, beside=True)
+    tracker = CausalTracker(load_head(), Script(talk[1]), fps=FPS, in_background=True)
     for number in range(round(CALIBRATION * FPS) + 1):
         tracker.feed(PICTURE, number / FPS)
     tracker._next.result(30)  # the thread beside

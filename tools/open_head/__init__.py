@@ -1,1 +1,1 @@
-"""The built-in head: its data (open.npz, with a card) and the script that builds it (build.py)."""
+"""The script that makes the built-in head (`flame_motion/heads/open.npz`); see README.md."""

@@ -1,5 +1,4 @@
-"""Builds the built-in head: open.npz (arrays only) and open.json (its card). The same footage gives the same file on
-one machine; another processor rounds differently, which the settling of lips and lids enlarges to tenths of a mm.
+"""Builds the built-in head: open.npz (arrays only) and open.json (its card). README.md says from what and how.
 
     PYTHONPATH=tools python -m open_head.build --footage ../shared/data -o flame_motion/heads/open.npz
 
@@ -205,6 +204,7 @@ def _restart_with_one_thread() -> None:
 
 
 def main() -> None:
+    """The command line; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--footage", type=Path, required=True, help="folder with portraits/ and clips/")
     parser.add_argument("--cache", type=Path, help="folder to keep tracked landmarks in (default: track every time)")

@@ -1,4 +1,4 @@
-"""FLAME's own files: read safely, and completed with what they lack from the built-in head laid over them."""
+"""FLAME's own files, read safely; what they lack is carried over from the built-in head."""
 
 from .library import find_converted, load_flame
 from .mouth import with_mouth_closed

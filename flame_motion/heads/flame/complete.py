@@ -17,7 +17,7 @@ from .topology import EYEBALLS
 
 
 def completed(head: Head, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`arrays` of a FLAME head with all that `Head` wants; `head`: the built-in one.
+    """`arrays` of a FLAME head with all that a `Head` has; `head`: the built-in one.
 
     On a template that is no head (a test's noise) landmarks are NaN and the lids move nothing.
     """
@@ -30,7 +30,7 @@ def completed(head: Head, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray
 
 
 def carried_over(head: Head, found: Registration) -> dict[str, np.ndarray]:
-    """What the registration of the built-in `head` says of another: landmarks, parts, lids, texture map."""
+    """Landmarks, parts, lids and texture map of another head, by the registration of the built-in `head`."""
     uv, uv_faces = texture_map(head, found)
     landmark = _places(head.landmark_faces.numpy(), head.landmark_bary.numpy(), found)
     places = [x.numpy() for x in head.mediapipe_places()]

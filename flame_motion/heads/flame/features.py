@@ -42,7 +42,7 @@ class HeadSurface:
 
 @dataclass(frozen=True)
 class View:
-    """What a look from the front (along -z) at a window shows, cell by cell; x grows with columns, y with rows."""
+    """A view from the front (along -z) through a window, cell by cell; x grows with columns, y with rows."""
 
     face: np.ndarray  # [H, W], -1 where there is nothing
     points: np.ndarray  # [H, W, 3] m

@@ -1,4 +1,4 @@
-"""Laying the built-in head's skin smoothly over another head's: pinned at features, drawn to closest points.
+"""The built-in head's skin laid smoothly over another head's: pinned at features, drawn to closest points.
 
 Non-rigid ICP (Amberg et al. 2007) with a Laplacian of the displacement for stiffness. All lengths m.
 """

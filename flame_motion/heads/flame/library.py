@@ -82,7 +82,7 @@ def _converted(path: Path) -> Path:
 
 
 def _cached(target: Path) -> dict[str, np.ndarray] | None:
-    """What was converted before; None when nothing was, or what is there cannot be read (it is made again then)."""
+    """The arrays converted before; None when there are none, or they cannot be read (they are made again then)."""
     if not target.exists():
         return None
     try:

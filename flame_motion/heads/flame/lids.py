@@ -17,7 +17,7 @@ CLEAR = 0.0004  # m between a moving lid and the eyeball
 
 
 def eyelid_shapes(mesh: Mesh) -> np.ndarray:
-    """[N, 3, 2] m: what moves the left and the right lids until they meet, sliding over the eyeball."""
+    """[N, 3, 2] m: displacements that move the left and the right lids until they meet, sliding over the eyeball."""
     skin = np.nonzero((mesh.faces < SKIN).all(1))[0]
     shapes = np.zeros((*mesh.vertices.shape, 2))
     for k, index in enumerate(EYEBALLS.values()):
@@ -27,7 +27,7 @@ def eyelid_shapes(mesh: Mesh) -> np.ndarray:
 
 
 def _lid_shape(mesh: Mesh, skin: np.ndarray, ball: np.ndarray) -> np.ndarray:
-    """One eye's lid shape [N, 3] m: the margins' way to where they meet, spread smoothly over the skin around."""
+    """One eye's lid shape [N, 3] m: the margins move to where they meet, and the skin around follows smoothly."""
     centre, radius = ball_of(mesh.vertices[np.unique(mesh.faces[ball])])
     margin = eye_opening(mesh, skin, ball)
     wanted = shut_margin(margin - centre, radius) + centre - margin  # [2, C, 3]

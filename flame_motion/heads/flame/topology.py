@@ -1,4 +1,4 @@
-"""What every version of FLAME has in common: how many vertices, and which of them are eyeballs."""
+"""The sizes that every version of FLAME has, and the vertices of its eyeballs."""
 
 from __future__ import annotations
 
