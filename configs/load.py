@@ -67,10 +67,10 @@ def _merged(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if plain := [text for text in overrides if "=" not in text]:
         raise ValueError(f"override {plain[0]!r}: expected key=value")
     try:
-        said = OmegaConf.create(path.read_text(encoding="utf-8"))
-        if not OmegaConf.is_dict(said):
+        content = OmegaConf.create(path.read_text(encoding="utf-8"))
+        if not OmegaConf.is_dict(content):
             raise ValueError("expected keys and values")
-        whole = OmegaConf.merge(said, OmegaConf.from_dotlist(list(overrides)))
+        whole = OmegaConf.merge(content, OmegaConf.from_dotlist(list(overrides)))
         _refuse_resolvers(OmegaConf.to_container(whole, resolve=False))
         return OmegaConf.to_container(whole, resolve=True)  # type: ignore[return-value]
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:

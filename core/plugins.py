@@ -1,4 +1,4 @@
-"""Plug-ins by name: entry points, the built-in ones by the same door; and options read from text by signature."""
+"""Plug-ins by name: entry points, the built-in ones among them; and options read from text by signature."""
 
 from __future__ import annotations
 

@@ -53,12 +53,12 @@ def run_batch(
             _note(ledger, {"key": _key(job), "files": answer["files"]})
         if progress is not None:
             progress("batch", count, len(jobs))
-    told = [f"line {line}: {sentence}" for line, sentence in sorted(problems.items())]
-    return Done([Path(name) for names in made for name in names], told)
+    notes = [f"line {line}: {sentence}" for line, sentence in sorted(problems.items())]
+    return Done([Path(name) for names in made for name in names], notes)
 
 
 def _note(ledger: Path, entry: dict[str, Any]) -> None:
-    """Adds a job to those that are done; once told to be done it stays so, whatever dies."""
+    """Adds a job to those that are done; once it is written there it stays, whatever dies."""
     with ledger.open("ab+") as log:
         if log.tell():
             log.seek(-1, os.SEEK_END)
@@ -114,17 +114,17 @@ def _written(job: dict[str, Any]) -> list[Path]:
     from .views import view_targets
 
     output, views, camera = Path(job["output"]), job.get("views"), job.get("camera")
-    told = job["command"] == "animate" and all(isinstance(each, (str, type(None))) for each in (views, camera))
-    videos = view_targets(output, views, camera) if told else [output]
+    by_view = job["command"] == "animate" and all(isinstance(each, (str, type(None))) for each in (views, camera))
+    videos = view_targets(output, views, camera) if by_view else [output]
     return list(dict.fromkeys((*videos, output.with_suffix(".json"))))
 
 
 def _key(job: dict[str, Any]) -> str:
     """A job by its content: its options, and the files that they name."""
-    told = hashlib.sha256(json.dumps(job, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode())
     for name in sorted(_files_of(job)):
-        told.update(_content(name, os.stat(name).st_mtime_ns, os.stat(name).st_size))
-    return told.hexdigest()[:24]
+        digest.update(_content(name, os.stat(name).st_mtime_ns, os.stat(name).st_size))
+    return digest.hexdigest()[:24]
 
 
 def _files_of(job: dict[str, Any]) -> Iterable[str]:
@@ -169,8 +169,8 @@ def _do(job: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"an option is of the wrong kind ({error})"}
     except Exception as error:  # the others shall be done all the same
         traceback.print_exc()
-        told = " ".join(str(error).split())[:200]
-        return {"error": f"a fault of flamecast's, please report it ({type(error).__name__}: {told})"}
+        message = " ".join(str(error).split())[:200]
+        return {"error": f"a fault of flamecast's, please report it ({type(error).__name__}: {message})"}
     return {"files": [str(file) for file in files]}
 
 

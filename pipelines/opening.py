@@ -122,10 +122,10 @@ def _with_words(base: Signal, words: TextPrompt, regions: list[str], head: str) 
     """A signal of which words move some regions: the head and gaze by what is done, the face by what is felt."""
     call, emotion = DriverCall("text", words), None
     if not regions and base.driver == "speech":  # speech has the mouth: an emotion only shapes it
-        regions = [name for name, said in (("head+gaze", words.motion), ("upper", words.emotion)) if said.strip()]
+        regions = [name for name, text in (("head+gaze", words.motion), ("upper", words.emotion)) if text.strip()]
         emotion = call if words.emotion.strip() else None
     if not regions:
-        regions = [name for name, said in (("head+gaze", words.motion), ("face", words.emotion)) if said.strip()]
+        regions = [name for name, text in (("head+gaze", words.motion), ("face", words.emotion)) if text.strip()]
     below = motion_of(base, head) if base.driver is None else DriverCall(base.driver, base.value, base.options)
     facts = {**base.facts, "text": words.motion, "emotion": words.emotion, "text_moves": regions}
     return Signal("mix", MixSignal(below, dict.fromkeys(regions, call), emotion), facts, base.problems)

@@ -12,7 +12,7 @@ from ..generator import Portrait
 MAYBE_SAME = 0.002  # m between two fits of a face, up to which they may be one person's
 SAME_FIT = 1.25  # times the error of a photo's own fit, up to which another identity is the person's own
 THUMBNAIL = 64  # px, the side at which pictures are compared: what a JPEG or another size changes is gone
-SAME_PICTURE = 3.0  # grey levels apart on average, up to which a frame is the photo
+SAME_PICTURE = 3.0  # grey levels of mean difference, up to which a frame is the photo
 
 
 def own_frame(portrait: Portrait, motion: FlameSequence, clip: VideoClip | None) -> int | None:
@@ -36,9 +36,9 @@ def _same_picture(image: np.ndarray, clip: VideoClip, frames: int) -> int | None
     """The one of the first `frames` frames that looks like `image` [H, W, 3] uint8; None if none does."""
     wanted, nearest, found = _thumbnail(image), SAME_PICTURE, None
     for index, picture in zip(range(frames), clip, strict=False):
-        apart = float(np.abs(_thumbnail(picture) - wanted).mean())
-        if apart < nearest:
-            nearest, found = apart, index
+        difference = float(np.abs(_thumbnail(picture) - wanted).mean())
+        if difference < nearest:
+            nearest, found = difference, index
     return found
 
 

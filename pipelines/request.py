@@ -10,9 +10,8 @@ Light to import: the command line does so before it knows whether it is only ask
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -210,9 +209,3 @@ def all_options() -> dict[str, Option]:
     """Every option of a request by the name that it is given by, those of plug-ins at their end."""
     declared = declared_options(DRIVER_OPTIONS) | declared_options(GENERATOR_OPTIONS)
     return options_of(AnimateRequest) | {name: each.option for name, each in declared.items()}
-
-
-def named_files(given: Any) -> list[str]:
-    """Those of the values of a mapping or dataclass that name files."""
-    values = given.values() if isinstance(given, Mapping) else asdict(given).values()
-    return [os.fspath(value) for value in values if isinstance(value, (str, os.PathLike))]

@@ -176,7 +176,7 @@ def transferred(
 
 
 def mixed(driven: Driven, clips: dict[str, FlameSequence]) -> Driven:
-    """The driver with regions from other clips; what ends earlier or comes from another head is said."""
+    """The driver with regions from other clips; problems name clips that end earlier."""
     if not clips:
         return driven
     motion = mix(driven.motion, clips)
@@ -192,7 +192,7 @@ def mixed(driven: Driven, clips: dict[str, FlameSequence]) -> Driven:
 
 
 def retargeted(driven: Driven, head: Head, shape: Tensor | None = None) -> Driven:
-    """The driver on this head, with the identity `shape` [S]; that it was made for another one is said."""
+    """The driver on this head, with the identity `shape` [S]; its facts name the head that it was made for."""
     if driven.motion.head == head.id:
         head.check(driven.motion)
         return driven

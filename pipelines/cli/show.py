@@ -99,5 +99,5 @@ def inspect(
 
     from ..inspection import inspect_file, sentences
 
-    told = inspect_file(file, trust)
-    typer.echo(dumps(told, indent=1) if json else "\n".join(sentences(told)))
+    findings = inspect_file(file, trust)
+    typer.echo(dumps(findings, indent=1) if json else "\n".join(sentences(findings)))
