@@ -43,7 +43,7 @@ def prepare(
     """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
     from ...training.generator.examples import ExampleOptions
     from ...training.generator.prepare import prepare_generator, prepare_synthetic
-    from ...training.prepare import prepare_speech
+    from ...training.speech.prepare import prepare_speech
     from ..console import show, watched
     from .memory import keep_memory
 

@@ -49,15 +49,15 @@ def evaluate_speech(
     if folds:
         check_training()
     clips, mouth = load_footage(data), mouth_of(load_head())
-    hears = load_features(features)
+    encoder = load_features(features)
     if folds:
-        found = _cross_validated(clips, hears, mouth, folds, steps, copies, seed, progress)
+        found = _cross_validated(clips, encoder, mouth, folds, steps, copies, seed, progress)
     else:
         driver, judge = SpeechDriver(features), load_judge(WEIGHTS / "judge")[0]
         found = []
         for done, clip in enumerate(clips, 1):
             sound = AudioBuffer(clip.samples)
-            found.append(Mouths(clip, hears(sound), driver.mouth(sound, 0, len(clip.mouth)), judge))
+            found.append(Mouths(clip, encoder(sound), driver.mouth(sound, 0, len(clip.mouth)), judge))
             if progress is not None:
                 progress("evaluate", done, len(clips))
     rows = {one.clip.name: _row(one, mouth) for one in found}
@@ -66,7 +66,7 @@ def evaluate_speech(
             _motion(one).save(Path(motions) / f"{one.clip.name}.npz")
     return {
         "folds": folds,
-        "features": hears.name,
+        "features": encoder.name,
         "clips": len(rows),
         "mean": _mean(list(rows.values())),
         "each": rows,
@@ -84,7 +84,7 @@ def people_in_folds(clips: list[Footage], folds: int) -> list[list[str]]:
 
 
 def _cross_validated(
-    clips: list[Footage], hears: AudioFeatures, mouth: Mouth, folds: int, steps: int, copies: int, seed: int,
+    clips: list[Footage], encoder: AudioFeatures, mouth: Mouth, folds: int, steps: int, copies: int, seed: int,
     progress: Progress | None,
 ) -> list[Mouths]:  # fmt: skip
     """Every tested person's clips by a mouth and a judge that were trained without that person."""
@@ -94,22 +94,22 @@ def _cross_validated(
     from ...training.speech.lips import LipsModule, silent_sounds, windows_of
     from ...training.speech.train import JudgeTraining, LipsTraining, augmented
 
-    heard = [(clip, features.half()) for clip, features in augmented(clips, hears, copies, seed)]
-    silent, found = silent_sounds(hears, 100, seed), []
+    footage = [(clip, features.half()) for clip, features in augmented(clips, encoder, copies, seed)]
+    silent, found = silent_sounds(encoder, 100, seed), []
     lips_options = LipsTraining(steps=steps, seed=seed, batch_size=32)
     judge_options = JudgeTraining(steps=steps, seed=seed, batch_size=32)
     for fold, people in enumerate(people_in_folds(clips, folds)):
         seed_everything(seed, verbose=False)
-        others = windows_of([pair for pair in heard if pair[0].speaker not in people], mouth, silent)
+        others = windows_of([pair for pair in footage if pair[0].speaker not in people], mouth, silent)
         speaking, judge = (
-            Articulation(ArticulationConfig(hears.width, others.face.shape[-1])),
-            Judge(JudgeConfig(hears.width)),
+            Articulation(ArticulationConfig(encoder.width, others.face.shape[-1])),
+            Judge(JudgeConfig(encoder.width)),
         )
         _train(LipsModule(speaking, mouth, lips_options), others, lips_options)
         _train(JudgeModule(judge, judge_options), others, judge_options)
         lips = TrainedArticulation(speaking.eval().requires_grad_(False), {})
         judge = judge.eval().requires_grad_(False)
-        for clip, features in heard:
+        for clip, features in footage:
             if clip.speaker in people and any(clip is own for own in clips):
                 found.append(Mouths(clip, features.float(), lips(_even(features.float())), judge))
         if progress is not None:

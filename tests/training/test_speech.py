@@ -21,11 +21,11 @@ from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.flame_motion.retargeting.mouth import mouth_of
 from flamecast.pipelines.evaluate.speech import closures, evaluate_speech, people_in_folds
 from flamecast.training.diffusion import extended
-from flamecast.training.prepare import prepare_speech
 from flamecast.training.speech import augment
 from flamecast.training.speech.footage import Footage, load_footage
 from flamecast.training.speech.judge import load_judge
 from flamecast.training.speech.lips import WindowBatches, Windows
+from flamecast.training.speech.prepare import prepare_speech
 from flamecast.training.train import train
 
 HEAD = load_head()
@@ -200,7 +200,7 @@ def test_footage_that_shows_no_speech_is_left_out_and_said(tmp_path):
 
 
 def test_a_clip_whose_sound_is_another_does_not_fit(tmp_path, monkeypatch):
-    from flamecast.training import prepare
+    from flamecast.training.speech import prepare
 
     clip = _clip("talks", "Ann", 200)
     for name, fit in (("fits", True), ("strange", False)):

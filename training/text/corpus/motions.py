@@ -44,38 +44,44 @@ def _place(beat: Beat, wanted: float, rng: Generator) -> tuple[float, float]:
     return beat.start + rng.uniform(0.0, min(0.45 * slack, 1.0)), hurry
 
 
-def _swing(
-    take: Take, beat: Beat, rng: Generator, *, axis: str, amp: tuple[float, float], period: tuple[float, float],
-    counts: tuple[int, int], both: bool = False, vor: float = 0.6, faint: float = 0.15,
-) -> None:  # fmt: skip
-    """To one side and back (nods), or to either side in turn (shakes), `count` times, dying away a little.
+@dataclass(frozen=True)
+class Swing:
+    """To one side and back (nods), or to either side in turn (shakes), `count` times, dying away a little."""
 
-    amp: degrees, or mm of a shift. both: swings past the middle. vor: share of the turn that the
-    eyes undo, to stay on what they see.
-    """
-    count = beat.count or (counts[0] if beat.tempo > 1.3 else int(rng.integers(counts[0], counts[1] + 1)))
-    cycle = rng.uniform(*period) * beat.tempo * (1.15 if count == 1 else 1.0)
-    start, hurry = _place(beat, (count + (0.35 if both else 0.15)) * cycle, rng)
-    cycle *= hurry
-    size = beat.size * rng.uniform(*amp)
-    first = rng.choice([LEFT, RIGHT]) if both else 1
-    keys, at = [(start, 0.0)], start
-    if not both and rng.random() < 0.4:  # anticipation: the other way first
-        keys.append((at + 0.2 * cycle, -faint * size * rng.uniform(0.5, 1.2)))
-        at += 0.15 * cycle
-    for k in range(count):
-        level = first * size * rng.uniform(0.88, 1.08) * (1.0 - 0.25 * k / max(count, 3))
-        beats = cycle * rng.uniform(0.92, 1.08)
-        back = -level * rng.uniform(0.8, 1.05) if both else level * rng.uniform(-0.12, 0.12)
-        keys += [(at + (0.5 if both else 0.45) * beats, level), (at + beats, back)]
-        at += beats
-    keys.append((at + 0.4 * cycle, 0.0))
-    track = reaches(take.times, keys)
-    take.add(axis, track)
-    eyes = {"yaw": "gazeYaw", "pitch": "gazePitch"}.get(axis)
-    if eyes is not None:
-        take.add(eyes, -vor * rng.uniform(0.7, 1.1) * track)
-    _coupled(take, axis, track, rng)
+    axis: str
+    amp: tuple[float, float]  # degrees, or mm of a shift
+    period: tuple[float, float]  # s
+    counts: tuple[int, int]
+    both: bool = False  # swings past the middle
+    vor: float = 0.6  # share of the turn that the eyes undo, to stay on what they see
+    faint: float = 0.15  # size of an anticipation
+
+    def __call__(self, take: Take, beat: Beat, rng: Generator) -> None:
+        """Adds the beat's motion to a take."""
+        low, high = self.counts
+        count = beat.count or (low if beat.tempo > 1.3 else int(rng.integers(low, high + 1)))
+        cycle = rng.uniform(*self.period) * beat.tempo * (1.15 if count == 1 else 1.0)
+        start, hurry = _place(beat, (count + (0.35 if self.both else 0.15)) * cycle, rng)
+        cycle *= hurry
+        size = beat.size * rng.uniform(*self.amp)
+        first = rng.choice([LEFT, RIGHT]) if self.both else 1
+        keys, at = [(start, 0.0)], start
+        if not self.both and rng.random() < 0.4:  # anticipation: the other way first
+            keys.append((at + 0.2 * cycle, -self.faint * size * rng.uniform(0.5, 1.2)))
+            at += 0.15 * cycle
+        for k in range(count):
+            level = first * size * rng.uniform(0.88, 1.08) * (1.0 - 0.25 * k / max(count, 3))
+            beats = cycle * rng.uniform(0.92, 1.08)
+            back = -level * rng.uniform(0.8, 1.05) if self.both else level * rng.uniform(-0.12, 0.12)
+            keys += [(at + (0.5 if self.both else 0.45) * beats, level), (at + beats, back)]
+            at += beats
+        keys.append((at + 0.4 * cycle, 0.0))
+        track = reaches(take.times, keys)
+        take.add(self.axis, track)
+        eyes = {"yaw": "gazeYaw", "pitch": "gazePitch"}.get(self.axis)
+        if eyes is not None:
+            take.add(eyes, -self.vor * rng.uniform(0.7, 1.1) * track)
+        _coupled(take, self.axis, track, rng)
 
 
 def _coupled(take: Take, axis: str, track: np.ndarray, rng: Generator) -> None:
@@ -84,44 +90,49 @@ def _coupled(take: Take, axis: str, track: np.ndarray, rng: Generator) -> None:
         take.add(other, track * rng.normal(0.0, 0.06))
 
 
-def _aim(
-    take: Take, beat: Beat, rng: Generator, *, yaw: tuple[float, float] = (0, 0), pitch: tuple[float, float] = (0, 0),
-    roll: tuple[float, float] = (0, 0), z: tuple[float, float] = (0, 0), reach: tuple[float, float] = (0.45, 0.8),
-    lead: float = 0.6, lids: float = 0.0,
-) -> None:  # fmt: skip
-    """Goes to a pose, stays, and comes back unless it `stays`. yaw and roll are toward the beat's side.
+@dataclass(frozen=True)
+class Aim:
+    """Goes to a pose, stays, and comes back unless the beat `stays`. yaw and roll are toward the beat's side."""
 
-    Ranges in degrees and mm. lead: share of the turn that the eyes make at once, before the head has arrived.
-    """
-    side = beat.side or 1
-    sizes = {
-        "yaw": side * rng.uniform(*yaw), "pitch": rng.uniform(*pitch), "roll": -side * rng.uniform(*roll),
-        "z": rng.uniform(*z),
-    }  # fmt: skip
-    there = rng.uniform(*reach) * beat.tempo * max(beat.size, 0.7) ** 0.5
-    there = min(there, 0.42 * beat.span)
-    start = beat.start + rng.uniform(0.0, min(0.25, 0.1 * beat.span))
-    back = there * rng.uniform(0.9, 1.2)
-    leave = take.times[-1] + 9.0 if beat.stays else max(beat.stop - back * rng.uniform(1.0, 1.15), start + there)
-    over = rng.uniform(0.0, 0.08) if beat.tempo < 1.2 else 0.0
-    keys = [
-        (start, 0.0),
-        (start + there, 1.0 + over),
-        (start + there * 1.45, 1.0),
-        (max(leave, start + there * 1.5), 1.0),
-    ]
-    if not beat.stays:
-        keys.append((max(leave, start + there * 1.5) + back, 0.0))
-    shape = reaches(take.times, keys)
-    for name, size in sizes.items():
-        if size:
-            late = rng.uniform(0.0, 0.06)
-            take.add(name, beat.size * size * np.interp(take.times - late, take.times, shape))
-    if lead:
-        _eyes_lead(take, beat, rng, (sizes["yaw"], sizes["pitch"]), (start, there, leave), lead)
-    if lids:
-        take.blink(lids * rng.uniform(0.7, 1.1) * np.clip(shape, 0, 1))
-    _gaze_blink(take, start, rng, 0.35 if abs(sizes["yaw"]) + abs(sizes["pitch"]) > 10 else 0.05)
+    yaw: tuple[float, float] = (0, 0)  # degrees
+    pitch: tuple[float, float] = (0, 0)
+    roll: tuple[float, float] = (0, 0)
+    z: tuple[float, float] = (0, 0)  # mm
+    reach: tuple[float, float] = (0.45, 0.8)  # s on the way
+    lead: float = 0.6  # share of the turn that the eyes make at once, before the head has arrived
+    lids: float = 0.0  # how far they are down
+
+    def __call__(self, take: Take, beat: Beat, rng: Generator) -> None:
+        """Adds the beat's motion to a take."""
+        side = beat.side or 1
+        sizes = {
+            "yaw": side * rng.uniform(*self.yaw), "pitch": rng.uniform(*self.pitch),
+            "roll": -side * rng.uniform(*self.roll), "z": rng.uniform(*self.z),
+        }  # fmt: skip
+        there = rng.uniform(*self.reach) * beat.tempo * max(beat.size, 0.7) ** 0.5
+        there = min(there, 0.42 * beat.span)
+        start = beat.start + rng.uniform(0.0, min(0.25, 0.1 * beat.span))
+        back = there * rng.uniform(0.9, 1.2)
+        leave = take.times[-1] + 9.0 if beat.stays else max(beat.stop - back * rng.uniform(1.0, 1.15), start + there)
+        over = rng.uniform(0.0, 0.08) if beat.tempo < 1.2 else 0.0
+        keys = [
+            (start, 0.0),
+            (start + there, 1.0 + over),
+            (start + there * 1.45, 1.0),
+            (max(leave, start + there * 1.5), 1.0),
+        ]
+        if not beat.stays:
+            keys.append((max(leave, start + there * 1.5) + back, 0.0))
+        shape = reaches(take.times, keys)
+        for name, size in sizes.items():
+            if size:
+                late = rng.uniform(0.0, 0.06)
+                take.add(name, beat.size * size * np.interp(take.times - late, take.times, shape))
+        if self.lead:
+            _eyes_lead(take, beat, rng, (sizes["yaw"], sizes["pitch"]), (start, there, leave), self.lead)
+        if self.lids:
+            take.blink(self.lids * rng.uniform(0.7, 1.1) * np.clip(shape, 0, 1))
+        _gaze_blink(take, start, rng, 0.35 if abs(sizes["yaw"]) + abs(sizes["pitch"]) > 10 else 0.05)
 
 
 def _eyes_lead(
@@ -354,19 +365,19 @@ def _double_take(take: Take, beat: Beat, rng: Generator) -> None:
 def _chin_up_gaze(take: Take, beat: Beat, rng: Generator) -> None:
     """The head back, the eyes still ahead."""
     before = take.track("pitch").copy()
-    _aim(take, beat, rng, pitch=(-13, -8), z=(-6, 0), lead=0.0)
+    Aim(pitch=(-13, -8), z=(-6, 0), lead=0.0)(take, beat, rng)
     take.add("gazePitch", -0.8 * (take.track("pitch") - before))
 
 
 MOTIONS: dict[str, Perform] = {
-    "nod": partial(_swing, axis="pitch", amp=(8.0, 14.0), period=(0.5, 0.75), counts=(2, 3)),
-    "shake": partial(_swing, axis="yaw", amp=(9.0, 16.0), period=(0.55, 0.8), counts=(2, 3), both=True),
-    "turn": partial(_aim, yaw=(17, 34), pitch=(-2, 2), roll=(-3, 4)),
-    "look_up": partial(_aim, pitch=(-22, -12), lead=0.7),
-    "look_down": partial(_aim, pitch=(12, 22), lead=0.6, lids=0.25),
-    "look_up_side": partial(_aim, yaw=(14, 26), pitch=(-19, -11), roll=(-2, 4), lead=0.7),
-    "look_down_side": partial(_aim, yaw=(14, 26), pitch=(11, 19), roll=(-2, 4), lids=0.2),
-    "tilt": partial(_aim, roll=(11, 20), yaw=(-2, 4), pitch=(-1, 3), lead=0.0),
+    "nod": Swing(axis="pitch", amp=(8.0, 14.0), period=(0.5, 0.75), counts=(2, 3)),
+    "shake": Swing(axis="yaw", amp=(9.0, 16.0), period=(0.55, 0.8), counts=(2, 3), both=True),
+    "turn": Aim(yaw=(17, 34), pitch=(-2, 2), roll=(-3, 4)),
+    "look_up": Aim(pitch=(-22, -12), lead=0.7),
+    "look_down": Aim(pitch=(12, 22), lead=0.6, lids=0.25),
+    "look_up_side": Aim(yaw=(14, 26), pitch=(-19, -11), roll=(-2, 4), lead=0.7),
+    "look_down_side": Aim(yaw=(14, 26), pitch=(11, 19), roll=(-2, 4), lids=0.2),
+    "tilt": Aim(roll=(11, 20), yaw=(-2, 4), pitch=(-1, 3), lead=0.0),
     "blink": _blinks,
     "wink": _wink,
     "close_eyes": _close_eyes,
@@ -376,23 +387,23 @@ MOTIONS: dict[str, Perform] = {
     "glance_down": partial(_eyes_only, yaw=(-4, 4), pitch=(13, 20)),
     "gaze": partial(_eyes_only, yaw=(14, 24), pitch=(-3, 3), brief=False),
     "roll_eyes": _roll_eyes,
-    "lean_in": partial(_aim, z=(38, 70), pitch=(2, 7), reach=(0.6, 1.0), lead=0.0),
-    "lean_away": partial(_aim, z=(-65, -36), pitch=(-6, -2), reach=(0.6, 1.0), lead=0.0),
+    "lean_in": Aim(z=(38, 70), pitch=(2, 7), reach=(0.6, 1.0), lead=0.0),
+    "lean_away": Aim(z=(-65, -36), pitch=(-6, -2), reach=(0.6, 1.0), lead=0.0),
     "circle": _circle,
     "sway": _sway,
-    "tilt_both": partial(_swing, axis="roll", amp=(9.0, 15.0), period=(0.9, 1.3), counts=(2, 3), both=True),
+    "tilt_both": Swing(axis="roll", amp=(9.0, 15.0), period=(0.9, 1.3), counts=(2, 3), both=True),
     "look_around": _look_around,
     "startle": _startle,
     "doze": _doze,
     "chin_up": _chin_up_gaze,
-    "bow": partial(_swing, axis="pitch", amp=(20, 30), period=(1.5, 2.1), counts=(1, 1), vor=-0.2, faint=0.05),
-    "bob": partial(_swing, axis="pitch", amp=(5.0, 9.0), period=(0.45, 0.6), counts=(5, 9), vor=0.7),
+    "bow": Swing(axis="pitch", amp=(20, 30), period=(1.5, 2.1), counts=(1, 1), vor=-0.2, faint=0.05),
+    "bob": Swing(axis="pitch", amp=(5.0, 9.0), period=(0.45, 0.6), counts=(5, 9), vor=0.7),
     "tremble": _tremble,
-    "peer": partial(_aim, z=(30, 55), pitch=(-7, -2), reach=(0.5, 0.9), lead=0.0),
+    "peer": Aim(z=(30, 55), pitch=(-7, -2), reach=(0.5, 0.9), lead=0.0),
     "double_take": _double_take,
     "flutter": _flutter,
-    "ponder": partial(_aim, yaw=(7, 15), pitch=(-13, -8), roll=(2, 7), lead=1.0),
-    "listen": partial(_aim, yaw=(6, 12), pitch=(0, 3), roll=(6, 11), lead=-0.5),
+    "ponder": Aim(yaw=(7, 15), pitch=(-13, -8), roll=(2, 7), lead=1.0),
+    "listen": Aim(yaw=(6, 12), pitch=(0, 3), roll=(6, 11), lead=-0.5),
     "look_ahead": _still,
     "idle": _still,
     "unknown": _still,
