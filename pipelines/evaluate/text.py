@@ -27,10 +27,10 @@ def evaluate_text(
     between two halves of a real set twice as large: the floor at this number of samples.
     """
     driver = driver or TextDriver()
-    judge = load_evaluator(WEIGHTS / "evaluator")
+    evaluator = load_evaluator(WEIGHTS / "evaluator")
     corpus = TextCorpus("both", 2 * samples, 1000 + seed, driver.encoder, driver.head, held_out=True)
-    text = _features(judge, [one.float() for one in corpus.tokens], "text")
-    real = _features(judge, [one.float() for one in corpus.motions], "motion")
+    text = _features(evaluator, [one.float() for one in corpus.tokens], "text")
+    real = _features(evaluator, [one.float() for one in corpus.motions], "motion")
     layout = Layout.of(driver.head, ALL_CHANNELS)
     made: list[torch.Tensor] = []
     for index, pair in enumerate(corpus.pairs[:samples]):
@@ -41,8 +41,8 @@ def evaluate_text(
         [_packed(driver, layout, pair.text, pair.script.duration, 10_000 + 10 * k + i) for i in range(6)]
         for k, pair in enumerate(corpus.pairs[: max(samples // 32, 4)])
     ]
-    several = np.stack([_features(judge, motions, "motion") for motions in again])
-    fake, rng = _features(judge, made, "motion"), np.random.default_rng(seed)
+    several = np.stack([_features(evaluator, motions, "motion") for motions in again])
+    fake, rng = _features(evaluator, made, "motion"), np.random.default_rng(seed)
     half, rest = real[:samples], real[samples:]
     return {
         "samples": samples,
@@ -65,12 +65,12 @@ def _row(text: np.ndarray, motion: np.ndarray, fid: float, rng: np.random.Genera
 
 
 @torch.no_grad()
-def _features(judge: Evaluator, pieces: Sequence[torch.Tensor], kind: str) -> np.ndarray:
+def _features(evaluator: Evaluator, pieces: Sequence[torch.Tensor], kind: str) -> np.ndarray:
     """Unit vectors [N, W] of texts [S, C] or motions [T, D]."""
     found = []
     for start in range(0, len(pieces), 64):
         batch = pieces[start : start + 64]
         padded = torch.nn.utils.rnn.pad_sequence(list(batch), batch_first=True).float()
         mask = torch.arange(padded.shape[1])[None] < torch.tensor([len(one) for one in batch])[:, None]
-        found.append((judge.text if kind == "text" else judge.motion)(padded, mask))
+        found.append((evaluator.text if kind == "text" else evaluator.motion)(padded, mask))
     return torch.cat(found).numpy()

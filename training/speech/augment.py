@@ -103,9 +103,9 @@ CODECS = (  # by ffmpeg's names: codec, container, Hz, bits a second
 
 def _aligned(late: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """A copy [N] of `samples` [N] that comes late by less than a fifth of a second, in its place again."""
-    most = SAMPLE_RATE // 5
-    likeness = signal.correlate(np.pad(late, (most, most)), samples, "valid" if len(late) >= len(samples) else "full")
-    delay = int(likeness[: 2 * most].argmax()) - most if len(late) >= len(samples) else 0
+    reach = SAMPLE_RATE // 5
+    likeness = signal.correlate(np.pad(late, (reach, reach)), samples, "valid" if len(late) >= len(samples) else "full")
+    delay = int(likeness[: 2 * reach].argmax()) - reach if len(late) >= len(samples) else 0
     moved = late[max(delay, 0) :] if delay >= 0 else np.pad(late, (-delay, 0))
     return np.pad(moved, (0, max(len(samples) - len(moved), 0)))[: len(samples)].astype(np.float32)
 

@@ -150,18 +150,19 @@ def filled(values: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, at[known], column[known]) for column in values.T], 1)
 
 
-def offset_of(clip: Footage, made: Tensor) -> tuple[float, float]:
-    """How many seconds later the picture lies on the sound's clock than it says, and how well it then fits, r.
+def offset_of(clip: Footage, predicted: Tensor) -> tuple[float, float]:
+    """The seconds by which the picture lies later on the sound's clock than it says, and the correlation r there.
 
-    made: [T, 4] what a trained mouth makes of the sound. Tried are +-0.4 s; gap and width count two to one.
+    predicted: [T, 4] gaps and width that a trained mouth has for the sound. Tried are +-0.4 s; gap and width count two
+    to one.
     """
     best = (0.0, -1.0, -1.0)
     for step in range(-20, 21):
         moved = clip.moved(step / 50)
-        seen = moved.seen & torch.isfinite(made).all(1)
+        seen = moved.seen & torch.isfinite(predicted).all(1)
         if int(seen.sum()) < FPS:
             continue
-        gap, width = (correlation(moved.mouth[seen, k], made[seen, k]) for k in (0, 3))
+        gap, width = (correlation(moved.mouth[seen, k], predicted[seen, k]) for k in (0, 3))
         if 2 * gap + width > best[1]:
             best = (step / 50, 2 * gap + width, gap)
     return best[0], best[2]
