@@ -19,7 +19,7 @@ from flamecast.training.speech import augment
 from flamecast.training.speech.facegood import facegood_footage, facegood_takes
 from flamecast.training.speech.footage import Footage, footage_of, load_footage, measured_mouth, offset_of
 from flamecast.training.speech.judge import FRAMES as JUDGED
-from flamecast.training.speech.judge import Judge, JudgeConfig, told_apart
+from flamecast.training.speech.judge import Judge, JudgeConfig, sync_wins
 
 HEAD = load_head()
 MOUTH = mouth_of(HEAD)
@@ -202,16 +202,16 @@ def test_tokens_of_sound_are_means_over_four_frames():
 def test_a_judge_that_knows_nothing_guesses_and_a_perfect_one_is_always_right():
     torch.manual_seed(0)
     judge = Judge(JudgeConfig(4)).eval()
-    right, tried = told_apart(judge, torch.rand(100, 4), torch.randn(200, 4))
+    right, tried = sync_wins(judge, torch.rand(100, 4), torch.randn(200, 4))
     assert tried > 100 and 0.2 < right / tried < 0.8
 
     class Perfect(Judge):
-        def seen(self, mouth):
+        def embed_mouth(self, mouth):
             return mouth.transpose(1, 2)
 
-        def heard(self, features):
+        def embed_sound(self, features):
             return features[:, ::2].transpose(1, 2)
 
     mouth = torch.nn.functional.normalize(torch.randn(100, 4), dim=1)
-    right, tried = told_apart(Perfect(JudgeConfig(4)), mouth, mouth.repeat_interleave(2, 0))
+    right, tried = sync_wins(Perfect(JudgeConfig(4)), mouth, mouth.repeat_interleave(2, 0))
     assert right == tried and JUDGED == 25
