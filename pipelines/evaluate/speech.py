@@ -127,8 +127,8 @@ def _train(module: Any, windows: Any, options: TrainingOptions) -> None:
 
     trainer = Trainer(
         max_steps=options.steps, max_epochs=-1, gradient_clip_val=1.0, callbacks=[SeededBatches(options.seed)],
-        accelerator="auto", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False,
+        accelerator="auto", devices=1, limit_val_batches=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(module, StepData(WindowBatches(windows, options.batch_size, options.seed)))
     module.cpu()
