@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import BadInput
 
@@ -35,6 +37,19 @@ def existing_file(path: PathLike, what: str) -> Path:
     except OSError as error:
         raise BadInput(f"{what} {path} cannot be read: {error.strerror or error}") from error
     return path
+
+
+def read_json(path: PathLike, what: str, max_bytes: int | None = None) -> Any:
+    """The content of a JSON file in UTF-8. BadInput, beginning with `what`, when it is absent, too large or no JSON."""
+    file = existing_file(path, what)
+    if max_bytes is not None and (size := file.stat().st_size) > max_bytes:
+        raise BadInput(f"{what} {path} is too large: expected at most {max_bytes} bytes, got {size}")
+    try:
+        return json.loads(file.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise BadInput(f"{what} {path} must be JSON, and it is no text in UTF-8") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{what} {path} must be JSON, and it cannot be read as such ({error})") from None
 
 
 @contextmanager

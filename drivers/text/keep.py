@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...core.files import read_json
 from ...flame_motion import BadInput, FlameSequence, TextPrompt
 from ...flame_motion.edit import apply_edit
-from ...flame_motion.edit.keyframes import read_json
 from ...flame_motion.heads.head import Head
 from .channels import ALL_CHANNELS, FPS
 
@@ -85,7 +85,7 @@ def keyframed(path: str, duration: float, head: Head) -> tuple[FlameSequence, di
     """
     still = FlameSequence.neutral(max(1, round(duration * FPS)), FPS, head)
     motion = apply_edit(still, path)
-    content = read_json(path)
+    content = read_json(path, "the keyframe file")
     times = [key["time"] for key in (content if isinstance(content, list) else content.get("keyframes", []))]
     if not times or max(times) > duration:
         raise BadInput(f"{path}: expected keyframes within the {duration:g} s of the clip, got times {times}")

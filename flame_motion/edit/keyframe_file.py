@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...core.errors import BadInput
+from ...core.files import read_json
 from ..heads.head import Head
 from ..retargeting.regions import Step, confined, find_region
 from ..retargeting.retarget import head_of
 from ..sequence import FlameSequence
 from . import effects
 from .controls import apply_controls
-from .keyframes import Keyframe, check_ease, check_time, read_json, tracks
+from .keyframes import Keyframe, check_ease, check_time, tracks
 from .values import EFFECTS, checked_pairs, control_values, effect_value, pairs_of
 
 
@@ -25,7 +26,7 @@ def read_edit(path: str, head: Head) -> Step:
     `{"keyframes": […], "only": "mouth", "warp": [{"time": 0, "source": 0}, {"time": 2, "source": 1}]}` has in addition
     a region and a time map (at each output time, s, the source time; ease linear); keyframes count output time.
     """
-    content = read_json(path)
+    content = read_json(path, "the keyframe file")
     whole = {"keyframes": content} if isinstance(content, list) else content
     known = {"keyframes", "only", "warp"}
     if not isinstance(whole, dict) or not whole or not whole.keys() <= known:

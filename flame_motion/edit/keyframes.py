@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from ...core.easing import EASES
 from ...core.errors import BadInput
-from ...core.files import PathLike, existing_file
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,3 @@ def tracks(keyframes: Iterable[Keyframe], frames: int, fps: float) -> dict[str, 
             track.append((key.time, value, key.ease))
     times = torch.arange(frames, dtype=torch.float64) / fps
     return {name: curve(track, times).to(torch.float32) for name, track in points.items()}
-
-
-def read_json(path: PathLike) -> Any:
-    """The content of a keyframe file. BadInput when it is absent or no JSON."""
-    try:
-        return json.loads(existing_file(path, "the keyframe file").read_text(encoding="utf-8"))
-    except BadInput:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: expected a JSON file of keyframes, and it cannot be read as one ({error})") from error

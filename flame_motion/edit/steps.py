@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.errors import BadInput
+from ...core.files import read_json
 from ..heads.head import Head
 from ..retargeting.regions import Step, confined, find_region
 from ..retargeting.retarget import head_of
 from ..sequence import FlameSequence
 from .controls import apply_controls
 from .keyframe_file import read_edit
-from .keyframes import read_json
 from .values import EFFECTS, checked_pairs, control_values, effect_value, pairs_of
 
 Edit = str | Mapping[str, Any]
@@ -55,7 +55,7 @@ def changes_time(edit: Edit | Sequence[Edit] | None) -> bool:
     pieces = [] if edit is None else split_edit(edit)
     for piece in pieces:
         if isinstance(piece, str) and piece.endswith(".json"):
-            content = read_json(piece)
+            content = read_json(piece, "the keyframe file")
             if isinstance(content, dict) and "warp" in content:
                 return True
         elif "speed" in dict(pairs_of(piece) if isinstance(piece, str) else piece):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.files import atomic_path, read_json
 from .cameras import Cameras
-from .keyframes import read_json
 
 VERSION = 1
 CONVENTION = "opencv"
@@ -50,12 +49,13 @@ def save_cameras(cameras: Cameras, path: str | os.PathLike[str], fps: float | No
         "camera_from_world": _shortest(cameras.camera_from_world),
     }
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in content.items())
-    _write_whole(Path(path), f"{{\n{lines}\n}}\n")
+    with atomic_path(path) as whole:
+        Path(whole).write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
 
 
 def load_cameras(path: str | os.PathLike[str]) -> Cameras:
     """The cameras in a camera file, float32.  ValueError names the file and what was expected in it."""
-    return _cameras(path, read_json(path, "camera file", LARGEST))
+    return _cameras(path, read_json(path, "the camera file", LARGEST))
 
 
 def given_cameras(spec: str, views: str | None = None) -> Cameras | None:
@@ -65,7 +65,7 @@ def given_cameras(spec: str, views: str | None = None) -> Cameras | None:
     """
     if not spec.lower().endswith(".json"):
         return None
-    content = read_json(spec, "file of keyframes or cameras", LARGEST)
+    content = read_json(spec, "the file of keyframes or cameras", LARGEST)
     if not isinstance(content, dict) or "camera_from_world" not in content:
         return None
     if views is not None:
@@ -116,16 +116,3 @@ def _shortest(value: Tensor) -> list[Any]:
     short = exact.astype(str).astype(np.float64)
     # Rounding twice, to float64 and then to float32, may in principle miss: then every digit is written.
     return np.where(short.astype(np.float32) == exact, short, exact.astype(np.float64)).tolist()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes beside `path` and renames: a reader sees the old file or the new one."""
-    part = path.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise ValueError(f"the camera file {path} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,16 +8,15 @@ is not named keeps its last.  "ease" says how the motion leads from the entry on
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...core.easing import EASES
+from ...core.files import read_json
 
 LARGEST = 1_000_000  # bytes of a keyframe file
 FARTHEST = 10.0  # times the photo's own distance or focal length: beyond, a head is a dot or a single pore
@@ -39,7 +38,7 @@ def read_keyframes(path: str | os.PathLike[str], frames: int, fps: float | None 
     """
     if fps is not None and not 0.0 < fps < math.inf:
         raise ValueError(f"fps must be a positive number of frames a second, got {fps!r}")
-    entries = _entries(path, read_json(path, "keyframe file", LARGEST))
+    entries = _entries(path, read_json(path, "the keyframe file", LARGEST))
     first = entries[0] if isinstance(entries[0], dict) else {}
     unit = next((name for name in _WHEN if name in first), "time")
     keys = [_checked(f"{path}: keyframe {index}", entry, unit) for index, entry in enumerate(entries)]
@@ -52,26 +51,6 @@ def read_keyframes(path: str | os.PathLike[str], frames: int, fps: float | None 
     rate = fps if unit == "time" and fps is not None else 1.0
     now = torch.arange(frames, dtype=torch.float64) / rate
     return {name: _track(name, keys, unit, now) for name in RANGES}
-
-
-def read_json(path: str | os.PathLike[str], what: str, max_bytes: int) -> Any:
-    """The content of the JSON file at `path`, at most `max_bytes` long; ValueError says what is wrong with `what`."""
-    try:
-        if not os.path.isfile(path):
-            found = "is no regular file" if os.path.exists(path) else "does not exist"
-            raise ValueError(f"the {what} {path} {found}")
-        size = os.path.getsize(path)
-        if size > max_bytes:
-            raise ValueError(f"the {what} {path} is too large: expected at most {max_bytes} bytes, got {size}")
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"the {what} {path} must be JSON, and it is no text in UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"the {what} {path} cannot be read: {error.strerror or error}") from None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the {what} {path} must be JSON, and it cannot be read as such ({error})") from None
 
 
 def _entries(path: str | os.PathLike[str], content: Any) -> list[Any]:

@@ -152,3 +152,24 @@ def test_an_input_is_not_overwritten(tmp_path):
         with pytest.raises(BadInput, match="also an input"):
             refuse_overwriting([given], [tmp_path / "a"])
     refuse_overwriting([tmp_path / "b", None, np.zeros(3), LONG], [tmp_path / "a", tmp_path / "c"])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the list .* is empty"),
+        (b"{", "must be JSON, and it cannot be read as such"),
+        (b"[" * 100_000, "must be JSON, and it cannot be read as such"),
+        (b"\xff\xfe[", "must be JSON, and it is no text in UTF-8"),
+        (b"[" + b" " * 200, "too large: expected at most 100 bytes, got 201"),
+    ],
+)
+def test_what_is_no_json_is_one_sentence(tmp_path, content, says):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(BadInput, match=says):
+        files.read_json(tmp_path / "a.json", "the list", 100 if b" " in content else None)
+
+
+def test_json_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"name": "M\xc3\xbcller"}')
+    assert files.read_json(tmp_path / "a.json", "the list") == {"name": "Müller"}

@@ -117,7 +117,7 @@ ONE = {"frame": 0}
         ("{", "keyframe file .*path.json must be JSON, and it cannot be read as such"),
         ("[" * 100_000, "must be JSON, and it cannot be read as such"),
         (b"\xff\xfe[", "must be JSON, and it is no text in UTF-8"),
-        ("", "must be JSON"),
+        ("", "path.json is empty"),
         ("3", r"path.json: expected a list of keyframes such as \["),
         ([], "expected a list of keyframes"),
         ({}, "expected a list of keyframes"),
@@ -160,7 +160,7 @@ def test_files_that_are_absent_a_folder_or_too_large(tmp_path: Path, written) ->
     with pytest.raises(ValueError, match=r"the keyframe file none.json does not exist"):
         camera_path("none.json", 5)
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(ValueError, match=r"folder.json is no regular file"):
+    with pytest.raises(ValueError, match=r"folder.json is a folder"):
         camera_path(str(tmp_path / "folder.json"), 5)
     with pytest.raises(ValueError, match=rf"too large: expected at most {LARGEST} bytes, got {LARGEST + 1}"):
         camera_path(written(b" " * (LARGEST + 1)), 5)
