@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..core.easing import smoothstep
+
 
 class Window(NamedTuple):
     """Frames start..stop are computed together; start..keep are final, and the next window starts at keep."""
@@ -37,8 +39,7 @@ def crossfade_weights(overlap: int, device: torch.device | str | None = None) ->
 
     The ramp is point-symmetric, so the weights of the earlier window are these backwards.
     """
-    ramp = torch.arange(1, overlap + 1, device=device) / (overlap + 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    return smoothstep(torch.arange(1, overlap + 1, device=device) / (overlap + 1))
 
 
 def merge(parts: Iterable[Tensor], overlap: int) -> Iterator[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,20 @@ def read_head(path: Path, name: str) -> Head:
     """A Head from an .npz whose keys are its field names; the id carries the hash of the file's content."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     with np.load(path, allow_pickle=False) as file:
-        arrays = {k: file[k] for k in file.files}
-    names = tuple(str(x) for x in arrays["expression_names"])
+        arrays = {key: file[key] for key in file.files}
     if "mediapipe" in arrays:
         arrays |= at_vertices(arrays["faces"], arrays["mediapipe"])
+    return head_from_arrays(arrays, f"{name}@{digest}")
+
+
+def head_from_arrays(arrays: dict[str, np.ndarray], head_id: str) -> Head:
+    """A Head from arrays by its field names, other names left out: whole numbers int64, the rest float32."""
+    names = {field.name for field in fields(Head)} & arrays.keys() - {"id", "expression_names"}
     tensors: dict[str, Any] = {
-        k: torch.from_numpy(np.asarray(arrays[k], np.int64 if k in WHOLE else np.float32))
-        for k in Head.__dataclass_fields__
-        if k in arrays and k not in ("id", "expression_names")
+        name: torch.from_numpy(np.asarray(arrays[name], np.int64 if name in WHOLE else np.float32)) for name in names
     }
-    return Head(id=f"{name}@{digest}", expression_names=names, **{"pose_correctives": None, **tensors})
+    expression_names = tuple(str(name) for name in arrays["expression_names"])
+    return Head(id=head_id, expression_names=expression_names, **{"pose_correctives": None, **tensors})
 
 
 def at_vertices(faces: np.ndarray, vertices: np.ndarray) -> dict[str, np.ndarray]:

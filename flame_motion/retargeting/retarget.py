@@ -26,17 +26,15 @@ NO_LIDS = 1e-4  # m that a blink moves lids, at least
 IRISES = 468  # MediaPipe's landmarks from here on follow the gaze, not the face
 
 
-def retarget(
-    motion: FlameSequence, head: Head, shape: Tensor | None = None, source: Head | None = None
-) -> FlameSequence:
+def retarget(motion: FlameSequence, head: Head, shape: Tensor | None = None, own: Head | None = None) -> FlameSequence:
     """The clip on another head, with the identity `shape` [S] of that head (default: its mean person).
 
     Head and gaze angles are copied, lids keep what share of their way they have closed, and jaw and expression are
     solved frame by frame such that corresponding points leave the target's resting face as they leave the source's,
-    in proportion to the size of the faces. The translation is scaled likewise. `source`: the motion's own head, where
-    its id cannot be loaded. Frames do not influence each other: the result is as smooth as the source.
+    in proportion to the size of the faces. The translation is scaled likewise. own: the motion's own head, where its
+    id cannot be loaded. Frames do not influence each other: the result is as smooth as the source.
     """
-    own = head_of(motion) if source is None else source
+    own = head_of(motion) if own is None else own
     own.check(motion)
     identity = torch.zeros(head.identity.shape[-1]) if shape is None else shape
     if own.id == head.id:

@@ -120,7 +120,7 @@ def acceleration(points: Tensor) -> float:
 def round_trip(motion: FlameSequence, other: Head) -> tuple[float, float]:
     """Landmark error after there and back, mean of the worst frame and largest of all, in inter-ocular distances."""
     head = load_head()
-    back = retarget(retarget(motion, other), head, motion.shape, source=other)
+    back = retarget(retarget(motion, other), head, motion.shape, own=other)
     before, after = head.landmarks(motion), head.landmarks(back)
     unit = (before[:, 36:42].mean(1) - before[:, 42:48].mean(1)).norm(dim=-1).mean()
     apart = (before - after).norm(dim=-1) / unit

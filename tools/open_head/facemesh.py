@@ -24,8 +24,6 @@ LIPS_MIDDLE = [76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306, 62, 183, 42, 41
 LIPS_MIDDLE += [77, 90, 180, 85, 16, 315, 404, 320, 307, 96, 89, 179, 86, 15, 316, 403, 319, 325]  # rows inside the red
 LIPS_INNER_UPPER = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]
 LIPS_INNER_LOWER = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
-RIGHT_BROW_UPPER = [70, 63, 105, 66, 107]  # outer -> inner
-RIGHT_BROW_LOWER = [46, 53, 52, 65, 55]
 
 # iBUG-68 order (subject's right jaw first), each point a Face Mesh landmark.
 IBUG68 = [162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389]

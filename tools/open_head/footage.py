@@ -17,20 +17,20 @@ DISTANCE = 7.0  # camera distance assumed when undoing perspective, in outer-eye
 
 
 @dataclass(frozen=True)
-class Person:
+class Subject:
     """All frames of one photo or clip; axes x left, y up, z out of the face, pixels."""
 
     name: str
     points: np.ndarray  # [T, 468, 3]
 
 
-def read_footage(folder: Path, cache: Path | None = None) -> list[Person]:
+def read_footage(folder: Path, cache: Path | None = None) -> list[Subject]:
     """Every face in folder/portraits and folder/clips. With a cache folder, landmarks are kept there as .npz."""
     people = []
     for path in sorted([*(folder / "portraits").iterdir(), *(folder / "clips").iterdir()]):
         points = _track(path) if cache is None else _kept(path, cache)
         if len(points):
-            people.append(Person(path.stem, points[:, :COUNT] * np.array([1.0, -1.0, -1.0])))
+            people.append(Subject(path.stem, points[:, :COUNT] * np.array([1.0, -1.0, -1.0])))
     if not people:
         raise FileNotFoundError(f"{folder} holds no picture or clip with a face; expected portraits/ and clips/ in it")
     return people
@@ -102,7 +102,7 @@ def frontal(points: np.ndarray) -> np.ndarray:
     return normal[:, 2] / np.linalg.norm(normal, axis=-1)
 
 
-def common_frame(people: list[Person]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+def common_frame(people: list[Subject]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Aligned frames of each person [T, 468, 3] m in the head's axes, the mean face [468, 3] and its mirror map [468].
 
     Faces turned more than 40 degrees are left out unless a person has no others. Each person counts once in the mean.

@@ -19,7 +19,7 @@ from flamecast.flame_motion.tracking.pinhole import Pinhole
 from flamecast.flame_motion.tracking.solve import Identity, initial
 from flamecast.flame_motion.tracking.unknowns import JAW, LIDS
 
-from .footage import DISTANCE, Person
+from .footage import DISTANCE, Subject
 
 ROUNDS, STEPS = 3, 3
 FRAMES = 16  # of each clip
@@ -35,7 +35,7 @@ class _Seen:
     fit: Identity
 
 
-def separate(head: Head, people: list[Person], axes: int) -> Head:
+def separate(head: Head, people: list[Subject], axes: int) -> Head:
     """The head with its first `axes` identity axes such that people are N(0, 1) along them, and with `prior` W.
 
     The other identity axes move nothing that landmarks show, and stay as they are.
@@ -54,7 +54,7 @@ def separate(head: Head, people: list[Person], axes: int) -> Head:
     return head
 
 
-def _look(problem: LandmarkFit, person: Person) -> _Seen:
+def _look(problem: LandmarkFit, person: Subject) -> _Seen:
     """Some frames of a person, each moved and scaled to the middle of a camera at the usual distance."""
     index = np.linspace(0, len(person.points) - 1, min(len(person.points), FRAMES)).round().astype(int)
     skin = person.points[index] * np.array([1.0, -1.0, -1.0])

@@ -7,16 +7,14 @@ import os
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from ....core.errors import BadInput, MissingAsset
 from ....core.files import existing_file
 from ....core.npz import load_arrays, save_arrays
 from ..head import DEFAULT_HEAD, Head
-from ..head_file import WHOLE, load_open_head
+from ..head_file import head_from_arrays, load_open_head
 from .flame_file import GIVEN, LICENCE_PAGE, convert, model_name
 
 FORMAT_VERSION = 2
@@ -134,17 +132,9 @@ def read_converted(path: Path) -> Head:
         arrays = completed(load_open_head(), {name: arrays[name] for name in GIVEN})
         with suppress(BadInput):  # a folder that may only be read: complete it at every start
             _keep(path, arrays, source)
-    names = {field.name for field in fields(Head)} & arrays.keys() - {"expression_names", "id"}
-    values: dict[str, Any] = {
-        name: torch.from_numpy(arrays[name].astype(np.int64 if name in WHOLE else np.float32)) for name in names
-    }
-    if "landmark_faces" not in values:
-        values |= {"landmark_faces": torch.zeros(68).long(), "landmark_bary": torch.full((68, 3), torch.nan)}
-    return Head(
-        id=f"{path.stem.replace('@', '_')}@{(source or _digest(path))[:8]}",
-        expression_names=tuple(str(name) for name in arrays["expression_names"]),
-        **{"pose_correctives": None, **values},
-    )
+    if "landmark_faces" not in arrays:
+        arrays |= {"landmark_faces": np.zeros(68, np.int64), "landmark_bary": np.full((68, 3), np.nan)}
+    return head_from_arrays(arrays, f"{path.stem.replace('@', '_')}@{(source or _digest(path))[:8]}")
 
 
 def _check_head_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
