@@ -89,13 +89,14 @@ class HeadMotionSampler:
         sound = sound_tokens(features.slice(PER_FRAME * start, PER_FRAME * stop))
         tokens = sound.new_zeros(1, -(-(stop - start) // PATCH), self.model.denoiser.config.context)
         tokens[0, : len(sound)] = sound
-        mask = torch.arange(tokens.shape[1], device=device)[None] < len(sound)
-        given = torch.zeros(1, stop - start, len(self.model.mean), device=device)
-        given[0, : len(self._before)] = self._before
-        kept = (torch.arange(stop - start, device=device) < len(self._before))[None, :, None].expand_as(given)
-        cond = Conditioning(tokens, mask, torch.ones(1, stop - start, dtype=torch.bool, device=device), given, kept)
-        noise = torch.randn(given.shape, generator=self._rng).to(device)
-        motion = sample(self.model.denoiser, noise, cond, steps=self.steps, guidance=self.guidance)[0]
+        token_mask = torch.arange(tokens.shape[1], device=device)[None] < len(sound)
+        known = torch.zeros(1, stop - start, len(self.model.mean), device=device)
+        known[0, : len(self._before)] = self._before
+        known_mask = (torch.arange(stop - start, device=device) < len(self._before))[None, :, None].expand_as(known)
+        exists = torch.ones(1, stop - start, dtype=torch.bool, device=device)
+        conditioning = Conditioning(tokens, token_mask, exists, known, known_mask)
+        noise = torch.randn(known.shape, generator=self._rng).to(device)
+        motion = sample(self.model.denoiser, noise, conditioning, steps=self.steps, guidance=self.guidance)[0]
         motion = motion[len(self._before) :][:keep]
         self._before = torch.cat([self._before, motion])[-CARRIED_FRAMES:]
         self.done += keep

@@ -107,7 +107,7 @@ class TextDriver:
         """Packed motion [t, D] of one model on the CPU, clause by clause, each window continuing the one before."""
         model = self.models[part]
         rng = torch.Generator().manual_seed(seed * 2 + (part == "emotion"))
-        known = None if fill is None else self._known(part, model, fill)
+        clip = None if fill is None else self._known(part, model, fill)
         before = torch.zeros(0, len(model.mean), device=self.device)  # the last frames that are final
         for clause in plan:
             first, end = (min(round(time * FPS), frames) for time in (clause.start, clause.stop))
@@ -116,7 +116,7 @@ class TextDriver:
                 # What is counted is done once: "nods twice" over a minute is not a minute of nodding.
                 goes_on = window.start == 0 or part == "emotion" or not COUNT_WORDS.search(text)
                 span = slice(first + window.start, first + window.stop)
-                generated = self._window(model, text if goes_on else IDLE, span, before, known, rng)
+                generated = self._window(model, text if goes_on else IDLE, span, before, clip, rng)
                 generated = generated[: window.keep - window.start]
                 before = torch.cat([before, generated])[-CARRIED_FRAMES:]
                 if progress is not None:
@@ -124,32 +124,31 @@ class TextDriver:
                 yield model.motion(generated).cpu()
 
     def _window(
-        self, model: TrainedDenoiser, text: str, span: slice, before: Tensor, known: tuple[Tensor, Tensor] | None,
+        self, model: TrainedDenoiser, text: str, span: slice, before: Tensor, clip: tuple[Tensor, Tensor] | None,
         rng: torch.Generator,
     ) -> Tensor:  # fmt: skip
         """Normalised motion [t, D] of the frames of `span`, continuing those `before` [c, D].
 
-        known: values [T, D] of the whole clip to keep, and where [T, D] bool. The noise is drawn on the CPU, so that a
+        clip: known values [T, D] of the whole clip and their mask [T, D] bool. The noise is drawn on the CPU, so that a
         seed means the same on every device.
         """
         frames, channels = span.stop - span.start, len(model.mean)
-        if known is None:
-            given = torch.zeros(frames, channels, device=self.device)
-            kept = torch.zeros(frames, channels, dtype=torch.bool, device=self.device)
+        if clip is None:
+            known = torch.zeros(frames, channels, device=self.device)
+            known_mask = torch.zeros(frames, channels, dtype=torch.bool, device=self.device)
         else:
-            given, kept = known[0][span], known[1][span]
-        given = torch.cat([before, given])[None]
-        kept = torch.cat([torch.ones_like(before, dtype=torch.bool), kept])[None]
-        tokens, mask = self.encoder([text])
-        cond = Conditioning(
-            tokens, mask, torch.ones(given.shape[:2], dtype=torch.bool, device=self.device), given, kept
-        )  # fmt: skip
-        noise = torch.randn(given.shape, generator=rng).to(self.device)
-        scale = torch.full_like(given, self.guidance if known is None else min(self.guidance, MAX_FILL_GUIDANCE))
+            known, known_mask = clip[0][span], clip[1][span]
+        known = torch.cat([before, known])[None]
+        known_mask = torch.cat([torch.ones_like(before, dtype=torch.bool), known_mask])[None]
+        tokens, token_mask = self.encoder([text])
+        exists = torch.ones(known.shape[:2], dtype=torch.bool, device=self.device)
+        conditioning = Conditioning(tokens, token_mask, exists, known, known_mask)
+        noise = torch.randn(known.shape, generator=rng).to(self.device)
+        scale = torch.full_like(known, self.guidance if clip is None else min(self.guidance, MAX_FILL_GUIDANCE))
         if len(before):  # the full scale at once would be a jump
-            since = torch.arange(given.shape[1], device=self.device) - len(before)
-            scale = 1 + (scale - 1) * (since / RAMP_FRAMES).clamp(0, 1)[None, :, None].expand_as(given)
-        return sample(model.denoiser, noise, cond, steps=self.steps, guidance=scale)[0, len(before) :]
+            since = torch.arange(known.shape[1], device=self.device) - len(before)
+            scale = 1 + (scale - 1) * (since / RAMP_FRAMES).clamp(0, 1)[None, :, None].expand_as(known)
+        return sample(model.denoiser, noise, conditioning, steps=self.steps, guidance=scale)[0, len(before) :]
 
     def _known(self, part: Part, model: TrainedDenoiser, fill: Fill) -> tuple[Tensor, Tensor]:
         """Normalised motion [T, D] of which one model keeps some, and which [T, D] bool.
