@@ -1,4 +1,4 @@
-"""Passes the newest of someitem from one thread to another."""
+"""Passes the newest item from one thread to another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class Mailbox(Generic[Item]):
-    """Room for one item: a newer one replaces it, so that noitem queues up; `dropped` counts those replaced."""
+    """Room for one item: a newer one replaces it, so that nothing queues up; `dropped` counts those replaced."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
