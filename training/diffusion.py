@@ -14,7 +14,7 @@ from ..flame_motion import BadInput
 from ..flame_motion.diffusion import Conditioning, DenoiserConfig, MotionDenoiser, diffusion_loss, make_scheduler
 from ..flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
 from .batches import rng_at
-from .clips import Clips
+from .motion_pairs import MotionPairs
 from .optimizer import adamw
 from .options import DiffusionOptions
 
@@ -28,30 +28,30 @@ class DiffusionModule(LightningModule):
         self.register_buffer("alphas_cumprod", make_scheduler().alphas_cumprod.clone())
         self.alphas_cumprod: Tensor
 
-    def training_step(self, batch: tuple[int, Clips], index: int) -> Tensor:
+    def training_step(self, batch: tuple[int, MotionPairs], index: int) -> Tensor:
         """The loss of one batch."""
         loss = self._loss(batch, "noise")
         self.log("loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: tuple[int, Clips], index: int) -> None:
+    def validation_step(self, batch: tuple[int, MotionPairs], index: int) -> None:
         """The loss of one held-out batch, with the same noise every time."""
         self.log("val_loss", self._loss(batch, "validation"), batch_size=len(batch[1].index), sync_dist=True)
 
-    def _loss(self, batch: tuple[int, Clips], stream: str) -> Tensor:
-        number, clips = batch
+    def _loss(self, batch: tuple[int, MotionPairs], stream: str) -> Tensor:
+        number, pairs = batch
         rng = rng_at(self.options.seed, number, stream, self.device)
-        conditioning = self.conditioning(clips, rng)
-        return diffusion_loss(self.denoiser, clips.motion, conditioning, self.alphas_cumprod, rng)
+        conditioning = self.conditioning(pairs, rng)
+        return diffusion_loss(self.denoiser, pairs.motion, conditioning, self.alphas_cumprod, rng)
 
-    def conditioning(self, clips: Clips, rng: torch.Generator) -> Conditioning:
+    def conditioning(self, pairs: MotionPairs, rng: torch.Generator) -> Conditioning:
         """The tokens of most clips, and of some the values of some frames or channels."""
-        drawn = torch.rand(len(clips.motion), 1, generator=rng, device=rng.device)
-        conditioned = (drawn >= self.options.cond_drop_prob).to(clips.token_mask.device)
-        known = random_known_mask(clips.frames, clips.motion.shape[-1], self.options.known_share, rng)
-        noise = torch.randn(clips.tokens.shape, generator=rng, device=rng.device).to(clips.tokens)
-        tokens = clips.tokens + self.options.token_noise * clips.tokens.std(-1, keepdim=True) * noise
-        return Conditioning(tokens, clips.token_mask & conditioned, clips.frames, clips.motion, known)
+        drawn = torch.rand(len(pairs.motion), 1, generator=rng, device=rng.device)
+        conditioned = (drawn >= self.options.cond_drop_prob).to(pairs.token_mask.device)
+        known = random_known_mask(pairs.frames, pairs.motion.shape[-1], self.options.known_share, rng)
+        noise = torch.randn(pairs.tokens.shape, generator=rng, device=rng.device).to(pairs.tokens)
+        tokens = pairs.tokens + self.options.token_noise * pairs.tokens.std(-1, keepdim=True) * noise
+        return Conditioning(tokens, pairs.token_mask & conditioned, pairs.frames, pairs.motion, known)
 
     def configure_optimizers(self) -> Any:
         """See `adamw`."""

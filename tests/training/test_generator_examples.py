@@ -171,7 +171,7 @@ def test_a_later_stage_trains_its_own_part_alone(part, rig, tmp_path):
         torch.nn.init.normal_(parameter, std=0.05)
     save_network(tmp_path / "base", base, {})
     data, base, run, output = (str(tmp_path / name) for name in ("data", "base", "run", "out"))
-    train_generator(replace(FAST, part=part, base=base, data=data, run=run, output=output, steps=3))
+    train_generator(replace(FAST, part=part, init_weights=base, data=data, run=run, output=output, steps=3))
     before, after = load_denoiser(base), load_denoiser(output)
     old, new = before.state_dict(), after.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from flamecast.training.batches import StepData, batch_number, rng_at, shuffled_
 from flamecast.training.loop import run_training
 from flamecast.training.optimizer import adamw
 from flamecast.training.options import TrainingOptions, command_line
+from flamecast.training.train import TRAININGS
 
 
 class Rows:
@@ -71,6 +74,28 @@ def test_the_learning_rate_is_never_0_rises_over_the_warmup_and_falls_to_the_end
     assert len(toy.rates) == 24 and min(toy.rates) == toy.rates[-1] > 0
     assert all(later < earlier for earlier, later in zip(toy.rates[3:], toy.rates[4:]))
     assert facts["steps"] == 24 and facts["loss"] > 0 and facts["val_loss"] > 0
+
+
+def test_losses_and_learning_rates_are_logged(options):
+    trained(replace(options, steps=51))
+    (file,) = Path(options.run).glob("log/*/metrics.csv")
+    with file.open(encoding="utf-8", newline="") as text:
+        rows = list(csv.DictReader(text))
+    assert [int(row["step"]) for row in rows if row["val_loss"]][:4] == [4, 9, 14, 19]
+    assert any(name.startswith("lr-") for name in rows[0])
+
+
+@pytest.mark.parametrize("kind", {options for options, _ in TRAININGS.values()})
+def test_the_first_step_of_every_training_learns(kind):
+    parts = adamw([torch.nn.Parameter(torch.zeros(1))], kind())
+    optimizer, schedule = parts["optimizer"], parts["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(kind().steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[0] == pytest.approx(kind().lr / kind().warmup_steps) and max(rates) == pytest.approx(kind().lr)
+    assert 0 < rates[-1] < 1e-3 * kind().lr
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

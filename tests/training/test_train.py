@@ -11,7 +11,7 @@ import torch
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.flame_motion import BadInput, load_head
 from flamecast.flame_motion.diffusion.weights import load_denoiser
-from flamecast.training.clips import ClipBatches, Clips
+from flamecast.training.motion_pairs import MotionPairBatches, MotionPairs
 from flamecast.training.text import data
 from flamecast.training.text.evaluator import load_evaluator
 from flamecast.training.train import TRAININGS, described, train
@@ -19,15 +19,15 @@ from flamecast.training.train import TRAININGS, described, train
 SMALL = ["pairs=64", "held_out=16", "batch_size=16", "width=24", "layers=1", "precision=32-true", "accelerator=cpu"]
 
 
-def corpus_of(lengths: list[int]) -> Clips:
-    """Clips of those lengths, each full of its own."""
+def corpus_of(lengths: list[int]) -> MotionPairs:
+    """MotionPairs of those lengths, each full of its own."""
     pairs = [(torch.zeros(1, 2), torch.full((length, 3), float(length))) for length in lengths]
-    return Clips.collate(pairs, torch.zeros(3), torch.ones(3))
+    return MotionPairs.collate(pairs, torch.zeros(3), torch.ones(3))
 
 
 def test_batches_hold_clips_of_like_length_each_once_an_epoch():
     lengths = torch.randint(40, 160, (2000,), generator=torch.Generator().manual_seed(0)).tolist()
-    batches = ClipBatches(corpus_of(lengths), 16, seed=0)
+    batches = MotionPairBatches(corpus_of(lengths), 16, seed=0)
     first, second = batches.epoch(0), batches.epoch(1)
     assert len(first) == len(batches) == 125 and first != second
     assert sorted(index for batch in first for index in batch) == list(range(2000))
@@ -41,9 +41,9 @@ def test_batches_hold_clips_of_like_length_each_once_an_epoch():
 
 
 def test_batches_of_clips_go_by_step_and_rank_alone():
-    batches = ClipBatches(corpus_of(list(range(1, 65))), 4, seed=3)
+    batches = MotionPairBatches(corpus_of(list(range(1, 65))), 4, seed=3)
     drawn = [batches.at(step).index.tolist() for step in range(40)]
-    again = ClipBatches(corpus_of(list(range(1, 65))), 4, seed=3)
+    again = MotionPairBatches(corpus_of(list(range(1, 65))), 4, seed=3)
     assert [again.at(step).index.tolist() for step in reversed(range(40))] == drawn[::-1]
     assert len({tuple(batch) for batch in drawn[:16]}) == 16 and drawn[16:32] != drawn[:16]
     ranks = [[batches.at(step, rank, 2).index.tolist() for step in range(20)] for rank in range(2)]

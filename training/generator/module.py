@@ -12,8 +12,9 @@ from ...generator.diffusion.network import CONDITIONS, PortraitDenoiser
 from ...generator.diffusion.sampler import sample, start_latents
 from ..batches import rng_at
 from ..optimizer import adamw
+from ..options import names_in
 from .data import Examples
-from .options import GeneratorTraining, names_in
+from .options import GeneratorTraining
 from .perceptual import PerceptualDistance
 
 Rows = dict[str, Tensor]  # a network's conditions, and `target` and `weight`, by name

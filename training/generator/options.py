@@ -19,7 +19,7 @@ class GeneratorTraining(TrainingOptions):
     ema_decay: float = 0.97
     precision: str = "32-true"
     part: Literal["image", "temporal", "views"] = option("image", "layers to train; the others stay as they are")
-    base: str = option("", "weights that temporal and views start from; the shipped ones when empty")
+    init_weights: str | None = option(None, "weights that temporal and views start from; None: the shipped ones")
     data: str = option("pairs", "folder that `flamecast prepare` made: of pairs, of windows of frames, or of views")
     preset: Literal["tiny", "mid", "small", "sd15"] = option("small", "size; sd15 needs stable_diffusion=FOLDER")
     stable_diffusion: str = option("", "a local folder of Stable Diffusion 1.5, for sd15")
@@ -32,8 +32,3 @@ class GeneratorTraining(TrainingOptions):
     only: str = option("", "names of the only people to train on, for overfitting")
     squared: bool = option(True, "squared error of the velocity; absolute error otherwise")
     perceptual: float = option(0.02, "weight of the perceptual distance beside that error")
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """The names between commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ...core.networks import save_network
 from ...flame_motion import BadInput
 from ..loop import card_of, run_training
-from .options import GeneratorTraining, names_in
+from ..options import names_in
+from .options import GeneratorTraining
 
 if TYPE_CHECKING:
     from ...generator.diffusion.network import PortraitDenoiser
@@ -68,9 +69,10 @@ def _network(options: GeneratorTraining, examples: Examples) -> PortraitDenoiser
     if (part == "temporal" and frames < 2) or (part == "views" and views < 2):
         raise BadInput(f"{options.data} holds windows of {views} views x {frames} frames: {part} needs more of them")
     numbers, size = examples.arrays["motion"].shape[-1], examples.arrays["target"].shape[2]
-    network = (
-        _new_network(options, numbers) if part == "image" else load_denoiser(options.base or WEIGHTS).with_layers(part)
-    )
+    if part == "image":
+        network = _new_network(options, numbers)
+    else:
+        network = load_denoiser(options.init_weights or WEIGHTS).with_layers(part)
     if (size, numbers) != (network.config.size, network.config.motion_size):
         raise BadInput(
             f"{options.data} holds pictures of {size} px and {numbers} numbers of a motion; the network wants "

@@ -107,8 +107,8 @@ def train_speech_head(options: HeadTraining) -> list[Path]:
     from ...core.networks import save_network
     from ...drivers.speech.head_motion import PATCH, HeadMotionChannels
     from ..batches import StepData
-    from ..clips import ClipBatches, Clips, statistics_of
     from ..diffusion import DiffusionModule, new_denoiser
+    from ..motion_pairs import MotionPairBatches, MotionPairs, statistics_of
     from .head_windows import head_motion_windows
 
     began, footage = time.time(), FootageSplit.load(options)
@@ -123,9 +123,9 @@ def train_speech_head(options: HeadTraining) -> list[Path]:
     statistics = statistics_of([motion for _, motion in windows])
     trained = new_denoiser(channels.size, footage.encoder.width, statistics, replace(options, patch=PATCH))
 
-    def batches(of: list[tuple[Tensor, Tensor]]) -> ClipBatches:
-        clips = Clips.collate(of, trained.mean, trained.spread)
-        return ClipBatches(clips, options.batch_size, options.seed)
+    def batches(of: list[tuple[Tensor, Tensor]]) -> MotionPairBatches:
+        pairs = MotionPairs.collate(of, trained.mean, trained.spread)
+        return MotionPairBatches(pairs, options.batch_size, options.seed)
 
     data = StepData(batches(windows), batches(windows_of(footage.unseen())) if footage.held_out else None)
     facts = run_training(DiffusionModule(trained.denoiser, options), data, options)

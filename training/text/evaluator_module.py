@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from ..clips import Clips
+from ..motion_pairs import MotionPairs
 from ..optimizer import adamw
 from ..options import TrainingOptions
 from .corpus.script import Pair, Script
@@ -29,21 +29,21 @@ class EvaluatorModule(LightningModule):
         self.meanings: Tensor
         self.held_out_meanings: Tensor
 
-    def training_step(self, batch: tuple[int, Clips], index: int) -> Tensor:
+    def training_step(self, batch: tuple[int, MotionPairs], index: int) -> Tensor:
         """The loss of one batch."""
         loss = self._loss(batch[1], self.meanings)
         self.log("loss", loss, prog_bar=True, batch_size=len(batch[1].index))
         return loss
 
-    def validation_step(self, batch: tuple[int, Clips], index: int) -> None:
+    def validation_step(self, batch: tuple[int, MotionPairs], index: int) -> None:
         """The loss of one held-out batch."""
         loss = self._loss(batch[1], self.held_out_meanings)
         self.log("val_loss", loss, batch_size=len(batch[1].index), sync_dist=True)
 
-    def _loss(self, clips: Clips, meanings: Tensor) -> Tensor:
-        meaning = meanings[clips.index]
-        text = self.evaluator.text(clips.tokens, clips.token_mask)
-        motion = self.evaluator.motion(clips.motion, clips.frames)
+    def _loss(self, pairs: MotionPairs, meanings: Tensor) -> Tensor:
+        meaning = meanings[pairs.index]
+        text = self.evaluator.text(pairs.tokens, pairs.token_mask)
+        motion = self.evaluator.motion(pairs.motion, pairs.frames)
         return contrastive_loss(self.evaluator, text.float(), motion.float(), meaning[:, None] == meaning)
 
     def configure_optimizers(self) -> Any:

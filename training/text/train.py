@@ -60,8 +60,8 @@ def train_text(options: TextTraining) -> list[Path]:
     from ...drivers.text.encoder import TextEncoder
     from ...flame_motion.diffusion import DenoiserConfig
     from ..batches import StepData
-    from ..clips import ClipBatches, Clips, statistics_of
     from ..diffusion import DiffusionModule, new_denoiser
+    from ..motion_pairs import MotionPairBatches, MotionPairs, statistics_of
 
     began = time.time()
     seed_everything(options.seed, verbose=False)
@@ -77,9 +77,9 @@ def train_text(options: TextTraining) -> list[Path]:
     if options.compile:
         module.denoiser.compile(mode="reduce-overhead", dynamic=False)
 
-    def batches(of: TextCorpus) -> ClipBatches:
-        clips = Clips.collate(list(zip(of.tokens, of.motions)), trained.mean, trained.spread)
-        return ClipBatches(clips, options.batch_size, options.seed, padded=options.compile)
+    def batches(of: TextCorpus) -> MotionPairBatches:
+        pairs = MotionPairs.collate(list(zip(of.tokens, of.motions)), trained.mean, trained.spread)
+        return MotionPairBatches(pairs, options.batch_size, options.seed, padded=options.compile)
 
     data = StepData(batches(corpus), None if unseen is None else batches(unseen))
     facts = run_training(module, data, options)
@@ -98,7 +98,7 @@ def train_evaluator(options: EvaluatorTraining) -> list[Path]:
     from ...core.networks import save_network
     from ...drivers.text.encoder import TextEncoder
     from ..batches import StepData
-    from ..clips import ClipBatches, Clips, statistics_of
+    from ..motion_pairs import MotionPairBatches, MotionPairs, statistics_of
     from .evaluator import Evaluator, EvaluatorConfig
     from .evaluator_module import EvaluatorModule
 
@@ -110,10 +110,10 @@ def train_evaluator(options: EvaluatorTraining) -> list[Path]:
     evaluator = Evaluator(sizes)
     evaluator.mean, evaluator.spread = statistics_of(corpus.motions)
 
-    def batches(of: TextCorpus) -> ClipBatches:
+    def batches(of: TextCorpus) -> MotionPairBatches:
         nothing = torch.zeros_like(evaluator.mean)  # is normalised here: the evaluator does so by itself
-        clips = Clips.collate(list(zip(of.tokens, of.motions)), nothing, nothing + 1)
-        return ClipBatches(clips, options.batch_size, options.seed)
+        pairs = MotionPairs.collate(list(zip(of.tokens, of.motions)), nothing, nothing + 1)
+        return MotionPairBatches(pairs, options.batch_size, options.seed)
 
     module = EvaluatorModule(evaluator, options, corpus.pairs, unseen.pairs if unseen else [])
     data = StepData(batches(corpus), None if unseen is None else batches(unseen))
