@@ -77,7 +77,7 @@ def new_denoiser(
 ) -> TrainedDenoiser:
     """An untrained denoiser of the options' sizes, or the one at `init_weights`, extended where it has fewer channels.
 
-    statistics: mean and spread [D] of the motion; of channels that `init_weights` has, its own are kept.
+    statistics: mean and spread [D] of the motion; of channels that `init_weights` has, its own are kept, as its card is.
     """
     if options.init_weights is None:
         sizes = DenoiserConfig(channels, context, options.width, options.layers, options.heads, options.patch)
@@ -86,7 +86,10 @@ def new_denoiser(
     mean, spread = (
         torch.cat([old, new[len(old) :]]) for old, new in zip((initial.mean, initial.spread), statistics, strict=True)
     )
-    return TrainedDenoiser(extended(initial.denoiser, channels, context).requires_grad_(True).train(), mean, spread)
+    denoiser = extended(initial.denoiser, channels, context).requires_grad_(True).train()
+    trained = TrainedDenoiser(denoiser, mean, spread)
+    trained.card = initial.card
+    return trained
 
 
 @torch.no_grad()
