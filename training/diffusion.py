@@ -77,7 +77,7 @@ def new_denoiser(
 ) -> TrainedDenoiser:
     """An untrained denoiser of the options' sizes, or the one at `init_weights`, extended where it has fewer channels.
 
-    statistics: mean and spread [D] of the motion; of channels that `init_weights` has, its own are kept, as its card is.
+    statistics: mean and spread [D] of the motion; of channels that `init_weights` has, its own stay; so does its card.
     """
     if options.init_weights is None:
         sizes = DenoiserConfig(channels, context, options.width, options.layers, options.heads, options.patch)
