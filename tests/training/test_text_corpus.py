@@ -12,11 +12,12 @@ from scipy.signal import find_peaks
 from flamecast.drivers.text.channels import FPS, WINDOW_SECONDS
 from flamecast.drivers.text.vocabulary import inflect, lexicon
 from flamecast.flame_motion import load_head
+from flamecast.training.text.corpus.beat import LEFT, RIGHT, Beat
 from flamecast.training.text.corpus.compose import emotion_pair, motion_pair
-from flamecast.training.text.corpus.expressions import LOOKS, Face
+from flamecast.training.text.corpus.expressions import EXPRESSIONS, FaceBeat
 from flamecast.training.text.corpus.idle import idle_statistics
 from flamecast.training.text.corpus.kinematics import drift, lid_closure, minimum_jerk, reaches
-from flamecast.training.text.corpus.motions import COUNTED, LEFT, MOTIONS, RIGHT, SIDED, Beat
+from flamecast.training.text.corpus.motions import COUNTED, MOTIONS, SIDED
 from flamecast.training.text.corpus.script import Script, perform, sequence_of
 
 TIMES = np.arange(200) / FPS
@@ -66,7 +67,7 @@ def test_verbs_are_inflected(verb, forms):
 @pytest.mark.parametrize("book", ["motions", "expressions"])
 def test_the_lexicon_says_what_can_be_done_and_nothing_else(book):
     entries = lexicon(book)
-    known = set(MOTIONS) | {"wink_any"} if book == "motions" else set(LOOKS)
+    known = set(MOTIONS) | {"wink_any"} if book == "motions" else set(EXPRESSIONS)
     assert set(entries) == known
     for name, entry in entries.items():
         for phrase in (*entry.verbs, *entry.held_out):
@@ -147,12 +148,13 @@ def test_idle_blinks_come_as_often_as_measured():
     assert count / 20 == pytest.approx(idle_statistics()["blinks"]["per_minute"], rel=0.25)
 
 
-@pytest.mark.parametrize("name", sorted(LOOKS))
+@pytest.mark.parametrize("name", sorted(EXPRESSIONS))
 def test_every_expression_moves_its_own_axes_and_grows_with_its_size(name):
     small, big = (
-        perform(Script(4.0, (), (Face(name, 0, 4, size=size),)), np.random.default_rng(0)).face for size in (0.5, 1.0)
+        perform(Script(4.0, (), (FaceBeat(name, 0, 4, size=size),)), np.random.default_rng(0)).face
+        for size in (0.5, 1.0)
     )
-    for axis in LOOKS[name].axes:
+    for axis in EXPRESSIONS[name].axes:
         tracks = [track for track in big if track.startswith(axis.removesuffix("Left").removesuffix("Right"))]
         assert max(np.abs(big[track]).max() for track in tracks) > max(np.abs(small[track]).max() for track in tracks)
 

@@ -8,21 +8,21 @@ from numpy.random import Generator
 
 from ....drivers.text.channels import WINDOW_SECONDS
 from ....drivers.text.vocabulary import lexicon
-from .expressions import LOOKS, SIDED_LOOKS, Face
-from .motions import LEFT, RIGHT
+from .beat import LEFT, RIGHT
+from .expressions import EXPRESSIONS, SIDED_EXPRESSIONS, FaceBeat
 from .script import Pair, Script, is_passing
 from .words import Manner, Subject, a_speaker, an, pick, predicate
 
 BASIC = ("happy", "sad", "angry", "surprised", "neutral", "afraid", "disgusted", "laugh", "amused", "excited")
 
 
-def _face(rng: Generator) -> tuple[Face, str]:
+def _face(rng: Generator) -> tuple[FaceBeat, str]:
     """An expression with how strong it is ("small", "big" or "")."""
-    name = pick(rng, BASIC) if rng.random() < 0.5 else pick(rng, list(LOOKS))
+    name = pick(rng, BASIC) if rng.random() < 0.5 else pick(rng, list(EXPRESSIONS))
     strength = pick(rng, ("", "", "", "small", "big"))
     size = rng.uniform(0.5, 0.68) if strength == "small" else rng.uniform(1.15, 1.35) if strength == "big" else 1.0
-    side = int(rng.choice([LEFT, RIGHT])) if name in SIDED_LOOKS else 0
-    return Face(name, size=size, side=side), strength
+    side = int(rng.choice([LEFT, RIGHT])) if name in SIDED_EXPRESSIONS else 0
+    return FaceBeat(name, size=size, side=side), strength
 
 
 SLIGHT = ("slightly", "a little", "a bit", "mildly", "somewhat", "faintly", "just a bit")
@@ -70,7 +70,7 @@ BROWS = ("brows_up", "frown", "squint", "wide_eyes")
 
 def _two_at_once(rng: Generator, duration: float, held_out: bool) -> Pair:
     """A mouth and a pair of brows or eyes together: "smiling with raised eyebrows"."""
-    mouth, brows = Face(pick(rng, MOUTHS), stop=duration), Face(pick(rng, BROWS), stop=duration)
+    mouth, brows = FaceBeat(pick(rng, MOUTHS), stop=duration), FaceBeat(pick(rng, BROWS), stop=duration)
     who, form = a_speaker(rng)
     first, second = (mouth, brows) if rng.random() < 0.6 else (brows, mouth)
     said = _said_face(first, "", who, "ing" if rng.random() < 0.4 else form, rng, held_out)
@@ -80,7 +80,7 @@ def _two_at_once(rng: Generator, duration: float, held_out: bool) -> Pair:
     return Pair(f"{said} {also}", Script(duration, (), (mouth, brows)))
 
 
-def _said_face(face: Face, strength: str, who: Subject, form: str, rng: Generator, held_out: bool) -> str:
+def _said_face(face: FaceBeat, strength: str, who: Subject, form: str, rng: Generator, held_out: bool) -> str:
     """The expression as a predicate, an adjective or a noun phrase, without its subject."""
     entry = lexicon("expressions")[face.name]
     side = {LEFT: "left", RIGHT: "right"}.get(face.side, "")
@@ -140,7 +140,7 @@ def emotions_pair(rng: Generator, held_out: bool) -> Pair:
     return Pair(text, Script(duration, (), faces, sudden))
 
 
-def _framed(said: str, face: Face, who: Subject, rng: Generator, sudden: bool) -> str:
+def _framed(said: str, face: FaceBeat, who: Subject, rng: Generator, sudden: bool) -> str:
     """One expression on its own: bare ("happy"), or in a sentence."""
     entry = lexicon("expressions")[face.name]
     adjective = any(said.endswith(word) for word in entry.adjectives)
@@ -169,7 +169,9 @@ def _framed(said: str, face: Face, who: Subject, rng: Generator, sudden: bool) -
     )
 
 
-def with_face(rng: Generator, text: str, who: Subject, duration: float, held_out: bool) -> tuple[str, tuple[Face, ...]]:
+def with_face(
+    rng: Generator, text: str, who: Subject, duration: float, held_out: bool
+) -> tuple[str, tuple[FaceBeat, ...]]:
     """A motion's sentence with an expression joined to it: at once, or (said so) afterwards."""
     face, strength = _face(rng)
     if is_passing(face.name):

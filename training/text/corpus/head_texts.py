@@ -9,9 +9,10 @@ from numpy.random import Generator
 
 from ....drivers.text.channels import WINDOW_SECONDS
 from ....drivers.text.vocabulary import lexicon
-from .expressions import Face
+from .beat import LEFT, RIGHT, Beat
+from .expressions import FaceBeat
 from .face_texts import with_face
-from .motions import COUNTED, LEFT, LIDDED, POSES, RIGHT, SIDED, Beat
+from .motions import COUNTED, LID_MOTIONS, POSES, SIDED
 from .script import Pair, Script
 from .words import Manner, Subject, a_speaker, a_subject, noun_phrase, pick, predicate
 
@@ -105,7 +106,7 @@ def motions_pair(rng: Generator, held_out: bool, faces: bool) -> Pair:
         beats = tuple(replace(act.beat, start=0.0, stop=duration, stays=act.beat.name in POSES) for act in acts)
         return Pair(_said_together(acts, who, form, rng, held_out), Script(duration, beats))
     text = _said_in_order(acts, who, form, rng, held_out)
-    part: tuple[Face, ...] = ()
+    part: tuple[FaceBeat, ...] = ()
     if faces:
         text, part = with_face(rng, text, who, duration, held_out)
     return Pair(text, Script(duration, beats, part))
@@ -122,11 +123,11 @@ def _single(rng: Generator, act: _Act, who: Subject, form: str, duration: float,
     beat = replace(act.beat, start=start, stop=stop, stays=stays and stop >= duration - 1e-6)
     blinking = True
     text = _clause(act, who, form, rng, held_out, extra)
-    if rng.random() < 0.05 and act.beat.name not in LIDDED:
+    if rng.random() < 0.05 and act.beat.name not in LID_MOTIONS:
         text, blinking = f"{text} {pick(rng, ('without blinking', 'with no blinks', 'and does not blink'))}", False
     subject = who.text if form != "ing" else ""
     text = f"{subject} {text}".strip()
-    part: tuple[Face, ...] = ()
+    part: tuple[FaceBeat, ...] = ()
     if faces:
         text, part = with_face(rng, text, who, duration, held_out)
     elif rng.random() < 0.1 and (noun := _noun(act, rng, who)):

@@ -1,4 +1,4 @@
-"""What a head does while nothing is asked of it, in the measure of real tracked clips (`idle.json`)."""
+"""Idle motion of a head, with the statistics of real tracked clips (`idle.json`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from .expressions import squeeze_blink
+from .expressions import add_blink
 from .kinematics import drift
 from .take import Take
 
@@ -27,7 +27,7 @@ def idle_statistics() -> dict[str, Any]:
 def add_idle(take: Take, rng: Generator, *, amount: float = CALM, gaze: float = 1.0, blinks: bool = True) -> None:
     """Sway of the head, small saccades and spontaneous blinks.
 
-    amount: of the measured spread of the head; gaze: times the usual saccades; blinks: False where the lids are told.
+    amount: of the measured spread of the head; gaze: times the usual saccades; blinks: False where a script moves lids.
     """
     found = idle_statistics()
     lively = rng.lognormal(0.0, 0.35)
@@ -38,7 +38,7 @@ def add_idle(take: Take, rng: Generator, *, amount: float = CALM, gaze: float = 
         take.add("roll", found["correlation"][0][2] * 0.5 * (take.track("yaw") - take.track("yaw").mean()) * 0.1)
     _saccades(take, rng, gaze)
     if blinks:
-        _spontaneous(take, rng)
+        _spontaneous_blinks(take, rng)
 
 
 def _saccades(take: Take, rng: Generator, amount: float) -> None:
@@ -53,10 +53,10 @@ def _saccades(take: Take, rng: Generator, amount: float) -> None:
         take.add(name, np.convolve(np.pad(track, 1, mode="edge"), kernel, "valid"))
 
 
-def _spontaneous(take: Take, rng: Generator) -> None:
+def _spontaneous_blinks(take: Take, rng: Generator) -> None:
     """Blinks at the measured rate, never two within 0.6 s."""
     mean_gap = 60.0 / idle_statistics()["blinks"]["per_minute"]
     at = rng.exponential(mean_gap)
     while at < take.frames / take.fps:
-        squeeze_blink(take, at, rng)
+        add_blink(take, at, rng)
         at += 0.6 + rng.exponential(mean_gap - 0.6)

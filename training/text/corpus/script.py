@@ -1,4 +1,4 @@
-"""A script says what happens when; performing it gives motion."""
+"""Scripts of what happens when, and the motion that performing them gives."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ....drivers.text.channels import FPS
 from ....flame_motion import FlameSequence
 from ....flame_motion.edit.controls import apply_controls
 from ....flame_motion.heads.head import Head
-from .expressions import EVENTS, LOOKS, Face, perform_face
+from .beat import Beat
+from .expressions import EVENTS, EXPRESSIONS, FaceBeat, perform_face
 from .idle import CALM, STILL, add_idle
-from .motions import LIDDED, MOTIONS, Beat
+from .motions import LID_MOTIONS, MOTIONS
 from .take import ANGLES, SHIFTS, Take
 
 
@@ -24,7 +25,7 @@ class Script:
 
     duration: float  # s
     beats: tuple[Beat, ...] = ()
-    faces: tuple[Face, ...] = ()
+    faces: tuple[FaceBeat, ...] = ()
     sudden: bool = False  # expressions come at once
     blinking: bool = True  # False where it is said that nobody blinks
 
@@ -36,7 +37,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Pair:
-    """What is said, and what is done: what a model learns from."""
+    """A text and the script that it describes: one training example."""
 
     text: str
     script: Script
@@ -44,34 +45,34 @@ class Pair:
 
 @dataclass(frozen=True)
 class Performance:
-    """The tracks of one script, head and face apart: what the two models learn."""
+    """The tracks of one script, those of the head and those of the face, for the two models."""
 
     head: dict[str, np.ndarray] = field(default_factory=dict)  # by control name [T]: degrees, mm, 0..1
     face: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def perform(script: Script, rng: Generator) -> Performance:
-    """Plays a script, never twice alike."""
+    """Performs a script, never twice alike."""
     head, face = Take(script.frames, FPS), Take(script.frames, FPS)
-    told = any(beat.name in LIDDED for beat in script.beats) or not script.blinking
+    lids_scripted = any(beat.name in LID_MOTIONS for beat in script.beats) or not script.blinking
     for beat in script.beats:
         MOTIONS[beat.name](head, beat, rng)
     for part in script.faces:
         perform_face(face, part, rng, script.sudden)
     reflex = head.tracks.pop("reflex", None)
-    if reflex is not None and not told:
+    if reflex is not None and not lids_scripted:
         head.blink(np.clip(reflex, 0, 1))
     still = any(beat.name == "still" for beat in script.beats)
-    lids_down = any(LOOKS[part.name].lids > 0.7 for part in script.faces)
+    lids_down = any(EXPRESSIONS[part.name].lids > 0.7 for part in script.faces)
     add_idle(
         head, rng, amount=STILL if still else CALM, gaze=0.4 if still else 1.0,
-        blinks=not (told or lids_down) and script.blinking,
+        blinks=not (lids_scripted or lids_down) and script.blinking,
     )  # fmt: skip
-    return _parted(head, face)
+    return _split_tracks(head, face)
 
 
-def _parted(head: Take, face: Take) -> Performance:
-    """What the head does with a face goes to the head; what the face does with a motion goes to the face."""
+def _split_tracks(head: Take, face: Take) -> Performance:
+    """Moves head tracks of an expression to the head, and face tracks of a motion to the face."""
     ours = (*ANGLES, *SHIFTS)
     for name in [name for name in face.tracks if name in ours]:
         head.add(name, face.tracks.pop(name))

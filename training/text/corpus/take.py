@@ -1,4 +1,4 @@
-"""One performance while it is built: named tracks over the frames of a clip."""
+"""A performance under construction: named tracks over the frames of a clip."""
 
 from __future__ import annotations
 
