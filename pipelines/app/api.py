@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from ...core.errors import BadInput, MissingAsset
 from .job import WAITING, Full, Job
 from .job_options import ADDED, file_options, json_schema, value_options
 from .job_queue import JobQueue
-from .job_request import DEMO, read_request
+from .job_request import DEMO, JobRequest, read_request
 from .limits import MB, Limits
 from .results import RESULTS
 from .uploads import check_content, shown_name, store, stored_name
@@ -37,21 +38,6 @@ class JobAnswer(BaseModel):
     problems: list[str] = Field(description="What to know about the result")
     facts: dict[str, Any] = Field(description="Frames, fps, seconds and size of the video")
     files: dict[str, str] = Field(description="Addresses of the results by name")
-
-
-class LimitsAnswer(BaseModel):
-    """What this server takes."""
-
-    upload_mb: float
-    seconds: float
-    size: int
-    fps: float
-    words: int
-    waiting: int
-    waiting_each: int
-    job_minutes: float
-    keep_minutes: float
-    user_mb: float
 
 
 class Problem(BaseModel):
@@ -96,8 +82,8 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
     _add_job_routes(routes, queue)
 
     @routes.get("/limits", summary="What this server takes")
-    def bounds() -> LimitsAnswer:
-        return LimitsAnswer(**{**vars(limits), "user_mb": limits.user_bytes / MB})
+    def bounds() -> Limits:
+        return replace(limits, user_mb=limits.user_bytes / MB)
 
     app.include_router(routes)
     _add_error_answers(app)
@@ -110,10 +96,9 @@ def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
         """Options mean what they mean for `flamecast animate`. Poll the answer's job until its `state` is `done`."""
         given = {name: fields[name] for name in (*value_options(), "preview")}
         given |= {"photo": DEMO if fields["demo"] else None, "motion": DEMO if fields["demo_motion"] else None}
-        user = api_user(request)
-        queue.check_room(user)
         sent = {name: fields[name] for name in file_options()}
-        return answer_of(queue, _submit(queue, limits, user, given, sent))
+        job = queue.add(api_user(request), lambda folder: _read_form(folder, given, sent, limits))
+        return answer_of(queue, job)
 
     animate.__signature__ = inspect.Signature(_form_parameters())  # type: ignore[attr-defined]
     routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])(animate)
@@ -182,27 +167,17 @@ def _job(queue: JobQueue, request: Request, id: str) -> Job:
     return job
 
 
-def _submit(
-    queue: JobQueue, limits: Limits, user: str, given: dict[str, Any], sent: dict[str, UploadFile | None]
-) -> Job:
-    """Stores what was sent in a folder of its own and queues the job. BadInput leaves nothing."""
-    import shutil
-
-    id, folder = queue.new_folder(user)
+def _read_form(folder: Path, given: dict[str, Any], sent: dict[str, UploadFile | None], limits: Limits) -> JobRequest:
+    """Stores what was sent in the folder of a new job, and reads the rest. BadInput."""
     files: dict[str, Path] = {}
     names: dict[str, str] = {}
-    try:
-        for kind, upload in sent.items():
-            if upload is None:
-                continue
+    for kind, upload in sent.items():
+        if upload is not None:
             names[kind] = shown_name(upload.filename, kind)
             files[kind] = folder / "in" / stored_name(kind, names[kind])
             store(upload.file, files[kind], limits.upload_bytes, f"{kind} {names[kind]}")
             check_content(files[kind], kind, f"{kind} {names[kind]}")
-        return queue.submit(id, user, folder, read_request(given, files, names, limits))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    return read_request(given, files, names, limits)
 
 
 def _add_error_answers(app: FastAPI) -> None:

@@ -101,7 +101,6 @@ def about_html(job: Job) -> str:
 
 
 def label_of(job: Job) -> str:
-    """A job's line in the history."""
-    when = {WAITING: "waiting", RUNNING: "running", FAILED: "failed", CANCELLED: "cancelled"}.get(job.state)
-    tail = when or ("preview" if job.request.preview else f"{job.facts['seconds']:.1f} s")
-    return f"{job.request.title} — {tail}"
+    """A finished job's line in the history."""
+    length = "preview" if job.request.preview else f"{job.facts['seconds']:.1f} s"
+    return f"{job.request.title} — {length}"

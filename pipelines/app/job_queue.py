@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ class JobQueue:
                 raise Full(f"{self.limits.waiting_each} of your jobs are not done yet: wait for one, or cancel it")
             if len(unfinished) >= self.limits.waiting:
                 raise Full(f"{len(unfinished)} jobs wait here, which is all that may: try again in a minute")
+
+    def add(self, user: str, prepare: Callable[[Path], JobRequest], tab: str | None = None) -> Job:
+        """Queues what `prepare` makes of the folder of a new job. Full, or BadInput, which leaves nothing."""
+        self.check_room(user)
+        id, folder = self.new_folder(user)
+        try:
+            return self.submit(id, user, folder, prepare(folder), tab)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def submit(self, id: str, user: str, folder: Path, request: JobRequest, tab: str | None = None) -> Job:
         """Queues a job. Full where there is no room for it."""
@@ -225,19 +236,7 @@ class JobQueue:
             process.ready = True
         elif kind == "progress":
             self._note(job, *content)
-        else:
-            self._conclude(job, kind, content)
-            return True
-        return False
-
-    def _note(self, job: Job, stage: str, done: int, of: int) -> None:
-        with self._changed:
-            self._rates.note(job, stage, done, of)
-            job.stage, job.done, job.of = stage, done, of
-            job.left = seconds_left(self._rates, job)
-
-    def _conclude(self, job: Job, kind: str, content: Any) -> None:
-        if kind == "done":
+        elif kind == "done":
             job.files, job.problems, job.facts = content["files"], content["problems"], content["facts"]
             self._finish(job, DONE)
         elif kind == "cancelled":
@@ -246,6 +245,13 @@ class JobQueue:
             self._finish(job, FAILED, content)
         else:
             self._finish(job, FAILED, OUR_FAULT, content)
+        return kind not in ("ready", "progress")
+
+    def _note(self, job: Job, stage: str, done: int, of: int) -> None:
+        with self._changed:
+            self._rates.note(job, stage, done, of)
+            job.stage, job.done, job.of = stage, done, of
+            job.left = seconds_left(self._rates, job)
 
     def _finish(self, job: Job, state: str, sentence: str | None = None, log: str | None = None) -> None:
         if log is not None:

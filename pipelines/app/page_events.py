@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .job import DONE, ENDED, Full, Job
 from .job_html import EMPTY, READY, about_html, label_of, message, result_html, status_html
 from .job_options import driver_of, value_options
 from .job_queue import JobQueue
-from .job_request import DEMO, read_request
+from .job_request import DEMO, JobRequest, read_request
 from .keyframe_text import as_lines, read_lines, write_keyframes
 from .limits import Limits
 from .uploads import JSON_BYTES, check_content, shown_name, stored_name
@@ -57,41 +57,49 @@ class PageEvents:
 
     # -- requesting ------------------------------------------------------------------------------------------------
 
-    async def animate(
-        self, given: dict[str, Any], request: gr.Request, preview: bool = False
-    ) -> AsyncIterator[Updates]:
+    def animate(self, given: dict[str, Any], request: gr.Request, preview: bool = False) -> AsyncIterator[Updates]:
         """Submits a job with the page's fields and shows it until its end."""
-        try:
-            job = await asyncio.to_thread(self._submit, given, request, preview)
-        except REFUSED as error:
-            yield self._refused(str(error), request)
-            return
-        async for shown in self._watch(job, request):
-            yield shown
+
+        def prepare(folder: Path) -> JobRequest:
+            options, files, names = self._gather(given, folder)
+            return read_request(options | {"preview": preview}, files, names, self.limits)
+
+        return self._run(lambda: self.queue.add(visitor(request), prepare, request.session_hash), request)
 
     async def redraw(
         self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request
     ) -> AsyncIterator[Updates]:
         """Edits the shown result's motion, draws it again and shows that."""
+
+        def submit() -> Job:
+            user = visitor(request)
+            before = self._finished(current, user)
+            return self.queue.add(user, lambda folder: self._redrawn(before, edit, keys, camera, folder), tab)
+
+        tab = request.session_hash
+        async for shown in self._run(submit, request):  # Gradio knows a generator by its own `yield`
+            yield shown
+
+    def _redrawn(self, before: Job, edit: str, keys: str, camera: str, folder: Path) -> JobRequest:
+        """The request that draws a finished job again."""
+        files, names = {}, {}
+        if keys.strip():
+            files["keyframes"] = write_keyframes(keys, folder / "in" / "keyframes.json")
+            names["keyframes"] = "the keyframes"
+        made = before.request.animate
+        options = {"edit": edit, "camera": camera, "size": made.view.size, "text": made.drive.text}
+        redraw = _keep_results(before.folder, folder / "before")
+        return read_request(options, files, names, self.limits, redraw=redraw)
+
+    async def _run(self, submit: Callable[[], Job], request: gr.Request) -> AsyncIterator[Updates]:
+        """Submits a job and shows it until its end."""
         try:
-            job = await asyncio.to_thread(self._submit_redraw, current, edit, keys, camera, request)
+            job = await asyncio.to_thread(submit)
         except REFUSED as error:
             yield self._refused(str(error), request)
             return
         async for shown in self._watch(job, request):
             yield shown
-
-    def _submit(self, given: dict[str, Any], request: gr.Request, preview: bool) -> Job:
-        user = visitor(request)
-        self.queue.check_room(user)
-        id, folder = self.queue.new_folder(user)
-        try:
-            options, files, names = self._gather(given, folder)
-            job = read_request(options | {"preview": preview}, files, names, self.limits)
-            return self.queue.submit(id, user, folder, job, request.session_hash)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
     def _gather(self, given: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Path], dict[str, str]]:
         """Options and files out of the page's fields; only what belongs to the chosen source counts."""
@@ -125,30 +133,11 @@ class PageEvents:
         return options, files, names
 
     def _is_given(self, name: str, value: Any, source: str) -> bool:
-        """Whether a field holds an option of the chosen source that is not left at its default."""
+        """Whether a field holds a value of an option that goes with the source."""
         option = value_options().get(name)
         if option is None or value in (None, "") or (value == 0 and option.default is None):  # an empty number is 0
             return False
         return source in sources_of(name)
-
-    def _submit_redraw(self, current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Job:
-        user = visitor(request)
-        before = self._finished(current, user)
-        self.queue.check_room(user)
-        id, folder = self.queue.new_folder(user)
-        try:
-            files, names = {}, {}
-            if keys.strip():
-                files["keyframes"] = write_keyframes(keys, folder / "in" / "keyframes.json")
-                names["keyframes"] = "the keyframes"
-            made = before.request.animate
-            options = {"edit": edit, "camera": camera, "size": made.view.size, "text": made.drive.text}
-            redraw = _keep_results(before.folder, folder / "before")
-            job = read_request(options, files, names, self.limits, redraw=redraw)
-            return self.queue.submit(id, user, folder, job, request.session_hash)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
 
     def _finished(self, current: str | None, user: str) -> Job:
         job = self.queue.get(current or "", user)

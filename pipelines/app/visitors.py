@@ -78,11 +78,8 @@ class Guard:
             return
         request = HTTPConnection(scope)
         secret = _cookie(request)
-        scope["flamecast_visitor"] = folder_name(secret or "")
-        fresh = None
-        if secret is None:
-            fresh = secrets.token_urlsafe(32)
-            scope["flamecast_visitor"] = folder_name(fresh)
+        fresh = secrets.token_urlsafe(32) if secret is None else None
+        scope["flamecast_visitor"] = folder_name(secret or fresh or "")
         refusal = self._refusal(request, scope)
         if refusal is not None:
             if scope["type"] == "websocket":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,6 @@ class Viewer:
     def __init__(self, live: LiveState, socket: WebSocket) -> None:
         assert live.session is not None
         self.live, self.socket, self.session = live, socket, live.session
-        self._handlers: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
-            "shown": self._shown,
-            "calibrate": self._calibrate,
-            "strength": self._strength,
-            "record": self._record,
-            "stop": self._stop,
-            "microphone_on": self._microphone_on,
-            "microphone_off": self._microphone_off,
-        }
         self._loop = asyncio.get_running_loop()
         self._newest: DrawnFrame | None = None
         self._ready = asyncio.Event()
@@ -106,13 +96,31 @@ class Viewer:
     async def _take_text(self, text: str) -> None:
         """A message of the page; what our page does not send is ignored."""
         try:
-            message = json.loads(text)
-            if (handle := self._handlers.get(message["type"])) is not None:
-                await handle(message)
+            await self._handle(json.loads(text))
         except BadInput as error:
             await self._send_problem(str(error))
         except (ValueError, KeyError, TypeError, OverflowError):
             pass
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "shown" if (sent := self._sent.pop(int(message["number"]), None)) is not None:
+                late = message.get("late")  # ms by the page's own clock, from its camera on
+                self.session.mark_shown(sent[0] if late is None else self.session.clock() - float(late) / 1000)
+            case "calibrate":
+                self.session.calibrate()
+            case "strength":
+                self.session.set_strength(min(max(float(message["value"]), 0.0), 2.0))
+            case "record":
+                self.live.start_recording()
+            case "stop":
+                name = await asyncio.to_thread(self.live.stop_recording)
+                await self.socket.send_json({"type": "recorded", "name": name})
+            case "microphone_on" if self.live.source == "page":
+                await asyncio.to_thread(self.live.start_microphone)
+                await self.socket.send_json({"type": "listening"})
+            case "microphone_off" if self.live.source == "page":
+                await asyncio.to_thread(self.live.stop_microphone)
 
     async def dismiss(self) -> None:
         """Closes the connection: another page takes its place."""
@@ -124,31 +132,3 @@ class Viewer:
 
     async def _send_problem(self, sentence: str) -> None:
         await self.socket.send_json({"type": "problem", "sentence": sentence})
-
-    async def _shown(self, message: dict[str, Any]) -> None:
-        sent = self._sent.pop(int(message["number"]), None)
-        if sent is not None:
-            late = message.get("late")  # ms by the page's own clock, from its camera on
-            self.session.mark_shown(sent[0] if late is None else self.session.clock() - float(late) / 1000)
-
-    async def _calibrate(self, message: dict[str, Any]) -> None:
-        self.session.calibrate()
-
-    async def _strength(self, message: dict[str, Any]) -> None:
-        self.session.set_strength(min(max(float(message["value"]), 0.0), 2.0))
-
-    async def _record(self, message: dict[str, Any]) -> None:
-        self.live.start_recording()
-
-    async def _stop(self, message: dict[str, Any]) -> None:
-        name = await asyncio.to_thread(self.live.stop_recording)
-        await self.socket.send_json({"type": "recorded", "name": name})
-
-    async def _microphone_on(self, message: dict[str, Any]) -> None:
-        if self.live.source == "page":
-            await asyncio.to_thread(self.live.start_microphone)
-            await self.socket.send_json({"type": "listening"})
-
-    async def _microphone_off(self, message: dict[str, Any]) -> None:
-        if self.live.source == "page":
-            await asyncio.to_thread(self.live.stop_microphone)
