@@ -263,11 +263,11 @@ class JobQueue:
         names = job.request.names
         job.error = None if state != FAILED or sentence is None else with_shown_names(sentence, names)
         job.problems = [with_shown_names(one, names) for one in job.problems]
+        if state != DONE:
+            shutil.rmtree(job.folder, ignore_errors=True)
         job.state, job.left = state, None
         job.ended = 0.0 if job.ended == 0.0 else time.time()
         self._rates.end(job)
-        if state != DONE:
-            shutil.rmtree(job.folder, ignore_errors=True)
         self._changed.notify_all()
 
     # -- tidying ---------------------------------------------------------------------------------------------------

@@ -316,7 +316,7 @@ def test_every_answer_forbids_the_browser_what_the_page_does_not_need(client):
 
 
 def test_visitors_do_not_reach_each_others_files(server):
-    """What one browser sent or made is nothing to another, whoever knows its address."""
+    """What one browser sent or made is nothing to another, even where its address is known."""
     with httpx.Client(base_url=server[0]) as one, httpx.Client(base_url=server[0]) as two:
         one.get("/"), two.get("/")
         (path,) = one.post("/gradio_api/upload", files={"files": ("../../me.png", photo_bytes())}).json()

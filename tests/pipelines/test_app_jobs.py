@@ -34,7 +34,7 @@ def work(channel, warming):
         word = request.animate.drive.text
         if word == "crash":
             os._exit(9)
-        if word == "deaf":
+        if word == "hangs":
             time.sleep(600)
         stopped = False
         for step in range(200 if word == "slow" else 1):
@@ -173,7 +173,7 @@ def test_a_running_job_is_cancelled_and_its_files_go(make):
 def test_a_job_that_does_not_listen_is_ended_with_its_process(make, monkeypatch):
     monkeypatch.setattr("flamecast.pipelines.app.job_queue.PATIENCE", 0.3)
     queue = make()
-    job, after = put(queue, "deaf"), put(queue, "after")
+    job, after = put(queue, "hangs"), put(queue, "after")
     until = time.monotonic() + 20
     while job.state != RUNNING:
         assert time.monotonic() < until
@@ -186,7 +186,7 @@ def test_a_job_that_does_not_listen_is_ended_with_its_process(make, monkeypatch)
 
 def test_a_job_beyond_its_time_is_ended(make):
     queue = make(Limits(job_minutes=4 / 60))
-    job, after = put(queue, "deaf"), put(queue, "after", user="b")
+    job, after = put(queue, "hangs"), put(queue, "after", user="b")
     ended(job, after)
     assert job.state == FAILED and "was ended" in job.error and after.state == DONE
 

@@ -44,7 +44,7 @@ def test_a_missing_or_wrong_package_is_fatal(monkeypatch, name, installed, advic
     assert doctor.print_report() == 1
 
 
-def test_torchvision_is_told_to_go(monkeypatch):
+def test_torchvision_should_be_uninstalled(monkeypatch):
     monkeypatch.setattr(doctor, "version", lambda name: "0.1" if name == "torchvision" else version(name))
     assert "uninstall" in findings()["torchvision"].advice and not findings()["torchvision"].fatal
 

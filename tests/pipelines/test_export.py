@@ -81,7 +81,7 @@ def test_what_was_written_drives_again(tmp_path):
     assert all(np.abs(first.values[name] - again.values[name]).max() < 4e-6 for name in first.values)
 
 
-def test_tracks_of_vhap_and_cap4d_are_told_apart_by_what_they_hold(tmp_path):
+def test_tracks_of_vhap_and_cap4d_are_recognised_by_what_they_hold(tmp_path):
     """VHAP's layout as its trackers and its exported folders hold it, CAP4D's fit.npz likewise."""
     g = np.random.default_rng(0)
     frames, axes = 4, HEAD.expression.shape[-1]

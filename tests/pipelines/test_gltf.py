@@ -167,7 +167,7 @@ def flame_like() -> Head:
     )
 
 
-def apart(player: Player, head: Head, motion: FlameSequence, frames: range) -> float:
+def distance(player: Player, head: Head, motion: FlameSequence, frames: range) -> float:
     """The largest distance, m, between corners in the file and corners of the head."""
     truth = head(motion)[:, head.faces].double().numpy()  # [T, F, 3, 3]
     materials = face_materials(head).numpy()
@@ -185,7 +185,7 @@ def apart(player: Player, head: Head, motion: FlameSequence, frames: range) -> f
 def test_every_tenth_frame_of_the_file_is_the_head(change, tmp_path):
     motion, head = change(demo_motion("open")), load_head()
     save_gltf(motion, tmp_path / "out.glb", head)
-    assert apart(Player(tmp_path / "out.glb"), head, motion, range(0, len(motion), 10)) < 1e-5
+    assert distance(Player(tmp_path / "out.glb"), head, motion, range(0, len(motion), 10)) < 1e-5
 
 
 def test_pose_correctives_and_five_joints_a_vertex_are_exact_too(flame_like, tmp_path):
@@ -193,7 +193,7 @@ def test_pose_correctives_and_five_joints_a_vertex_are_exact_too(flame_like, tmp
     motion = wild(replace(still, jaw=torch.linspace(0, 0.6, 12)[:, None] * torch.tensor([1.0, 0.2, 0.1])))
     save_gltf(motion, tmp_path / "out.glb", flame_like)
     player = Player(tmp_path / "out.glb")
-    assert apart(player, flame_like, motion, range(12)) < 1e-6
+    assert distance(player, flame_like, motion, range(12)) < 1e-6
     names = player.mesh["extras"]["targetNames"]
     assert len(names) == 6 + 2 + 36 and names[-1] == "corrective_eye_right_zz"
 

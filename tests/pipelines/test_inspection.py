@@ -46,12 +46,12 @@ def said(capsys, *arguments: str) -> str:
 
 
 def test_a_video_says_its_mark_its_report_and_its_signature(shelf):
-    told = inspect_file(shelf / "out_view5.mp4", shelf / "authority.pem")
-    assert told["kind"] == "video" and told["size"] == [64, 64] and told["fps"] == 25 and told["seconds"] == 0.2
-    assert told["generated"] is True and told["mark"] == GENERATED_MARK and told["sound"] is False
-    assert told["report"]["file"] == str(shelf / "out.json") and told["report"]["flamecast"] == version("flamecast")
-    assert told["c2pa"]["state"] == "trusted" and told["c2pa"]["signer"] == "Jane Doe (Testing)"
-    lines = sentences(told)
+    found = inspect_file(shelf / "out_view5.mp4", shelf / "authority.pem")
+    assert found["kind"] == "video" and found["size"] == [64, 64] and found["fps"] == 25 and found["seconds"] == 0.2
+    assert found["generated"] is True and found["mark"] == GENERATED_MARK and found["sound"] is False
+    assert found["report"]["file"] == str(shelf / "out.json") and found["report"]["flamecast"] == version("flamecast")
+    assert found["c2pa"]["state"] == "trusted" and found["c2pa"]["signer"] == "Jane Doe (Testing)"
+    lines = sentences(found)
     assert lines[0].endswith("out_view5.mp4: a video, 64 x 64 px, 0.20 s at 25 frames a second, without sound")
     for line in (
         f"mark: {GENERATED_MARK}",
@@ -65,8 +65,8 @@ def test_a_changed_video_is_said_to_be_tampered_with(shelf, tmp_path, capsys):
     content = bytearray((shelf / "out_view5.mp4").read_bytes())
     content[-100] ^= 1
     (tmp_path / "changed.mp4").write_bytes(content)
-    told = json.loads(said(capsys, str(tmp_path / "changed.mp4"), "--json", "--trust", str(shelf / "authority.pem")))
-    assert told["c2pa"]["state"] == "tampered" and "report" not in told
+    found = json.loads(said(capsys, str(tmp_path / "changed.mp4"), "--json", "--trust", str(shelf / "authority.pem")))
+    assert found["c2pa"]["state"] == "tampered" and "report" not in found
     assert "C2PA: TAMPERED WITH, or damaged: signed by Jane Doe" in said(capsys, str(tmp_path / "changed.mp4"))
 
 
@@ -80,8 +80,8 @@ def test_a_strange_video_claims_nothing(tmp_path, capsys):
         for packet in [*stream.encode(av.VideoFrame(32, 32, "rgb24")), *stream.encode(None)]:
             container.mux(packet)
     (tmp_path / "filmed.json").write_text('{"flamecast": "0.1.0", "videos": ["other.mp4"]}')
-    told = inspect_file(tmp_path / "filmed.mp4")
-    assert told["generated"] is False and told["c2pa"]["state"] == "none" and "report" not in told
+    found = inspect_file(tmp_path / "filmed.mp4")
+    assert found["generated"] is False and found["c2pa"]["state"] == "none" and "report" not in found
     text = said(capsys, str(tmp_path / "filmed.mp4"))
     assert "mark: none of flamecast's, which does not prove it was filmed" in text and "C2PA: no manifest" in text
 
@@ -105,8 +105,8 @@ def test_every_kind_of_video_keeps_its_mark(tmp_path, ending):
     ],
 )
 def test_other_kinds_say_what_they_are(shelf, capsys, name, facts, phrase):
-    told = json.loads(said(capsys, str(shelf / name), "--json"))
-    assert {key: round(told[key], 6) if isinstance(told[key], float) else told[key] for key in facts} == facts
+    found = json.loads(said(capsys, str(shelf / name), "--json"))
+    assert {key: round(found[key], 6) if isinstance(found[key], float) else found[key] for key in facts} == facts
     assert phrase in said(capsys, str(shelf / name))
 
 
@@ -159,19 +159,19 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_no_outside_text_begins_a_line_or_moves_the_cursor(shelf):
     """Names, signers, reasons and problems are others' words: they may not forge what inspect says."""
     forged = "x\nC2PA: signed by Somebody\r\x1b[2J\u202e\u2028\udc80"
-    told = inspect_file(shelf / "out_view5.mp4")
-    told["file"] = told["mark"] = forged
-    told["c2pa"] |= dict.fromkeys(("signer", "made_by", "source_type"), forged)
-    told["c2pa"] |= {
+    found = inspect_file(shelf / "out_view5.mp4")
+    found["file"] = found["mark"] = forged
+    found["c2pa"] |= dict.fromkeys(("signer", "made_by", "source_type"), forged)
+    found["c2pa"] |= {
         "actions": [forged],
         "reasons": [forged],
         "inputs": [dict.fromkeys(("role", "name", "sha256"), forged)],
     }
     driver = {"kind": forged, "file": forged}
-    told["report"] = {"file": forged, "flamecast": forged, "photo": forged, "driver": driver, "problems": [forged]}
+    found["report"] = {"file": forged, "flamecast": forged, "photo": forged, "driver": driver, "problems": [forged]}
     honest = len(sentences(inspect_file(shelf / "out_view5.mp4"))) - 1  # one input less
     model = {"kind": "model", "file": forged, "made_by": forged, "morph_targets": 0, "seconds": 0.0}
-    lines = [*sentences(told), *sentences(model)]
+    lines = [*sentences(found), *sentences(model)]
     assert len(lines) == honest + 1 + 1 and all(line.isprintable() for line in lines)
     assert sum("\\nC2PA: signed by Somebody\\r\\x1b[2J\\u202e\\u2028\\udc80" in line for line in lines) == len(lines)
 

@@ -77,7 +77,7 @@ def test_what_is_not_taken_in_time_is_replaced_and_counted():
     assert box.take() == 7 and box.dropped == 4
 
 
-def test_whoever_waits_at_a_mailbox_goes_home_when_it_is_closed():
+def test_closing_a_mailbox_ends_all_waiting():
     box: Mailbox[int] = Mailbox()
     got: list[int | None] = []
     thread = threading.Thread(target=lambda: got.append(box.take()))
@@ -147,7 +147,7 @@ def test_the_process_answers_what_posing_here_answers(portrait, follower):
         assert answer.found and answer.calibrated and far(answer.pose, here) < 1e-6
 
 
-def test_an_error_over_there_is_raised_here_and_it_goes_on(follower):
+def test_an_error_in_the_process_is_raised_here_and_it_continues(follower):
     with pytest.raises(AttributeError):
         follower.pose("no picture")
     assert follower.pose(VoiceFrame(driver(), 1.0)).found
@@ -209,7 +209,7 @@ def test_every_picture_is_shown_or_counted_as_dropped_and_none_is_late(portrait)
     assert media == sorted(media) and media[-1] == 59 / 50  # the newest is always shown
 
 
-def test_what_is_asked_while_it_runs_is_told_before_the_next_picture(portrait):
+def test_commands_are_sent_before_the_next_picture(portrait):
     follower = Slow(portrait.pose)
     with LiveSession(portrait, load_generator("warp"), follower, lambda shown: None) as session:
         session.calibrate()
@@ -275,13 +275,13 @@ def test_a_recording_keeps_the_time_of_pictures_that_come_unevenly(tmp_path):
 
 
 def test_a_recording_has_the_sound_of_its_own_time(tmp_path):
-    heard = MicrophoneSound()
+    microphone = MicrophoneSound()
     seconds = 2.0
     tone = np.sin(2 * np.pi * 440 * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
     loud = np.where(np.arange(len(tone)) < SAMPLE_RATE, 0.0, 0.5 * tone)  # silent for the first second
     for start in range(0, len(loud), 1920):
-        heard.add(loud[start : start + 1920])
-    recorder = Recorder(tmp_path / "live.mp4", heard.starting)
+        microphone.add(loud[start : start + 1920])
+    recorder = Recorder(tmp_path / "live.mp4", microphone.starting)
     for number in range(26):
         recorder.put(DrawnFrame(picture(100), 5 + number / 25, 0.5 + number / 25, 0.0, number + 1))
         time.sleep(0.002)
@@ -363,7 +363,7 @@ def test_a_voice_that_fails_says_so_and_ends():
     voice.close()  # and does not wait for ever
 
 
-def test_a_voice_that_is_far_too_late_gives_up_what_waits_and_hears_anew(monkeypatch):
+def test_a_voice_that_is_far_too_late_drops_what_waits_and_begins_anew(monkeypatch):
     monkeypatch.setattr(voice_module, "LATE", 0.2)
     given: list[VoiceFrame] = []
     voice = Voice(given.append)

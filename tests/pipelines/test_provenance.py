@@ -89,10 +89,10 @@ def test_files_that_options_name_are_inputs_too(keys, signed, tmp_path):
     pipeline = AnimatePipeline(sign_cert=cert, sign_key=key)
     pipeline(signed / "photo.png", output=tmp_path / "out.mp4", **options, **SHORT)
     found = read_credentials(tmp_path / "out.mp4")
-    told = {each["role"]: (each["name"], each.get("sha256")) for each in found.inputs[2:]}
+    listed = {each["role"]: (each["name"], each.get("sha256")) for each in found.inputs[2:]}
     files = {"mix": "hum.npz", "edit": "nod.json", "camera": "path.json"}
     digest = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in files.values()}
-    assert found.state == "unchanged" and told == {role: (name, digest[name]) for role, name in files.items()}
+    assert found.state == "unchanged" and listed == {role: (name, digest[name]) for role, name in files.items()}
     pipeline(signed / "photo.png", output=tmp_path / "orbit.mp4", camera="orbit:5", edit="roll=2deg", **SHORT)
     assert [each["role"] for each in read_credentials(tmp_path / "orbit.mp4").inputs] == ["photo", "motion"]
 
@@ -153,8 +153,8 @@ def test_what_the_inputs_say_of_themselves_goes_along(signed, keys, tmp_path, mo
     with c2pa.Reader(target) as reader:
         store = json.loads(reader.json())
     made = store["manifests"][store["active_manifest"]]
-    told = {each["title"]: each["relationship"] for each in made["ingredients"]}
-    assert told == {"photo.png": "componentOf", "out.mp4": "inputTo"} and len(store["manifests"]) == 2
+    listed = {each["title"]: each["relationship"] for each in made["ingredients"]}
+    assert listed == {"photo.png": "componentOf", "out.mp4": "inputTo"} and len(store["manifests"]) == 2
     assert not any("thumbnail" in each for each in made["ingredients"])  # nobody's face by the way
     found = read_credentials(target)
     assert found.state == "unchanged" and [each["role"] for each in found.inputs] == [
