@@ -9,7 +9,7 @@ import numpy as np
 
 from ....core.errors import BadInput
 from ..head import PARTS, Head
-from .lids import eyelid_shapes
+from .lid_shapes import eyelid_shapes
 from .parts import part_labels
 from .register import Registration, register
 from .texture_map import texture_map
