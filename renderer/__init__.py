@@ -11,7 +11,7 @@ from .maps.interpolate import Covered, cover, interpolate, interpolate_fast
 from .maps.map_files import MapFolder, load_maps, save_maps
 from .maps.maps import PLAIN_MAPS, SOURCE_MAPS, GeometryMaps, render_maps, stream_maps
 from .maps.source import Source, prepare_source
-from .rasterizers.rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names, working_rasterizers
+from .rasterizers.rasterize import Rasterizer, load_rasterizer, rasterize, rasterizer_names
 
 __all__ = [
     "NEAR",
@@ -62,6 +62,5 @@ __all__ = [
     "unproject",
     "vertex_normals",
     "view_list",
-    "working_rasterizers",
     "world_rays",
 ]

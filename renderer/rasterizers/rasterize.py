@@ -14,7 +14,6 @@ The rules every back end keeps, so that all give the same picture:
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
@@ -92,19 +91,6 @@ def resolved(name: str, on_gpu: bool = False) -> str:
     if name != DEFAULT_RASTERIZER:
         return name
     return "cuda" if on_gpu and not missing("cuda") else "numba"
-
-
-def working_rasterizers() -> dict[str, Rasterizer]:
-    """All back ends that load and have their packages; a broken plug-in is reported as a warning."""
-    found = {}
-    for name in _registered():
-        if missing(name):
-            continue
-        try:
-            found[name] = load_rasterizer(name)
-        except ValueError as error:
-            warnings.warn(str(error), stacklevel=2)
-    return found
 
 
 def missing(name: str) -> str:

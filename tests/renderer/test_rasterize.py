@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flamecast.core import plugins
 from flamecast.core.parallel import split
-from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names, working_rasterizers
+from flamecast.renderer import clip, facing, look_at, pinhole, rasterize, rasterizer_names
 from flamecast.renderer.rasterizers.rasterize import missing
 
 registry = importlib.import_module("flamecast.renderer.rasterizers.rasterize")
@@ -215,13 +215,8 @@ def test_a_plug_in_enters_by_its_entry_point(plug_in, monkeypatch: pytest.Monkey
     assert (rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, "sixes") == 6).all()
 
 
-def test_a_broken_plug_in_is_reported_and_not_fatal(plug_in, monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("warp", "pytorch3d", "nvdiffrast"):
-        monkeypatch.setitem(sys.modules, package, None)  # not installed, which is no fault
+def test_a_broken_plug_in_is_no_fault_of_the_others(plug_in) -> None:
     plug_in(broken="no_such_module_of_ours:rasterize")
-    with pytest.warns(UserWarning, match="rasterizer 'broken' .* does not load: No module named") as warned:
-        assert set(working_rasterizers()) == {"numba", "torch"}
-    assert len(warned) == 1
-    with pytest.raises(ValueError, match="rasterizer 'broken' .* does not load"):
+    with pytest.raises(ValueError, match="rasterizer 'broken' .* does not load: No module named"):
         rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, "broken")
     assert (rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2) == -1).all()
