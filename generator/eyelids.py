@@ -1,4 +1,4 @@
-"""A person's own way of shutting their eyes: how far each lid has to go is seen in the photo."""
+"""A person's own eyelid shapes: how far each lid has to go to shut the eye is seen in the photo."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RIGHT = ((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155),
 EDGES = LEFT, RIGHT
 EYES = ("eye_left", "eye_right")
 OVERLAP = 0.0007  # m that a shut upper lid goes beyond the lower one's edge
-MOST_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
+MAX_SHUT = 0.8  # an eye that the photo shows more shut says nothing about how it shuts
 RATIO = (0.3, 3.0)  # of the head's own lid movement, that a person's may be
 BACK = 0.002  # m by which the eyeball makes room for shut lids
 IN_FRONT = 0.0008  # m that a shut upper lid lies in front of the lower one
 LASHES = 0.45  # of the open eye's height: the edge of the upper lid, which moves as it is
 BROW = 0.75  # of the way from lid to brow that a shutting lid draws skin from
-MOST_SKIN = 0.011  # m of it, at most
+MAX_SKIN = 0.011  # m of it
 
 
 def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ def own_eyelids(head: Head, pose: FlameSequence, offsets: Tensor) -> tuple[Tenso
     for side, landmarks in enumerate(EDGES):
         shut = float(pose.eyelids[0, side])
         marks = head.mediapipe[torch.tensor(sum(landmarks, ()))]
-        if shut > MOST_SHUT or not bool((marks >= 0).all()) or not bool(head.eyelids[..., side].any()):
+        if shut > MAX_SHUT or not bool((marks >= 0).all()) or not bool(head.eyelids[..., side].any()):
             continue
         movement = _scaled(head, seen, head.eyelids[..., side], landmarks, shut)
         movement[part_vertices(head, (EYES[side],)), 2] -= BACK
@@ -74,7 +74,7 @@ def _scaled(head: Head, seen: Tensor, movement: Tensor, landmarks: tuple[tuple[i
     by_x = seen[brow, 0].argsort()
     room = at(seen[brow, 0][by_x], seen[brow, 1][by_x]) - lid  # m between the lid's edge and the brow
     lashes = LASHES * float(gap.max())
-    end = np.maximum(np.minimum(BROW * room, lashes + MOST_SKIN), lashes + 1e-3)
+    end = np.maximum(np.minimum(BROW * room, lashes + MAX_SKIN), lashes + 1e-3)
     drawn = 1 - np.clip((seen[:, 1].numpy() - lid - lashes) / (end - lashes), 0, 1)
     scaled = movement * torch.from_numpy(along * drawn).float()[:, None]
     down = (-scaled[:, 1] / -scaled[upper, 1].min()).clamp(0, 1)

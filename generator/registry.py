@@ -23,14 +23,9 @@ class Generator(Protocol):
     """Portrait + motion + cameras -> frames; the same seed gives the same frames."""
 
     def __call__(
-        self,
-        portrait: Portrait,
-        motion: FlameSequence,
-        cameras: Cameras | None = None,
-        *,
-        seed: int = 0,
+        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None, *, seed: int = 0,
         progress: Progress | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> Iterator[np.ndarray]:  # fmt: skip
         """One uint8 [V, H, W, 3] a frame of motion; calls `progress("generate", done, of)` after each."""
 
     def to(self, device: str | torch.device) -> Generator:

@@ -1,4 +1,4 @@
-"""Where the rows of teeth are as lips move: a fit tells lips from jaws only so well, and lips cover what they do."""
+"""Where the rows of teeth are as lips move: a fit separates lips and jaw badly, and lips hide or bare teeth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIPS = (13, 14)  # MediaPipe's inner edges of the upper and the lower lip
 
 @dataclass(frozen=True)
 class TeethRows:
-    """A head's rows of teeth: what moves with each, and what tells how far."""
+    """A head's rows of teeth: what moves with each, and what it is measured by."""
 
     moving: tuple[Tensor, Tensor]  # indices of the upper row with its gums, and of the lower one with the tongue
     share: tuple[Tensor, Tensor]  # how far each vertex of them goes along, 0..1

@@ -1,4 +1,4 @@
-"""The trained generator: a denoiser of portrait pictures, guided by geometry and by the warped photo."""
+"""The trained generator: a denoiser of portrait pictures, conditioned on geometry and on the warped photo."""
 
 from .generator import DiffusionGenerator
 

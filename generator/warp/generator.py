@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,58 +10,22 @@ import torch
 from torch import Tensor
 
 from ...core.compiled import empty
-from ...core.easing import smoothstep
 from ...core.parallel import ahead, cores, split
 from ...flame_motion import FlameSequence, Head, Progress
 from ...flame_motion.heads.head import PARTS
-from ...flame_motion.tracking.landmarks import FACE_OUTLINE
-from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize, to_pixels
+from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer
-from .fill import backdrop
-from .hair import part_of, with_hair
-from .hair_colors import SKULL, covered_ears, shown_parts
-from .lid_colors import lid_colors, lids_shut
-from .shell import Shell, build_shell, homogeneous_pixels
-from .teeth import INNER_LIPS, lips_parted, with_teeth
-from .texture import bake_texture, facing, uv_vertices
+from .lid_colors import lids_shut
+from .parts import MOUTH
+from .scene import Scene, prepare
 
-# Drawn over the shell, and under it, where they fill what the shell leaves open beside a turned jaw.
-MOUTH = ("teeth_upper", "teeth_lower", "tongue", "mouth")
-OVER = ("face", "lips", "lids", "eye_left", "eye_right", *MOUTH)
-UNDER = ("neck", "scalp", "ears")
-SEAM = 0.012  # m inside the face's outline over which the head fades in over the shell
-BESIDE = 0.025  # m outside the face's outline over which what is drawn under the shell fades out
-NAPE = 0.12  # m below the skull over which it does too
-SEEN = 0.3  # cosine between a surface and the view of it, from which on the photo surely shows it
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
 WIDE_OPEN = 0.008  # m between the inner lips from which on the mouth's inside is fully lit
 
-
 _Openings = tuple[float, float, float]  # how lit the mouth is, and how far the left and the right lids are shut
-
-
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """A portrait, made ready for drawing."""
-
-    portrait: Portrait
-    shell: Shell
-    drawn: Tensor  # indices of the vertices of `faces`
-    photo: np.ndarray  # [H, W, 4] float32 0..255, matte in alpha
-    backdrop: np.ndarray  # [H, W, 3] uint8
-    texture: np.ndarray  # [R, R, 4] uint8
-    lids: np.ndarray  # [2 R, 2 R, 4] uint8, what shut lids show, on the same uv map
-    faces: Tensor  # [F, 3] int32
-    uv_faces: np.ndarray  # [F, 3] int32
-    attributes: np.ndarray  # [1, U, 6] homogeneous photo px, u, v, opacity
-    part: np.ndarray  # [F] uint8, 0 for what is drawn under the shell
-    photo_part: np.ndarray  # [2 H, 2 W] uint8, which of them the photo shows
-    lips: Tensor  # indices of vertices along the inner lips
-    lips_at: np.ndarray  # [L, 2] px, where they are in the photo
-    before: Tensor  # [1, N, 3] m, the head in the photo
 
 
 class WarpGenerator:
@@ -71,22 +34,16 @@ class WarpGenerator:
     def __init__(self, rasterizer: str = DEFAULT_RASTERIZER) -> None:
         check_rasterizer(rasterizer)
         self.rasterizer = rasterizer
-        self._prepared: tuple[Portrait, _Scene] | None = None  # the portrait drawn last
+        self._prepared: tuple[Portrait, Scene] | None = None  # the portrait drawn last
 
     def __call__(
-        self,
-        portrait: Portrait,
-        motion: FlameSequence,
-        cameras: Cameras | None = None,
-        *,
-        seed: int = 0,
+        self, portrait: Portrait, motion: FlameSequence, cameras: Cameras | None = None, *, seed: int = 0,
         progress: Progress | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> Iterator[np.ndarray]:  # fmt: skip
         """One uint8 [V, H, W, 3] a frame of motion, seen by cameras (the photo's own when None), as it is drawn.
 
-        Each core draws a frame of its own, a few ahead of the one that is handed out. The same portrait is prepared
-        once. seed is there for all
-        generators' sake: nothing here is random.
+        Each core draws a frame of its own, a few ahead of the one that is yielded. A portrait that was drawn before is
+        not prepared again. seed: unused, nothing here is random.
         """
         if self._prepared is None or self._prepared[0] is not portrait:
             self._prepared = portrait, prepare(portrait)
@@ -99,10 +56,10 @@ class WarpGenerator:
                 progress("generate", done, len(motion))
 
     def to(self, device: str | torch.device) -> WarpGenerator:
-        """Itself, where it is: its kernels are compiled for the CPU, and it has no network to move."""
+        """Returns itself, still on the CPU: its kernels are compiled for that, and it has no network to move."""
         return self
 
-    def _frames(self, scene: _Scene, motion: FlameSequence, cameras: Cameras) -> Iterator[Callable[[], np.ndarray]]:
+    def _frames(self, scene: Scene, motion: FlameSequence, cameras: Cameras) -> Iterator[Callable[[], np.ndarray]]:
         """For each frame a call that draws it, [V, H, W, 3] uint8; all of them may run at once."""
         for start in range(0, len(motion), CHUNK):
             part = motion[start : start + CHUNK]
@@ -117,15 +74,16 @@ class WarpGenerator:
                 yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], openings, views)
 
     def _views(
-        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, views: list[Cameras]
+        self, scene: Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, views: list[Cameras]
     ) -> np.ndarray:
+        """One frame of all views [V, H, W, 3] uint8; face_clip, shell_clip [V, N, 4] their clip coordinates."""
         frame = np.empty((len(views), views[0].height, views[0].width, 3), np.uint8)
         for face, sheet, view, out in zip(face_clip, shell_clip, views, frame):
             self._draw(scene, face, sheet, openings, view, out)
         return frame
 
     def _draw(
-        self, scene: _Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, camera: Cameras,
+        self, scene: Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, camera: Cameras,
         out: np.ndarray,
     ) -> None:  # fmt: skip
         """One frame of one view, into out [H, W, 3] uint8. The head is drawn with four samples a pixel."""
@@ -190,80 +148,11 @@ def _windowed(clip_points: Tensor, top: int, left: int, rows: int, columns: int,
     return clip_points * scale + clip_points[:, 3:] * shift
 
 
-def prepare(portrait: Portrait) -> _Scene:
-    """All that does not change from frame to frame."""
-    covered = covered_ears(portrait, shown_parts(portrait))
-    portrait = with_teeth(with_hair(portrait, covered))
-    head = portrait.head
-    vertex = uv_vertices(head)
-    photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
-    attributes = torch.cat([photo_at[vertex], head.uv, _opacity(portrait, photo_at)[vertex, None]], 1)[None]
-    matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
-    drawn = torch.isin(head.part, torch.tensor([PARTS.index(p) for p in OVER + UNDER]))
-    under = torch.isin(head.part[drawn], torch.tensor([PARTS.index(p) for p in UNDER]))
-    faces, part = head.faces[drawn].int(), head.part[drawn].masked_fill(under, 0).numpy().astype(np.uint8)
-    height, width = portrait.matte.shape
-    lips = head.mediapipe[torch.tensor(INNER_LIPS)]
-    seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
-    texture = bake_texture(portrait, covered=covered)
-    return _Scene(
-        portrait,
-        build_shell(portrait),
-        head.faces[drawn].unique(),
-        np.dstack([portrait.image, matte]).astype(np.float32),
-        backdrop(portrait.image, portrait.matte),
-        texture,
-        lid_colors(portrait, texture),
-        faces,
-        head.uv_faces[drawn].int().numpy(),
-        attributes.contiguous().numpy(),
-        part,
-        _photo_part(portrait, np.where(seen >= 0, part[seen], 0).astype(np.uint8)),
-        lips,
-        to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
-        portrait.vertices(),
-    )
-
-
-def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
-    """Which part [2 H, 2 W] the photo shows, of those the model has there: SLIT between lips that it shows shut."""
-    from .composite_kernel import SLIT
-
-    if lips_parted(portrait):
-        return part
-    return np.where(part >= PARTS.index(MOUTH[0]), np.uint8(SLIT), part)
-
-
-def _lips_moved(scene: _Scene, face_clip: Tensor, height: int, width: int) -> float:
+def _lips_moved(scene: Scene, face_clip: Tensor, height: int, width: int) -> float:
     """How far, in px, the lips have moved from where the photo has them. face_clip [N, 4]: the head's vertices."""
     points = face_clip[scene.lips].numpy()
     at = (points[:, :2] / np.maximum(points[:, 3:], NEAR) + 1) / 2 * [width, height]
     return float(np.abs(at - scene.lips_at).max())
-
-
-def _opacity(portrait: Portrait, photo_at: Tensor) -> Tensor:
-    """Opacity [N] of the head. Over the shell: 1, falling to 0 at the face's outline, where the shell takes over.
-
-    Under it: of what the photo sees, the matte at its place there, since what falls beside the person is no part of
-    them; all of the skull behind; of the neck what is near either.
-    """
-    import cv2
-
-    head = portrait.head
-    outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
-    between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
-    distance = torch.cdist(head.template, between).min(1).values
-    inside = smoothstep(distance / SEAM)
-    beside = (1.8 - distance / BESIDE).clamp(0, 1)
-    x, y = (photo_at[:, :2] / photo_at[:, 2:]).numpy().T.astype(np.float32)
-    matte = cv2.remap(portrait.matte, x - 0.5, y - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    over = part_of(head, OVER)
-    matte, skull = torch.from_numpy(matte.ravel()), part_of(head, SKULL)
-    below = torch.cdist(head.template, head.template[skull]).min(1).values if bool(skull.any()) else beside + NAPE
-    nape = 1 - smoothstep(below / NAPE)
-    seen = smoothstep(facing(portrait) / SEEN)
-    matte = torch.where(part_of(head, ("ears",)), (2 * matte).clamp_max(1), matte)
-    return torch.where(over, inside, torch.where(skull, 1 - seen * (1 - matte), nape.maximum(beside) * matte))
 
 
 def _one(cameras: Cameras, view: int, frame: int) -> Cameras:

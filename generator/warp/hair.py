@@ -12,13 +12,13 @@ from torch import Tensor
 from ...core.easing import smoothstep
 from ...flame_motion import Head
 from ...flame_motion.heads.head import PARTS
-from ...flame_motion.retargeting.retarget import part_vertices
 from ...renderer import clip, rasterize, to_pixels
 from ..portrait import Portrait
-from .hair_colors import FACE, SKULL, SURE
+from .hair_colors import SURE
+from .parts import FACE, SKULL, faces_of, vertices_of
 
 RAYS = 180  # around the head, on each of which its outline is looked for
-LEAST, MOST = 0.85, 1.6  # how far out the outline may lie, of the skull's
+MIN_RADIUS, MAX_RADIUS = 0.85, 1.6  # how far out the outline may lie, of the skull's
 ABOVE = (1.75, 2.3)  # rad from straight up within which hair is the head's, and beyond which it is the shoulders'
 SMOOTH = 3.0  # rays
 WITHIN = 0.015  # of the skull's radius that it stays within the outline, whose soft edge is the photo's own
@@ -39,13 +39,6 @@ def with_hair(portrait: Portrait, covered: tuple[bool, bool]) -> Portrait:
     return replace(grown, offsets=grown.offsets + _fitted_ears(grown, covered))
 
 
-def part_of(head: Head, names: tuple[str, ...]) -> Tensor:
-    """Whether each vertex [N] belongs to one of the parts."""
-    inside = torch.zeros(head.template.shape[0], dtype=torch.bool)
-    inside[part_vertices(head, names)] = True
-    return inside
-
-
 def _hair(portrait: Portrait) -> Tensor:
     """Offsets [N, 3] m at rest that the hair adds to the skull's vertices."""
     head = portrait.head
@@ -53,8 +46,8 @@ def _hair(portrait: Portrait) -> Tensor:
     posed, frames = (x[0] for x in head.skin.pose(rest, joints, portrait.pose, with_frames=True))
     matrix = portrait.camera.camera_from_world[0]
     points = start = posed @ matrix[:3, :3].T + matrix[:3, 3]
-    skull = part_of(head, SKULL)
-    face = part_of(head, FACE)
+    skull = vertices_of(head, SKULL)
+    face = vertices_of(head, FACE)
     if not bool(skull.any() and face.any()):
         return torch.zeros_like(head.template)
     roots = _ears(head)
@@ -74,8 +67,8 @@ def _hair(portrait: Portrait) -> Tensor:
             if bool(root.any()):
                 shift[ear] = shift[root].mean(0)
         points = points + shift
-    # The rounds are counted from each other: together, too, they stay within the most that hair is thick.
-    room = (MOST - 1) * (start - middle).norm(dim=1, keepdim=True)
+    # The rounds are counted from each other: together, too, they stay within the largest thickness that hair may have.
+    room = (MAX_RADIUS - 1) * (start - middle).norm(dim=1, keepdim=True)
     shift = points - start
     shift = shift * (room / shift.norm(dim=1, keepdim=True).clamp_min(1e-9)).clamp_max(1)
     turn = frames.mT @ matrix[:3, :3].T  # the frames' blended rotations are nearly orthonormal
@@ -84,7 +77,7 @@ def _hair(portrait: Portrait) -> Tensor:
 
 def _ears(head: Head) -> list[tuple[Tensor, Tensor]]:
     """Each ear's vertices [N], the left one's first, and which of them join it to the head."""
-    ears, others = part_of(head, ("ears",)), part_of(head, tuple(set(PARTS[1:]) - {"ears"}))
+    ears, others = vertices_of(head, ("ears",)), vertices_of(head, tuple(set(PARTS[1:]) - {"ears"}))
     sides = [ears & (head.template[:, 0] * side > 0) for side in (1, -1)]
     return [(ear, ear & others) for ear in sides]
 
@@ -118,7 +111,7 @@ def _worn(head: Head, skull: Tensor, face: Tensor) -> Tensor:
     """How much of the hair's thickness each vertex [N] takes on: none in the face, all on the skull, less below it."""
     nearest = lambda where: torch.cdist(head.template, head.template[where]).min(1).values  # noqa: E731
     below = 1 - smoothstep(nearest(skull) / NAPE)
-    outer = skull | part_of(head, ("neck",))
+    outer = skull | vertices_of(head, ("neck",))
     return outer * ~face * smoothstep(nearest(face) / HAIRLINE) * torch.where(skull, 1.0, below)
 
 
@@ -131,11 +124,11 @@ def _thickness(portrait: Portrait, points: Tensor, middle: Tensor) -> Tensor:
     import cv2
 
     head, (height, width) = portrait.head, portrait.matte.shape
-    parts = torch.isin(head.part, torch.tensor([PARTS.index(name) for name in (*FACE, "scalp")]))
+    parts = faces_of(head, (*FACE, "scalp"))
     seen = rasterize(_clip(portrait, points)[None], head.faces[parts].int(), height, width)[0].numpy() >= 0
     k = portrait.camera.intrinsics[0]
     centre = (k @ (middle / middle[2]))[:2].tolist()
-    reach = MOST * float(np.hypot(*(np.argwhere(seen)[:, ::-1] - centre).T).max()) if seen.any() else 1.0
+    reach = MAX_RADIUS * float(np.hypot(*(np.argwhere(seen)[:, ::-1] - centre).T).max()) if seen.any() else 1.0
     steps = max(int(reach), 1)
     flags = cv2.INTER_LINEAR | cv2.WARP_FILL_OUTLIERS
     polar = lambda x: cv2.warpPolar(x.astype(np.float32), (steps, RAYS), centre, reach, flags)  # noqa: E731
@@ -144,13 +137,13 @@ def _thickness(portrait: Portrait, points: Tensor, middle: Tensor) -> Tensor:
     share = np.zeros(RAYS)
     known = np.zeros(RAYS, bool)
     for ray in range(RAYS):
-        start = int(LEAST * outer[ray])
+        start = int(MIN_RADIUS * outer[ray])
         gone = np.flatnonzero(~person[ray, start:])
         stop = start + (int(gone[0]) if len(gone) else steps - start)
         known[ray] = len(gone) > 0 and inside[ray, min(stop, steps - 1)] and outer[ray] > 0
         share[ray] = stop / max(outer[ray], 1) - 1
     share = np.interp(np.arange(RAYS), np.flatnonzero(known), share[known], period=RAYS) if known.any() else 0 * share
-    share = np.clip(share, LEAST - 1, MOST - 1)
+    share = np.clip(share, MIN_RADIUS - 1, MAX_RADIUS - 1)
     up = _up(head, points)
     away = np.abs((2 * np.pi / RAYS * np.arange(RAYS) - up + np.pi) % (2 * np.pi) - np.pi)
     above = 1 - np.clip((away - ABOVE[0]) / (ABOVE[1] - ABOVE[0]), 0, 1)

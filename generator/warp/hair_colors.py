@@ -8,9 +8,8 @@ from ...flame_motion.heads.head import PARTS
 from ...renderer import clip, rasterize
 from ..portrait import Portrait
 from .fill import fill
+from .parts import FACE, SKULL, is_part
 
-FACE = ("face", "lips", "lids", "eye_left", "eye_right")
-SKULL = ("scalp", "ears")
 SURE = 0.95  # of the matte: no background shines through
 RIM = 0.2  # of the face's height: so far in from the head's outline the skull shows hair
 BALD = 1.0  # spreads of the face's color: a skull no farther from it is bald
@@ -35,9 +34,9 @@ def covered_ears(portrait: Portrait, shown: np.ndarray) -> tuple[bool, bool]:
     hair = hair_like(portrait, shown)
     middle = float(portrait.landmarks[[234, 454], 0].mean())
     left = np.arange(shown.shape[1])[None] > middle  # the person's left is at the picture's right
-    told = [float(hair[ear & side].mean()) if (ear & side).sum() > FEW else None for side in (left, ~left)]
-    usual = max((share for share in told if share is not None), default=0.0)
-    first, second = (usual if share is None else share for share in told)
+    shares = [float(hair[ear & side].mean()) if (ear & side).sum() > FEW else None for side in (left, ~left)]
+    usual = max((share for share in shares if share is not None), default=0.0)
+    first, second = (usual if share is None else share for share in shares)
     return first > 0.5, second > 0.5
 
 
@@ -51,17 +50,15 @@ def hair_like(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
     lab = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2LAB).astype(np.float32)
     sure = portrait.matte > SURE
     skull, face = ((shown == PARTS.index(name)) & sure for name in ("scalp", "face"))
-    inside = cv2.distanceTransform(
-        np.isin(shown, [PARTS.index(n) for n in FACE + SKULL]).astype(np.uint8), cv2.DIST_L2, 3
-    )
+    inside = cv2.distanceTransform(is_part(shown, FACE + SKULL).astype(np.uint8), cv2.DIST_L2, 3)
     rim = skull & (inside < RIM * float(np.ptp(portrait.landmarks[:, 1])))
     if rim.sum() < FEW or face.sum() < FEW:
         return np.zeros(shown.shape, bool)
     hair, skin = ((np.median(x, 0), 2 * np.median(np.abs(x - np.median(x, 0)), 0) + 6) for x in (lab[rim], lab[face]))
     if np.linalg.norm((hair[0] - skin[0]) / skin[1]) < BALD:
         return np.zeros(shown.shape, bool)
-    apart = lambda color: np.linalg.norm((lab - color[0]) / color[1], axis=-1)  # noqa: E731
-    return apart(hair) < apart(skin)
+    distance = lambda color: np.linalg.norm((lab - color[0]) / color[1], axis=-1)  # noqa: E731
+    return distance(hair) < distance(skin)
 
 
 def hair_alone(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
@@ -74,7 +71,7 @@ def hair_alone(portrait: Portrait, shown: np.ndarray) -> np.ndarray:
 
     image, (height, width) = portrait.image, shown.shape
     weight = _hair_shown(portrait, shown)
-    ys, xs = np.nonzero(np.isin(shown, [PARTS.index(name) for name in FACE + SKULL]))
+    ys, xs = np.nonzero(is_part(shown, FACE + SKULL))
     if not weight.any():
         return image
     centre = (float(xs.mean()), float(ys.mean()))

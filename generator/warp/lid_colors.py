@@ -12,14 +12,14 @@ from ...flame_motion.heads.head import PARTS
 from ..eyelids import EDGES, LASHES, unposed, upper_edge
 from ..portrait import Portrait
 from .fill import fill
-from .texture import on_uv_map
+from .uv_map import on_uv_map
 
 FINER = 2  # times the texture's texels: a line of lashes is no wider than one of those
 SOFT = np.ones((9, 9), np.uint8)  # texels over which the patch of a lid ends
 LINE = (0.0003, 0.0006)  # m above a lid's edge: the middle of its line of lashes, and how far that spreads
 FADE = 0.004  # m above the lashes over which the photo's lid takes over
 DARKER = (0.04, 0.14)  # than the skin around, from which on, and from which on surely, something is lashes
-LEAST_DARK = 0.6  # of the skin's color: lashes are no brighter
+MAX_BRIGHTNESS = 0.6  # of the skin's color: lashes are no brighter
 CLOSING = (0.2, 0.8)  # shares of an eye's opening that its lids have closed: from when on, and when all of it shows
 
 
@@ -63,7 +63,7 @@ def _paint(out: np.ndarray, color: np.ndarray, here: np.ndarray, above: np.ndarr
     clean = color + darker[..., None] * (skin - color)
     in_line = band & (above > 0) & (above < lashes)
     dark = np.quantile(color[in_line].mean(1), 0.1) if in_line.any() else 1.0
-    shade = min(float(dark / max(float(skin[band].mean()), 1e-3)), LEAST_DARK)
+    shade = min(float(dark / max(float(skin[band].mean()), 1e-3)), MAX_BRIGHTNESS)
     line = np.exp(-(((above - LINE[0]) / LINE[1]) ** 2))
     painted = clean * (1 - line * (1 - shade))[..., None]
     cover = np.clip((lashes + FADE - above) / FADE, 0, 1) * band * here

@@ -16,16 +16,16 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.heads.head import PARTS, Skin
+from ...flame_motion.heads.head import Skin
 from ...renderer import Cameras, to_pixels
 from ..portrait import Portrait
+from .parts import EYES, MOUTH, faces_of
 
 CARRIERS = 24  # surface points that each grid point follows
-MOST_CARRIERS = 1000
+MAX_CARRIERS = 1000
 CELLS = 72  # along the longer side of the person
 MARGIN = 0.25  # of the person's box that the sheet goes on beyond it, and beyond the photo's edge
 TORSO_LAG = 0.025  # m of movement that the torso makes half of
-INSIDE = ("eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue", "mouth")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +96,9 @@ def build_shell(portrait: Portrait) -> Shell:
 def _carriers(portrait: Portrait) -> Tensor:
     """Vertices [M] of the outer skin that face the camera, thinned out evenly."""
     head = portrait.head
-    outer = ~torch.isin(head.part, torch.tensor([PARTS.index(p) for p in INSIDE]))
+    outer = ~faces_of(head, (*EYES, *MOUTH))
     index = head.faces[outer & portrait.front_faces()].unique()
-    return index[:: max(1, len(index) // MOST_CARRIERS)]
+    return index[:: max(1, len(index) // MAX_CARRIERS)]
 
 
 def _grid(portrait: Portrait) -> tuple[Tensor, Tensor]:

@@ -9,24 +9,24 @@ import torch
 
 from ...renderer import to_pixels
 from ..portrait import Portrait
-from .hair import part_of
+from .parts import vertices_of
 
 # MediaPipe's landmarks around the opening of the lips.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 ROW = ("teeth_upper",)
-PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be told
+PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be seen
 BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
 LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
 FEW = 5e-4  # of the face's height squared: fewer px of teeth say nothing
 TALL = 0.07  # of the face's height: no tooth shows more of itself
-MOST = 0.006  # m by which the row moves
+MAX_SHIFT = 0.006  # m by which the row moves
 
 
 def with_teeth(portrait: Portrait) -> Portrait:
     """The portrait whose upper teeth end where those that its photo shows do."""
     head = portrait.head
     offsets = portrait.offsets.clone()
-    row, lower = part_of(head, ROW), _lower_by(portrait)
+    row, lower = vertices_of(head, ROW), _lower_by(portrait)
     if lower > 0:  # only its edge: the teeth go up as far as before, under a lip that may rise
         height = (head.template + offsets)[row, 1]
         offsets[row, 1] -= lower * (height.max() - height) / (height.max() - height.min()).clamp_min(1e-6)
@@ -73,7 +73,7 @@ def _end_of_row(column: np.ndarray, tallest: float) -> float:
 def _lower_by(portrait: Portrait) -> float:
     """How many m farther down, along the head, the photo's upper teeth end than the model's."""
     shown, head = teeth_shown(portrait), portrait.head
-    row = part_of(head, ROW)
+    row = vertices_of(head, ROW)
     marks = portrait.landmarks[:, :2]
     face = float(np.linalg.norm(marks[152] - marks[10]))
     if shown.sum() < FEW * face**2 or not bool(row.any()):
@@ -94,4 +94,4 @@ def _lower_by(portrait: Portrait) -> float:
     if float(np.median(ends)) > float((marks[[87, 14, 317]] @ axes)[:, 1].min()) - 0.02 * face:
         lower = max(lower, 0.0)  # behind the lower lip they may go on
     depth = float(torch.linalg.vector_norm(vertices[row].mean(0) - portrait.camera.centers[0, 0]))
-    return float(np.clip(lower * depth / float(portrait.camera.intrinsics[0, 1, 1]), -MOST, MOST))
+    return float(np.clip(lower * depth / float(portrait.camera.intrinsics[0, 1, 1]), -MAX_SHIFT, MAX_SHIFT))

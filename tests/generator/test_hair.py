@@ -12,15 +12,16 @@ import torch
 from flamecast.flame_motion.heads.head import PARTS
 from flamecast.flame_motion.rotations import compose
 from flamecast.generator import load_generator
-from flamecast.generator.warp.hair import part_of, with_hair
-from flamecast.generator.warp.hair_colors import FACE, SKULL, covered_ears, hair_alone, shown_parts
+from flamecast.generator.warp.hair import with_hair
+from flamecast.generator.warp.hair_colors import covered_ears, hair_alone, shown_parts
+from flamecast.generator.warp.parts import FACE, SKULL, vertices_of
 from flamecast.renderer import clip, rasterize
 
 
 def outline(portrait) -> np.ndarray:
     """Where the head (without neck) covers the photo, [H, W] bool."""
     head = portrait.head
-    inside = part_of(head, FACE + SKULL)
+    inside = vertices_of(head, FACE + SKULL)
     faces = head.faces[inside[head.faces].all(1)].int()
     height, width = portrait.matte.shape
     return rasterize(clip(portrait.camera, portrait.vertices())[0], faces, height, width)[0].numpy() >= 0
@@ -44,10 +45,13 @@ def test_the_heads_outline_becomes_that_of_the_matte(portrait, thicker):
     assert (now & wanted).sum() / (now | wanted).sum() > 0.93
     before = own[top]
     assert thicker == 1.0 or (before & wanted).sum() / (before | wanted).sum() < 0.9
-    face = part_of(portrait.head, FACE)
+    face = vertices_of(portrait.head, FACE)
     assert torch.equal(haired.offsets[face], portrait.offsets[face])
     if thicker == 1.0:
-        assert float((haired.offsets - portrait.offsets)[part_of(portrait.head, ("scalp",))].norm(dim=1).mean()) < 0.003
+        assert (
+            float((haired.offsets - portrait.offsets)[vertices_of(portrait.head, ("scalp",))].norm(dim=1).mean())
+            < 0.003
+        )
 
 
 def test_a_turned_head_keeps_its_width(portrait):
@@ -83,7 +87,7 @@ def test_an_ear_that_hair_covers_lies_flat(portrait):
     painted[shown == PARTS.index("ears")] = 20
     dark = replace(portrait, image=painted)
     assert any(covered_ears(dark, shown))
-    rest = lambda p: (p.head.skin.shaped(p.shape, p.offsets)[0])[part_of(p.head, ("ears",)), 0].abs().max()  # noqa: E731
+    rest = lambda p: (p.head.skin.shaped(p.shape, p.offsets)[0])[vertices_of(p.head, ("ears",)), 0].abs().max()  # noqa: E731
     skin = portrait.image.copy()
     skin[shown == PARTS.index("ears")] = np.median(portrait.image[shown == PARTS.index("face")], 0)
     light = replace(portrait, image=skin)

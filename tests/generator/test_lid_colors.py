@@ -12,7 +12,8 @@ from flamecast.flame_motion import FlameSequence
 from flamecast.flame_motion.heads.head import PARTS
 from flamecast.generator.warp import WarpGenerator
 from flamecast.generator.warp.lid_colors import _paint, lid_colors, lids_shut
-from flamecast.generator.warp.texture import bake_texture, on_uv_map
+from flamecast.generator.warp.texture import bake_texture
+from flamecast.generator.warp.uv_map import on_uv_map
 from flamecast.renderer import to_pixels
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from flamecast.generator.warp.hair import part_of
+from flamecast.generator.warp.parts import vertices_of
 from flamecast.generator.warp.teeth import INNER_LIPS, ROW, teeth_shown, with_teeth
 from flamecast.renderer import to_pixels
 
@@ -49,7 +49,7 @@ def test_a_shut_or_a_dark_mouth_shows_none(portrait):
 
 
 def test_the_upper_row_ends_where_the_photos_does(portrait):
-    row = part_of(portrait.head, ROW)
+    row = vertices_of(portrait.head, ROW)
 
     def edge(p):
         at = to_pixels(p.camera, p.vertices()[0][row][None])[0, 0].numpy()

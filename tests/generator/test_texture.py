@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from flamecast.generator.warp.texture import FAIR_SKIN, _light, bake_texture
+from flamecast.generator.warp.light import FAIR_SKIN, Light
+from flamecast.generator.warp.texture import bake_texture
 
 
 def test_a_black_and_white_photo_gets_no_colored_teeth_tongue_and_eyes(portrait) -> None:
@@ -16,10 +17,10 @@ def test_a_black_and_white_photo_gets_no_colored_teeth_tongue_and_eyes(portrait)
 
 
 def test_the_light_on_skin() -> None:
-    light, vivid = _light(np.array(FAIR_SKIN))
-    assert np.allclose(light, 1) and vivid == 1
-    light, vivid = _light(0.5 * np.array(FAIR_SKIN) * [1.0, 0.9, 0.7])  # dim and warm
-    assert np.allclose(light, [0.5, 0.45, 0.35]) and vivid == 1
-    light, vivid = _light(np.full(3, 0.6))  # black and white: no blue light
-    assert light[0] == light[1] == light[2] and vivid == 0
-    assert (_light(np.zeros(3))[0] == 1).all()  # no skin seen
+    light = Light.on_skin(np.array(FAIR_SKIN))
+    assert np.allclose(light.color, 1) and light.vivid == 1
+    light = Light.on_skin(0.5 * np.array(FAIR_SKIN) * [1.0, 0.9, 0.7])  # dim and warm
+    assert np.allclose(light.color, [0.5, 0.45, 0.35]) and light.vivid == 1
+    light = Light.on_skin(np.full(3, 0.6))  # black and white: no blue light
+    assert light.color[0] == light.color[1] == light.color[2] and light.vivid == 0
+    assert (Light.on_skin(np.zeros(3)).color == 1).all()  # no skin seen

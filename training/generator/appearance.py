@@ -12,8 +12,9 @@ from torch import Tensor
 from ...core.mesh_normals import vertex_normals
 from ...flame_motion import FlameSequence, Head, load_head
 from ...flame_motion.heads.flame import with_mouth_closed
-from ...flame_motion.heads.head import DEFAULT_HEAD, PARTS
+from ...flame_motion.heads.head import DEFAULT_HEAD
 from ...generator import Portrait
+from ...generator.warp.parts import EYES, TEETH, vertices_of
 from ...renderer import Cameras, rasterize
 from ...renderer.cameras import to_pixels
 from ...renderer.cameras.cameras import clip
@@ -27,7 +28,7 @@ SKIN = [(0.92, 0.75, 0.65), (0.85, 0.64, 0.50), (0.70, 0.49, 0.36), (0.52, 0.34,
 HAIR = [(0.08, 0.06, 0.05), (0.25, 0.15, 0.09), (0.45, 0.30, 0.15), (0.75, 0.60, 0.38), (0.55, 0.54, 0.52)]
 IRIS = [(0.30, 0.18, 0.10), (0.25, 0.40, 0.55), (0.30, 0.42, 0.25)]
 MOUTH = {
-    ("teeth_upper", "teeth_lower"): (0.85, 0.82, 0.75), ("tongue",): (0.6, 0.25, 0.25), ("mouth",): (0.25, 0.08, 0.08)
+    TEETH: (0.85, 0.82, 0.75), ("tongue",): (0.6, 0.25, 0.25), ("mouth",): (0.25, 0.08, 0.08)
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ class Appearance:
         shape = _tensor(rng.normal(0, 0.8, head.identity.shape[-1]))
         skin, hair, iris = one(SKIN), one(HAIR), one(IRIS)
         colors = _colors(head, skin, hair, iris, rng)
-        grown = (_smoothed(head, _in_parts(head, "scalp").float()) - 0.35) * rng.uniform(0.006, 0.035)
+        grown = (_smoothed(head, vertices_of(head, ("scalp",)).float()) - 0.35) * rng.uniform(0.006, 0.035)
         grown = grown * (1.2 + 0.3 * _noise(head.template, rng, 60))
         if rng.random() < BALD:
             grown = torch.full_like(grown, -1.0)
@@ -109,18 +110,18 @@ def _colors(head: Head, skin: Tensor, hair: Tensor, iris: Tensor, rng: np.random
     """Colors [N, 3] of the head without hair."""
     at = head.template
     colors = skin * (1 + 0.10 * _noise(at, rng, 40)[:, None] + 0.08 * _noise(at, rng, 250)[:, None])
-    colors[_in_parts(head, "lips")] = skin * _tensor([0.95, 0.62, 0.60])
+    colors[vertices_of(head, ("lips",))] = skin * _tensor([0.95, 0.62, 0.60])
     for parts, color in MOUTH.items():
-        colors[_in_parts(head, *parts)] = _tensor(color)
+        colors[vertices_of(head, parts)] = _tensor(color)
     white, dark = _tensor([0.88, 0.86, 0.84]), _tensor([0.02, 0.02, 0.02])
-    for eye in ("eye_left", "eye_right"):
-        own = _in_parts(head, eye)
+    for eye in EYES:
+        own = vertices_of(head, (eye,))
         from_middle = at[own] - at[own].mean(0)
         front = (from_middle / from_middle.norm(dim=1, keepdim=True))[:, 2]
         colors[own] = torch.where(front[:, None] > 0.97, dark, torch.where(front[:, None] > 0.86, iris, white))
     marks = (at[head.faces[head.landmark_faces]] * head.landmark_bary[..., None]).sum(-2)
     brow = torch.cdist(at, marks[BROWS]).amin(1) < 0.005
-    colors[brow & _in_parts(head, "face")] = 0.5 * hair + 0.2 * skin
+    colors[brow & vertices_of(head, ("face",))] = 0.5 * hair + 0.2 * skin
     return colors.clamp(0, 1)
 
 
@@ -151,14 +152,6 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
     """From where light comes: above or beside, and from the front."""
     way = rng.normal(0, 1, 3) + [0, 0.6, 1.0]
     return way / np.linalg.norm(way)
-
-
-def _in_parts(head: Head, *names: str) -> Tensor:
-    """Which vertices belong to a face of some parts, bool [N]."""
-    wanted = torch.isin(head.part, torch.tensor([PARTS.index(name) for name in names]))
-    found = torch.zeros(len(head.template), dtype=torch.bool)
-    found[head.faces[wanted].flatten()] = True
-    return found
 
 
 def _smoothed(head: Head, values: Tensor, times: int = 8) -> Tensor:
