@@ -70,26 +70,32 @@ def flame_head(flame_template, flame_registration) -> Head:
     return flame_like.flame_like_head(flame_template, flame_registration, axes=63)
 
 
+@pytest.fixture(scope="session")
+def write_package() -> Callable[[Path, str, str, str], Path]:
+    """write_package(folder, name, code, entry_points): makes the folder what installing such a package would leave."""
+
+    def write(folder: Path, name: str, code: str, entry_points: str) -> Path:
+        facts = folder / f"{name}-1.0.dist-info"
+        facts.mkdir(parents=True)
+        (folder / f"{name}.py").write_text(code)
+        (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (facts / "entry_points.txt").write_text(entry_points)
+        return folder
+
+    return write
+
+
 @pytest.fixture
-def install_head(tmp_path_factory, monkeypatch) -> Callable[[Head], None]:
+def install_head(tmp_path_factory, monkeypatch, write_package) -> Callable[[Head], None]:
     """install_head(head): `load_head` finds this head by its name and by its id, as that of an installed plug-in."""
 
     def install(head: Head) -> None:
         name = head.id.partition("@")[0]
-        module = ModuleType(f"head_of_{name}")
+        package = f"package_of_{name}"
+        entry_points = f"[flamecast.heads]\n{name} = {package}:load\n"
+        monkeypatch.syspath_prepend(write_package(tmp_path_factory.mktemp(name), package, "", entry_points))
+        module = ModuleType(package)
         module.load = lambda: head  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        _add_entry_point(
-            tmp_path_factory.mktemp(name), monkeypatch, f"[flamecast.heads]\n{name} = {module.__name__}:load\n"
-        )
+        monkeypatch.setitem(sys.modules, package, module)
 
     return install
-
-
-def _add_entry_point(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_points: str) -> None:
-    """A package that is nothing but its entry points, seen until the end of the test."""
-    package = folder / "tested-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: tested\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(entry_points)
-    monkeypatch.syspath_prepend(folder)

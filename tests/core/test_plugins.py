@@ -61,13 +61,8 @@ grey = nodding:Grey
 
 
 @pytest.fixture
-def package(tmp_path) -> Path:
-    folder = tmp_path / "site"
-    (folder / "nodding-1.0.dist-info").mkdir(parents=True)
-    (folder / "nodding.py").write_text(PACKAGE)
-    (folder / "nodding-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: nodding\nVersion: 1.0\n")
-    (folder / "nodding-1.0.dist-info" / "entry_points.txt").write_text(ENTRIES)
-    return folder
+def package(tmp_path, write_package) -> Path:
+    return write_package(tmp_path / "site", "nodding", PACKAGE, ENTRIES)
 
 
 def _run(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

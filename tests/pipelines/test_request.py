@@ -100,14 +100,9 @@ ENTRIES = "[flamecast.drivers]\nnod = nodding:Nod\n\n[flamecast.driver_options]\
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> dict[str, str]:
+def plugin(tmp_path_factory, write_package) -> dict[str, str]:
     """The environment in which a package with that driver is installed."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "nodding.py").write_text(PACKAGE)
-    facts = folder / "nodding-1.0.dist-info"
-    facts.mkdir()
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: nodding\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text(ENTRIES)
+    folder = write_package(tmp_path_factory.mktemp("site"), "nodding", PACKAGE, ENTRIES)
     path = os.pathsep.join([str(folder), str(ROOT / "integrations" / "comfyui"), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
 
