@@ -39,7 +39,7 @@ class AudioBuffer:
         return self.origin - (-len(self.samples) // STEP)
 
     def slice(self, first: int, last: int) -> Tensor:
-        """The samples of features first..last, padded with silence to the least that has a spectrum."""
+        """The samples of features first..last, padded with silence to the length that a spectrum needs."""
         samples = self.samples[(first - self.origin) * STEP : (last - self.origin) * STEP]
         return F.pad(samples, (0, max(last - first, 2) * STEP - len(samples)))
 

@@ -104,8 +104,22 @@ class SpeechDriver:
             raise BadInput(
                 f"speech: expected at most {MAX_SECONDS:g} s, got {speech.duration:g}; make several clips of it"
             )
-        sound, frames = audio_buffer(speech.sound), max(1, round(speech.duration * FPS))
-        sampler, parts = self._head_sampler(seed), []
+        frames = max(1, round(speech.duration * FPS))
+        parts = self._generate(audio_buffer(speech.sound), frames, seed, options, progress)
+        return Driven(
+            FlameSequence.concatenate(list(parts), fade=0),
+            {"seconds": round(speech.duration, 3), **asdict(options)},
+            speech.sound if speech.path is None else speech.path,
+            list(speech.problems),
+            rest=FlameSequence.neutral(1, FPS, self.head),
+            lips_meet=True,
+        )
+
+    def _generate(
+        self, sound: AudioBuffer, frames: int, seed: int, options: SpeechOptions, progress: Progress | None
+    ) -> Iterator[FlameSequence]:
+        """The motion of a whole sound in chunks of `CHUNK_FRAMES`."""
+        sampler = self._head_sampler(seed)
         for start in range(0, frames, CHUNK_FRAMES):
             stop = min(start + CHUNK_FRAMES, frames)
             features = self._features_of(sound, start, stop)
@@ -113,17 +127,9 @@ class SpeechDriver:
             while sampler.done < stop:
                 keep = min(WINDOW_FRAMES - CARRIED_FRAMES, stop - sampler.done)
                 head.append(sampler.window(features, keep, keep))
-            parts.append(self._join(mouth, torch.cat(head), options))
+            yield self._join(mouth, torch.cat(head), options)
             if progress is not None:
                 progress("speech", stop, frames)
-        return Driven(
-            FlameSequence.concatenate(parts, fade=0),
-            {"seconds": round(speech.duration, 3), **asdict(options)},
-            speech.sound if speech.path is None else speech.path,
-            list(speech.problems),
-            rest=FlameSequence.neutral(1, FPS, self.head),
-            lips_meet=True,
-        )
 
     def stream(
         self, chunks: Iterable[Waveform], *, seed: int = 0, options: SpeechOptions | None = None

@@ -176,9 +176,9 @@ class TextDriver:
 
     def _join(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
         """One motion of both models' packed channels [T, D], with the kept values put back."""
-        made = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
-        lids = combined_closure(made["motion"]["eyelids"], made["emotion"]["eyelids"])
-        values: dict[str, Any] = made["motion"] | made["emotion"] | {"eyelids": lids}
+        channels = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
+        lids = combined_closure(channels["motion"]["eyelids"], channels["emotion"]["eyelids"])
+        values: dict[str, Any] = channels["motion"] | channels["emotion"] | {"eyelids": lids}
         for name in ("neck", "translation"):  # a head has mass: what lasts a frame or two is the model's noise
             smooth = gaussian_filter1d(values[name].numpy(), SMOOTHING, axis=0, mode="nearest")
             values[name] = torch.from_numpy(smooth)

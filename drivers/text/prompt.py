@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ...flame_motion import BadInput
-from .vocabulary import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
+from .vocabulary import ADVERBS, ANYONE, COUNTS, FORMS, MEN, NUMBERS, VAGUE, WOMEN, inflect, lexicon
 
 IDLE = "sits quietly and does nothing in particular"
 MAX_CHARACTERS = 2000
@@ -104,7 +104,7 @@ def _timed(text: str, duration: float) -> list[Clause]:
 def _verbs() -> frozenset[str]:
     """Every verb of the lexicons, in each of its forms."""
     verbs = {verb for phrase in _phrases() for verb in re.findall(r"\[([^\]]+)\]", phrase)}
-    return frozenset(inflect(verb, form) for verb in verbs for form in ("s", "base", "ing"))  # type: ignore[arg-type]
+    return frozenset(inflect(verb, form) for verb in verbs for form in FORMS)
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Literal
 import yaml
 
 Form = Literal["s", "base", "ing"]
+FORMS: tuple[Form, ...] = ("s", "base", "ing")  # she nods, they nod, nodding
 IRREGULAR = {
     "be": ("is", "be", "being"),
     "have": ("has", "have", "having"),
@@ -96,7 +97,7 @@ ANYONE = tuple(
 
 @dataclass(frozen=True)
 class Entry:
-    """The wordings of one name."""
+    """The wordings of one motion or expression, some `held_out` from training."""
 
     verbs: tuple[str, ...] = ()
     nouns: tuple[str, ...] = ()
@@ -107,7 +108,7 @@ class Entry:
 
 @cache
 def lexicon(name: Literal["motions", "expressions"]) -> dict[str, Entry]:
-    """The wordings by name, from the file beside this one."""
+    """The wordings by name, from the YAML file beside this one."""
     text = Path(__file__).with_name(f"{name}.yaml").read_text(encoding="utf-8")
     return {
         key: Entry(**{kind: tuple(phrases) for kind, phrases in value.items()})
@@ -116,9 +117,9 @@ def lexicon(name: Literal["motions", "expressions"]) -> dict[str, Entry]:
 
 
 def inflect(verb: str, form: Form) -> str:
-    """A verb as she does it ("s"), as they do it ("base"), or doing it ("ing")."""
+    """A verb in one of its forms."""
     if verb in IRREGULAR:
-        return IRREGULAR[verb][("s", "base", "ing").index(form)]
+        return IRREGULAR[verb][FORMS.index(form)]
     if form == "base":
         return verb
     if form == "s":

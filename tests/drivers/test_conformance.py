@@ -52,11 +52,11 @@ def test_there_is_a_driver():
 @pytest.mark.parametrize(("frames", "fps"), [(1, 25.0), (7, 30000 / 1001), (12, 12.0)])
 def test_a_signal_becomes_as_many_frames_as_it_lasts(entry, frames, fps):
     signal = _signal(entry, frames, fps)
-    told: list[tuple[str, int, int]] = []
-    driven = load_driver(entry.name)(signal, seed=0, progress=lambda *step: told.append(step))
+    calls: list[tuple[str, int, int]] = []
+    driven = load_driver(entry.name)(signal, seed=0, progress=lambda *step: calls.append(step))
     motion = driven.motion
     assert isinstance(driven, Driven) and motion.head == load_head().id
-    assert told and all(0 <= done and (of == 0 or done <= of) for _, done, of in told)
+    assert calls and all(0 <= done and (of == 0 or done <= of) for _, done, of in calls)
     json.dumps(driven.facts)
     for entry_ in driven.frame_problems:
         first, last = entry_["frames"]

@@ -56,11 +56,11 @@ def _mouth(driver: SpeechDriver, sound: Waveform) -> torch.Tensor:
 
 
 def _gap(motion) -> torch.Tensor:
-    """How far the lips are apart, by the 68 landmarks, in distances of the eyes."""
+    """The gap between the lips [T] by the 68 landmarks, in distances of the eyes."""
     marks = load_head().landmarks(replace(motion, neck=torch.zeros_like(motion.neck)))
-    apart = marks[:, [62, 61, 63]] - marks[:, [66, 67, 65]]
-    assert apart[..., 0].abs().max() < 0.004  # m: neither lip is drawn aside
-    return apart[..., 1].mean(1).abs() / (marks[:, 36] - marks[:, 45]).norm(dim=-1)
+    gap = marks[:, [62, 61, 63]] - marks[:, [66, 67, 65]]
+    assert gap[..., 0].abs().max() < 0.004  # m: neither lip is drawn aside
+    return gap[..., 1].mean(1).abs() / (marks[:, 36] - marks[:, 45]).norm(dim=-1)
 
 
 def test_a_mouth_that_speaks_opens_closes_and_is_shut_before_and_after(driver, voice):
@@ -138,22 +138,22 @@ def test_it_lasts_as_long_as_the_sound(driver, seconds):
 
 
 @pytest.mark.parametrize("size", [pytest.param(400, marks=pytest.mark.slow), 5000, 10**9])
-def test_a_stream_says_what_the_whole_sound_says_but_for_what_it_has_not_heard(driver, voice, size):
+def test_a_stream_equals_the_whole_but_for_sound_still_to_come(driver, voice, size):
     whole = driver(voice, seed=2).motion
-    rate, told, lateness = voice.sample_rate, 0, []
+    rate, received, lateness = voice.sample_rate, 0, []
 
     def chunks():
-        nonlocal told
+        nonlocal received
         for start in range(0, len(voice.samples), size):
             part = voice.samples[start : start + size]
-            told += len(part)
+            received += len(part)
             yield Waveform(part, rate)
 
     pieces, frames = [], 0
     for piece in driver.stream(chunks(), seed=2):
         pieces.append(piece)
         frames += len(piece)
-        lateness.append(told / rate - (frames - len(piece)) / 25)  # s of sound that came before a frame came out
+        lateness.append(received / rate - (frames - len(piece)) / 25)  # s of sound that came before a frame came out
     assert frames == len(whole)
     if size < 10**6:
         assert max(lateness[:-1]) <= LATENCY + size / rate + 0.02 and LATENCY <= 0.5 and len(pieces) > 10
@@ -165,7 +165,7 @@ def test_a_stream_says_what_the_whole_sound_says_but_for_what_it_has_not_heard(d
 
 
 def test_a_stream_of_all_sound_at_once_ends_as_the_whole_does(driver, voice):
-    """What was heard to its end is what the whole sound gives, exactly."""
+    """With all sound known, the mouth is that of the whole sound, exactly."""
     last = list(driver.stream([voice], seed=0))[-1]
     whole = driver(voice, seed=0).motion
     assert torch.allclose(last.jaw, whole.jaw[-len(last) :], atol=1e-4)
@@ -210,7 +210,7 @@ def test_an_emotion_shapes_a_mouth_that_still_closes(driver, voice):
     assert (width(mixed.motion) - width(plain.motion))[40:-40].mean() > 0.02
 
 
-def test_the_first_seconds_of_what_is_felt_are_felt(driver, tmp_path, voice):
+def test_an_emotion_shapes_the_first_seconds_of_a_longer_sound_too(driver, tmp_path, voice):
     file = _written(tmp_path / "said.wav", voice, "pcm_s16le", voice.sample_rate, "mono")
     made = {}
     for name, options in (("whole", {}), ("first", {"seconds": 2.0}), ("plain", {"emotion": None})):

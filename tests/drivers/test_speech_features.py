@@ -46,7 +46,7 @@ def test_sound_cut_into_chunks_of_any_length_gives_what_the_whole_gives(whisper,
         monkeypatch.setattr(audio_features, "CHUNK", chunk)
         assert torch.allclose(whisper(sound), whole, atol=1e-3)
     assert torch.allclose(whisper(sound, 2000, 2100), whole[2000:2100], atol=1e-3)
-    # A stream that has dropped its beginning, farther back than a feature hangs on.
+    # A stream that has dropped its beginning, farther back than a feature depends on.
     later = AudioBuffer(sound.samples[1200 * STEP :], 1200)
     assert torch.allclose(whisper(later, 2000, 2100), whole[2000:2100], atol=1e-3)
     assert not torch.allclose(whisper(later, 1210, 1220), whole[1210:1220], atol=1e-2)
@@ -105,7 +105,7 @@ def test_mel_bands_are_librosas(whisper):
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "whisper"])
-def test_any_encoder_of_transformers_is_heard_at_our_rate(tmp_path, kind):
+def test_any_encoder_of_transformers_gives_features_at_our_rate(tmp_path, kind):
     import transformers as t
 
     if kind == "wav2vec2":

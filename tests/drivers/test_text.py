@@ -1,4 +1,4 @@
-"""The text driver: words are obeyed, clips of any length join, edits keep what they are told to keep."""
+"""The text driver: words are followed, clips of any length join, inpainting keeps what it is given to keep."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _degrees(motion: FlameSequence, axis: int) -> np.ndarray:
 def test_what_comes_one_after_the_other_is_cut_into_shares(text, parts):
     found = clauses(text, 8, 6.4)
     assert [clause.text for clause in found] == parts
-    assert [clause.text for clause in clauses(text, 6, 6.4)] == [text]  # within one window, told together
+    assert [clause.text for clause in clauses(text, 6, 6.4)] == [text]  # within one window: one clause
     assert found[0].start == 0 and found[-1].stop == 8
 
 
@@ -94,7 +94,7 @@ def test_a_folder_that_is_no_encoder_is_refused(tmp_path):
         TextEncoder(str(tmp_path))
 
 
-# -- what is made ------------------------------------------------------------------------------------------------------
+# -- generated motion -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("word", "count"), [("once", 1), ("twice", 2), ("three times", 3)])

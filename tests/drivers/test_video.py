@@ -38,12 +38,12 @@ def bridged(frames) -> Tracking:
 
 def test_every_frame_of_the_file_gives_one_of_motion(whole):
     clip = VideoClip.open(CLIP).first(FRAMES / 30)
-    told: list[tuple[str, int, int]] = []
-    tracking = VideoDriver().track(clip, lambda *step: told.append(step))
+    calls: list[tuple[str, int, int]] = []
+    tracking = VideoDriver().track(clip, lambda *step: calls.append(step))
     assert len(tracking.motion) == clip.frame_count == FRAMES and tracking.motion.fps == clip.fps == 30
     assert tracking.found.all() and tracking.problems == [] and tracking.error.max() < 2
-    assert [step for step in told if step[0] == "detect"] == [("detect", k + 1, FRAMES) for k in range(FRAMES)]
-    assert told[-1] == ("fit", FRAMES, FRAMES)
+    assert [step for step in calls if step[0] == "detect"] == [("detect", k + 1, FRAMES) for k in range(FRAMES)]
+    assert calls[-1] == ("fit", FRAMES, FRAMES)
 
 
 def test_the_same_clip_gives_the_same_motion(frames, whole):
@@ -73,8 +73,8 @@ def test_frames_without_a_face_are_bridged_and_said(whole, bridged):
 
 def test_what_comes_before_a_gap_is_as_without_it(whole, bridged):
     head = VideoDriver().head
-    apart = (head(whole.motion[:5]) - head(bridged.motion[:5])).norm(dim=-1)
-    assert apart.max() < 1e-3  # m
+    distance = (head(whole.motion[:5]) - head(bridged.motion[:5])).norm(dim=-1)
+    assert distance.max() < 1e-3  # m
 
 
 def test_a_clip_without_any_face_is_bad_input():
@@ -106,9 +106,9 @@ def test_what_is_driven_has_its_sound_facts_and_problems(frames):
     blank = np.full_like(frames[0], 100)
     sound = Waveform(np.zeros(800, np.float32), 8000)
     clip = VideoClip([*frames[:2], blank, *frames[2:4]], 30.0, sound, problems=["the file is cut off"] * 2)
-    told: list[tuple[str, int, int]] = []
-    driven = VideoDriver()(clip, progress=lambda *step: told.append(step))
-    assert driven.sound is sound and told[-1] == ("fit", 5, 5)
+    calls: list[tuple[str, int, int]] = []
+    driven = VideoDriver()(clip, progress=lambda *step: calls.append(step))
+    assert driven.sound is sound and calls[-1] == ("fit", 5, 5)
     assert driven.facts["frames"] == 5 and driven.facts["frames_without_face"] == 1
     assert len(driven.facts["confidence"]) == 5 and driven.facts["confidence"][2] == 0
     assert driven.problems[0] == "the file is cut off" and len(driven.problems) == 2
