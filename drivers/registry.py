@@ -32,8 +32,8 @@ class Driver(Protocol):
 def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driver:
     """The driver of that name, with its own options.
 
-    saved: a folder that its `save_pretrained` wrote to, whose weights it loads. Raises BadInput with the known names for
-    any other driver or option, and for one that cannot be loaded.
+    saved: a folder that its `save_pretrained` wrote to, whose weights it loads. Raises BadInput for a driver or option
+    that does not exist, with the known names, and for a driver that cannot be loaded.
     """
     return make_plugin(GROUP, name, options, saved)
 

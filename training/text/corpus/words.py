@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from numpy.random import Generator
 
-from ....drivers.text.vocabulary import ADVERBS, ANYONE, COUNTS, MEN, NUMBERS, VAGUE, WOMEN, Form, inflect
+from ....drivers.text.vocabulary import ADVERBS, ANYONE, COUNTS, FORMS, MEN, NUMBERS, VAGUE, WOMEN, Form, inflect
 
 ADJECTIVES = {
     "slow": ("slow", "unhurried", "leisurely", "sluggish", "lazy", "drawn-out", "slow-motion", "languid"),
@@ -155,5 +155,5 @@ def a_speaker(rng: Generator) -> tuple[Subject, str]:
     kind = rng.random()
     if kind < 0.6:
         return who, who.form
-    form = ("s", "base", "ing")[int(rng.integers(3))]
+    form = FORMS[int(rng.integers(3))]
     return replace(who, text="", pos=pick(rng, (who.pos, "the", "your")) if form == "base" else who.pos), form
