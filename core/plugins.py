@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
+from .options import build
 from .values import parameter_types, parsed, spelled
 
 
@@ -43,6 +44,12 @@ def make_plugin(group: str, name: str, options: dict[str, Any], saved: Path | No
     load = getattr(factory, "from_pretrained", None)
     kept = [] if saved is None else [file for file in saved.glob("*") if file.name != "config.json"]
     return load(saved, **options) if load is not None and kept else factory(**options)
+
+
+def call_options(group: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"options": …}` for a call of the plug-in `name`, where it declares options of a call under `group`
+    ("flamecast.driver_options"); nothing for any other. BadInput for a value that is none of an option's."""
+    return {"options": build(load_plugin(group, name), given)} if name in registered(group) else {}
 
 
 def option_names(factory: Callable[..., Any]) -> list[str] | None:

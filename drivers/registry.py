@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..core.options import build
-from ..core.plugins import load_plugin, make_plugin, registered
+from ..core.plugins import make_plugin
 from ..flame_motion import Driven, Progress
 
 GROUP, OPTIONS = "flamecast.drivers", "flamecast.driver_options"
@@ -36,8 +34,3 @@ def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driv
     that does not exist, with the known names, and for a driver that cannot be loaded.
     """
     return make_plugin(GROUP, name, options, saved)
-
-
-def call_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"options": …}` for a driver that declares options of a call, else nothing. Raises BadInput for unknown ones."""
-    return {"options": build(load_plugin(OPTIONS, name), given)} if name in registered(OPTIONS) else {}

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.files import PathLike, check_writable, refuse_overwriting
-from ..core.options import build
-from ..core.plugins import load_plugin, option_names, registered
+from ..core.plugins import call_options, load_plugin, option_names
 from ..core.report import Clock, write_report
 from ..core.threads import one_torch_thread
 from ..drivers.registry import GROUP as DRIVERS
@@ -25,7 +24,7 @@ from ..generator import Generator, Portrait, load_generator
 from .fit import open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
 from .provenance import Input, Signature, check_signable, open_signature
-from .request import GENERATOR_OPTIONS, AnimateRequest, Components
+from .request import GENERATOR_OPTIONS, AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
 from .stages import Posed, drive_signal, pose, write_videos
 from .views import check_camera, place, view_targets
@@ -113,6 +112,7 @@ class AnimatePipeline(Components):
         targets = self._check(request)
         signal = open_signal(request.drive, request.clip, request.mix, self.head)
         clips = open_mix(request.mix, self.head)
+        options = call_options(GENERATOR_OPTIONS, self.generator, request.options.get(self.generator, {}))
         with self._parts.lock:
             clock = Clock()
             portrait, driven = self._fit_and_drive(request, signal, clock, progress)
@@ -121,9 +121,7 @@ class AnimatePipeline(Components):
                 posed = pose(portrait, driven, request, clips, video=video)
                 view, motion = request.view, posed.motion
                 cameras = place(posed.portrait, len(motion), view.camera, view.views, motion.fps)
-            stream = self._generator()(
-                posed.portrait, motion, cameras, seed=request.seed, progress=progress, **self._call_options(request)
-            )
+            stream = self._generator()(posed.portrait, motion, cameras, seed=request.seed, progress=progress, **options)
             frames = None if targets else np.stack(list(stream))
             if targets:
                 write_videos(stream, targets, posed, clock, self._finishers(targets, request))
@@ -146,7 +144,7 @@ class AnimatePipeline(Components):
         if output is not None:
             check_writable(_report_path(output))
         self._generator()
-        self._call_options(request)
+        refuse_unused(GENERATOR_OPTIONS, request.options, {self.generator})
         load_head(self.head)
         check_edit(request.edit, self.head)
         if output is not None:
@@ -169,12 +167,6 @@ class AnimatePipeline(Components):
         given = [_sources(request) | words, *({role: file} for role, file in _named_files(request))]
         inputs = tuple(each for part in given for each in Input.all_of(part))
         return [signature.finish(target, inputs) for target in targets]
-
-    def _call_options(self, request: AnimateRequest) -> dict[str, Any]:
-        """`{"options": …}` for a generator that declares options of a call; nothing for any other. BadInput."""
-        if self.generator not in registered(GENERATOR_OPTIONS):
-            return {}
-        return {"options": build(load_plugin(GENERATOR_OPTIONS, self.generator), request.generator_options)}
 
     def _placed(self, component: Any) -> Any:
         """A part on the pipeline's device, where it can move."""

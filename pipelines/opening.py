@@ -16,7 +16,7 @@ from ..flame_motion.edit import apply_edit, demo_motion
 from ..flame_motion.formats import load_motion
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.retarget import head_of, retarget
-from .request import DRIVER_OPTIONS, HEAD, MAX_FPS, MIN_FPS, Clip, Drive, declared_options
+from .request import DRIVER_OPTIONS, HEAD, MAX_FPS, MIN_FPS, Clip, Drive, refuse_unused
 
 DEMO = "demo"  # the motion that is built in
 TEXT = "text"  # in a mix, instead of a file: the words
@@ -50,7 +50,8 @@ def open_signal(drive: Drive, clip: Clip, mix: str | None = None, head: str = HE
         signal = _with_words(_open_one(drive, None, clip.fps, head), words, regions, head)
     else:
         signal = _open_one(drive, words, clip.fps, head)
-    _check_used(drive, signal)
+    base = signal.value.base if isinstance(signal.value, MixSignal) else None
+    refuse_unused(DRIVER_OPTIONS, drive.options, {signal.driver, getattr(base, "driver", None)})
     return signal
 
 
@@ -78,17 +79,6 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
     if isinstance(opened.value, VideoClip):
         check_rate("the video", opened.value.fps, fps)
     return replace(opened, options=drive.options.get(str(opened.driver), {}))
-
-
-def _check_used(drive: Drive, signal: Signal) -> None:
-    """BadInput for options of a driver that is not used."""
-    base = signal.value.base if isinstance(signal.value, MixSignal) else None
-    used = {signal.driver, base.driver if isinstance(base, DriverCall) else None}
-    for driver, given in drive.options.items():
-        defaults = {each.option.name: each.option.default for each in declared_options(DRIVER_OPTIONS, driver).values()}
-        changed = [name for name, value in given.items() if value != defaults.get(name)]
-        if changed and driver not in used:
-            raise BadInput(f"{', '.join(changed)} goes with {driver}, which does not drive here")
 
 
 def _need_words(**given: Any) -> None:

@@ -10,11 +10,11 @@ Light to import: the command line does so before it knows whether it is only ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import BadInput
 from ..core.options import Option, build, check_options, flat, option, options_of, part
@@ -132,7 +132,7 @@ class AnimateRequest:
     clip: Clip = part(Clip)
     face: int = option(0, "Which face of the photo; 0 is the largest.", minimum=0)
     seed: int = option(0, "Seed of everything random.", minimum=0, maximum=LARGEST_SEED)
-    generator_options: Mapping[str, Any] = field(default_factory=dict)  # those that the generator declares, by name
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of generators, by generator and name
 
     def __post_init__(self) -> None:
         """BadInput for a value of another type, or out of its range."""
@@ -148,22 +148,17 @@ class AnimateRequest:
                 f"there is no option {', '.join(unknown)}; known are: {', '.join([*known, *drivers, *generators])}"
             )
         own = build(cls, {name: value for name, value in given.items() if name in known})
-        chosen: dict[str, dict[str, Any]] = {}
-        for name, declared in drivers.items():
-            if name in given:
-                chosen.setdefault(declared.plugin, {})[declared.option.name] = declared.option.check(given[name])
-        drawn = {drop.option.name: drop.option.check(given[name]) for name, drop in generators.items() if name in given}
-        return replace(own, drive=replace(own.drive, options=chosen), generator_options=drawn)
+        drive = replace(own.drive, options=_by_plugin(drivers, given))
+        return replace(own, drive=drive, options=_by_plugin(generators, given))
 
     def report(self) -> dict[str, Any]:
         """The options for a report: all but photo, output and signals, which have places of their own."""
         drive = set(options_of(Drive)) - {"motion_fps"}
         values = {k: v for k, v in flat(self).items() if k not in drive and k not in ("photo", "output")}
-        for name, declared in declared_options(DRIVER_OPTIONS).items():
-            values[name] = self.drive.options.get(declared.plugin, {}).get(
-                declared.option.name, declared.option.default
-            )
-        return {name: value for name, value in (values | dict(self.generator_options)).items() if value is not None}
+        for group, options in ((DRIVER_OPTIONS, self.drive.options), (GENERATOR_OPTIONS, self.options)):
+            for name, (plugin, each) in declared_options(group).items():
+                values[name] = options.get(plugin, {}).get(each.name, each.default)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -178,8 +173,7 @@ class Components:
     sign_key: Any = option(None, "The private key of the certificate, PEM.", type=Path)
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """An option that a plug-in declares."""
 
     plugin: str
@@ -203,6 +197,25 @@ def declared_options(group: str, plugin: str | None = None) -> dict[str, Declare
             if plugin in (None, name):
                 found[free] = Declared(name, each)
     return found
+
+
+def _by_plugin(declared: Mapping[str, Declared], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Those of the given options that plug-ins declare, by plug-in and name. BadInput."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, (plugin, each) in declared.items():
+        if name in given:
+            found.setdefault(plugin, {})[each.name] = each.check(given[name])
+    return found
+
+
+def refuse_unused(group: str, options: Mapping[str, Mapping[str, Any]], used: Collection[str | None]) -> None:
+    """BadInput for options, by plug-in and name, of one that is not used; a default is as if it were not given."""
+    for plugin, given in options.items():
+        defaults = {each.name: each.default for _, each in declared_options(group, plugin).values()}
+        changed = [name for name, value in given.items() if value != defaults.get(name)]
+        if changed and plugin not in used:
+            kind = group.rpartition(".")[2].removesuffix("_options")
+            raise BadInput(f"{', '.join(changed)} goes with the {kind} {plugin}, which is not used here")
 
 
 def all_options() -> dict[str, Option]:

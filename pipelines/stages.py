@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..core.plugins import call_options
 from ..core.report import Clock
 from ..drivers.mix import DriverCall, MixDriver, MixSignal
-from ..drivers.registry import Driver, call_options
+from ..drivers.registry import Driver
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip
 from ..flame_motion.edit import apply_edit, changes_time
 from ..flame_motion.media.encoder_thread import EncoderThread
@@ -30,7 +31,7 @@ from ..generator import Portrait
 from .framing import framed
 from .opening import Signal, check_rate, motion_of, open_mix
 from .own_frame import own_frame
-from .request import AnimateRequest, Clip, Transfer
+from .request import DRIVER_OPTIONS, AnimateRequest, Clip, Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +85,7 @@ def _called(
     driver = load(signal.driver)
     if isinstance(driver, MixDriver):
         driver.load = load
-    made = driver(value, seed=seed, progress=progress, **call_options(signal.driver, signal.options))
+    made = driver(value, seed=seed, progress=progress, **call_options(DRIVER_OPTIONS, signal.driver, signal.options))
     if not isinstance(result := made, Driven):  # another project's driver may return anything
         raise TypeError(
             f"the driver {signal.driver!r} must return a flame_motion.Driven, it returned {type(result).__name__}"

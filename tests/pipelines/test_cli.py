@@ -172,7 +172,7 @@ def _sound_only(path: Path) -> None:
         (["animate", "demo", "--speech", "text.mp4", "-o", "out.mp4"], "text.mp4: "),
         (["animate", "demo", "--speech", "a.wav", "--say", "hello", "-o", "out.mp4"], "got speech and say"),
         (["animate", "demo", "--say", " ", "-o", "out.mp4"], "say: expected words to speak"),
-        ([*DEMO, "--lips", "1.5"], "lips goes with speech"),
+        ([*DEMO, "--lips", "1.5"], "lips goes with the driver speech"),
         ([*DEMO, "--blinks", "-1"], "blinks must be 0 to 2, got -1"),
         (["prepare", "speech", "text.mp4", "-o", "footage"], "none of 1 clips can be used"),
         (["evaluate", "speech", "--data", "nowhere"], "expected a folder with footage"),

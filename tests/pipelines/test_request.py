@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -95,8 +96,32 @@ class Nod:
         motion = FlameSequence.neutral(frames=round(signal * 25), fps=25.0, head=load_head().id)
         motion.neck[:, 0] = math.radians(options.depth)
         return Driven(motion)
+
+
+@dataclass(frozen=True)
+class GreyOptions:
+    level: int = option(128, "How light it is.", minimum=0, maximum=255)
+
+
+class Grey:
+    def __call__(self, portrait, motion, cameras=None, *, seed=0, progress=None, options=GreyOptions()):
+        import numpy as np
+
+        height, width = portrait.image.shape[:2]
+        yield from (np.full((1, height, width, 3), options.level, np.uint8) for _ in range(len(motion)))
 """
-ENTRIES = "[flamecast.drivers]\nnod = nodding:Nod\n\n[flamecast.driver_options]\nnod = nodding:NodOptions\n"
+ENTRIES = """[flamecast.drivers]
+nod = nodding:Nod
+
+[flamecast.driver_options]
+nod = nodding:NodOptions
+
+[flamecast.generators]
+grey = nodding:Grey
+
+[flamecast.generator_options]
+grey = nodding:GreyOptions
+"""
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +157,7 @@ def test_a_declared_option_is_checked_and_belongs_to_its_driver(plugin, tmp_path
     run = _flamecast(plugin, tmp_path, "motion", "--driver", "nod", "--signal", "1", "--depth", "31", *out)
     assert run.returncode == 2 and "depth must be 0 to 30 deg, got 31" in run.stderr
     run = _flamecast(plugin, tmp_path, "motion", "--motion", "demo", "--depth", "12", *out)
-    assert run.returncode == 2 and "depth goes with nod" in run.stderr
+    assert run.returncode == 2 and "depth goes with the driver nod" in run.stderr
     assert os.listdir(tmp_path) == []
 
 
@@ -156,3 +181,15 @@ def test_a_declared_option_is_an_input_of_comfyui(plugin, tmp_path):
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=plugin, capture_output=True, text=True)
     kind, facts = json.loads(run.stdout.splitlines()[-1])["depth"]
     assert kind == "FLOAT" and (facts["min"], facts["max"], facts["default"]) == (0, 30, 8.0) and facts["tooltip"]
+
+
+def test_a_generator_declares_options_the_same_way(plugin, tmp_path):
+    job = ("animate", "demo", "--motion", "demo", "--seconds", "0.1", "--size", "64", "-o", "a.mp4")
+    run = _flamecast(plugin, tmp_path, *job, "--generator", "grey", "--level", "77")
+    assert run.returncode == 0, run.stderr
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert abs(float(picture.mean()) - 77) < 2
+    assert json.loads((tmp_path / "a.json").read_text())["options"]["level"] == 77
+    run = _flamecast(plugin, tmp_path, *job, "--level", "77")
+    assert run.returncode == 2 and "level goes with the generator grey" in run.stderr

@@ -115,6 +115,6 @@ def test_parts_move_to_a_device_when_they_are_loaded_and_when_they_are_there():
 
 
 def test_options_of_a_driver_that_does_not_drive_are_refused():
-    with pytest.raises(BadInput, match="lips goes with speech"):
+    with pytest.raises(BadInput, match="lips goes with the driver speech"):
         AnimatePipeline()("demo", motion="demo", lips=1.2)
     AnimatePipeline()("demo", motion="demo", lips=1, seconds=0.1, size=64)  # as it is anyway
