@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,10 +73,7 @@ def _packages() -> Iterator[Finding]:
     for need in requires("flamecast") or ():
         if "extra ==" in need:
             continue
-        name = need.split(";")[0].strip()
-        for stop in "<>=!~[ ":
-            name = name.split(stop)[0]
-        yield _package(name)
+        yield _package(re.split(r"[^\w.-]", need)[0])
     if _installed("torchvision"):
         yield Finding("torchvision", version("torchvision"), "uninstall it: its builds break against the CPU torch")
 

@@ -29,10 +29,8 @@ EMPTY = (
 )
 
 
-def status_html(job: Job | None, position: int = 0) -> str:
+def status_html(job: Job, position: int = 0) -> str:
     """A job's progress: a line and a bar."""
-    if job is None:
-        return ""
     if job.state == WAITING:
         ahead = "next" if position == 0 else f"{position} before it"
         return _status("wait", f"Waiting: {ahead}", None)

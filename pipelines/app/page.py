@@ -20,6 +20,9 @@ from .uploads import make_room, shown_name, store
 from .visitors import visitor_of
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+EMBER = (
+    "#fff5ed #ffe8d5 #fecdaa #fdac74 #fb813c #f05d16 #d9480f #b4380d #8f2e12 #742912 #3f1206".split()
+)  # light to dark
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
@@ -69,19 +72,7 @@ def _add_uploads(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
 
 
 def _theme() -> Any:
-    hue = gr.themes.Color(
-        "#fff5ed",
-        "#ffe8d5",
-        "#fecdaa",
-        "#fdac74",
-        "#fb813c",
-        "#f05d16",
-        "#d9480f",
-        "#b4380d",
-        "#8f2e12",
-        "#742912",
-        "#3f1206",
-    )
+    hue = gr.themes.Color(*EMBER)
     theme = gr.themes.Base(
         primary_hue=hue, neutral_hue="stone", font=SYSTEM, font_mono=MONO, radius_size="lg", spacing_size="md"
     )

@@ -96,7 +96,7 @@ class PageEvents:
         try:
             job = await asyncio.to_thread(submit)
         except REFUSED as error:
-            yield self._refused(str(error), request)
+            yield self._refused(str(error))
             return
         async for shown in self._watch(job, request):
             yield shown
@@ -166,16 +166,12 @@ class PageEvents:
         return [status, skip, skip, skip, skip, history, skip, *busy]
 
     def _ended(self, job: Job, request: gr.Request) -> Updates:
-        idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
         if job.state != DONE:
-            skip = gr.skip()
-            return [status_html(job), skip, skip, skip, skip, self._history(request, None), skip, *idle]
-        return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *idle]
+            return [status_html(job), *[gr.skip()] * 4, self._history(request, None), gr.skip(), *_idle()]
+        return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *_idle()]
 
-    def _refused(self, sentence: str, request: gr.Request) -> Updates:
-        skip = gr.skip()
-        idle = (gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False))
-        return [message(sentence), *[skip] * 6, *idle]
+    def _refused(self, sentence: str) -> Updates:
+        return [message(sentence), *[gr.skip()] * 6, *_idle()]
 
     def _result(self, job: Job) -> Updates:
         """Updates of the result, its description, the box of curves, and the curves."""
@@ -250,12 +246,11 @@ class PageEvents:
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
-    def cancel(self, request: gr.Request) -> str:
+    def cancel(self, request: gr.Request) -> None:
         """Cancels the jobs of this tab."""
         for job in self.queue.jobs_of(visitor(request)):
             if job.tab == request.session_hash:
                 self.queue.cancel(job)
-        return status_html(None)
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -270,6 +265,11 @@ class PageEvents:
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(load_photo(DEMO)[0]).save(target)
         return str(target)
+
+
+def _idle() -> tuple[gr.Button, ...]:
+    """Animate and preview can be pressed, there is nothing to cancel."""
+    return gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False)
 
 
 def _link(source: Path, target: Path) -> Path:

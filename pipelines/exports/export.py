@@ -11,14 +11,13 @@ from ...core.files import PathLike, check_writable, refuse_overwriting
 from ...core.report import Done
 from ...core.threads import one_torch_thread
 from ...drivers import load_driver
-from ...flame_motion import BadInput, FlameSequence, Progress, load_head
+from ...flame_motion import BadInput, Driven, FlameSequence, Progress, load_head
 from ...flame_motion.edit import apply_edit, edit_files
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
-from ...flame_motion.retargeting.retarget import retarget
 from ..opening import open_signal
 from ..request import HEAD, AnimateRequest
-from ..stages import drive_signal
+from ..stages import drive_signal, retargeted
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
 
@@ -54,7 +53,7 @@ def write_export(
             raise BadInput(f"frame {frame}: the motion has the frames 0 to {len(clip) - 1}")
         clip = clip[frame : frame + 1]
     if head is not None:
-        clip = _moved(clip, head)
+        clip = retargeted(Driven(clip), load_head(head)).motion
     ending = output.suffix.lower()
     if ending == ".csv":
         return _write_csv(clip, output, driven.problems)
@@ -71,18 +70,10 @@ def _check_output(output: Path) -> None:
     check_writable(output)
 
 
-def _moved(clip: FlameSequence, head: str) -> FlameSequence:
-    """The clip on another head; the same clip where it is that head's already."""
-    target = load_head(head)
-    if clip.head == target.id:
-        return clip
-    return retarget(clip, target)
-
-
 def _write_csv(clip: FlameSequence, output: Path, problems: list[str]) -> Done:
     own = load_head(clip.head)
     if not has_shapes(own):
-        clip = _moved(clip, HEAD)
+        clip = retargeted(Driven(clip), load_head(HEAD)).motion
         problems = [*problems, f"head {own.id} has no ARKit axes: the motion was retargeted to the built-in head"]
     take = to_arkit(clip, load_head(clip.head))
     write_arkit_csv(output, take)

@@ -8,12 +8,17 @@ import sys
 
 import pytest
 
+from flamecast.pipelines.app.job_queue import JobQueue
+from flamecast.pipelines.app.job_request import read_request
 from flamecast.pipelines.app.limits import Limits
-from flamecast.pipelines.request import all_options
+from flamecast.pipelines.request import AnimateRequest, all_options
 
 from .test_request import plugin  # noqa: F401  (a fixture)
 
-pytest.importorskip("gradio", reason='needs pip install "flamecast[app]"')
+gr = pytest.importorskip("gradio", reason='needs pip install "flamecast[app]"')
+
+from flamecast.pipelines.app.page_events import PageEvents  # noqa: E402
+from flamecast.pipelines.app.page_form import add_form  # noqa: E402
 
 NOT_SERVED = {"output", "views", "driver", "signal"}
 SURFACES = """
@@ -69,3 +74,38 @@ def test_every_option_of_a_request_is_a_field_with_its_help_range_and_default(su
             assert name in page, name
     assert {"demo", "demo_motion", "preview", "camera_keys"} == set(form) - set(all_options()) - {"depth"}
     assert "512" in str(page["size"]["choices"]) and str(Limits.size * 2) not in str(page["size"]["choices"])
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page's events, and the values of its fields as it opens, with a photo and a voice."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "me.png").write_bytes(b"a picture")
+    (folder / "talk.wav").write_bytes(b"RIFF\0\0 a sound")
+    events = PageEvents(JobQueue(folder / "queue", Limits(), warm=False), Limits())
+    with gr.Blocks():
+        fields = add_form(events, Limits())
+    values = {name: getattr(component, "value", None) for name, component in fields.items()}
+    return events, values | {"photo": str(folder / "me.png"), "speech": str(folder / "talk.wav"), "lips": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "options", "files"),
+    [
+        ("Words", {"text": "nods", "keep": "head"}, {"text": "nods"}, {"photo"}),
+        ("Voice", {"seconds": 2, "say": "no"}, {"lips": 1.5, "seconds": 2.0}, {"photo", "speech"}),
+        ("Voice", {"speech": None, "say": "hello"}, {"lips": 1.5, "say": "hello"}, {"photo"}),
+        ("Keyframes", {"fps": 30}, {"fps": 30.0, "seconds": 4.0}, {"photo", "keyframes"}),
+        ("Motion file", {"motion_fps": 25, "mode": "absolute"}, {"motion_fps": 25.0, "mode": "absolute"}, {"photo"}),
+    ],
+)
+def test_the_page_sends_the_options_that_go_with_its_source(page, tmp_path, source, given, options, files):
+    events, values = page
+    gathered, sent, names = events._gather(values | given | {"source": source}, tmp_path)
+    assert set(sent) == set(names) == files
+    expected = options | {name: path for name, path in sent.items() if name != "keyframes"}
+    if "keyframes" in files:
+        expected["edit"] = str(sent["keyframes"])
+    if source == "Motion file":
+        expected["motion"] = "demo"
+    assert read_request(gathered, sent, names, Limits()).animate == AnimateRequest.of(**expected)
