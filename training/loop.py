@@ -45,7 +45,7 @@ def run_training(
     else:  # this run had ended before: no step was left to do, and its checkpoint holds the averaged weights
         module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
     if data.held_out is not None:
-        (found,) = trainer.validate(module, data, verbose=False)
+        (found,) = trainer.validate(module, data, verbose=False, weights_only=False)
         facts["val_loss"] = round(found["val_loss"], 4)
     return facts
 
