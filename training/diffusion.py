@@ -4,45 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ..flame_motion import BadInput
 from ..flame_motion.diffusion import Conditioning, DenoiserConfig, MotionDenoiser, diffusion_loss, make_scheduler
 from ..flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
-from .batches import rng_at
+from .module import TrainingModule
 from .motion_pairs import MotionPairs
-from .optimizer import adamw
 from .options import DiffusionOptions
 
 
-class DiffusionModule(LightningModule):
+class DiffusionModule(TrainingModule):
     """One denoiser and its loss; tokens are left out of some clips for classifier-free guidance."""
 
+    betas = (0.9, 0.98)
+
     def __init__(self, denoiser: MotionDenoiser, options: DiffusionOptions) -> None:
-        super().__init__()
-        self.denoiser, self.options = denoiser, options
+        super().__init__(options)
+        self.denoiser = denoiser
         self.register_buffer("alphas_cumprod", make_scheduler().alphas_cumprod.clone())
         self.alphas_cumprod: Tensor
 
-    def training_step(self, batch: tuple[int, MotionPairs], index: int) -> Tensor:
-        """The loss of one batch."""
-        loss = self._loss(batch, "noise")
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: tuple[int, MotionPairs], index: int) -> None:
-        """The loss of one held-out batch, with the same noise every time."""
-        self.log("val_loss", self._loss(batch, "validation"), batch_size=len(batch[1].index), sync_dist=True)
-
-    def _loss(self, batch: tuple[int, MotionPairs], stream: str) -> Tensor:
-        number, pairs = batch
-        rng = rng_at(self.options.seed, number, stream, self.device)
-        conditioning = self.conditioning(pairs, rng)
-        return diffusion_loss(self.denoiser, pairs.motion, conditioning, self.alphas_cumprod, rng)
+    def loss(self, batch: MotionPairs, rng: torch.Generator) -> Tensor:
+        """See `diffusion_loss`."""
+        conditioning = self.conditioning(batch, rng)
+        return diffusion_loss(self.denoiser, batch.motion, conditioning, self.alphas_cumprod, rng)
 
     def conditioning(self, pairs: MotionPairs, rng: torch.Generator) -> Conditioning:
         """The tokens of most clips, and of some the values of some frames or channels."""
@@ -52,10 +40,6 @@ class DiffusionModule(LightningModule):
         noise = torch.randn(pairs.tokens.shape, generator=rng, device=rng.device).to(pairs.tokens)
         tokens = pairs.tokens + self.options.token_noise * pairs.tokens.std(-1, keepdim=True) * noise
         return Conditioning(tokens, pairs.token_mask & conditioned, pairs.frames, pairs.motion, known)
-
-    def configure_optimizers(self) -> Any:
-        """See `adamw`."""
-        return adamw(self.denoiser.parameters(), self.options, betas=(0.9, 0.98))
 
 
 def random_known_mask(frames: Tensor, channels: int, share: float, rng: torch.Generator) -> Tensor:

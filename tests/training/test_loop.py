@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule
 
 from flamecast.training.batches import StepData, batch_number, rng_at, shuffled_rows
 from flamecast.training.loop import run_training
+from flamecast.training.module import TrainingModule
 from flamecast.training.optimizer import adamw
 from flamecast.training.options import TrainingOptions, command_line
 from flamecast.training.train import TRAININGS
@@ -30,29 +30,20 @@ class Rows:
         return self
 
 
-class Toy(LightningModule):
+class Toy(TrainingModule):
     """A layer with dropout that learns noise; it remembers batches and learning rates."""
 
     def __init__(self, options: TrainingOptions) -> None:
-        super().__init__()
+        super().__init__(options)
         torch.manual_seed(0)
         self.layers = torch.nn.Sequential(torch.nn.Linear(1, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 1))
-        self.options, self.drawn, self.rates = options, [], []
+        self.drawn, self.rates = [], []
 
-    def training_step(self, batch: tuple[int, torch.Tensor], index: int) -> torch.Tensor:
-        number, rows = batch
-        self.drawn.append(rows.flatten().tolist())
-        self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
-        noise = torch.randn(rows.shape, generator=rng_at(0, number, "noise"))
-        loss = (self.layers(rows) - noise).square().mean()
-        self.log("loss", loss)
-        return loss
-
-    def validation_step(self, batch: tuple[int, torch.Tensor], index: int) -> None:
-        self.log("val_loss", self.layers(batch[1]).square().mean())
-
-    def configure_optimizers(self) -> dict:
-        return adamw(self.parameters(), self.options)
+    def loss(self, batch: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        if self.training:
+            self.drawn.append(batch.flatten().tolist())
+            self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+        return (self.layers(batch) - torch.randn(batch.shape, generator=rng)).square().mean()
 
 
 @pytest.fixture

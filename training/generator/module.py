@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from ...generator.diffusion.network import CONDITIONS, PortraitDenoiser
 from ...generator.diffusion.sampler import sample, start_latents
-from ..batches import rng_at
-from ..optimizer import adamw
+from ..module import TrainingModule
 from ..options import names_in
 from .data import Examples
 from .options import GeneratorTraining
@@ -20,56 +18,41 @@ from .perceptual import PerceptualDistance
 Rows = dict[str, Tensor]  # a network's conditions, and `target` and `weight`, by name
 
 
-class GeneratorModule(LightningModule):
-    """A denoiser with its loss and optimizer."""
+class GeneratorModule(TrainingModule):
+    """A denoiser and its loss; conditions are dropped in training, and none in validation."""
+
+    betas = (0.9, 0.99)
 
     def __init__(self, network: PortraitDenoiser, options: GeneratorTraining, views: int = 1, frames: int = 1) -> None:
         """views, frames: of the examples' windows. BadInput where the perceptual distance is not installed."""
-        super().__init__()
-        self.network, self.options, self.views, self.frames = network, options, views, frames
+        super().__init__(options)
+        self.network, self.views, self.frames = network, views, frames
         network.requires_grad_(False)
         for parameter in network.stage_parameters(options.part).values():
             parameter.requires_grad_(True)
         # In a list, so that it is no part of what is saved, averaged or trained.
         self._perceptual = [PerceptualDistance()] if options.perceptual else []
 
-    def training_step(self, batch: tuple[int, Rows], index: int) -> Tensor:
-        """The loss of one batch."""
-        number, rows = batch
-        loss = self.loss(rows, rng_at(self.options.seed, number, "training", self.device))
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: tuple[int, Rows], index: int) -> None:
-        """The same loss on people who are not trained on, with every condition that training gives."""
-        number, rows = batch
-        loss = self.loss(rows, rng_at(self.options.seed, number, "validation", self.device), drop=False)
-        self.log("val_loss", loss, sync_dist=True, batch_size=len(rows["target"]))
-
-    def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW on the parameters of the part that is trained."""
-        return adamw([p for p in self.network.parameters() if p.requires_grad], self.options, betas=(0.9, 0.99))
-
-    def loss(self, rows: Rows, rng: torch.Generator, drop: bool = True) -> Tensor:
-        """Flow matching (Lipman et al. 2023): the error of the velocity at a random time, weighted by the rows' weight.
+    def loss(self, batch: Rows, rng: torch.Generator) -> Tensor:
+        """Flow matching (Lipman et al. 2023): the error of the velocity at a random time, by the batch's weights.
 
         An absolute error leaves a bridge where it is: most of a warped photo is right, and the median change is none.
         A squared one smooths what no example determines; the perceptual distance of the predicted picture counters it.
         """
-        clean = self.network.encode(rows["target"])
-        start = start_latents(self.network.config.start, self.network.encode(rows["warped"]), rng)
+        clean = self.network.encode(batch["target"])
+        start = start_latents(self.network.config.start, self.network.encode(batch["warped"]), rng)
         time = self._times(len(clean), rng)
         share = time[:, None, None, None]
         noisy = (1 - share) * clean + share * start
-        velocity = self.network(noisy, time, self._conditions(rows, rng, drop), self.views, self.frames)
-        weight = nn.functional.adaptive_avg_pool2d(rows["weight"], clean.shape[-1])
+        velocity = self.network(noisy, time, self._conditions(batch, rng), self.views, self.frames)
+        weight = nn.functional.adaptive_avg_pool2d(batch["weight"], clean.shape[-1])
         error = velocity - (start - clean)
         error = error.square() if self.options.squared else error.abs()
         loss = (weight * error).sum() / (clean.shape[1] * weight.sum())
         if not self.options.perceptual:
             return loss
         pictures = self.network.decode(noisy - share * velocity)
-        return loss + self.options.perceptual * self._perceptual_distance(pictures, rows["target"], rng)
+        return loss + self.options.perceptual * self._perceptual_distance(pictures, batch["target"], rng)
 
     def _times(self, rows: int, rng: torch.Generator) -> Tensor:
         """A random time for each row [B] 0..1, one for all rows of a window; 1 where sampling takes a single step."""
@@ -79,9 +62,10 @@ class GeneratorModule(LightningModule):
             time = torch.ones_like(time)
         return time.repeat_interleave(each)
 
-    def _conditions(self, rows: Rows, rng: torch.Generator, drop: bool) -> dict[str, Any]:
-        """The conditions of a batch, less those never given and, with `drop`, some at random."""
-        drawn = torch.rand(len(CONDITIONS), generator=rng, device=rng.device) < self.options.cond_drop_prob * drop
+    def _conditions(self, rows: Rows, rng: torch.Generator) -> dict[str, Any]:
+        """The conditions of a batch, less those never given and, in training, some at random."""
+        probability = self.options.cond_drop_prob if self.training else 0.0
+        drawn = torch.rand(len(CONDITIONS), generator=rng, device=rng.device) < probability
         dropped = {name for name, out in zip(CONDITIONS, drawn.tolist(), strict=True) if out}
         dropped |= set(names_in(self.options.drop_conditions))
         conditions: dict[str, Any] = {n: rows[n] for n in (*CONDITIONS, "visible") if n not in dropped}

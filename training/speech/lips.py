@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,7 +15,7 @@ from ...drivers.speech.articulation import Articulation
 from ...drivers.speech.audio_features import FPS, PER_FRAME, SAMPLE_RATE, AudioBuffer, AudioFeatures
 from ...flame_motion.retargeting.mouth import Mouth
 from ..batches import batch_number, rng_at
-from ..optimizer import adamw
+from ..module import TrainingModule
 from ..options import TrainingOptions
 from .augment import chords
 from .footage import SHUT, Footage
@@ -114,34 +112,26 @@ def silent_sounds(encoder: AudioFeatures, count: int, seed: int) -> list[Tensor]
     return found
 
 
-class LipsModule(LightningModule):
+class LipsModule(TrainingModule):
     """The network of the mouth and its loss."""
 
+    weight_decay = 0.05
+
     def __init__(self, network: Articulation, mouth: Mouth, options: TrainingOptions) -> None:
-        super().__init__()
-        self.network, self.options = network, options
+        super().__init__(options)
+        self.network = network
         self.register_buffer("points", mouth.points * 100)  # cm
         self.register_buffer("gaps", mouth.gaps * 10)
         self.points: Tensor
         self.gaps: Tensor
 
-    def training_step(self, batch: tuple[int, Windows], index: int) -> Tensor:
-        """The loss of one batch."""
-        number, windows = batch
-        # Mostly with how far the person opens the mouth; without that, the network learns what is usual.
-        rng = rng_at(self.options.seed, number, "style")
-        styled = torch.rand(len(windows), generator=rng).to(windows.style) < 0.7
-        loss = self.loss(self.network(windows.features, torch.where(styled, windows.style, 0.0)), windows)
-        self.log("loss", loss, prog_bar=True, batch_size=len(windows))
-        return loss
+    def loss(self, batch: Windows, rng: torch.Generator) -> Tensor:
+        """Mostly with how far the person opens the mouth; without that, and for held-out people, with what is usual."""
+        styled = torch.rand(len(batch), generator=rng, device=rng.device) < 0.7
+        style = torch.where(styled.to(batch.style.device), batch.style, 0.0) if self.training else 0 * batch.style
+        return self.error(self.network(batch.features, style), batch)
 
-    def validation_step(self, batch: tuple[int, Windows], index: int) -> None:
-        """The loss of held-out people, of whom nothing is known."""
-        windows = batch[1]
-        loss = self.loss(self.network(windows.features, torch.zeros_like(windows.style)), windows)
-        self.log("val_loss", loss, batch_size=len(windows), sync_dist=True)
-
-    def loss(self, face: Tensor, windows: Windows) -> Tensor:
+    def error(self, face: Tensor, windows: Windows) -> Tensor:
         """Where the skin of the mouth is and how fast, and the gaps as the picture shows them; shut lips count double.
 
         face: jaw and lower face [B, T, 3 + E].
@@ -154,7 +144,3 @@ class LipsModule(LightningModule):
         velocity = lambda value: (value.diff(dim=1).square() * both).mean()  # noqa: E731
         position = 10 * (skin.square() * seen).mean() + (gaps.square() * shut * seen).mean()
         return position + 10 * velocity(skin) + 2 * velocity(gaps) + 1e-4 * face.square().mean()
-
-    def configure_optimizers(self) -> Any:
-        """See `adamw`."""
-        return adamw(self.network.parameters(), self.options, weight_decay=0.05)

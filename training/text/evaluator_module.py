@@ -3,52 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from ..module import TrainingModule
 from ..motion_pairs import MotionPairs
-from ..optimizer import adamw
 from ..options import TrainingOptions
 from .corpus.script import Pair, Script
 from .evaluator import Evaluator, contrastive_loss
 
 
-class EvaluatorModule(LightningModule):
+class EvaluatorModule(TrainingModule):
     """The evaluator and its loss, which knows what each pair of the corpora means."""
 
     def __init__(
         self, evaluator: Evaluator, options: TrainingOptions, pairs: Sequence[Pair], held_out: Sequence[Pair]
     ) -> None:
-        super().__init__()
-        self.evaluator, self.options = evaluator, options
+        super().__init__(options)
+        self.evaluator = evaluator
         self.register_buffer("meanings", _numbered(pairs), persistent=False)
         self.register_buffer("held_out_meanings", _numbered(held_out), persistent=False)
         self.meanings: Tensor
         self.held_out_meanings: Tensor
 
-    def training_step(self, batch: tuple[int, MotionPairs], index: int) -> Tensor:
-        """The loss of one batch."""
-        loss = self._loss(batch[1], self.meanings)
-        self.log("loss", loss, prog_bar=True, batch_size=len(batch[1].index))
-        return loss
-
-    def validation_step(self, batch: tuple[int, MotionPairs], index: int) -> None:
-        """The loss of one held-out batch."""
-        loss = self._loss(batch[1], self.held_out_meanings)
-        self.log("val_loss", loss, batch_size=len(batch[1].index), sync_dist=True)
-
-    def _loss(self, pairs: MotionPairs, meanings: Tensor) -> Tensor:
-        meaning = meanings[pairs.index]
-        text = self.evaluator.text(pairs.tokens, pairs.token_mask)
-        motion = self.evaluator.motion(pairs.motion, pairs.frames)
+    def loss(self, batch: MotionPairs, rng: torch.Generator) -> Tensor:
+        """See `contrastive_loss`."""
+        meaning = (self.meanings if self.training else self.held_out_meanings)[batch.index]
+        text = self.evaluator.text(batch.tokens, batch.token_mask)
+        motion = self.evaluator.motion(batch.motion, batch.frames)
         return contrastive_loss(self.evaluator, text.float(), motion.float(), meaning[:, None] == meaning)
-
-    def configure_optimizers(self) -> Any:
-        """See `adamw`."""
-        return adamw(self.evaluator.parameters(), self.options)
 
 
 def _numbered(pairs: Sequence[Pair]) -> Tensor:
