@@ -49,7 +49,7 @@ class Channels(Protocol):
 
 
 class Motion(Channels, Protocol):
-    """Channels that say which head and person they are for: a `FlameSequence`."""
+    """Channels with the head and the person that they are for: a `FlameSequence`."""
 
     @property
     def shape(self) -> Tensor: ...  # [S]

@@ -55,7 +55,7 @@ def _as_float(name: str, value: Any) -> Tensor:
 
 
 def _check_range(name: str, value: Tensor) -> None:
-    """Refuse NaN, infinity and, in the channels, what no body does; the error says where the first such value is."""
+    """BadInput for NaN, infinity and, in the channels, more than MAX_VALUE; it names the place of the first."""
     size = value.detach().abs()
     fine = size <= MAX_VALUE if name in CHANNELS else torch.isfinite(size)
     if not bool(fine.all()):

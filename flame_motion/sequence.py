@@ -44,7 +44,7 @@ class FlameSequence:
     head: str  # "name@hash": coefficients of different heads never mix
 
     def __post_init__(self) -> None:
-        """Make every field what its comment says, or raise BadInput naming the field, the wanted and the given."""
+        """Check every field and make it a float32 tensor. BadInput names the field, what was expected and what came."""
         object.__setattr__(self, "fps", checked_fps(self.fps))
         if not isinstance(self.head, str) or not self.head:
             raise BadInput(f"FlameSequence.head: expected a head id such as 'open@1a2b3c4d', got {self.head!r}")

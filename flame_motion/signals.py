@@ -102,7 +102,7 @@ class VideoClip:
         """The first video track of a file, upright, as a constant-rate clip.
 
         Frame k is what shows at k / fps: of a variable-rate file frames are repeated or left out so that pictures stay
-        with the sound. What cannot be decoded is bridged by the frame before it, or missing at the end, and said in
+        with the sound. What cannot be decoded is bridged by the frame before it, or missing at the end, and noted in
         `problems`. BadInput when no frame can be had at all.
         """
         path = Path(path)

@@ -120,19 +120,19 @@ def _named_expression(motion: FlameSequence, head: Head, named: list[str]) -> tu
     """Coefficients [T, K] of the named axes, and notes of what they cannot show."""
     index = [head.expression_names.index(name) for name in named]
     rest = [k for k in range(len(head.expression_names)) if k not in index]
-    said = motion.expression[:, index].double().numpy()
+    named_values = motion.expression[:, index].double().numpy()
     unnamed = motion.expression[:, rest].double().numpy()
     if not unnamed.any():
-        return said, []
+        return named_values, []
     basis, weight = _visible(head)
     count, flat = len(basis), basis.reshape(3 * len(basis), -1)
     heavy = (basis * weight[:, None, None]).reshape(3 * len(basis), -1)
     normal, cross = heavy[:, index].T @ flat[:, index], heavy[:, index].T @ flat[:, rest]
     stiffness = np.full(len(index), STAY * np.trace(normal) / len(index))
     stiffness[[name in UNSEEN for name in named]] *= 1e6
-    wanted = said @ normal + unnamed @ cross.T + stiffness * said
-    fitted = box_least_squares(normal + np.diag(stiffness), wanted, said.clip(0, 1))
-    left = (said - fitted) @ flat[:, index].T + unnamed @ flat[:, rest].T  # [T, 3M] m
+    wanted = named_values @ normal + unnamed @ cross.T + stiffness * named_values
+    fitted = box_least_squares(normal + np.diag(stiffness), wanted, named_values.clip(0, 1))
+    left = (named_values - fitted) @ flat[:, index].T + unnamed @ flat[:, rest].T  # [T, 3M] m
     lost = 1000 * np.sqrt((left**2).sum(1) / count)
     note = (
         f"ARKit has no names for {len(rest)} learned axes of head {head.id}: the named ones come nearest, and "

@@ -49,8 +49,8 @@ def read_arkit_csv(path: PathLike, fps: float | None = None) -> Take:
     if not rows:
         raise BadInput(f"{path}: has a header and no row: record at least one frame")
     table = _numbers(path, rows, {name: names.index(name) for name in known})
-    timed, times, said = row_times(path, header, rows, fps)
-    notes = _odd_columns(header, names, timed) + said
+    timed, times, time_notes = row_times(path, header, rows, fps)
+    notes = _odd_columns(header, names, timed) + time_notes
     notes += _to_radians(Path(path).name, table, known)
     whole = np.isfinite(table).all(1)
     if not whole.any():

@@ -15,13 +15,13 @@ import numpy as np
 from ...core.errors import BadInput
 
 BASE = 60  # Hz; what FF counts
-USUAL_RATE = 30.0  # Hz, of rows without a time
+ROW_RATE = 30.0  # Hz, of rows without a time
 SHARED = 1.1  # rows a tick from which on the clock is taken to tick more slowly than rows come
 FASTEST = 61.0  # Hz; phones record no faster: of equally good bases, one that needs no more is preferred
 BASES = (60, 30, 24, 25, 48, 50, 72, 90, 100, 120, 240)  # the likeliest first
 RATES = (60, 30, 25, 24, 24000 / 1001, 30000 / 1001, 60000 / 1001, 48, 50, 15, 90, 100, 120)
 TIME_COLUMNS = ("timecode", "timestamp", "time", "frametime", "seconds")  # without units, blanks, underscores
-UNITS = {"": 0.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # s; 0: not said
+UNITS = {"": 0.0, "s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}  # s; 0: not given
 TIMECODE = re.compile(r"(\d+):(\d{1,2}):(\d{1,2})[:;](\d+(?:\.\d*)?)")
 CLOCK = re.compile(r"(?:(\d+):)?(?:(\d{1,2}):)?(\d+(?:\.\d*)?)")
 LONGEST_HOLE = 10.0  # s without a row
@@ -46,7 +46,7 @@ def row_times(
     place, unit = _time_column(header)
     cells = [row[place].strip() if place is not None and place < len(row) else "" for row in rows]
     if not any(cells) or (len(rows) > 1 and len(set(cells)) == 1):
-        rate = fps or USUAL_RATE
+        rate = fps or ROW_RATE
         why = "has no times" if place is None else f"has no times that differ in {header[place].strip()}"
         note = f"{path} {why}, so it does not say its rate: {rate:g} Hz taken; give --motion-fps"
         return place, np.arange(len(rows)) / rate, [note] if fps is None else []
@@ -55,7 +55,7 @@ def row_times(
 
 
 def _time_column(header: list[str]) -> tuple[int | None, float]:
-    """The place of the column of times (a timecode before a timestamp ...) and its unit in s, 0 where not said."""
+    """The place of the column of times (a timecode before a timestamp ...) and its unit in s, 0 where not given."""
     found: dict[str, tuple[int, float]] = {}
     for place, cell in enumerate(header):
         folded = re.sub(r"[\s_\-()\[\]]", "", cell.lower())
@@ -134,7 +134,7 @@ def frame_grid(path: Path, times: np.ndarray) -> tuple[float, np.ndarray]:
     if (hole := float(steps.max(initial=0.0))) > LONGEST_HOLE:
         raise BadInput(f"{path}: its timecodes leave {hole:.0f} s without a row: it is not one take, cut it")
     if not (steps > 0).any():
-        return USUAL_RATE, np.zeros(len(times), int)
+        return ROW_RATE, np.zeros(len(times), int)
     # Step by step: sub-frames wander by half a frame and more, but from row to row the count is plain.
     tick = float(np.median(steps[steps > 0]))
     near = steps[steps < 2.5 * tick]

@@ -16,7 +16,7 @@ from .arkit import from_arkit, has_shapes
 from .arkit_csv import read_arkit_csv
 from .trackers import CAP4D_KEYS, VHAP_KEYS, read_cap4d, read_vhap, track_rate
 
-USUAL_RATE = 25.0  # Hz, of a track that does not say its own
+TRACK_RATE = 25.0  # Hz, of a track that does not say its own
 
 
 def load_motion(
@@ -46,17 +46,19 @@ def _is_track(keys: Iterable[str]) -> bool:
 def _track(path: PathLike, head: str | Head, fps: float | None) -> tuple[FlameSequence, list[str]]:
     """A VHAP or CAP4D track at its own rate, else at `fps`, else at the usual one."""
     vhap = Path(path).is_dir() or set(VHAP_KEYS) <= load_arrays(path).keys()
-    fields, said = (read_vhap if vhap else read_cap4d)(path, head), track_rate(path)
-    notes = _unused(path, said, fps) if said is not None else []
-    if said is None and fps is None:
+    fields, own_fps = (read_vhap if vhap else read_cap4d)(path, head), track_rate(path)
+    notes = _unused(path, own_fps, fps) if own_fps is not None else []
+    if own_fps is None and fps is None:
         kind = "VHAP" if vhap else "CAP4D"
-        notes = [f"{path} is a {kind} track, which does not say its rate: {USUAL_RATE:g} Hz taken; give --motion-fps"]
-    return FlameSequence(**fields, fps=said or fps or USUAL_RATE), notes
+        notes = [f"{path} is a {kind} track, which does not say its rate: {TRACK_RATE:g} Hz taken; give --motion-fps"]
+    return FlameSequence(**fields, fps=own_fps or fps or TRACK_RATE), notes
 
 
-def _unused(path: PathLike, said: float, fps: float | None) -> list[str]:
+def _unused(path: PathLike, own_fps: float, fps: float | None) -> list[str]:
     """The note that a given rate was not needed."""
-    return [] if fps is None or fps == said else [f"{path} says its own rate, {said:g} Hz: {fps:g} Hz is not used"]
+    return (
+        [] if fps is None or fps == own_fps else [f"{path} says its own rate, {own_fps:g} Hz: {fps:g} Hz is not used"]
+    )
 
 
 def _take_on(path: PathLike, head: Head, fps: float | None) -> tuple[FlameSequence, list[str]]:

@@ -12,8 +12,8 @@ LIDS = (((43, 44), (47, 46)), ((37, 38), (41, 40)))  # upper and lower landmarks
 EYE_CORNERS = (36, 45)  # the outer ones, of the 68 landmarks
 SHUT = 0.03  # of the distance between the outer eye corners: lids so near each other are seen as shut
 WIDE = ("eyeWideLeft", "eyeWideRight")
-MIN_OPEN_SHARE = 0.2  # of a lid's way, in a photo, from which on it says how wide the eye opens
-MIN_OPENING = 1e-3  # m of an eye with its lids wide open, from which on it says how it closes
+MIN_OPEN_SHARE = 0.2  # of a lid's way: the share assumed open, at least, when the whole opening is worked out
+MIN_OPENING = 1e-3  # m assumed, at least, of an eye with its lids wide open
 
 
 def openings(values: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class CausalTracker:
         self._next: Future[_Calibration] | None = None
         self._before: Unknowns | None = None
         self._last: FlameSequence | None = None
-        self._fit: tuple[Unknowns, np.ndarray, Pinhole] | None = None  # of the last frame, as it was handed out
+        self._fit: tuple[Unknowns, np.ndarray, Pinhole] | None = None  # of the last frame, as returned
         self._turn, self._place = OneEuro(*TURN), OneEuro(*PLACE)
         self._who, self._at = -1, 0.0
         self._collected: list[np.ndarray] | None = []  # [478, 3] px each; None when no calibration goes on

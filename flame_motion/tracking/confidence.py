@@ -1,7 +1,7 @@
 """How far a frame's landmarks can be trusted: whether the face looks as in the rest of the clip, sharp and in view.
 
-MediaPipe draws a plausible face over a hand or a blur, so how well a head fits its landmarks says little. The picture
-does: each face is drawn straight and small, and compared block by block with the clip's median face.
+MediaPipe draws a plausible face over a hand or a blur, so how well a head fits its landmarks is no measure. The
+picture is: each face is drawn straight and small, and compared block by block with the clip's median face.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 from .confidence import face_patch, likeness, straight_face
 from .landmarks import Face
 
-# Likeness that says "the same" where the person was last seen, after a cut, and where they can hardly have got to.
+# Likeness from which on a face is the same person: where that was last seen, after a cut, and too far from there.
 NEAR_ALIKE, ALIKE, FAR_ALIKE = 0.25, 0.55, 0.65
 NEAR, SIZES = 0.75, 1.5  # how far, in its own sizes, and how much larger or smaller a face may be at the same place
 JUMP = 0.35  # in sizes of the face: no face moves farther from one frame to the next
@@ -49,7 +49,7 @@ class Appearance:
 
 @dataclass
 class Follower:
-    """Remembers people and says which face of a frame is followed; `person` counts the people followed, from 0."""
+    """Remembers people and chooses the face of a frame to follow; `person` counts the people followed, from 0."""
 
     fps: float
     person: int = -1

@@ -10,13 +10,13 @@ import numpy as np
 
 SIDE, SAMPLES = 16, 8  # px: frames are compared at this size, each pixel the mean of so many by so many samples
 CHANGED, AGAINST = 20.0, 4.0  # grey levels that half of a picture changes at a cut; how many times what it did before
-BEFORE = 8  # frames that say how much this picture changes anyway
+BEFORE = 8  # frames before, by which the usual change of this picture is measured
 MOVED, GREW = 0.25, 1.2  # of its size that a face moves, and how much it grows, when the picture is cut
 
 
 @dataclass
 class CutDetector:
-    """Says of each frame whether it begins a new picture.
+    """Decides of each frame whether it begins a new picture.
 
     The median change over a coarse grid: what covers less than half of the picture cuts nothing. In 14 real clips
     without a cut it stayed below 5.3 grey levels and 1.9 times what it was before; hard cuts change 100 and more.

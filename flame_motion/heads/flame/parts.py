@@ -30,8 +30,8 @@ def _smoothed(label: np.ndarray, faces: np.ndarray) -> np.ndarray:
     edges = np.sort(edges_of(faces), 1)
     _, edge = np.unique(edges, axis=0, return_inverse=True)
     touches = sparse.csr_matrix((np.ones(len(edge)), (np.tile(np.arange(len(faces)), 3), edge.ravel())))
-    beside = (touches @ touches.T).tocsr()
-    beside.setdiag(OWN)
+    weights = (touches @ touches.T).tocsr()
+    weights.setdiag(OWN)
     for _ in range(ROUNDS):
-        label = np.asarray(beside @ np.eye(len(PARTS))[label]).argmax(1)
+        label = np.asarray(weights @ np.eye(len(PARTS))[label]).argmax(1)
     return label
