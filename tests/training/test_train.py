@@ -50,7 +50,7 @@ def test_batches_of_clips_go_by_step_and_rank_alone():
     assert [batch for pair in zip(*ranks) for batch in pair] == drawn
 
 
-def test_the_corpus_is_seeded_whoever_performs_it_and_made_of_both_parts(monkeypatch):
+def test_the_corpus_is_seeded_for_any_number_of_workers_and_made_of_both_parts(monkeypatch):
     monkeypatch.setattr(data, "SHARE", 4)
     encoder, head = TextEncoder(), load_head()
     one, other = (data.TextCorpus("both", 10, seed, encoder, head) for seed in (3, 4))

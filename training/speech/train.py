@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...drivers.speech.audio_features import AudioFeatures
+    from ..batches import StepData
     from .footage import Footage
+    from .lips import Windows
 
 
 @dataclass(frozen=True)
@@ -222,10 +224,10 @@ def augmented(
             yield other, encoder(AudioBuffer(other.samples))
 
 
-def _windows_data(windows: Any, unseen: Any, options: TrainingOptions) -> Any:
+def _windows_data(windows: Windows, unseen: Windows | None, options: TrainingOptions) -> StepData:
     """Windows as Lightning takes them."""
     from ..batches import StepData
     from .lips import WindowBatches
 
-    batches = [part and WindowBatches(part, options.batch_size, options.seed) for part in (windows, unseen)]
-    return StepData(*batches)
+    held_out = None if unseen is None else WindowBatches(unseen, options.batch_size, options.seed)
+    return StepData(WindowBatches(windows, options.batch_size, options.seed), held_out)
