@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core.values import fitted, parameter_types, spelled
+from ..core.values import coerce, parameter_types, type_name
 
 FOLDER = Path(__file__).parent
 LARGEST = 1 << 20  # bytes of a preset
@@ -96,9 +96,9 @@ def _checked(values: dict[str, Any], function: Callable[..., Any], prefix: str) 
     for key, value in values.items():
         if key in hints:
             try:
-                result[key] = fitted(value, hints[key])
+                result[key] = coerce(value, hints[key])
             except TypeError:
-                errors.append(f"{prefix}{key}: expected {spelled(hints[key])}, got {value!r}")
+                errors.append(f"{prefix}{key}: expected {type_name(hints[key])}, got {value!r}")
     return result, errors
 
 

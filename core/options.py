@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from .errors import BadInput
-from .values import fitted, parsed, spelled
+from .values import coerce, parse_text, type_name
 
 _KEY, _PART = "option", "part"
 
@@ -35,7 +35,6 @@ class Option:
     above: float | None = None  # what a number must exceed
     choices: tuple[str, ...] = ()
     repeated: str | None = None  # may be given several times on a command line; joined by this into one text
-    example: str = ""
     name: str = ""
     default: Any = None
 
@@ -46,7 +45,7 @@ class Option:
 
     @property
     def plain_type(self) -> type:
-        """str, int, float, bool or Path: the type less its None."""
+        """str, int, float, bool or Path: `float` for `float | None`."""
         if isinstance(self.type, type):
             return self.type
         return next(part for part in self.type.__args__ if part is not type(None))
@@ -56,19 +55,21 @@ class Option:
         if self.is_file:
             return value
         try:
-            value = fitted(value, self.type)
+            value = coerce(value, self.type)
         except TypeError:
-            raise BadInput(f"{self.name} must be {spelled(self.type)}, got {value!r}") from None
+            raise BadInput(f"{self.name} must be {type_name(self.type)}, got {value!r}") from None
         if self.choices and value is not None and value not in self.choices:
             raise BadInput(f"{self.name} must be {' or '.join(self.choices)}, got {value!r}")
         if isinstance(value, (int, float)) and not isinstance(value, bool) and not self._is_within(value):
-            raise BadInput(f"{self.name} must be {self.range}, got {value if isinstance(value, int) else f'{value:g}'}")
+            raise BadInput(
+                f"{self.name} must be {self.range_text}, got {value if isinstance(value, int) else f'{value:g}'}"
+            )
         return value
 
     def parse(self, text: str) -> Any:
         """A text of a form as the option's value, not yet held against its range. BadInput."""
         try:
-            return parsed(text, self.plain_type)
+            return parse_text(text, self.plain_type)
         except (ValueError, OverflowError):
             wanted = {int: "a whole number", float: "a number", bool: "true or false"}[self.plain_type]
             raise BadInput(f"{self.name} must be {wanted}, got {text[:60]!r}") from None
@@ -76,25 +77,29 @@ class Option:
     def _is_within(self, value: float) -> bool:
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
-        return low <= value <= high and (self.above is None or self.above < value < math.inf)
+        bounded = (self.minimum, self.maximum, self.above) != (None, None, None)
+        return not bounded or (low <= value <= high and (self.above is None or self.above < value < math.inf))
 
     @property
-    def range(self) -> str:
+    def range_text(self) -> str:
         """The range in words: `64 to 4096 px`; nothing where there is none."""
-        unit = f" {self.unit}" if self.unit else ""
+        unit, most = (
+            f" {self.unit}" if self.unit else "",
+            "" if self.maximum is None else f" and at most {self.maximum:g}",
+        )
         if self.above is not None:
-            return f"a number above {self.above:g}"
+            return f"a number above {self.above:g}{most}"
         if self.minimum is not None and self.maximum is not None:
             return f"{self.minimum} to {self.maximum}{unit}"
+        if self.maximum is not None:
+            return f"at most {self.maximum}{unit}"
         return "" if self.minimum is None else f"{self.minimum}{unit} or more"
 
     @property
-    def sentence(self) -> str:
-        """Help with unit and range, for a person."""
-        known = [
-            part for part in (self.unit if self.above is not None else self.range or self.unit, self.example) if part
-        ]
-        return f"{self.help.removesuffix('.')} ({'; '.join(known)})." if known else self.help
+    def help_text(self) -> str:
+        """The help with unit and range, as the command line and forms show it."""
+        known = self.unit if self.above is not None else self.range_text or self.unit
+        return f"{self.help.removesuffix('.')} ({known})." if known else self.help
 
 
 def option(default: Any, help: str, **facts: Any) -> Any:
@@ -143,10 +148,14 @@ def build(kind: Callable[..., Any], given: Mapping[str, Any]) -> Any:
 
 
 def check_options(options: Any) -> None:
-    """Holds every option of a dataclass against its type and range, for its `__post_init__`. BadInput."""
-    for name, found in options_of(type(options)).items():
-        if hasattr(options, name):  # not those of its parts, which were checked as they were made
-            object.__setattr__(options, name, found.check(getattr(options, name)))
+    """Holds every option of a dataclass against its type and range, for its `__post_init__`. Raises BadInput.
+
+    Those of its parts were checked as the parts were made.
+    """
+    known = options_of(type(options))
+    for field in dataclasses.fields(options):
+        if _KEY in field.metadata:
+            object.__setattr__(options, field.name, known[field.name].check(getattr(options, field.name)))
 
 
 def flat(options: Any) -> dict[str, Any]:

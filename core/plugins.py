@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import BadInput
 from .options import build
-from .values import parameter_types, parsed, spelled
+from .values import parameter_types, parse_text, type_name
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
@@ -18,9 +18,14 @@ def registered(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
 
 
+def kind_of(group: str) -> str:
+    """What a group's plug-ins are: `driver` for "flamecast.drivers" and for "flamecast.driver_options"."""
+    return group.rpartition(".")[2].removesuffix("s").removesuffix("_option")
+
+
 def load_plugin(group: str, name: str) -> Callable[..., Any]:
-    """What the plug-in `name` of `group` ("flamecast.drivers") names. BadInput where there is none, or it is broken."""
-    kind, known = group.rpartition(".")[2].removesuffix("s"), registered(group)
+    """What a plug-in's entry point names: a class or function. Raises BadInput where there is none, or a broken one."""
+    kind, known = kind_of(group), registered(group)
     if name not in known:
         raise BadInput(f"there is no {kind} {name!r}; known are: {', '.join(known)}")
     try:
@@ -38,12 +43,11 @@ def make_plugin(group: str, name: str, options: dict[str, Any], saved: Path | No
     factory = load_plugin(group, name)
     known = option_names(factory)
     if known is not None and (unknown := [key for key in options if key not in known]):
-        kind = group.rpartition(".")[2].removesuffix("s")
         listed = ", ".join(known) or "none"
-        raise BadInput(f"the {kind} {name!r} has no option {unknown[0]!r}; known are: {listed}")
+        raise BadInput(f"the {kind_of(group)} {name!r} has no option {unknown[0]!r}; known are: {listed}")
     load = getattr(factory, "from_pretrained", None)
-    kept = [] if saved is None else [file for file in saved.glob("*") if file.name != "config.json"]
-    return load(saved, **options) if load is not None and kept else factory(**options)
+    weights = [] if saved is None else [file for file in saved.glob("*") if file.name != "config.json"]
+    return load(saved, **options) if load is not None and weights else factory(**options)
 
 
 def call_options(group: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def options_from_text(factory: Callable[..., Any], texts: Iterable[str], what: s
             raise BadInput(f"{what}: the option {name!r} is given twice")
         kind = hints.get(name, str)
         try:
-            options[name] = parsed(value, kind)
+            options[name] = parse_text(value, kind)
         except ValueError:
-            raise BadInput(f"{what}: {name} must be {spelled(kind)}, got {value!r}") from None
+            raise BadInput(f"{what}: {name} must be {type_name(kind)}, got {value!r}") from None
     return options

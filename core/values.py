@@ -1,4 +1,4 @@
-"""Values as an annotated type wants them: the one coercion, for Python, YAML, JSON, forms and command lines."""
+"""Values as an annotated type wants them, whether they come from Python, YAML, JSON, a form or a command line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 _UNIONS = (Union, types.UnionType)
 
 
-def fitted(value: Any, kind: Any) -> Any:
+def coerce(value: Any, kind: Any) -> Any:
     """A value of Python, YAML or JSON as one of type `kind`: whole numbers are floats where floats are wanted, lists
-    tuples, numpy's numbers plain ones. Raises TypeError where it is none."""
+    tuples, numpy's numbers plain ones. Raises TypeError for a value of another type."""
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any or (value is None and kind in (None, type(None))):
         return value
     if origin in _UNIONS:
-        return _first_fitted(value, parts)
+        return _first_coerced(value, parts)
     if origin is Literal and any(value == part and type(value) is type(part) for part in parts):
         return value
     if kind in (bool, str) and type(value) is kind:
@@ -30,31 +30,31 @@ def fitted(value: Any, kind: Any) -> Any:
     if inspect.isclass(origin or kind) and issubclass(origin or kind, os.PathLike):
         if isinstance(value, (str, os.PathLike)):
             return value
-    elif isinstance(value, list) and (origin or kind) is tuple:
+    elif isinstance(value, (list, tuple)) and (origin or kind) is tuple:
         kinds = parts if parts and parts[-1] is not ... else (parts[:1] or (Any,)) * len(value)
         if len(kinds) == len(value):
-            return tuple(fitted(part, each) for part, each in zip(value, kinds))
+            return tuple(coerce(part, each) for part, each in zip(value, kinds))
     elif isinstance(value, list) and (origin or kind) in (list, Sequence):
-        return [fitted(part, *(parts or (Any,))) for part in value]
+        return [coerce(part, *(parts or (Any,))) for part in value]
     elif isinstance(value, dict) and (origin or kind) in (dict, Mapping):
-        return {fitted(k, (parts or (Any, Any))[0]): fitted(v, (parts or (Any, Any))[1]) for k, v in value.items()}
+        return {coerce(k, (parts or (Any, Any))[0]): coerce(v, (parts or (Any, Any))[1]) for k, v in value.items()}
     raise TypeError
 
 
-def _first_fitted(value: Any, kinds: tuple[Any, ...]) -> Any:
+def _first_coerced(value: Any, kinds: tuple[Any, ...]) -> Any:
     """A value as the first of several types that takes it; an exact one first, so that 1 stays whole in int | float."""
     for kind in sorted(kinds, key=lambda kind: type(value) is not kind):
         try:
-            return fitted(value, kind)
+            return coerce(value, kind)
         except TypeError:
             continue
     raise TypeError
 
 
-def parsed(text: str, kind: Any) -> Any:
+def parse_text(text: str, kind: Any) -> Any:
     """A text of a command line or a form as a value of type `kind`; of a union, the first type that it can be.
 
-    Raises ValueError where it is none.
+    Raises ValueError for a text that is no such value, and for types that no text can be (lists, say).
     """
     if get_origin(kind) is Literal:
         same = [choice for choice in get_args(kind) if str(choice) == text]
@@ -65,7 +65,7 @@ def parsed(text: str, kind: Any) -> Any:
             return None
         for choice in sorted(choices, key=lambda choice: choice is str):
             try:
-                return parsed(text, choice)
+                return parse_text(text, choice)
             except ValueError:
                 continue
         _refuse()
@@ -74,17 +74,19 @@ def parsed(text: str, kind: Any) -> Any:
     if kind is int and not text.strip().lstrip("+-").isdigit():  # "2.0" of a form is whole, "2.5" is not
         number = float(text)
         return int(number) if number == number // 1 else _refuse()
-    return kind(text) if kind in (int, float) else text
+    if kind in (int, float):
+        return kind(text)
+    return text if kind in (str, Any) or (inspect.isclass(kind) and issubclass(kind, os.PathLike)) else _refuse()
 
 
 def _refuse() -> Any:
     raise ValueError
 
 
-def spelled(kind: Any) -> str:
+def type_name(kind: Any) -> str:
     """A type as a signature spells it."""
     if get_origin(kind) in _UNIONS:
-        return " | ".join(spelled(part) for part in get_args(kind))
+        return " | ".join(type_name(part) for part in get_args(kind))
     if kind is type(None):
         return "None"
     if get_origin(kind) is Literal:

@@ -19,6 +19,7 @@ from ..flame_motion.retargeting.retarget import head_of, retarget
 from .request import DRIVER_OPTIONS, HEAD, MAX_FPS, MIN_FPS, Clip, Drive, refuse_unused
 
 DEMO = "demo"  # the motion that is built in
+FPS = 25.0  # Hz, of what the text driver fills in
 TEXT = "text"  # in a mix, instead of a file: the words
 
 
@@ -47,11 +48,12 @@ def open_signal(drive: Drive, clip: Clip, mix: str | None = None, head: str = HE
     elif drive.keep is not None or drive.keyframes is not None:
         signal = _filled(words, drive, regions, head)
     elif any(other is not None for other in (drive.video, drive.motion, drive.speech, drive.say, drive.driver)):
-        signal = _with_words(_open_one(drive, None, clip.fps, head), words, regions, head)
+        signal = _with_words(_open_one(drive, None, clip.fps, head), words, drive, regions, head)
     else:
         signal = _open_one(drive, words, clip.fps, head)
-    base = signal.value.base if isinstance(signal.value, MixSignal) else None
-    refuse_unused(DRIVER_OPTIONS, drive.options, {signal.driver, getattr(base, "driver", None)})
+    calls = [signal.value.base, *signal.value.parts.values()] if isinstance(signal.value, MixSignal) else []
+    used = {signal.driver, *(call.driver for call in calls if isinstance(call, DriverCall))}
+    refuse_unused(DRIVER_OPTIONS, drive.options, used)
     return signal
 
 
@@ -62,14 +64,14 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
         "driver": drive.driver,
     }  # fmt: skip
     named = [name for name, value in given.items() if value is not None]
+    if (drive.signal is None) != (drive.driver is None):
+        raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if len(named) != 1:
         got = " and ".join(named) or "none"
         raise BadInput(
             f"expected one of video, motion, text, speech or say (or a driver's name with its signal) to drive with, "
             f"got {got}"
         )
-    if (drive.signal is None) != (drive.driver is None):
-        raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if drive.motion is not None:
         return _open_motion(drive, fps, head)
     if drive.speech is not None or drive.say is not None:
@@ -100,17 +102,19 @@ def _filled(words: TextPrompt, drive: Drive, regions: list[str], head: str) -> S
             raise BadInput("keyframes keep their own frames: keep goes with a motion")
         still, kept = keyframed(str(drive.keyframes), words.duration, load_head())
         rest = FlameSequence.neutral(1, still.fps, still.head)
-        return Signal("text", Fill(words, still, kept, rest), {"kind": "text", "keyframes": str(drive.keyframes)})
-    opened = _open_motion(drive, None, head)
-    whole = motion_of(opened, head).resample(25.0)
+        about = {"kind": "text", "keyframes": str(drive.keyframes)}
+        return Signal("text", Fill(words, still, kept, rest), about, options=drive.options.get("text", {}))
+    opened = _open_motion(drive, FPS, head)
+    whole = motion_of(opened, head).resample(FPS)
     own = whole if whole.head == load_head().id else retarget(whole, load_head())
     facts = {**opened.facts, "kind": "text", "keep": drive.keep}
-    return Signal("text", Fill(words, own, kept_by(drive.keep or "", own)), facts, opened.problems)
+    fill = Fill(words, own, kept_by(drive.keep or "", own))
+    return Signal("text", fill, facts, opened.problems, drive.options.get("text", {}))
 
 
-def _with_words(base: Signal, words: TextPrompt, regions: list[str], head: str) -> Signal:
+def _with_words(base: Signal, words: TextPrompt, drive: Drive, regions: list[str], head: str) -> Signal:
     """A signal of which words move some regions: the head and gaze by what is done, the face by what is felt."""
-    call, emotion = DriverCall("text", words), None
+    call, emotion = DriverCall("text", words, drive.options.get("text", {})), None
     if not regions and base.driver == "speech":  # speech has the mouth: an emotion only shapes it
         regions = [name for name, text in (("head+gaze", words.motion), ("upper", words.emotion)) if text.strip()]
         emotion = call if words.emotion.strip() else None
@@ -128,8 +132,7 @@ def motion_of(signal: Signal, head: str) -> FlameSequence:
 
 def text_regions(mix: str | None) -> list[str]:
     """The regions that a mix gives to the words: `head=text`."""
-    parts = [part.partition("=") for part in ([] if mix is None else mix.split(","))]
-    return [name.strip() for name, _, value in parts if value.strip() == TEXT]
+    return [region for region, source in mix_pairs(mix) if source == TEXT]
 
 
 def _open_for(driver: str, given: Any) -> Signal:
@@ -139,7 +142,10 @@ def _open_for(driver: str, given: Any) -> Signal:
     value = given
     if isinstance(given, (str, os.PathLike)):
         facts["file" if isinstance(given, os.PathLike) or driver == "video" else "signal"] = str(given)
-        value = given if opener is None else opener(given)
+        try:
+            value = given if opener is None else opener(given)
+        except ValueError as error:  # BadInput among them, and what a plain `float` says
+            raise BadInput(str(error) if isinstance(error, BadInput) else f"signal of {driver}: {error}") from error
     if isinstance(value, VideoClip):
         facts |= {"file": None if value.path is None else str(value.path), "fps": value.fps}
     return Signal(driver, value, facts)
@@ -182,26 +188,30 @@ def _loaded(path: PathLike, head: str, fps: float | None = None) -> tuple[FlameS
     return motion, notes
 
 
+def mix_pairs(text: str | None) -> list[tuple[str, str]]:
+    """`mouth=b.npz,head=text` as (region, source) pairs. BadInput for another form or a region given twice."""
+    pairs: list[tuple[str, str]] = []
+    for part in [] if text is None else text.split(","):
+        region, _, source = (piece.strip() for piece in part.partition("="))
+        if not region or not source:
+            raise BadInput(f"mix {part.strip()!r}: expected region=motion.npz, such as mouth=b.npz")
+        if region in dict(pairs):
+            raise BadInput(f"mix {region}: given twice")
+        pairs.append((region, source))
+    return pairs
+
+
 def open_mix(text: str | None, head: str = HEAD) -> dict[str, FlameSequence]:
     """The clips of `mouth=b.npz,head=c.npz` by region; head: as for `open_signal`. Raises BadInput."""
-    clips: dict[str, FlameSequence] = {}
-    for part in [] if text is None else text.split(","):
-        name, equals, path = (piece.strip() for piece in part.partition("="))
-        if path == TEXT:
-            continue
-        if not name or not equals or not path:
-            raise BadInput(f"mix {part.strip()!r}: expected region=motion.npz, such as mouth=b.npz")
-        find_region(name)
-        if name in clips:
-            raise BadInput(f"mix {name}: given twice")
-        clips[name] = _loaded(path, head)[0]
-    return clips
+    for region, source in mix_pairs(text):
+        if source != TEXT:
+            find_region(region)
+    return {region: _loaded(source, head)[0] for region, source in mix_pairs(text) if source != TEXT}
 
 
 def mix_files(text: str | None) -> list[str]:
     """The files that a mix names."""
-    files = [] if text is None else [part.partition("=")[2].strip() for part in text.split(",")]
-    return [file for file in files if file != TEXT]
+    return [source for _, source in mix_pairs(text) if source != TEXT]
 
 
 def check_edit(edit: str | None, head: str) -> None:

@@ -11,14 +11,14 @@ Light to import: the command line does so before it knows whether it is only ask
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import BadInput
 from ..core.options import Option, build, check_options, flat, option, options_of, part
-from ..core.plugins import load_plugin, registered
+from ..core.plugins import kind_of, load_plugin, registered
 
 HEAD, GENERATOR, RASTERIZER = "open", "warp", "auto"
 MAPS = "depth,normal,flow"  # what `flamecast render` draws
@@ -26,6 +26,10 @@ MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 LARGEST_SEED = 2**53 - 1  # which a number of JavaScript holds exactly, too
 HOST, APP_PORT, LIVE_PORT = "127.0.0.1", 7860, 7862  # where the servers listen: on this machine alone
 MIN_FPS, MAX_FPS = 1, 240  # Hz, of a video
+OF_COMMANDS = (  # names that a plug-in's option cannot have
+    "driver_option", "generator_option", "config", "batch", "workers", "ray", "demo", "demo_motion", "preview",
+    "camera_keys", "progress",
+)  # fmt: skip
 DRIVER_OPTIONS, GENERATOR_OPTIONS = "flamecast.driver_options", "flamecast.generator_options"  # entry points
 
 
@@ -54,18 +58,25 @@ class Drive:
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of drivers, by driver and name
 
     def __post_init__(self) -> None:
-        """BadInput for a value that is none of its option's."""
+        """BadInput for a value of another type, or out of its range."""
         known = {name: found for name, found in options_of(type(self)).items() if name != "signal"}
         for name, found in known.items():
             object.__setattr__(self, name, found.check(getattr(self, name)))
 
     @property
     def driver_name(self) -> str | None:
-        """The driver that takes what is given; None for a motion, or nothing."""
-        if self.driver is not None:
-            return self.driver
-        given = {"video": self.video, "speech": self.speech or self.say, "text": self.text or self.emotion}
-        return next((name for name, value in given.items() if value is not None and self.motion is None), None)
+        """See `driver_of`."""
+        return driver_of(flat(self))
+
+
+def driver_of(given: Mapping[str, Any]) -> str | None:
+    """The driver of what is given by option name (below words that a mix adds); None for a motion, or nothing."""
+    if given.get("driver") is not None:
+        return given["driver"]
+    if given.get("motion") is not None:
+        return None
+    takes = {"video": "video", "speech": "speech", "say": "speech", "text": "text", "emotion": "text"}
+    return next((driver for name, driver in takes.items() if given.get(name) is not None), None)
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ class AnimateRequest:
     @classmethod
     def of(cls, **given: Any) -> AnimateRequest:
         """The request with these options by name, those that drivers and generators declare among them. BadInput."""
-        drivers, generators = declared_options(DRIVER_OPTIONS), declared_options(GENERATOR_OPTIONS)
+        drivers, generators = plugin_options(DRIVER_OPTIONS), plugin_options(GENERATOR_OPTIONS)
         known = options_of(cls)
         if unknown := sorted(set(given) - {*known, *drivers, *generators}):
             raise BadInput(
@@ -156,7 +167,7 @@ class AnimateRequest:
         drive = set(options_of(Drive)) - {"motion_fps"}
         values = {k: v for k, v in flat(self).items() if k not in drive and k not in ("photo", "output")}
         for group, options in ((DRIVER_OPTIONS, self.drive.options), (GENERATOR_OPTIONS, self.options)):
-            for name, (plugin, each) in declared_options(group).items():
+            for name, (plugin, each) in plugin_options(group).items():
                 values[name] = options.get(plugin, {}).get(each.name, each.default)
         return {name: value for name, value in values.items() if value is not None}
 
@@ -173,33 +184,38 @@ class Components:
     sign_key: Any = option(None, "The private key of the certificate, PEM.", type=Path)
 
 
-class Declared(NamedTuple):
+class PluginOption(NamedTuple):
     """An option that a plug-in declares."""
 
     plugin: str
     option: Option
 
 
-@lru_cache(maxsize=8)
-def declared_options(group: str, plugin: str | None = None) -> dict[str, Declared]:
-    """What the plug-ins of a group of entry points declare (one plug-in's, or all), by name; a name that the request
-    or another plug-in has already is `plugin_name`. A class that cannot be loaded declares nothing: `doctor` says so.
+def plugin_options(group: str, plugin: str | None = None) -> dict[str, PluginOption]:
+    """The options that the plug-ins of a group of entry points declare (one plug-in's, or all), by the name that they
+    are given by: their own, or `PLUGIN_NAME` where a request, a command or another plug-in has that name already.
     """
-    taken, found = set(options_of(AnimateRequest)), {}
-    for name in registered(group):
-        try:
-            options = options_of(load_plugin(group, name))
-        except (BadInput, TypeError):
-            continue
-        for each in options.values():
-            free = each.name if each.name not in taken else f"{name}_{each.name}"
-            taken.add(free)
-            if plugin in (None, name):
-                found[free] = Declared(name, each)
+    return {name: each for name, (of, each) in _declared().items() if of == group and plugin in (None, each.plugin)}
+
+
+@lru_cache(maxsize=1)
+def _declared() -> dict[str, tuple[str, PluginOption]]:
+    """Every option of a plug-in with its group. A class that cannot be used declares nothing: `doctor` says so."""
+    taken, found = {*options_of(AnimateRequest), *(field.name for field in fields(Components)), *OF_COMMANDS}, {}
+    for group in (DRIVER_OPTIONS, GENERATOR_OPTIONS):
+        for name in registered(group):
+            try:
+                options = options_of(load_plugin(group, name))
+            except Exception:  # another project's class may fail in any way
+                continue
+            for each in options.values():
+                free = each.name if each.name not in taken else f"{name}_{each.name}"
+                taken.add(free)
+                found[free] = (group, PluginOption(name, each))
     return found
 
 
-def _by_plugin(declared: Mapping[str, Declared], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _by_plugin(declared: Mapping[str, PluginOption], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Those of the given options that plug-ins declare, by plug-in and name. BadInput."""
     found: dict[str, dict[str, Any]] = {}
     for name, (plugin, each) in declared.items():
@@ -211,14 +227,13 @@ def _by_plugin(declared: Mapping[str, Declared], given: Mapping[str, Any]) -> di
 def refuse_unused(group: str, options: Mapping[str, Mapping[str, Any]], used: Collection[str | None]) -> None:
     """BadInput for options, by plug-in and name, of one that is not used; a default is as if it were not given."""
     for plugin, given in options.items():
-        defaults = {each.name: each.default for _, each in declared_options(group, plugin).values()}
+        defaults = {each.name: each.default for _, each in plugin_options(group, plugin).values()}
         changed = [name for name, value in given.items() if value != defaults.get(name)]
         if changed and plugin not in used:
-            kind = group.rpartition(".")[2].removesuffix("_options")
-            raise BadInput(f"{', '.join(changed)} goes with the {kind} {plugin}, which is not used here")
+            raise BadInput(f"{', '.join(changed)} goes with the {kind_of(group)} {plugin}, which is not used here")
 
 
 def all_options() -> dict[str, Option]:
     """Every option of a request by the name that it is given by, those of plug-ins at their end."""
-    declared = declared_options(DRIVER_OPTIONS) | declared_options(GENERATOR_OPTIONS)
+    declared = plugin_options(DRIVER_OPTIONS) | plugin_options(GENERATOR_OPTIONS)
     return options_of(AnimateRequest) | {name: each.option for name, each in declared.items()}

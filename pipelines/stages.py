@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from ..flame_motion import Head
 
-LASTING = ("text", "speech")  # drivers of what lasts just so long, whatever the frame rate
+FIXED_DURATION = ("text", "speech")  # drivers of what lasts just so long, whatever the frame rate
 
 
 def drive_signal(
@@ -55,7 +56,7 @@ def drive_signal(
     load: gives a driver by its name.
     """
     driven = _called(signal, load, clip.seconds, head=head, seed=seed, progress=progress)
-    motion, problems = driven.motion, [*driven.problems, *_too_short(driven.motion, clip.seconds)]
+    motion, problems = driven.motion, [*signal.problems, *driven.problems, *_too_short(driven.motion, clip.seconds)]
     if clip.seconds is not None:
         motion = motion[: max(1, round(clip.seconds * motion.fps))]
     facts = {**signal.facts, "fps": motion.fps, "frames": len(motion), **driven.facts}
@@ -66,7 +67,7 @@ def drive_signal(
         base = (
             signal.value.base if isinstance(signal.value, MixSignal) else DriverCall(signal.driver or "", signal.value)
         )
-        lasting = isinstance(base, DriverCall) and base.driver in LASTING
+        lasting = isinstance(base, DriverCall) and base.driver in FIXED_DURATION
         wanted = signal.value.duration if lasting else motion.duration
         return _resampled(driven, clip.fps, wanted if clip.seconds is None else min(wanted, clip.seconds))
     if signal.driver is not None:
@@ -80,17 +81,19 @@ def _called(
 ) -> Driven:  # fmt: skip
     """What the signal's driver makes of its first `seconds`; a motion is its own."""
     if signal.driver is None:
-        return Driven(motion_of(signal, head), problems=list(signal.problems))
+        return Driven(motion_of(signal, head))
     value = signal.value if seconds is None else _first(signal.value, seconds)  # the rest need not be tracked
     driver = load(signal.driver)
     if isinstance(driver, MixDriver):
         driver.load = load
-    made = driver(value, seed=seed, progress=progress, **call_options(DRIVER_OPTIONS, signal.driver, signal.options))
-    if not isinstance(result := made, Driven):  # another project's driver may return anything
+    driven: Any = driver(
+        value, seed=seed, progress=progress, **call_options(DRIVER_OPTIONS, signal.driver, signal.options)
+    )
+    if not isinstance(driven, Driven):  # another project's driver may return anything
         raise TypeError(
-            f"the driver {signal.driver!r} must return a flame_motion.Driven, it returned {type(result).__name__}"
+            f"the driver {signal.driver!r} must return a flame_motion.Driven, it returned {type(driven).__name__}"
         )
-    return made
+    return driven
 
 
 def _first(value: Any, seconds: float) -> Any:
@@ -111,13 +114,15 @@ def _cut(entries: list[dict[str, Any]], frames: int) -> list[dict[str, Any]]:
 def _resampled(driven: Driven, fps: float, seconds: float) -> Driven:
     """At another rate, exactly round(seconds * fps) frames; the frames that problems speak of move along."""
     ratio = fps / driven.motion.fps
+    if ratio == 1:
+        motion = driven.motion[: max(1, round(seconds * fps))]
+        return replace(driven, motion=motion, frame_problems=_cut(driven.frame_problems, len(motion)))
     times = torch.arange(max(1, round(seconds * fps)), dtype=torch.float64) / ratio
-    motion = driven.motion.sample(times, fps) if ratio != 1 else driven.motion
+    motion = driven.motion.sample(times, fps)
     moved = []
     for entry in driven.frame_problems:
-        first, last = entry["frames"]
-        frames = [min(int(first * ratio), len(motion) - 1), min(int((last + 1) * ratio), len(motion) - 1)]
-        moved.append({**entry, "frames": frames})
+        first, last = int(entry["frames"][0] * ratio), math.ceil((entry["frames"][1] + 1) * ratio) - 1
+        moved.append({**entry, "frames": [min(first, len(motion) - 1), min(last, len(motion) - 1)]})
     return replace(driven, motion=motion, frame_problems=moved)
 
 
@@ -189,7 +194,11 @@ def mixed(driven: Driven, clips: dict[str, FlameSequence]) -> Driven:
     ]
     facts = {**driven.facts, "mixed_from": {name: clip.head for name, clip in clips.items()}}
     rest = None if driven.rest is None else mix(driven.rest, {name: rest_of(clip) for name, clip in clips.items()})
-    return replace(driven, motion=motion, rest=rest, facts=facts, problems=[*driven.problems, *problems])
+    frames = _cut(driven.frame_problems, len(motion))
+    return replace(
+        driven, motion=motion, rest=rest, facts=facts | {"frames": len(motion)},
+        problems=[*driven.problems, *problems], frame_problems=frames,
+    )  # fmt: skip
 
 
 def retargeted(driven: Driven, head: Head, shape: Tensor | None = None) -> Driven:

@@ -15,7 +15,7 @@ from torch import Tensor
 from flamecast.core.options import Option
 from flamecast.flame_motion import BadInput, VideoClip, Waveform
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.request import DRIVER_OPTIONS, all_options, declared_options
+from flamecast.pipelines.request import DRIVER_OPTIONS, all_options, plugin_options
 
 Kinds = dict[str, dict[str, Any]]
 COMMON = ("size", "seed", "framing", "mode", "strength")  # what every node takes; the names are those of a request
@@ -32,13 +32,13 @@ def request_inputs(*names: str, **changed: dict[str, Any]) -> dict[str, Any]:
 
 def driver_inputs(driver: str) -> dict[str, Any]:
     """The options that a driver declares, as ComfyUI takes them."""
-    return {name: _input(each.option, {}) for name, each in declared_options(DRIVER_OPTIONS, driver).items()}
+    return {name: _input(each.option, {}) for name, each in plugin_options(DRIVER_OPTIONS, driver).items()}
 
 
 def _input(field: Option, changed: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """One field: ComfyUI's type, with default, range and help."""
     facts: dict[str, Any] = {"default": field.default, "min": field.minimum, "max": field.maximum}
-    facts |= {"tooltip": field.sentence, **changed}
+    facts |= {"tooltip": field.help_text, **changed}
     if field.plain_type is float:
         facts.setdefault("step", 0.05)
     if field.plain_type is str and not field.choices:

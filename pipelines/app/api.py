@@ -115,7 +115,7 @@ def _form_parameters() -> list[inspect.Parameter]:
         kinds[name] = Annotated[bool, Form(description=option.help)], option.default
     for name, option in value_options().items():
         described = Annotated[str | None, WithJsonSchema(json_schema(option))]
-        kinds[name] = Annotated[described, Form(description=option.sentence)], option.default
+        kinds[name] = Annotated[described, Form(description=option.help_text)], option.default
     return [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
         for name, (kind, default) in kinds.items()

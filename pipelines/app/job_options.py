@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.options import Option
-from ..request import DRIVER_OPTIONS, all_options, declared_options
+from ..request import DRIVER_OPTIONS, all_options, plugin_options
 
 NOT_SERVED = ("output", "views", "driver", "signal")  # they would name files of the server, or make several videos
 CAMERA_KEYS = Option("Keyframes of the camera (.json).", name="camera_keys", type=Path)
@@ -42,7 +42,7 @@ def value_options() -> dict[str, Option]:
 
 def driver_of(name: str) -> str | None:
     """The driver that declares an option; None for an option of every request."""
-    declared = declared_options(DRIVER_OPTIONS).get(name)
+    declared = plugin_options(DRIVER_OPTIONS).get(name)
     return None if declared is None else declared.plugin
 
 

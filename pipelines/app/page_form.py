@@ -138,7 +138,7 @@ def _add_options(form: Form) -> None:
 def _component(option: Option, limits: Limits) -> Any:
     """The field of an option, by its type, range and choices."""
     name = option.name
-    facts = {"label": name.replace("_", " ").capitalize(), "info": option.sentence, "elem_id": name}
+    facts = {"label": name.replace("_", " ").capitalize(), "info": option.help_text, "elem_id": name}
     facts |= LOOKS.get(name, {})
     if name == "size":
         sizes = [size for size in SIZES if size <= limits.size]

@@ -16,9 +16,9 @@ from .options import (
     GeneratorOption,
     Ray,
     Workers,
+    constructor_options,
     joined,
     options_of_driver,
-    plugin_options,
     run_batch,
     with_options,
 )
@@ -56,7 +56,7 @@ def animate(
     with watched() as progress:
         pipeline = AnimatePipeline(
             **parts,
-            generator_options=plugin_options("flamecast.generators", parts["generator"], generator_option),
+            generator_options=constructor_options("flamecast.generators", parts["generator"], generator_option),
             driver_options=options_of_driver(options, driver_option),
         )
         done = pipeline(photo, output=output, **joined(options), progress=progress)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ...core.options import Option, options_of
-from ..request import Components, all_options
+from ..request import Components, all_options, driver_of
 
 Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
@@ -54,9 +54,9 @@ def with_options(
 
 def _parameter(name: str, field: Option, changed: dict[str, Any]) -> inspect.Parameter:
     """An option as typer takes it; a default of None may be left out."""
-    default, help = field.default, field.sentence
+    default, help = field.default, field.help_text
     if isinstance(changed.get(name), Option):
-        default, help = changed[name].default, changed[name].sentence
+        default, help = changed[name].default, changed[name].help_text
     elif name in changed:
         default = changed[name]
     kind: Any = field.plain_type
@@ -138,21 +138,20 @@ def run_batch(context: typer.Context, command: str, file: Path, workers: int, ra
         raise typer.Exit(2)
 
 
-def plugin_options(group: str, name: str, texts: list[str] | None) -> dict[str, Any]:
+def constructor_options(group: str, name: str, texts: list[str] | None) -> dict[str, Any]:
     """`name=value` texts as options of the plug-in `name`. BadInput, with those it has, for one that it has not."""
     if not texts:
         return {}
-    from ...core.plugins import load_plugin, options_from_text
+    from ...core.plugins import kind_of, load_plugin, options_from_text
 
-    return options_from_text(load_plugin(group, name), texts, f"{group.rpartition('.')[2].removesuffix('s')} {name}")
+    return options_from_text(load_plugin(group, name), texts, f"{kind_of(group)} {name}")
 
 
 def options_of_driver(options: dict[str, Any], texts: list[str] | None) -> dict[str, dict[str, Any]]:
     """What the driver that these options use is made with, by its name."""
-    given = {"video": options.get("video"), "speech": options.get("speech") or options.get("say")}
-    name = options.get("driver") or next((name for name, value in given.items() if value is not None), None)
     if not texts:
         return {}
+    name = driver_of(options)
     if name is None:
-        raise typer.BadParameter("--driver-option goes with --driver, --video, --speech or --say")
-    return {name: plugin_options("flamecast.drivers", name, texts)}
+        raise typer.BadParameter("--driver-option goes with --driver, --video, --speech, --say or --text")
+    return {name: constructor_options("flamecast.drivers", name, texts)}

@@ -15,7 +15,7 @@ from ...flame_motion import Progress, TextPrompt
 from ...flame_motion.packing import Layout
 from ...training.text.data import TextCorpus
 from ...training.text.evaluator import Evaluator, load_evaluator
-from .metrics import diversity, frechet_distance, matching_distance, multimodality, r_precision
+from .text_metrics import diversity, frechet_distance, matching_distance, multimodality, r_precision
 
 
 def evaluate_text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flamecast.pipelines.evaluate.metrics import (
+from flamecast.pipelines.evaluate.text_metrics import (
     diversity,
     frechet_distance,
     matching_distance,

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 
 import av
@@ -15,7 +15,8 @@ import pytest
 
 from flamecast.core.options import check_options, flat, option, options_of
 from flamecast.flame_motion import BadInput
-from flamecast.pipelines.request import AnimateRequest, all_options
+from flamecast.pipelines.opening import open_signal
+from flamecast.pipelines.request import AnimateRequest, Clip, Drive, all_options
 
 ROOT = Path(__file__).parents[2]
 
@@ -193,3 +194,72 @@ def test_a_generator_declares_options_the_same_way(plugin, tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["options"]["level"] == 77
     run = _flamecast(plugin, tmp_path, *job, "--level", "77")
     assert run.returncode == 2 and "level goes with the generator grey" in run.stderr
+
+
+BROKEN = """
+from dataclasses import dataclass
+from flamecast.core.options import option
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    shape: "NowhereDefined" = option(None, "A type that only a type checker knows.")
+
+
+@dataclass(frozen=True)
+class Steps:
+    steps: int = option(20, "How many steps.", minimum=1, maximum=1000)
+    head: str = option("a", "A name that a pipeline has already.")
+    batch: int = option(1, "A name that a command has already.", minimum=1)
+"""
+
+
+def test_names_that_are_taken_and_classes_that_cannot_be_used_break_nothing(tmp_path):
+    """Two plug-ins with one option's name, a name of a pipeline's, and a class whose annotation nobody can read."""
+    (tmp_path / "odd.py").write_text(BROKEN)
+    facts = tmp_path / "odd-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    drivers = "[flamecast.driver_options]\na = odd:Steps\nbad = odd:Unreadable\n"
+    (facts / "entry_points.txt").write_text(f"{drivers}[flamecast.generator_options]\nb = odd:Steps\n")
+    code = (
+        "import json\nfrom flamecast.pipelines.request import AnimateRequest, all_options\n"
+        "from flamecast.pipelines.cli import main  # the commands can be made of them\n"
+        "one = AnimateRequest.of(steps=5, b_steps=900, a_head='x', seed=3)\n"
+        "print(json.dumps([one.drive.options, one.options, one.report()['seed'], list(all_options())]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    drivers, generators, seed, names = json.loads(run.stdout)
+    assert drivers == {"a": {"steps": 5, "head": "x"}} and generators == {"b": {"steps": 900}} and seed == 3
+    assert {"steps", "a_head", "a_batch", "b_steps", "b_head", "b_batch"} <= set(names) and "shape" not in names
+
+
+@pytest.mark.parametrize(
+    ("facts", "value", "says"),
+    [
+        ({"maximum": 3}, 4, "x must be at most 3, got 4"),
+        ({"above": 0, "maximum": 3}, 4, "x must be a number above 0 and at most 3, got 4"),
+        ({"minimum": 1}, 0, "x must be 1 or more, got 0"),
+    ],
+)
+def test_a_range_of_any_kind_is_said(facts, value, says):
+    (found,) = options_of(make_dataclass("Some", [("x", float, option(1.0, "X.", **facts))])).values()
+    with pytest.raises(BadInput, match=says):
+        found.check(value)
+    assert found.check(2) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"driver": "video"}, "driver and signal belong together"),
+        ({"text": "nods", "motion": "demo", "mix": "head=text,head=b.npz"}, "mix head: given twice"),
+        ({"driver": "nodder", "signal": "a"}, "no driver 'nodder'"),
+    ],
+)
+def test_what_cannot_drive_is_refused_in_a_sentence(spec, says):
+    mix = spec.pop("mix", None)
+    with pytest.raises(BadInput, match=says):
+        open_signal(Drive(**spec), Clip(), mix)

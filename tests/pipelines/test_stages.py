@@ -15,9 +15,10 @@ from flamecast.flame_motion.edit import demo_motion
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.live.posing import Poser
+from flamecast.pipelines.opening import Signal
 from flamecast.pipelines.render import write_render
-from flamecast.pipelines.request import Transfer
-from flamecast.pipelines.stages import transferred
+from flamecast.pipelines.request import Clip, Transfer
+from flamecast.pipelines.stages import drive_signal, mixed, transferred
 from flamecast.pipelines.views import place
 from flamecast.renderer import load_maps, render_maps
 
@@ -80,7 +81,7 @@ def test_the_identity_of_an_absolute_drive_of_ones_own_is_the_drivers(portrait, 
 def test_live_poses_as_animate_does(portrait, motions):
     """Frame by frame with the same rest, once the portrait has gone over to the driver."""
     motion, rest = motions["stranger"], motions["stranger"][:1]
-    poser = Poser(portrait.pose, strength=0.8)
+    poser = Poser(portrait.pose, Transfer("relative", 0.8))
     for number in range(20):
         poser(rest, rest, number / 25)
     for number in range(len(motion)):
@@ -118,3 +119,26 @@ def test_options_of_a_driver_that_does_not_drive_are_refused():
     with pytest.raises(BadInput, match="lips goes with the driver speech"):
         AnimatePipeline()("demo", motion="demo", lips=1.2)
     AnimatePipeline()("demo", motion="demo", lips=1, seconds=0.1, size=64)  # as it is anyway
+
+
+def _driven(frames: int, fps: float = 25.0) -> Driven:
+    problem = {"frames": [10, 20], "problem": "no face in the driver: interpolated"}
+    return Driven(FlameSequence.neutral(frames, fps, "open"), frame_problems=[problem])
+
+
+@pytest.mark.parametrize(("fps", "wanted"), [(25.0, [10, 20]), (50.0, [20, 41]), (12.5, [5, 10])])
+def test_problems_of_frames_move_to_another_rate(fps, wanted):
+    """The frames whose time lies within the first's begin and the last's end."""
+    made = drive_signal(Signal("any", None), lambda name: lambda *a, **k: _driven(40), Clip(fps=fps), head="open")
+    assert made.frame_problems[0]["frames"] == wanted and len(made.motion) == round(40 / 25 * fps)
+
+
+def test_a_shorter_clip_of_a_mix_ends_the_problems_too():
+    made = mixed(_driven(40), {"mouth": FlameSequence.neutral(15, 25.0, "open")})
+    assert len(made.motion) == 15 and made.frame_problems[0]["frames"] == [10, 14] and made.facts["frames"] == 15
+
+
+def test_notes_of_a_motion_file_are_said_beside_words(portrait):
+    signal = Signal("any", None, problems=["the file does not say its rate"])
+    made = drive_signal(signal, lambda name: lambda *a, **k: _driven(3), Clip(), head="open")
+    assert "the file does not say its rate" in made.problems
