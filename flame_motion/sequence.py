@@ -111,7 +111,7 @@ class FlameSequence:
         return cls(**values, eyelids=lids, fps=fps, head=known.id)
 
     def to_smplx(self) -> dict[str, Tensor]:
-        """The clip as keyword arguments of smplx's FLAME: `flame(**motion.to_smplx()).vertices` [T, N, 3] m.
+        """A FLAME head's clip as keyword arguments of smplx's FLAME: `flame(**motion.to_smplx()).vertices` [T, N, 3] m.
 
         `global_orient`, `neck_pose`, `jaw_pose`, `leye_pose`, `reye_pose` [T, 3] rad axis-angle, `transl` [T, 3] m,
         `betas` [T, S] and `expression` [T, E]; make `flame` with `num_betas=S, num_expression_coeffs=E`. `eyelids`,
