@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..core.plugins import make_plugin
-from ..flame_motion import BadInput, FlameSequence, MissingAsset, Progress
+from ..flame_motion import FlameSequence, MissingAsset, Progress
 from ..renderer import Cameras, load_rasterizer
 from ..renderer.rasterizers.rasterize import require_package
 from .portrait import Portrait
@@ -42,10 +42,8 @@ def load_generator(name: str = DEFAULT_GENERATOR, *, saved: Path | None = None, 
 
 def check_rasterizer(name: str) -> None:
     """BadInput for an unknown rasterizer, MissingAsset for one whose package is not installed."""
+    load_rasterizer(name)
     try:
-        load_rasterizer(name)
         require_package(name)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
     except ImportError as error:
         raise MissingAsset(str(error)) from error

@@ -210,10 +210,7 @@ def _front(motion: FlameSequence, edit: str | None, view: View) -> _Scene:
     shift = torch.eye(4)
     shift[:3, 3] = -middle
     base = Cameras(base.intrinsics, base.camera_from_world @ shift, side, side)
-    try:
-        cameras = place_cameras(base, middle, len(motion), camera=view.camera, views=view.views, fps=motion.fps)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    cameras = place_cameras(base, middle, len(motion), camera=view.camera, views=view.views, fps=motion.fps)
     return _Scene(head, motion, None, cameras, vertices, base)
 
 

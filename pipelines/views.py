@@ -17,13 +17,10 @@ _HEAD_PARTS = ("face", "scalp", "ears")  # what a camera circles around
 
 def check_camera(camera: str | None, views: str | None) -> None:
     """BadInput when a camera movement, its file or a list of views cannot be understood."""
-    try:
-        if camera is not None and given_cameras(camera, views) is None:
-            camera_path(camera, 2, fps=25.0)  # whether a file is sound does not depend on the rate
-        if views is not None:
-            view_list(views)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    if camera is not None and given_cameras(camera, views) is None:
+        camera_path(camera, 2, fps=25.0)  # whether a file is sound does not depend on the rate
+    if views is not None:
+        view_list(views)
 
 
 def place(portrait: Portrait, frames: int, camera: str | None, views: str | None, fps: float) -> Cameras:
@@ -32,10 +29,7 @@ def place(portrait: Portrait, frames: int, camera: str | None, views: str | None
     wanted = head.part.new_tensor([PARTS.index(name) for name in _HEAD_PARTS])
     corners = head.faces[(head.part[:, None] == wanted).any(dim=1)].unique()
     low, high = vertices[corners].min(dim=0).values, vertices[corners].max(dim=0).values
-    try:
-        return place_cameras(portrait.camera, (low + high) / 2, frames, camera=camera, views=views, fps=fps)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    return place_cameras(portrait.camera, (low + high) / 2, frames, camera=camera, views=views, fps=fps)
 
 
 def view_targets(output: Path, views: str | None, camera: str | None = None) -> list[Path]:
@@ -52,11 +46,8 @@ def view_targets(output: Path, views: str | None, camera: str | None = None) -> 
 
 def _view_names(views: str | None, camera: str | None) -> list[str]:
     """What stands behind the output's name for each view; nothing for a single view that was not named. BadInput."""
-    try:
-        given = None if camera is None else given_cameras(camera, views)
-        path = None if views is None else view_list(views)
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    given = None if camera is None else given_cameras(camera, views)
+    path = None if views is None else view_list(views)
     if given is not None and given.views > 1:
         return [f"_view{index}" for index in range(given.views)]
     if path is None:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.errors import BadInput
 from ...core.files import atomic_path, read_json
 from .cameras import Cameras
 
@@ -54,14 +55,14 @@ def save_cameras(cameras: Cameras, path: str | os.PathLike[str], fps: float | No
 
 
 def load_cameras(path: str | os.PathLike[str]) -> Cameras:
-    """The cameras in a camera file, float32.  ValueError names the file and what was expected in it."""
+    """The cameras in a camera file, float32.  BadInput names the file and what was expected in it."""
     return _cameras(path, read_json(path, "the camera file", LARGEST))
 
 
 def given_cameras(spec: str, views: str | None = None) -> Cameras | None:
     """The cameras of `--camera SPEC` where that is a camera file; None where it is a move or a keyframe file.
 
-    A camera file has its own views: ValueError where `views` are asked for besides.
+    A camera file has its own views: BadInput where `views` are asked for besides.
     """
     if not spec.lower().endswith(".json"):
         return None
@@ -69,30 +70,30 @@ def given_cameras(spec: str, views: str | None = None) -> Cameras | None:
     if not isinstance(content, dict) or "camera_from_world" not in content:
         return None
     if views is not None:
-        raise ValueError(f"{spec} is a camera file and has its own views: choose either it or --views {views}")
+        raise BadInput(f"{spec} is a camera file and has its own views: choose either it or --views {views}")
     return _cameras(spec, content)
 
 
 def _cameras(path: str | os.PathLike[str], content: Any) -> Cameras:
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected an object with {', '.join(_NEEDED)}, got a {type(content).__name__}")
+        raise BadInput(f"{path}: expected an object with {', '.join(_NEEDED)}, got a {type(content).__name__}")
     for key in content:
         if key not in _KNOWN:
-            raise ValueError(f"{path}: there is no {key[:60]!r} in a camera file; known are {', '.join(_KNOWN)}")
+            raise BadInput(f"{path}: there is no {key[:60]!r} in a camera file; known are {', '.join(_KNOWN)}")
     missing = [name for name in _NEEDED if name not in content]
     if missing:
-        raise ValueError(f"{path}: expected {', '.join(_NEEDED)}, and {', '.join(missing)} is missing")
+        raise BadInput(f"{path}: expected {', '.join(_NEEDED)}, and {', '.join(missing)} is missing")
     for name, known in (("version", VERSION), ("convention", CONVENTION)):
         if type(content[name]) is not type(known) or content[name] != known:
-            raise ValueError(f"{path}: {name}: expected {known!r}, got {content[name]!r}")
+            raise BadInput(f"{path}: {name}: expected {known!r}, got {content[name]!r}")
     fps = content.get("fps", 1.0)
     if type(fps) not in (int, float) or not 0.0 < fps < math.inf:
-        raise ValueError(f"{path}: fps: expected a positive number of frames a second, got {fps!r}")
+        raise BadInput(f"{path}: fps: expected a positive number of frames a second, got {fps!r}")
     matrices = {name: _numbers(f"{path}: {name}", content[name]) for name in ("intrinsics", "camera_from_world")}
     try:
         return Cameras(**matrices, height=content["height"], width=content["width"])
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise BadInput(f"{path}: {error}") from None
 
 
 def _numbers(what: str, value: Any) -> Tensor:
@@ -104,9 +105,9 @@ def _numbers(what: str, value: Any) -> Tensor:
         with np.errstate(over="ignore"):  # what overflows is refused below
             numbers = array.astype(np.float64).astype(np.float32)
     except (ValueError, OverflowError):  # text, null and true, lists of unequal length, numbers past all floats
-        raise ValueError(f"{what}: expected matrices of numbers, as nested lists of equal length") from None
+        raise BadInput(f"{what}: expected matrices of numbers, as nested lists of equal length") from None
     if not np.isfinite(numbers).all():
-        raise ValueError(f"{what}: expected finite numbers in the range of a float32, got NaN or a number beyond it")
+        raise BadInput(f"{what}: expected finite numbers in the range of a float32, got NaN or a number beyond it")
     return torch.from_numpy(numbers)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...core.easing import EASES
+from ...core.errors import BadInput
 from ...core.files import read_json
 
 LARGEST = 1_000_000  # bytes of a keyframe file
@@ -34,10 +35,10 @@ _WHEN = ("time", "frame")
 def read_keyframes(path: str | os.PathLike[str], frames: int, fps: float | None = None) -> dict[str, Tensor]:
     """The keyframe file at `path` over `frames` frames -> each value of `RANGES`, [T] float64 (degrees, factors).
 
-    fps (Hz) is needed where the file counts in seconds.  ValueError names the file, the entry and what was expected.
+    fps (Hz) is needed where the file counts in seconds.  BadInput names the file, the entry and what was expected.
     """
     if fps is not None and not 0.0 < fps < math.inf:
-        raise ValueError(f"fps must be a positive number of frames a second, got {fps!r}")
+        raise BadInput(f"fps must be a positive number of frames a second, got {fps!r}")
     entries = _entries(path, read_json(path, "the keyframe file", LARGEST))
     first = entries[0] if isinstance(entries[0], dict) else {}
     unit = next((name for name in _WHEN if name in first), "time")
@@ -45,9 +46,9 @@ def read_keyframes(path: str | os.PathLike[str], frames: int, fps: float | None 
     for index in range(1, len(keys)):
         before, now = keys[index - 1][unit], keys[index][unit]
         if now <= before:
-            raise ValueError(f"{path}: keyframe {index}: expected a {unit} after {before:g}, got {now:g}")
+            raise BadInput(f"{path}: keyframe {index}: expected a {unit} after {before:g}, got {now:g}")
     if unit == "time" and fps is None:
-        raise ValueError(f'{path}: keyframe 0: "time" needs fps to become frames: give fps, or name a "frame"')
+        raise BadInput(f'{path}: keyframe 0: "time" needs fps to become frames: give fps, or name a "frame"')
     rate = fps if unit == "time" and fps is not None else 1.0
     now = torch.arange(frames, dtype=torch.float64) / rate
     return {name: _track(name, keys, unit, now) for name in RANGES}
@@ -57,38 +58,38 @@ def _entries(path: str | os.PathLike[str], content: Any) -> list[Any]:
     if isinstance(content, dict) and content.keys() == {"keyframes"}:
         content = content["keyframes"]
     if not isinstance(content, list) or not content:
-        raise ValueError(f'{path}: expected a list of keyframes such as [{{"time": 0}}, {{"time": 2, "yaw": 30}}]')
+        raise BadInput(f'{path}: expected a list of keyframes such as [{{"time": 0}}, {{"time": 2, "yaw": 30}}]')
     return content
 
 
 def _checked(where: str, entry: Any, unit: str) -> dict[str, Any]:
     """The entry, once every key and value in it is sound."""
     if not isinstance(entry, dict):
-        raise ValueError(f'{where}: expected an object such as {{"time": 0, "yaw": 30}}, got {_short(entry)}')
+        raise BadInput(f'{where}: expected an object such as {{"time": 0, "yaw": 30}}, got {_short(entry)}')
     known = (*_WHEN, *RANGES, "ease")
     for key in entry:
         if key not in known:
-            raise ValueError(f"{where}: there is no {_short(key)}; known are {', '.join(known)}")
+            raise BadInput(f"{where}: there is no {_short(key)}; known are {', '.join(known)}")
     if [name for name in _WHEN if name in entry] != [unit]:
         got = " and ".join(name for name in _WHEN if name in entry) or "neither"
-        raise ValueError(f"{where}: expected either time or frame, the same in the whole file ({unit}), got {got}")
+        raise BadInput(f"{where}: expected either time or frame, the same in the whole file ({unit}), got {got}")
     kind = "seconds" if unit == "time" else "a whole number"
     _check_number(f"{where}: {unit}", entry[unit], 0.0, math.inf, f"{kind} of at least 0")
     if unit == "frame" and not isinstance(entry[unit], int):
-        raise ValueError(f"{where}: frame: expected {kind} of at least 0, got {_short(entry[unit])}")
+        raise BadInput(f"{where}: frame: expected {kind} of at least 0, got {_short(entry[unit])}")
     for name, (low, high) in RANGES.items():
         if name in entry:
             _check_number(f"{where}: {name}", entry[name], low, high, f"a number from {low:g} to {high:g}")
     ease = entry.get("ease", "smooth")
     if not isinstance(ease, str) or ease not in EASES:
-        raise ValueError(f"{where}: ease: expected one of {', '.join(EASES)}, got {_short(ease)}")
+        raise BadInput(f"{where}: ease: expected one of {', '.join(EASES)}, got {_short(ease)}")
     return entry
 
 
 def _check_number(what: str, value: Any, low: float, high: float, expected: str) -> None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not low <= value <= high or not abs(value) < 1e12:  # more than any video has; NaN is refused too
-        raise ValueError(f"{what}: expected {expected}, got {_short(value)}")
+        raise BadInput(f"{what}: expected {expected}, got {_short(value)}")
 
 
 def _track(name: str, keys: list[dict[str, Any]], unit: str, now: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ...core.easing import smoothstep
+from ...core.errors import BadInput
 from .cameras import Cameras
 from .file import given_cameras
 from .keyframes import RANGES, read_keyframes
@@ -36,7 +37,7 @@ class Path:
         for field in fields(self):
             value = getattr(self, field.name)
             if value.shape != self.yaw.shape:
-                raise ValueError(
+                raise BadInput(
                     f"Path.{field.name} must have the shape of yaw {list(self.yaw.shape)}, got {list(value.shape)}"
                 )
 
@@ -64,7 +65,7 @@ def orbit(frames: int, yaw: float, elevation: float = 0.0, turns: float = 1.0) -
     `elevation` is given.  Starts and (whole turns) ends at the base camera."""
     _check_reach(still(yaw, elevation), f"an orbit of {yaw:g}, {elevation:g}")
     if abs(turns) > MOST_TURNS:
-        raise ValueError(f"an orbit's turns must stay within -{MOST_TURNS:g}..{MOST_TURNS:g}, got {turns:g}")
+        raise BadInput(f"an orbit's turns must stay within -{MOST_TURNS:g}..{MOST_TURNS:g}, got {turns:g}")
     phase = 2.0 * math.pi * turns * _progress(frames)
     return still(yaw * torch.sin(phase), elevation * torch.sin(2.0 * phase))
 
@@ -120,7 +121,7 @@ def camera_path(spec: str, frames: int, fps: float | None = None) -> Path:
 
     Moves joined by "+": orbit:YAW[,ELEVATION[,TURNS]], arc:FROM,TO[,ELEVATION,ELEVATION], dolly:[FROM,]TO,
     zoom:[FROM,]TO, still:YAW[,ELEVATION].  Or a keyframe file, `path.json`, which needs `fps` where it counts in
-    seconds (`read_keyframes`).  Raises ValueError naming the known forms, or what is wrong in the file.
+    seconds (`read_keyframes`).  Raises BadInput naming the known forms, or what is wrong in the file.
     """
     if spec.lower().endswith(".json"):
         return Path(**read_keyframes(spec, frames, fps))
@@ -153,7 +154,7 @@ def view_list(spec: str) -> Path:
         except ValueError:
             numbers = []
         if len(numbers) not in (1, 2) or not all(map(math.isfinite, numbers)):
-            raise ValueError(
+            raise BadInput(
                 f"--views must be yaw degrees between commas, like -30,0,30 or 0:10,0:-10 (yaw:elevation), got {spec!r}"
             )
         yaw.append(numbers[0])
@@ -180,9 +181,9 @@ def place_cameras(
     given = None if camera is None else given_cameras(camera, views)
     if given is not None:
         if given.frames not in (None, frames):
-            raise ValueError(f"{camera}: its cameras move over {given.frames} frames, and {frames} are asked for")
+            raise BadInput(f"{camera}: its cameras move over {given.frames} frames, and {frames} are asked for")
         if abs(given.width * base.height / (given.height * base.width) - 1) > 0.02:
-            raise ValueError(
+            raise BadInput(
                 f"{camera} holds cameras of {given.width} x {given.height} px and the picture is {base.width} x "
                 f"{base.height}: they must have one shape"
             )
@@ -201,7 +202,7 @@ def _world_turn(path: Path, right: Tensor) -> Tensor:
     """[..., 3, 3]: lift about the base camera's horizontal axis `right` [3], then turn about the vertical."""
     level = right * torch.tensor([1.0, 0.0, 1.0], dtype=right.dtype)
     if float(level.norm()) < 1e-3:
-        raise ValueError("the base camera lies on its side: its picture's x axis is vertical, so elevation has no axis")
+        raise BadInput("the base camera lies on its side: its picture's x axis is vertical, so elevation has no axis")
     level = level / level.norm()
     up = torch.tensor([0.0, 1.0, 0.0], dtype=right.dtype)
     return _rotation(up, path.yaw) @ _rotation(level, -path.elevation)
@@ -223,7 +224,7 @@ def _progress(frames: int) -> Tensor:
 def _between(frames: int, start: float, stop: float, name: str) -> Tensor:
     low, high = RANGES["distance" if name == "dolly" else name]
     if not all(low <= factor <= high for factor in (start, stop)):
-        raise ValueError(f"{name} factors must be {low:g} to {high:g}, got {start:g} and {stop:g}")
+        raise BadInput(f"{name} factors must be {low:g} to {high:g}, got {start:g} and {stop:g}")
     return torch.exp(math.log(start) + (math.log(stop) - math.log(start)) * smoothstep(_progress(frames)))
 
 
@@ -231,11 +232,11 @@ def _check_reach(path: Path, spec: str) -> None:
     for name in ("yaw", "elevation"):
         value, (low, high) = getattr(path, name), RANGES[name]
         if value.numel() and float(value.abs().max()) > high + 1e-9:
-            raise ValueError(f"a camera's {name} must stay within {low:g}..{high:g} degrees, got {spec!r}")
+            raise BadInput(f"a camera's {name} must stay within {low:g}..{high:g} degrees, got {spec!r}")
 
 
-def _bad_camera(spec: str, why: str) -> ValueError:
-    return ValueError(
+def _bad_camera(spec: str, why: str) -> BadInput:
+    return BadInput(
         f"--camera {spec!r}: {why}; known forms: orbit:YAW[,ELEVATION[,TURNS]], arc:FROM,TO[,ELEVATION,ELEVATION], "
         "dolly:[FROM,]TO, zoom:[FROM,]TO, still:YAW[,ELEVATION], joined by + (degrees; factors of distance or focal); "
         "or a file of keyframes or cameras, NAME.json"

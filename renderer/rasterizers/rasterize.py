@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.errors import BadInput
 from ...core.plugins import registered
 
 DEFAULT_RASTERIZER = "auto"  # see `resolved`
@@ -74,16 +75,16 @@ def rasterizer_names() -> tuple[str, ...]:
 def load_rasterizer(name: str = DEFAULT_RASTERIZER) -> Rasterizer:
     """The back end of that name; "auto" is the fastest one on the CPU.
 
-    Raises ValueError for an unknown name or a plug-in that does not load.
+    Raises BadInput for an unknown name or a plug-in that does not load.
     """
     known = _registered()
     name = resolved(name)
     if name not in known:
-        raise ValueError(f"rasterizer {name!r} is unknown; known are auto, {', '.join(known)}")
+        raise BadInput(f"rasterizer {name!r} is unknown; known are auto, {', '.join(known)}")
     try:
         return known[name].load()
     except Exception as error:  # a plug-in may fail in any way
-        raise ValueError(f"rasterizer {name!r} ({known[name].value}) does not load: {error}") from error
+        raise BadInput(f"rasterizer {name!r} ({known[name].value}) does not load: {error}") from error
 
 
 def resolved(name: str, on_gpu: bool = False) -> str:

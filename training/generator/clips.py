@@ -111,10 +111,7 @@ class Rig:
     @classmethod
     def read(cls, folder: Path, max_frames: int) -> Rig:
         """A folder of videos that start together, with their cameras in m. BadInput."""
-        try:
-            cameras = load_cameras(folder / RIG)
-        except ValueError as error:
-            raise BadInput(str(error)) from None
+        cameras = load_cameras(folder / RIG)
         files = videos_in(folder)
         if cameras.views != len(files) or cameras.frames is not None or len(files) < 2:
             raise BadInput(f"{folder.name}: {RIG} must hold a still camera for each of {len(files)} videos, 2 or more")
