@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
 
+def host_names(text: str | None) -> tuple[str, ...]:
+    """The names of `--name`, which is given several times and joined by commas."""
+    return () if text is None else tuple(text.split(","))
+
+
 @dataclass(frozen=True)
 class Names:
     """The names under which a server may be called: another site's name that leads here (DNS rebinding) is none."""

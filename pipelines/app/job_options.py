@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.options import Option
-from ..request import DRIVER_OPTIONS, all_options, plugin_options
+from ..request import DRIVER_OPTIONS, GENERATOR, GENERATOR_OPTIONS, all_options, plugin_options
 
 NOT_SERVED = ("output", "views", "driver", "signal")  # they would name files of the server, or make several videos
 CAMERA_KEYS = Option("Keyframes of the camera (.json).", name="camera_keys", type=Path)
@@ -26,18 +26,24 @@ HELP = {  # where a server takes less than a command line
 _JSON_TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
 
+def _served() -> dict[str, Option]:
+    """The options of a request, of every driver, and of the server's generator."""
+    others = [name for name, each in plugin_options(GENERATOR_OPTIONS).items() if each.plugin != GENERATOR]
+    known = {name: each for name, each in all_options().items() if name not in (*NOT_SERVED, *others)}
+    return {name: replace(each, name=name) for name, each in known.items()}  # as it is given: a plug-in's may differ
+
+
 @lru_cache(maxsize=1)
 def file_options() -> dict[str, Option]:
     """The options that are given as files, by name."""
-    served = {name: each for name, each in all_options().items() if name not in NOT_SERVED and each.is_file}
-    return {**served, CAMERA_KEYS.name: CAMERA_KEYS}
+    return {name: each for name, each in _served().items() if each.is_file} | {CAMERA_KEYS.name: CAMERA_KEYS}
 
 
 @lru_cache(maxsize=1)
 def value_options() -> dict[str, Option]:
     """The options that are given as texts and numbers, by name."""
-    served = {name: each for name, each in all_options().items() if name not in NOT_SERVED and not each.is_file}
-    return {name: replace(each, help=HELP.get(name, each.help)) for name, each in served.items()}
+    plain = {name: each for name, each in _served().items() if not each.is_file}
+    return {name: replace(each, help=HELP.get(name, each.help)) for name, each in plain.items()}
 
 
 def driver_of(name: str) -> str | None:

@@ -26,11 +26,6 @@ class AppOptions:
         check_options(self)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The further names of this machine."""
-        return () if self.name is None else tuple(self.name.split(","))
-
-    @property
     def limits(self) -> Limits:
         """What a request may hold. BadInput."""
         return Limits(

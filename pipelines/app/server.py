@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.errors import BadInput
 from ..request import HOST
-from ..web import Names, address_of, listening
+from ..web import Names, address_of, host_names, listening
 from .limits import Limits
 from .options import AppOptions
 
@@ -105,13 +105,13 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
 
 def serve(options: AppOptions, ready: Callable[[str], None] = lambda address: None) -> None:
     """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
-    limits = options.limits
+    limits, names = options.limits, host_names(options.name)
     check_installed()
-    check_names(options.names)
+    check_names(names)
     listener = listening(options.host, options.port)
     import uvicorn
 
-    with running_app(limits, host=options.host, workers=options.workers, names=options.names) as app:
+    with running_app(limits, host=options.host, workers=options.workers, names=names) as app:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
         )

@@ -65,8 +65,3 @@ class LiveOptions:
         if self.microphone:
             return "voice: the microphone"
         return "page" if self.camera_device is None else f"camera {self.camera_device}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The further names of this machine."""
-        return () if self.name is None else tuple(self.name.split(","))

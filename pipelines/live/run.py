@@ -22,7 +22,7 @@ from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
 from ..fit import open_portrait
 from ..framing import framed
-from ..web import Names, address_of, listening
+from ..web import Names, address_of, host_names, listening
 from .follower import FollowerProcess
 from .options import LiveOptions
 from .session import LiveSession
@@ -55,7 +55,7 @@ def go_live(
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
     media = _open_media(options)
-    listener = listening(options.host, options.port)
+    names, listener = Names.of(options.host, host_names(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
     try:
         portrait, generator = _prepared(options)
@@ -69,7 +69,7 @@ def go_live(
             play = _player(live, session, media, options)  # loads the models that it needs
             with (
                 _virtual_camera(live, portrait, options.virtual_camera),
-                _served(create_app(live, Names.of(options.host, options.names)), listener, options.host) as address,
+                _served(create_app(live, names), listener, options.host) as address,
             ):
                 ready(address)
                 begin = None if options.virtual_camera or options.seconds is not None else live.watched
