@@ -27,60 +27,24 @@ def rest_of(motion: FlameSequence) -> FlameSequence:
     A driver need not begin with a closed mouth or a straight head, and one who talks all the time still rests with
     closed lips: the face is the mean of the calmer half of the eighth of the frames whose lips are nearest. Eyelids are
     their median, as eyes are open most of the time. Place and identity are the first frame's. Of a clip of more than
-    `EXACT_FRAMES`, evenly spread frames are used.
+    `EXACT_FRAMES`, evenly spread frames are used: every second, fourth and so on.
     """
-    return RestEstimator().update(motion).rest
-
-
-class RestEstimator:
-    """`rest_of` a driver that comes in chunks: after each chunk, bit for bit that of all frames until then.
-
-    A median and a quantile need their frames, so those are kept: 0.3 kB each on the built-in head, at most `limit` of
-    them. When more have come, every second is dropped, then every second of what is left and so on: evenly spread.
-    """
-
-    def __init__(self, limit: int = EXACT_FRAMES) -> None:
-        """limit: frames kept, at least 1; the rest is exact up to so many."""
-        self.limit, self.stride = limit, 1
-        self._seen = 0  # frames
-        self._kept: list[FlameSequence] = []
-
-    def update(self, chunk: FlameSequence) -> RestEstimator:
-        """Take the next frames, of the same person, head and rate (BadInput otherwise, from `rest`); returns itself."""
-        index = torch.arange(-self._seen % self.stride, len(chunk), self.stride)
-        self._seen += len(chunk)
-        if len(index):
-            self._kept.append(chunk.frames(index))
-        while math.ceil(self._seen / self.stride) > self.limit:
-            kept = FlameSequence.concatenate(self._kept, fade=0)
-            self._kept = [kept.frames(torch.arange(0, len(kept), 2))]
-            self.stride *= 2
-        return self
-
-    @property
-    def rest(self) -> FlameSequence:
-        """The rest (one frame) of the frames so far; a few are enough. BadInput before the first."""
-        if not self._kept:
-            raise BadInput("A driver's rest needs at least one frame, got none.")
-        self._kept = [FlameSequence.concatenate(self._kept, fade=0)]
-        return _rest(self._kept[0])
-
-
-def _rest(motion: FlameSequence) -> FlameSequence:
-    """See `rest_of`; of all frames."""
-    effort = motion.expression.square().sum(1) + (motion.jaw / 0.2).square().sum(1)
-    gap = _lip_gap(motion)
+    stride = 1
+    while math.ceil(len(motion) / stride) > EXACT_FRAMES:
+        stride *= 2
+    some = motion.frames(torch.arange(0, len(motion), stride))
+    effort = some.expression.square().sum(1) + (some.jaw / 0.2).square().sum(1)
+    gap = _lip_gap(some)
     shut = gap <= gap.quantile(MOST_SHUT) + TIE
     calm = shut & (effort <= effort[shut].median() + TIE)
     return replace(
-        motion[:1],
-        expression=motion.expression[calm].mean(0, keepdim=True),
-        jaw=motion.jaw[calm].mean(0, keepdim=True),
-        eyes=motion.eyes.median(0, keepdim=True).values,
-        eyelids=motion.eyelids.median(0, keepdim=True).values,
-        rotation=rotations.mean(motion.rotation)[None],
-        neck=rotations.mean(motion.neck)[None],
-        translation=motion.translation[:1],
+        some[:1],
+        expression=some.expression[calm].mean(0, keepdim=True),
+        jaw=some.jaw[calm].mean(0, keepdim=True),
+        eyes=some.eyes.median(0, keepdim=True).values,
+        eyelids=some.eyelids.median(0, keepdim=True).values,
+        rotation=rotations.mean(some.rotation)[None],
+        neck=rotations.mean(some.neck)[None],
     )
 
 

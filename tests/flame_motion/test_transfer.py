@@ -10,10 +10,11 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, load_head
 from flamecast.flame_motion.channels import CHANNELS
+from flamecast.flame_motion.retargeting import rest
 from flamecast.flame_motion.retargeting.driver_frame import driver_frame
 from flamecast.flame_motion.retargeting.lids import EYE_CORNERS, WIDE, eye_openings
 from flamecast.flame_motion.retargeting.lips import MARKS, lip_gap
-from flamecast.flame_motion.retargeting.rest import RestEstimator, rest_of
+from flamecast.flame_motion.retargeting.rest import rest_of
 from flamecast.flame_motion.retargeting.transfer import BEYOND, drive, strengthened
 from flamecast.flame_motion.rotations import compose
 
@@ -221,38 +222,21 @@ def assert_same(found: FlameSequence, wanted: FlameSequence) -> None:
         assert torch.equal(getattr(found, name), getattr(wanted, name)), name
 
 
-def test_a_rest_that_grows_chunk_by_chunk_is_the_rest_of_all_so_far():
-    motion, estimator, seen = pose(1, sum(CHUNKS)), RestEstimator(), 0
-    for chunk in cut(motion):
-        seen += len(chunk)
-        assert_same(estimator.update(chunk).rest, rest_of(motion[:seen]))
-
-
-def test_beyond_its_limit_a_rest_keeps_evenly_spread_frames_whatever_the_chunks():
-    motion = pose(1, sum(CHUNKS))
-    whole, parts = RestEstimator(limit=30).update(motion), RestEstimator(limit=30)
-    for chunk in cut(motion):
-        parts.update(chunk)
-    assert whole.stride == parts.stride == 4 and len(whole._kept[0]) == 25
-    assert_same(parts.rest, whole.rest)
-    assert_same(whole.rest, rest_of(motion.frames(torch.arange(0, 100, 4))))
-    with pytest.raises(BadInput, match="at least one frame"):
-        _ = RestEstimator().rest
-
-
-def test_chunks_of_another_person_are_refused():
-    with pytest.raises(BadInput, match="another person"):
-        _ = RestEstimator().update(pose(1, 3)).update(pose(2, 3)).rest
+def test_beyond_its_limit_a_rest_is_that_of_evenly_spread_frames(monkeypatch):
+    motion = pose(1, 100)
+    monkeypatch.setattr(rest, "EXACT_FRAMES", 30)
+    found = rest_of(motion)
+    monkeypatch.undo()
+    assert_same(found, rest_of(motion.frames(torch.arange(0, 100, 4))))
+    assert not torch.equal(found.expression, rest_of(motion).expression)
 
 
 @pytest.mark.parametrize("apart", [1.0, 6.0, 30.0])
 @pytest.mark.parametrize("mode", ["relative", "absolute"])
 def test_driving_chunk_by_chunk_is_driving_the_whole_bit_for_bit(mode, apart):
-    source, motion, estimator = pose(0), pose(1, sum(CHUNKS)), RestEstimator()
+    source, motion = pose(0), pose(1, sum(CHUNKS))
     motion.neck[0] = compose(torch.tensor([0.0, math.radians(apart), 0.0]), source.neck[0])
-    for chunk in cut(motion):
-        estimator.update(chunk)
-    parts = [drive(source, chunk, mode, estimator.rest, motion[:1]) for chunk in cut(motion)]
+    parts = [drive(source, chunk, mode, rest_of(motion), motion[:1]) for chunk in cut(motion)]
     assert_same(FlameSequence.concatenate(parts, fade=0), drive(source, motion, mode))
 
 
