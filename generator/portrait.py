@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
 
 FORMAT = 2
-FORMATS = (1, 2)  # that can be read; 1 knew no lids of a person's own
-# What is said of a photo that had to be turned, by quarter turns counter-clockwise.
+FORMATS = (1, 2)  # that can be read; 1 had no lids of a person's own
+# Notes on a photo that had to be turned, by quarter turns counter-clockwise.
 TURNED = {
     turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
     for turns, how in ((1, "90 degrees to the left"), (2, "180 degrees"), (3, "90 degrees to the right"))
@@ -39,7 +39,7 @@ class Portrait:
     image: np.ndarray  # [H, W, 3] uint8 sRGB
     matte: np.ndarray  # [H, W] float32, 1 = person
     pose: FlameSequence  # one frame: identity, head pose and expression in the photo
-    offsets: Tensor  # [N, 3] m, added to the head at rest: what the axes cannot say
+    offsets: Tensor  # [N, 3] m, added to the head at rest: what the identity axes do not cover
     camera: Cameras  # one view
     landmarks: np.ndarray  # [478, 3] px as detected
     error: float  # mean landmark distance without the offsets, % of the inter-ocular distance
@@ -105,7 +105,7 @@ class Portrait:
     @classmethod
     def fit_with_notes(
         cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
-        head: str | Head = "open", detector: LandmarkDetector | None = None,
+        head: str | Head = DEFAULT_HEAD, detector: LandmarkDetector | None = None,
     ) -> tuple[Portrait, list[str]]:  # fmt: skip
         """The portrait, and what the user should know of the fit, a sentence each.
 

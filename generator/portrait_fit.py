@@ -77,8 +77,8 @@ def fit_head(
 def find_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
     """(quarter turns counter-clockwise, faces of the photo so turned), such that the largest face stands upright.
 
-    Upright it is also searched for small faces. A detector may know a face that lies; the photo is turned all the same:
-    segmentation, hair and shoulders expect a head above its neck. Raises BadInput where no way of holding it shows one.
+    Upright it is also searched for small faces. A detector may find a face that lies; the photo is turned all the same:
+    segmentation, hair and shoulders expect a head above its neck. Raises BadInput where no orientation shows a face.
     """
     held = lambda turns: np.ascontiguousarray(np.rot90(image, turns))  # noqa: E731
     for turns in (0, 1, 3, 2):

@@ -209,6 +209,10 @@ def test_footage_becomes_pairs_once(clip, tmp_path):
     assert error("warped") < 0.8 * error("source")  # geometry explains most of it
     before = (out / "someone.tar").stat().st_mtime_ns
     prepare_generator([clip], out, options=settings)
+    index = json.loads((out / "index.json").read_text())
+    index["someone"]["most"] = index["someone"].pop("max_frames")  # as 0.1 called it
+    write_index(out, index)
+    prepare_generator([clip], out, options=settings)
     assert (out / "someone.tar").stat().st_mtime_ns == before
     prepare_generator([clip], out, options=replace(settings, targets=2))
     assert len(read_examples(out)["target"]) == 4
