@@ -17,7 +17,7 @@ from ...renderer import Cameras
 from ..conditioning import CHUNK, Conditioning, motion_size, render_conditioning
 from ..portrait import Portrait
 from ..warp import WarpGenerator
-from .network import CONDITIONS, PortraitDenoiser
+from .network import CONDITIONS, PortraitConfig, PortraitDenoiser
 from .sampler import sample, start_latents
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -141,7 +141,7 @@ def load_denoiser(weights: str | os.PathLike[str]) -> PortraitDenoiser:
             f"the diffusion generator's weights: expected {path}.safetensors and its card {path}.json; train some with "
             "`flamecast train generator-image output=WEIGHTS`, and give them with --generator-option weights=WEIGHTS"
         )
-    return load_network(path, lambda sizes: PortraitDenoiser(**sizes))[0]
+    return load_network(path, lambda sizes: PortraitDenoiser(PortraitConfig(**sizes)))[0]
 
 
 def _cross_faded(old: np.ndarray, new: np.ndarray) -> np.ndarray:

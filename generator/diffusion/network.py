@@ -12,12 +12,11 @@ Each condition may be left out. Latents of a picture are its pixels folded into 
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel, UNetMotionModel
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from ..conditioning import COARSE, FLOW_SAMPLES
@@ -31,7 +30,26 @@ MIN_TIME = 0.05  # a predicted picture is not turned into a velocity by a smalle
 STAGES = ("image", "temporal", "views")  # trainings, one after the other
 
 
-class PortraitDenoiser(ModelMixin, ConfigMixin):
+Start = Literal["warp", "noise"]  # a bridge from the warped photo, or diffusion from noise
+
+
+@dataclass(frozen=True)
+class PortraitConfig:
+    """What a `PortraitDenoiser` is made from."""
+
+    size: int  # px, S, of a picture
+    unet_config: dict[str, Any]  # a U-Net of diffusers, see `presets`; channels in and out are set by the denoiser
+    condition_channels: int  # in which the encoded maps are added up
+    motion_size: int = 148  # numbers in `Conditioning.motion`
+    vae_config: dict[str, Any] | None = None  # an AutoencoderKL that makes the latents; None: folded pixels
+    context_shape: list[int] | None = None  # [L, C] of the text that cross-attention reads, always the same
+    temporal: bool = False  # attention across frames (a UNetMotionModel has its own)
+    views: bool = False  # attention across views
+    start: Start = "warp"  # what it was trained to start from
+    sampling_steps: int = 1  # in which it is best sampled
+
+
+class PortraitDenoiser(nn.Module):
     """Predicts the velocity from a picture's latents [B, C, G, G] to those where sampling starts.
 
     Starting from noise in folded pixels, the U-Net predicts the picture, and the velocity follows from that: it has
@@ -39,39 +57,34 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
     n portraits x views x frames, frames running fastest.
     """
 
-    @register_to_config
-    def __init__(
-        self,
-        size: int,  # px, S, of a picture
-        unet_config: dict[str, Any],  # a U-Net of diffusers, see `presets`; channels in and out are set here
-        condition_channels: int,  # in which the encoded maps are added up
-        motion_size: int = 148,  # numbers in `Conditioning.motion`
-        vae_config: dict[str, Any] | None = None,  # an AutoencoderKL that makes the latents; None: folded pixels
-        context_shape: list[int] | None = None,  # [L, C] of the text that cross-attention reads, always the same
-        temporal: bool = False,  # attention across frames (a UNetMotionModel has its own)
-        views: bool = False,  # attention across views
-        start: str = "warp",  # what it was trained to start from
-        sampling_steps: int = 1,  # in which it is best sampled
-    ) -> None:
+    context: Tensor  # [L, C]
+
+    def __init__(self, config: PortraitConfig) -> None:
         super().__init__()
-        self.vae = None if vae_config is None else AutoencoderKL.from_config(vae_config)
+        self.config, width = config, config.condition_channels
+        self.vae: Any = None if config.vae_config is None else AutoencoderKL.from_config(config.vae_config)
         channels = FOLDED_CHANNELS if self.vae is None else self.vae.config.latent_channels
-        moving = unet_config.get("_class_name") == "UNetMotionModel"
-        shape = {"sample_size": None, "in_channels": channels + condition_channels, "out_channels": channels}
-        if context_shape is None:
-            shape |= {"class_embed_type": "projection", "projection_class_embeddings_input_dim": motion_size}
-        self.unet = (UNetMotionModel if moving else UNet2DConditionModel).from_config({**unet_config, **shape})
+        shape = {"sample_size": None, "in_channels": channels + width, "out_channels": channels}
+        if config.context_shape is None:
+            shape |= {"class_embed_type": "projection", "projection_class_embeddings_input_dim": config.motion_size}
+        moving = config.unet_config.get("_class_name") == "UNetMotionModel"
+        self.unet = (UNetMotionModel if moving else UNet2DConditionModel).from_config(config.unet_config | shape)
         self.map_encoders = nn.ModuleDict(
-            {n: _map_encoder(c + channels * (n == "warped"), condition_channels) for n, c in MAP_CHANNELS.items()}
+            {n: _map_encoder(c + channels * (n == "warped"), width) for n, c in MAP_CHANNELS.items()}
         )
         _zero(self.unet.conv_out)
-        if context_shape is not None:
-            self.register_buffer("context", torch.zeros(context_shape))
-            width = context_shape[1]
-            self.motion = nn.Sequential(nn.Linear(motion_size, width), nn.SiLU(), nn.Linear(width, width))
+        if config.context_shape is not None:
+            self.register_buffer("context", torch.zeros(config.context_shape))
+            text = config.context_shape[1]
+            self.motion = nn.Sequential(nn.Linear(config.motion_size, text), nn.SiLU(), nn.Linear(text, text))
             _zero(self.motion[-1])
         self.attention = AttentionContext()
-        set_portrait_processors(self.unet, self.attention, temporal=temporal, views=views)
+        set_portrait_processors(self.unet, self.attention, temporal=config.temporal, views=config.views)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return self.unet.device
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Latents [B, C, G, G] of pictures [B, 3, S, S] 0..1."""
@@ -135,8 +148,8 @@ class PortraitDenoiser(ModelMixin, ConfigMixin):
 
     def with_layers(self, stage: str) -> PortraitDenoiser:
         """A copy with the layers of the stage `temporal` or `views`; new ones change nothing before training."""
-        config = {name: value for name, value in self.config.items() if not name.startswith("_")}
-        grown = PortraitDenoiser(**config | ({} if self.stage_parameters(stage) else {stage: True}))
+        added: dict[str, Any] = {} if self.stage_parameters(stage) else {stage: True}
+        grown = PortraitDenoiser(replace(self.config, **added))
         grown.load_state_dict(self.state_dict(), strict=False)
         return grown
 

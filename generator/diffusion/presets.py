@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel, UNetMotionModel
 
 from ...flame_motion import BadInput
-from .network import PortraitDenoiser
+from .network import PortraitConfig, PortraitDenoiser
 
 
 def _plain(widths: tuple[int, ...], attends: int) -> dict[str, Any]:
@@ -29,13 +29,13 @@ def _plain(widths: tuple[int, ...], attends: int) -> dict[str, Any]:
     }
 
 
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS = {
     # 64 px, half a million numbers: for tests, and to see whether a training runs at all
-    "tiny": {"size": 64, "unet_config": _plain((32, 64), 1), "condition_channels": 16},
+    "tiny": PortraitConfig(64, _plain((32, 64), 1), condition_channels=16),
     # 128 px: for comparing ideas
-    "mid": {"size": 128, "unet_config": _plain((32, 64), 1), "condition_channels": 32},
+    "mid": PortraitConfig(128, _plain((32, 64), 1), condition_channels=32),
     # 256 px around the face: what a laptop can train and run
-    "small": {"size": 256, "unet_config": _plain((32, 64, 96), 1), "condition_channels": 32},
+    "small": PortraitConfig(256, _plain((32, 64, 96), 1), condition_channels=32),
 }
 SD15 = "sd15"  # 512 px; see `from_stable_diffusion`
 
@@ -48,7 +48,7 @@ def from_stable_diffusion(
     adapter: the folder of an AnimateDiff motion adapter (`MotionAdapter.save_pretrained`); without one its layers are
     new, and 0. The input convolution is widened by zeros, the motion adds 0 to the text, and the text is always the
     empty one: untrained, the U-Net predicts what it did. (It predicted noise, and is trained on to predict a velocity.)
-    config: of the `PortraitDenoiser`, besides what the folder says. BadInput for any other folder.
+    config: fields of `PortraitConfig`, besides what the folder says. BadInput for any other folder.
     """
     root, how = Path(folder), {"local_files_only": True, "low_cpu_mem_usage": False}
     try:
@@ -63,11 +63,11 @@ def from_stable_diffusion(
             f"adapter that fits it ({str(error)[:120]})"
         ) from None
     size = unet.config.sample_size * 2 ** (len(vae.config.block_out_channels) - 1)
-    network = PortraitDenoiser(
-        **{"size": size, "condition_channels": 64} | config,
-        unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae),
+    sizes = {"size": size, "condition_channels": 64} | config
+    network = PortraitDenoiser(PortraitConfig(
+        **sizes, unet_config=_settings(moving) | {"_class_name": "UNetMotionModel"}, vae_config=_settings(vae),
         context_shape=list(context.shape),
-    )  # fmt: skip
+    ))  # fmt: skip
     network.vae.load_state_dict(vae.state_dict())
     network.vae.requires_grad_(False)
     network.context.copy_(context)

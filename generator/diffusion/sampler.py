@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
-from .network import PortraitDenoiser
-
-Start = Literal["warp", "noise"]  # a bridge from the warped photo, or diffusion from noise
+from .network import PortraitDenoiser, Start
 
 
 def start_latents(start: Start, warped: Tensor, rng: torch.Generator | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from flamecast.renderer.cameras.paths import around, still
 def tiny(trained: bool = False, **parts: bool | str) -> PortraitDenoiser:
     """The smallest network; `trained`: with no zeros left, as training would leave none."""
     torch.manual_seed(0)
-    network = PortraitDenoiser(**PRESETS["tiny"], **parts)
+    network = PortraitDenoiser(replace(PRESETS["tiny"], **parts))
     if trained:
         for parameter in network.parameters():
             if not bool(parameter.any()):
@@ -97,7 +98,7 @@ def test_an_untrained_bridge_gives_the_warped_photo(given, steps):
 def test_from_noise_an_untrained_network_answers_with_grey(given, steps):
     """It answers with the picture, 0 on -1..1, wherever it starts: no noise is left."""
     torch.manual_seed(0)
-    network = PortraitDenoiser(**PRESETS["tiny"], start="noise").eval()
+    network = PortraitDenoiser(replace(PRESETS["tiny"], start="noise")).eval()
     began = start_latents("noise", network.encode(given["warped"]), torch.Generator().manual_seed(1))
     made = sample(network, given, began, steps)
     assert torch.allclose(made, torch.full_like(made, 0.5), atol=1e-5)
@@ -183,7 +184,7 @@ def test_weights_that_are_none_are_refused_in_a_sentence(tmp_path):
 
 
 def test_weights_for_another_head_are_refused(portrait, tmp_path):
-    save(PortraitDenoiser(**PRESETS["tiny"], motion_size=40), tmp_path)
+    save(PortraitDenoiser(replace(PRESETS["tiny"], motion_size=40)), tmp_path)
     with pytest.raises(BadInput, match="not for the head"):
         next(DiffusionGenerator(tmp_path)(portrait, portrait.pose))
 

@@ -47,7 +47,7 @@ def test_an_untrained_bridge_measures_as_the_warp_does(portrait, tmp_path):
     ]
     rows = [example_of(whole.frames(k, k + 1), [target]) for k, target in enumerate(targets)]
     write_index(tmp_path, {"one": {"person": "somebody", "pairs": write_shard(tmp_path / "one.tar", rows)}})
-    save_network(tmp_path / "net", PortraitDenoiser(**PRESETS["tiny"]), {})
+    save_network(tmp_path / "net", PortraitDenoiser(PRESETS["tiny"]), {})
     page = tmp_path / "page"
     found = evaluate_generator(tmp_path, ("somebody",), weights=tmp_path / "net", page=page)
     ours, warp = found["diffusion"], found["warp"]
@@ -56,7 +56,7 @@ def test_an_untrained_bridge_measures_as_the_warp_does(portrait, tmp_path):
     assert json.loads((page / "report.json").read_text())["warp"] == warp
     assert "001.png" in (page / "index.html").read_text() and (page / "001.png").stat().st_size > 0
     with pytest.raises(BadInput, match="the network makes 256"):
-        small = PortraitDenoiser(**PRESETS["small"])
+        small = PortraitDenoiser(PRESETS["small"])
         save_network(tmp_path / "small", small, {})
         evaluate_generator(tmp_path, (), weights=tmp_path / "small")
 

@@ -117,7 +117,7 @@ def test_a_training_that_stopped_goes_on_to_the_bit(pairs, tmp_path):
     assert cards[0]["val_loss"] == cards[1]["val_loss"] > 0 and cards[0]["held_out"] == ["person two"]
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    untrained = PortraitDenoiser(**PRESETS["tiny"]).half().state_dict()
+    untrained = PortraitDenoiser(PRESETS["tiny"]).half().state_dict()
     assert any(not torch.equal(whole[name], untrained[name]) for name in whole if "conv_out" in name)
 
 
@@ -126,7 +126,7 @@ def trained(examples: Examples, steps: int, start: str = "warp", without: tuple[
     torch.manual_seed(0)
     rate, dropped = 2e-3, ",".join(without)
     options = GeneratorTraining(cond_drop_prob=0.0, drop_conditions=dropped, perceptual=0.0)
-    module = GeneratorModule(PortraitDenoiser(**PRESETS["tiny"], start=start), options)
+    module = GeneratorModule(PortraitDenoiser(replace(PRESETS["tiny"], start=start)), options)
     optimizer = torch.optim.AdamW(module.network.parameters(), lr=rate)
     given, rng = rows_of(examples.arrays), torch.Generator().manual_seed(0)
     for step in range(steps):

@@ -166,7 +166,7 @@ def test_a_later_stage_trains_its_own_part_alone(part, rig, tmp_path):
     else:
         prepare_generator([rig], tmp_path / "data", options=LITTLE)
     torch.manual_seed(0)
-    base = PortraitDenoiser(**PRESETS["tiny"])
+    base = PortraitDenoiser(PRESETS["tiny"])
     for parameter in base.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     save_network(tmp_path / "base", base, {})

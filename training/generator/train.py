@@ -93,4 +93,4 @@ def _new_network(options: GeneratorTraining, motion_size: int) -> PortraitDenois
         if not options.stable_diffusion:
             raise BadInput("preset sd15 starts from a local folder of Stable Diffusion 1.5: stable_diffusion=FOLDER")
         return from_stable_diffusion(options.stable_diffusion, options.adapter or None, **config)
-    return PortraitDenoiser(**PRESETS[options.preset], **config)
+    return PortraitDenoiser(replace(PRESETS[options.preset], **config))
