@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
-from ...core.options import check_options, option, same
+from ...core.options import check_options, option, options_of, same
 from ..request import HOST, LIVE_PORT, AnimateRequest, Components, Transfer, View
+
+_STRENGTH = options_of(Transfer)["strength"]
+STRENGTH_RANGE = (float(_STRENGTH.minimum or 0), float(_STRENGTH.maximum or 1))  # of the page's slider
 
 
 @dataclass(frozen=True)

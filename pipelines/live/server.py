@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..web import Names, from_other_site
+from .options import STRENGTH_RANGE
 from .state import LiveState
 from .viewer import Viewer
 
@@ -76,7 +77,9 @@ async def _watch(live: LiveState, socket: WebSocket) -> None:
     if before is not None:
         await before.dismiss()
     live.watched.set()
-    await socket.send_json({"type": "hello", "source": live.source, "sound": live.sound is not None})
+    await socket.send_json(
+        {"type": "hello", "source": live.source, "sound": live.sound is not None, "strength": STRENGTH_RANGE}
+    )
     work = [asyncio.create_task(part()) for part in (viewer.send, viewer.send_numbers, viewer.receive)]
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from ...flame_motion import BadInput
 from .follower import CapturedFrame
+from .options import STRENGTH_RANGE
 from .protocol import ANSWER, HEADER, PICTURE, SOUND, decode_jpeg, encode_jpeg
 from .session import DrawnFrame
 from .state import LiveState
@@ -110,7 +111,7 @@ class Viewer:
             case "calibrate":
                 self.session.calibrate()
             case "strength":
-                self.session.set_strength(min(max(float(message["value"]), 0.0), 2.0))
+                self.session.set_strength(float(np.clip(float(message["value"]), *STRENGTH_RANGE)))
             case "record":
                 self.live.start_recording()
             case "stop":

@@ -89,7 +89,7 @@ def words(page, kind: str, within: float = 20.0) -> dict:
 def test_a_page_sends_its_camera_and_gets_the_portrait(server):
     picture, got = face_jpeg(), 0
     with connect(server.socket_address, max_size=None) as page:
-        assert words(page, "hello") == {"type": "hello", "source": "page", "sound": False}
+        assert words(page, "hello") == {"type": "hello", "source": "page", "sound": False, "strength": [0, 2]}
         end, last = time.time() + 20, None
         while time.time() < end and (got < 20 or last is None or not last["calibrated"]):
             page.send(HEADER.pack(PICTURE, 1000.0 + got) + picture)
