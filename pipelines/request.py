@@ -173,6 +173,21 @@ class AnimateRequest:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Many jobs at once."""
+
+    batch: Any = option(
+        None, "Many jobs: a file with a JSON object of options a line; what is done is not done again.", type=Path
+    )
+    workers: int = option(1, "Processes for a batch, each with models of its own.", minimum=1)
+    ray: str | None = option(None, "A Ray cluster for a batch: its address, or `local` for this machine.")
+
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type, or out of its range."""
+        check_options(self)
+
+
+@dataclass(frozen=True)
 class Components:
     """What a pipeline is made of: loaded once, for any number of requests."""
 

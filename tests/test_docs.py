@@ -204,7 +204,8 @@ def test_every_command_and_option_of_the_documents_exists():
     everything = README + "".join(PAGES.values())
     commands = typer.main.get_command(cli.app).commands
     assert set(re.findall(r"`flamecast ([a-z]+)", everything)) <= commands.keys()
-    options = {option for command in commands.values() for parameter in command.params for option in parameter.opts}
+    verbs = [verb for command in commands.values() for verb in (command, *getattr(command, "commands", {}).values())]
+    options = {option for verb in verbs for parameter in verb.params for option in parameter.opts}
     named = set(re.findall(r"`(--[a-z-]+)", everything))
     assert named and named <= options, named - options
 

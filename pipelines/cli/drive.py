@@ -8,14 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from ...core.options import Option, options_of
-from ..request import Components, Transfer, View, all_options
+from ..request import Batch, Components, Transfer, View, all_options
 from .options import (
-    Batch,
     Config,
     DriverOption,
     GeneratorOption,
-    Ray,
-    Workers,
     constructor_options,
     joined,
     options_of_driver,
@@ -27,7 +24,7 @@ REQUEST = [name for name in all_options() if name not in ("photo", "output")]
 OF_PORTRAITS = (*options_of(Transfer), *options_of(View), "face")  # what `motion`, which has none, cannot be told
 
 
-@with_options(*REQUEST, *options_of(Components))
+@with_options(*REQUEST, *options_of(Components), *options_of(Batch))
 def animate(
     context: typer.Context,
     photo: Annotated[str | None, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)] = None,
@@ -37,14 +34,10 @@ def animate(
     driver_option: DriverOption = None,
     generator_option: GeneratorOption = None,
     config: Config = None,
-    batch: Batch = None,
-    workers: Workers = 1,
-    ray: Ray = None,
     **options: Any,
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video and a report."""
-    if batch is not None:
-        run_batch(context, "animate", batch, workers, ray)
+    if run_batch(context, "animate", options):
         return
     if photo is None:
         raise typer.BadParameter("Missing argument 'PHOTO': a photo of a face, or demo")
@@ -66,20 +59,17 @@ def animate(
 @with_options(
     *(name for name in REQUEST if name not in OF_PORTRAITS),
     "head",
+    *options_of(Batch),
     head=Option("Built-in head's name, or a FLAME file; a motion keeps its own when not given."),
 )
 def motion(
     context: typer.Context,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The parameters to write: .npz.")] = None,
     driver_option: DriverOption = None,
-    batch: Batch = None,
-    workers: Workers = 1,
-    ray: Ray = None,
     **options: Any,
 ) -> None:
     """Turn a signal into FLAME parameters: motion.npz, and a JSON report beside it."""
-    if batch is not None:
-        run_batch(context, "motion", batch, workers, ray)
+    if run_batch(context, "motion", options):
         return
     output = _check_output(output)
     from ..console import show, watched

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Batch, Ray, Workers, run_batch
+from ...core.options import options_of
+from ..request import Batch
+from .options import run_batch, with_options
 
 evaluate = typer.Typer(help="Measure a model against held-out truth; prints one JSON object.")
 Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
@@ -17,13 +19,11 @@ Page = Annotated[Path | None, typer.Option(help="A folder for a page with pictur
 
 
 @evaluate.callback(invoke_without_command=True)
-def choose(context: typer.Context, batch: Batch = None, workers: Workers = 1, ray: Ray = None) -> None:
+@with_options(*options_of(Batch))
+def choose(context: typer.Context, **options: Any) -> None:
     """Measure a model against held-out truth; prints one JSON object."""
-    if context.invoked_subcommand is not None:
-        return
-    if batch is None:
+    if context.invoked_subcommand is None and not run_batch(context, "evaluate", options):
         raise typer.BadParameter("Missing argument 'WHAT': text, speech, generator or factors")
-    run_batch(context, "evaluate", batch, workers, ray)
 
 
 @evaluate.command()

@@ -2,73 +2,79 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+prepare = typer.Typer(help="Make footage ready to train on: tracked, aligned, checked. Run again, it goes on.")
+Folder = Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")]
+Videos = Annotated[list[Path], typer.Argument(help="Videos, or folders of them.", show_default=False)]
+Size = Annotated[int | None, typer.Option(help="px of pictures: 256 for small, 64 for tiny.")]
+Frames = Annotated[int | None, typer.Option(help="Frames of a window, for generator-temporal.")]
+Targets = Annotated[int | None, typer.Option(help="Windows to each photo.")]
+DepthGuided = Annotated[bool | None, typer.Option("--depth-guided/--no-depth-guided", help="3D flow on the surface.")]
 
-class Material(str, Enum):
-    """What to prepare."""
 
-    speech = "speech"
-    generator = "generator"
-    synthetic = "synthetic"
+@prepare.command()
+def speech(videos: Videos, output: Folder) -> None:
+    """Footage of people who talk, for the speech driver."""
+    from ...training.speech.prepare import prepare_speech
+
+    _run(lambda progress: prepare_speech(videos, output, progress))
 
 
-def prepare(
-    what: Annotated[
-        Material,
-        typer.Argument(
-            help="speech: of people who talk. generator: photos and frames of them. synthetic: people made up."
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write to.")],
-    videos: Annotated[list[Path] | None, typer.Argument(help="Videos, or folders of them.", show_default=False)] = None,
-    size: Annotated[int | None, typer.Option(help="px of pictures: 256 for small, 64 for tiny (generator).")] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames of a window, for generator-temporal (generator).")] = None,
-    targets: Annotated[int | None, typer.Option(help="Windows to each photo of a clip (generator).")] = None,
-    depth_guided: Annotated[
-        bool | None, typer.Option("--depth-guided/--no-depth-guided", help="3D flow on the surface (generator).")
-    ] = None,
+@prepare.command()
+def generator(
+    videos: Videos,
+    output: Folder,
+    size: Size = None,
+    frames: Frames = None,
+    targets: Targets = None,
+    depth_guided: DepthGuided = None,
     round_trip: Annotated[
-        bool | None, typer.Option("--round-trip", help="Photos drawn in another pose and back (generator).")
+        bool | None, typer.Option("--round-trip", help="Photos drawn in another pose and back.")
     ] = None,
-    people: Annotated[int, typer.Option(help="How many to make up (synthetic).", min=1)] = 50,
     ray: Annotated[
-        str | None, typer.Option(help="Share clips out by Ray Data: `local`, or a cluster's address (generator).")
+        str | None, typer.Option(help="Share clips out by Ray Data: `local`, or a cluster's address.")
     ] = None,
 ) -> None:
-    """Make footage ready to train on: tracked, aligned, checked. Run again, it goes on."""
+    """Photos and frames of people, for the diffusion generator."""
+    from ...training.generator.prepare import prepare_generator
+
+    examples = _examples(size=size, frames=frames, targets=targets, depth_guided=depth_guided, round_trip=round_trip)
+    _run(lambda progress: prepare_generator(videos, output, progress, examples, ray))
+
+
+@prepare.command()
+def synthetic(
+    output: Folder,
+    people: Annotated[int, typer.Option(help="How many to make up.", min=1)] = 50,
+    size: Size = None,
+    frames: Frames = None,
+    targets: Targets = None,
+    depth_guided: DepthGuided = None,
+) -> None:
+    """People made up, seen from several sides, for the diffusion generator."""
+    from ...training.generator.prepare import prepare_synthetic
+
+    examples = _examples(size=size, frames=frames, targets=targets, depth_guided=depth_guided)
+    _run(lambda progress: prepare_synthetic(people, output, progress, examples))
+
+
+def _examples(**given: Any) -> Any:
     from ...training.generator.examples import ExampleOptions
-    from ...training.generator.prepare import prepare_generator, prepare_synthetic
-    from ...training.speech.prepare import prepare_speech
+
+    return ExampleOptions(**{name: value for name, value in given.items() if value is not None})
+
+
+def _run(work: Any) -> None:
     from ..console import show, watched
     from .memory import keep_memory
 
-    given: dict[str, Any] = {
-        "size": size,
-        "frames": frames,
-        "targets": targets,
-        "depth_guided": depth_guided,
-        "round_trip": round_trip,
-    }
-    asked = {name: value for name, value in given.items() if value is not None}
-    if what is Material.speech and (asked or ray):
-        raise typer.BadParameter(f"speech has no {next(iter([*asked, 'ray']))}: it goes with generator")
-    if (what is Material.synthetic) == bool(videos):
-        raise typer.BadParameter(
-            "synthetic takes no videos" if videos else f"{what.value} is made of videos: name some"
-        )
     keep_memory()
     with watched() as progress:
-        if what is Material.generator:
-            done = prepare_generator(videos or [], output, progress, ExampleOptions(**asked), ray)
-        elif what is Material.synthetic:
-            done = prepare_synthetic(people, output, progress, ExampleOptions(**asked), ray)
-        else:
-            done = prepare_speech(videos or [], output, progress)
+        done = work(progress)
     show(done)
 
 

@@ -31,8 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _command in (animate, motion, fit, export, render, inspect, live, prepare, train, bench, doctor):
+for _command in (animate, motion, fit, export, render, inspect, live, train, bench, doctor):
     app.command()(_command)
+app.add_typer(prepare, name="prepare")
 app.add_typer(evaluate, name="evaluate")
 app.command(name="head")(head_sheet)
 app.command(name="app")(serve_app)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from ...core.options import Option, options_of
-from ..request import Components, all_options, driver_of
+from ..request import Batch, Components, all_options, driver_of
 
 Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
 Rasterizer = Annotated[str, typer.Option(help="What finds the seen triangles; `flamecast doctor` lists them.")]
 DriverOption = Annotated[
     list[str] | None, typer.Option(help="An option of the driver, name=value. Give it again for one more.")
@@ -21,12 +19,6 @@ DriverOption = Annotated[
 GeneratorOption = Annotated[
     list[str] | None, typer.Option(help="An option of the generator, name=value. Give it again for one more.")
 ]
-Batch = Annotated[
-    Path | None,
-    typer.Option(help="Many jobs: a file with a JSON object of options a line; what is done is not done again."),
-]
-Workers = Annotated[int, typer.Option(help="Processes for --batch, each with models of its own.", min=1)]
-Ray = Annotated[str | None, typer.Option(help="A Ray cluster for --batch: its address, or `local` for this machine.")]
 
 
 def with_options(
@@ -39,7 +31,7 @@ def with_options(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        known = options_of(Components) | all_options() if fields is None else fields
+        known = options_of(Components) | options_of(Batch) | all_options() if fields is None else fields
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD]
         made = [_parameter(name, known[name], changed) for name in names]
         first = [p for p in own if p.name in ("context", "photo", "motion", "output")]
@@ -119,12 +111,18 @@ Config = Annotated[
 ]
 
 
-def run_batch(context: typer.Context, command: str, file: Path, workers: int, ray: str | None) -> None:
-    """Does a file of jobs; exit code 2 where some failed."""
+def run_batch(context: typer.Context, command: str, options: dict[str, Any]) -> bool:
+    """Takes the batch's own options out of a command's, and does the file of jobs, if there is one: whether it did.
+
+    Exit code 2 where some failed.
+    """
+    jobs = Batch(**{name: options.pop(name) for name in options_of(Batch)})
+    if jobs.batch is None:
+        return False
     beside = [
         name
         for name in context.params
-        if name not in ("batch", "workers", "ray") and context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
+        if name not in options_of(Batch) and context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
     ]
     if beside:
         raise typer.BadParameter(f"with --batch, {', '.join(beside)} stands in the lines of the file")
@@ -132,10 +130,11 @@ def run_batch(context: typer.Context, command: str, file: Path, workers: int, ra
     from ..console import show, watched
 
     with watched() as progress:
-        done = run(file, command, workers=workers, ray=ray, progress=progress)
+        done = run(jobs.batch, command, workers=jobs.workers, ray=jobs.ray, progress=progress)
     show(done)
     if done.problems:
         raise typer.Exit(2)
+    return True
 
 
 def constructor_options(group: str, name: str, texts: list[str] | None) -> dict[str, Any]:
