@@ -153,7 +153,7 @@ def denoiser() -> MotionDenoiser:
     return made.eval()
 
 
-def _told(frames: int, said: int, padded: int = 0) -> Conditioning:
+def _conditioned(frames: int, said: int, padded: int = 0) -> Conditioning:
     rng = torch.Generator().manual_seed(5)
     tokens = torch.randn(1, said, 8, generator=rng)
     tokens = torch.nn.functional.pad(tokens, (0, 0, 0, padded), value=7.0)
@@ -164,22 +164,22 @@ def _told(frames: int, said: int, padded: int = 0) -> Conditioning:
 @pytest.mark.parametrize("frames", [1, 3, 4, 9, 16])
 def test_the_denoiser_keeps_any_length(denoiser, frames):
     x = torch.randn(1, frames, 5)
-    assert denoiser(x, torch.tensor([500]), _told(frames, 3)).shape == x.shape
+    assert denoiser(x, torch.tensor([500]), _conditioned(frames, 3)).shape == x.shape
 
 
 def test_padding_of_words_and_frames_changes_nothing(denoiser):
     x, t = torch.randn(1, 8, 5, generator=torch.Generator().manual_seed(6)), torch.tensor([300])
-    alone = denoiser(x, t, _told(8, 3))
-    assert torch.allclose(denoiser(x, t, _told(8, 3, padded=4)), alone, atol=1e-5)
+    alone = denoiser(x, t, _conditioned(8, 3))
+    assert torch.allclose(denoiser(x, t, _conditioned(8, 3, padded=4)), alone, atol=1e-5)
     longer = torch.nn.functional.pad(x, (0, 0, 0, 8), value=3.0)
-    cond = _told(16, 3)
+    cond = _conditioned(16, 3)
     cond.frames[:, 8:] = False
     assert torch.allclose(denoiser(longer, t, cond)[:, :8], alone, atol=1e-5)
 
 
 def test_words_noise_time_and_given_values_are_all_heard(denoiser):
     x, t = torch.randn(1, 8, 5, generator=torch.Generator().manual_seed(7)), torch.tensor([300])
-    cond = _told(8, 3)
+    cond = _conditioned(8, 3)
     heard = denoiser(x, t, cond)
     kept = torch.zeros(1, 8, 5, dtype=torch.bool)
     kept[:, 2] = True
@@ -190,7 +190,7 @@ def test_words_noise_time_and_given_values_are_all_heard(denoiser):
 
 def test_the_denoiser_names_a_wrong_shape(denoiser):
     with pytest.raises(BadInput, match=r"expected latents \[B, T, 5\]"):
-        denoiser(torch.zeros(1, 8, 4), torch.tensor([1]), _told(8, 3))
+        denoiser(torch.zeros(1, 8, 4), torch.tensor([1]), _conditioned(8, 3))
     with pytest.raises(BadInput, match="multiple of heads"):
         DenoiserConfig(5, width=10, heads=3)
 
@@ -211,7 +211,7 @@ def test_weights_come_back_as_they_were(denoiser, tmp_path):
     x, t = torch.randn(1, 8, 5), torch.tensor([300])
     half = MotionDenoiser(denoiser.config)
     half.load_state_dict({name: value.half().float() for name, value in denoiser.state_dict().items()})
-    assert torch.equal(back.denoiser(x, t, _told(8, 3)), half.eval()(x, t, _told(8, 3)))
+    assert torch.equal(back.denoiser(x, t, _conditioned(8, 3)), half.eval()(x, t, _conditioned(8, 3)))
     assert torch.allclose(back.motion(back.normal(x)), x, atol=1e-5)
 
 
