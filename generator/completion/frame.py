@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...flame_motion.rotations import matrix_from_axis_angle
+from ...renderer import Cameras
 from ..portrait import Portrait
 
 NECK, EYES = 1, (3, 4)  # joints
@@ -46,23 +47,14 @@ class AtlasView:
         """Where the camera stands [3] m."""
         return self.from_camera(np.zeros(3))
 
-    def turned(self, yaw: float, pitch: float = 0.0, at: tuple[float, float, float] = (0.0, -0.03, -0.07)) -> AtlasView:
-        """The view of a camera that went around the point `at` m by angles in rad, yaw to the subject's left."""
-        (cy, sy), (cp, sp) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch))
-        about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-        about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-        turn, matrix = np.eye(4), self.camera_from_atlas
-        turn[:3, :3] = about_x @ about_y
-        turn[:3, 3] = np.array(at) - turn[:3, :3] @ np.array(at)
-        return AtlasView(self.intrinsics, matrix @ turn)
 
-
-def atlas_view(portrait: Portrait) -> AtlasView:
-    """The camera of a portrait's photo, seen from its atlas."""
+def atlas_view(portrait: Portrait, cameras: Cameras | None = None, view: int = 0) -> AtlasView:
+    """How the atlas of a portrait in its own pose lies before one of some cameras; the photo's own when None."""
+    seen_by = portrait.camera if cameras is None else cameras
     world = np.eye(4)
     world[:3, :3], world[:3, 3] = _atlas_in_world(portrait)
-    camera = portrait.camera.camera_from_world[0].double().numpy()
-    return AtlasView(portrait.camera.intrinsics[0].double().numpy(), camera @ world)
+    camera = seen_by.extrinsics_vt[view, 0].double().numpy()
+    return AtlasView(seen_by.intrinsics_vt[view, 0].double().numpy(), camera @ world)
 
 
 def in_atlas(portrait: Portrait, points: torch.Tensor) -> np.ndarray:

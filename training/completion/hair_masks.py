@@ -50,7 +50,15 @@ def skin_masks(skin: Part, bald: bool = False) -> SkinMasks:
     front = middle((side < 0.7) & (height < -0.085) & (height > COLLAR))
     collar = _step((np.linalg.norm(color - front, axis=-1) - 50) / 8) * there
     collar *= np.clip((COLLAR - height) / 0.012, 0, 1)
-    return SkinMasks(*(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0) for mask in (hair, collar)))
+    return SkinMasks(*(_softened(mask.astype(np.float32), there) for mask in (hair, collar)))
+
+
+def _softened(mask: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """A mask blurred a little, continued over the edges of the texture's islands, so that no seam shows."""
+    import cv2
+
+    beyond = cv2.dilate(mask * there, np.ones((9, 9), np.uint8))
+    return cv2.GaussianBlur(np.where(there, mask, beyond), (0, 0), 1.0)
 
 
 def _step(x: np.ndarray) -> np.ndarray:

@@ -20,9 +20,13 @@ from .photos import Backgrounds
 from .samples import make_sample, sample_arrays
 
 
-def prepare(heads: Path, photos: Path | None, output: Path, count: int, seed: int, without: tuple[str, ...]) -> None:
-    """Samples 0..count-1 of a seed, without some people; where no face was found, an empty file says so."""
-    bank, backgrounds, detector = PeopleBank(load_heads(heads, without)), Backgrounds(photos), MediaPipeDetector()
+def prepare(
+    heads: Path, photos: Path | None, output: Path, count: int, seed: int, without: tuple[str, ...] = (),
+    only: tuple[str, ...] | None = None,
+) -> None:  # fmt: skip
+    """Samples 0..count-1 of a seed, without some people or of some only; where no face was found, an empty file says
+    so."""
+    bank, backgrounds, detector = PeopleBank(load_heads(heads, without, only)), Backgrounds(photos), MediaPipeDetector()
     output.mkdir(parents=True, exist_ok=True)
     start, made = time.perf_counter(), 0
     for k in range(count):
@@ -48,9 +52,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without", default="", help="people held out, NAME,NAME")
+    parser.add_argument("--only", default="", help="people taken, and no others, NAME,NAME")
     given = parser.parse_args()
-    without = tuple(given.without.split(",")) if given.without else ()
-    prepare(given.heads, given.photos, given.output, given.count, given.seed, without)
+    without, only = (tuple(names.split(",")) if names else () for names in (given.without, given.only))
+    prepare(given.heads, given.photos, given.output, given.count, given.seed, without, only or None)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from .photos import Backgrounds, Grade, Scene, developed, draw_grade, draw_scene
 
 FINE = 2  # the truth's colors are kept at so many times the atlas's side
 DOUBTFUL = 3.0  # % of the eyes' distance: a photo that is fitted worse is left out
+UNDER_CLOTHES = 0.006  # m by which what clothes hide must lie deeper
 ASTRAY = 0.25  # of the head's size in px that the fitted eyes may lie beside the true ones
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The atlas as it is; H x W = ROWS x COLUMNS, h x w FINE times as many. Skin is also known under hair."""
+    """The atlas as it is, what clothes hide left out; H x W = ROWS x COLUMNS, h x w FINE times as many. Skin is also known under hair."""
 
     skin: np.ndarray  # [h, w, 3] uint8, the color of skin (and painted hair and collar)
     skin_there: np.ndarray  # [h, w] uint8 0..255, how much of a texel has it
@@ -96,6 +97,9 @@ def true_atlas(person: Person, scene: Scene, grade: Grade, view: AtlasView) -> T
     vertices = in_fitted_space(scene, view)
     skin = _layer(scene, vertices, SKIN, grade)
     hair = _layer(scene, vertices, ("hair",), grade)
+    clothes = _layer(scene, vertices, ("clothes",), grade).radius - UNDER_CLOTHES
+    for layer in (skin, hair):
+        layer.radius[clothes > np.maximum(skin.radius, hair.radius)] = 0
     covers = hair.radius > np.maximum(skin.radius, 1e-6)
     painted, collar = (on_skin(scene, m, skin.triangle, skin.uv) for m in (person.masks.hair, person.masks.collar))
     mask = np.where(covers, 1.0, painted * (skin.radius > 0))
@@ -110,7 +114,7 @@ def true_atlas(person: Person, scene: Scene, grade: Grade, view: AtlasView) -> T
 
 @dataclass(frozen=True)
 class _Layer:
-    radius: np.ndarray  # [h, w] m, 0 where nothing is
+    radius: np.ndarray  # [h, w] m, 0 where nothing is (changed in place by what covers it)
     color: np.ndarray  # [h, w, 3] uint8
     triangle: np.ndarray  # [h, w] of the scene, -1
     uv: np.ndarray  # [h, w, 2]

@@ -66,6 +66,7 @@ class _Style:
     part: float  # longitude of the parting; none where infinite
     wave: tuple[float, float]  # depth and length of waves
     curl: float  # depth of curls
+    drape: float  # how far the line of hair that frames the face has come down half-way to its edge, 0..1; 0: a corner
 
 
 def hair_color(rng: np.random.Generator) -> np.ndarray:
@@ -115,6 +116,7 @@ def _draw_style(kind: str, rng: np.random.Generator) -> _Style:
         rng.uniform(-0.45, 0.45) if rng.random() < 0.6 and not bangs else np.inf,
         (rng.uniform(0, 0.004) * (kind in HANGS), rng.uniform(0.02, 0.06)),
         {"curls": rng.uniform(0.003, 0.009), "short": rng.uniform(0, 0.003)}.get(kind, rng.uniform(0, 0.001)),
+        rng.uniform(0.1, 0.5) * (kind in HANGS and not bangs and rng.random() < 0.6),
     )  # fmt: skip
 
 
@@ -136,7 +138,8 @@ def _cover(style: _Style, rng: np.random.Generator) -> np.ndarray:
     side = np.abs(angle)
     line = np.where(angle > 0, lines[0](side), lines[1](side))
     ends = style.kind in HANGS
-    tips = _columns_noise(rng, 1.0) * (0.006 if ends else 0.002) + _columns_noise(rng, 5.0) * (0.008 if ends else 0.003)
+    ragged = np.exp(rng.normal() * 0.5)
+    tips = ragged * (_columns_noise(rng, 1.0) * 0.6 + _columns_noise(rng, 5.0)) * (0.009 if ends else 0.003)
     cover = height + smooth_noise(rng, (9, 30)) * 0.002 > line + tips * np.clip((side - 0.2) / 0.5, 0.4, 1)
     if style.kind == "horseshoe":
         cover &= (height < CENTER[1] + SKULL * np.sin(np.radians(rng.uniform(32, 60)))) & (side > np.radians(55))
@@ -153,10 +156,13 @@ def _hairline(style: _Style, half: int, rng: np.random.Generator) -> PchipInterp
         return PchipInterpolator([0, 1.2, np.pi], [low, low - rng.uniform(0, 0.03), low - rng.uniform(0.01, 0.09)])
     if style.kind in HANGS:
         edge = max(style.curtain[half], 0.62)
-        bend = edge + rng.uniform(0.05, 0.35)
+        bend = edge + (rng.uniform(0.05, 0.3) if rng.random() < 0.5 else rng.uniform(0.3, 0.8))
+        low, side_end = rng.uniform(-0.05, 0.04), min(style.end_side, -0.055)
+        top = [(0.5 * temple, (front + corner) / 2), (min(0.9 * temple, edge - 0.05), corner - 0.006)]
+        if style.drape:
+            top = [(0.5 * edge, front + style.drape * (low - front))]
         points = [
-            (0, front), (0.5 * temple, (front + corner) / 2), (min(0.9 * temple, edge - 0.05), corner - 0.006),
-            (edge, rng.uniform(-0.03, 0.045)), (bend, min(style.end_side, -0.03)), (max(2.0, bend + 0.1), style.end),
+            (0, front), *top, (edge, low), (bend, side_end), (max(2.0, bend + 0.1), style.end),
             (np.pi, style.end - rng.uniform(-0.01, 0.03)),
         ]  # fmt: skip
     else:
@@ -197,7 +203,7 @@ def _radius(
     thick = np.maximum(thick, 0.001) * np.clip(0.25 + edge / rng.uniform(3, 9), 0, 1)
     base = np.where(skull > 0, skull, 0)
     fall = 1.0 if style.kind in HANGS else 0.9  # hair that hangs keeps the skull's width below it
-    hang = _fallen(blurred(base.astype(np.float32), 3.0), fall, rng.uniform(0.97, 1.0))
+    hang = _fallen(blurred(base.astype(np.float32), 3.0), fall, rng.uniform(0.96, 1.004))
     out = hang + thick
     return np.where((body > out) & (body < out + DRAPES), body + 0.004, out)
 

@@ -1,0 +1,89 @@
+"""How far a completed atlas is from the truth, term by term."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .network import Completed
+
+SEEN, COVERED = 0.1, 0.3  # what a texel counts that the photo shows well, and skin that hair covers
+LENGTH = 0.02  # m: an error of distance that counts as much as one of half the range of colors
+WEIGHTS = {  # of the terms in the sum
+    "skin": 0.5, "hair": 0.5, "collar": 0.1, "color": 1.0, "edges": 0.6, "tone": 0.5, "skin_radius": 0.25,
+    "radius": 0.5, "slope": 0.5, "hair_there": 0.15, "skin_there": 0.1, "collar_there": 0.05,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrueAtlas:
+    """The truth for B photos; masks 0..1, colors 0..1."""
+
+    skin: Tensor  # [B, 3, H, W]
+    hair: Tensor  # [B, 3, H, W]
+    skin_there: Tensor  # [B, 1, H, W]
+    hair_there: Tensor  # [B, 1, H, W] of the outside
+    painted: Tensor  # [B, 1, H, W] hair on the skin's texture, covered or not
+    collar: Tensor  # [B, 1, H, W] on the skin's texture
+    skin_radius: Tensor  # [B, 1, H, W] m
+    outside_radius: Tensor  # [B, 1, H, W] m
+    seen: Tensor  # [B, 1, H, W]
+
+    def color(self) -> Tensor:
+        """Of the outside, [B, 3, H, W]."""
+        return self.skin + self.hair_there * (self.hair - self.skin)
+
+    def there(self) -> Tensor:
+        """Whether there is an outside [B, 1, H, W]."""
+        return torch.maximum(self.skin_there, self.hair_there)
+
+
+def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
+    """Each term, unweighted."""
+    there = (true.there() > 0.5).float()
+    hidden = there * (1 - (1 - SEEN) * true.seen)
+    hair, bare = true.hair_there, 1 - true.hair_there
+    skin = (true.skin_there > 0.5).float() * (bare * (1 - (1 - SEEN) * true.seen) + hair * COVERED)
+    color, wanted = made.color(), true.color()
+    return {
+        "skin": _mean((made.skin - true.skin).abs(), skin * (1 - true.painted) * (1 - true.collar)),
+        "hair": _mean((made.hair - true.hair).abs(), hair * hidden),
+        "collar": _mean((made.collar - true.skin).abs(), skin * true.collar),
+        "color": _mean((color - wanted).abs(), hidden),
+        "edges": _slopes(color - wanted, hidden),
+        "tone": _mean(_pooled((color - wanted) * hidden, 8).abs(), _pooled(hidden, 8)),
+        "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), skin) / LENGTH,
+        "radius": _mean((made.outside_radius - true.outside_radius).abs(), hidden) / LENGTH,
+        "slope": _slopes(made.outside_radius - true.outside_radius, hidden) / LENGTH,
+        "hair_there": _unlike(made.hair_there, hair, hidden),
+        "skin_there": _unlike(made.skin_there, true.skin_there, torch.ones_like(there)),
+        "collar_there": _unlike(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
+    }
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """The weighted sum."""
+    return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of values [B, C, H, W] weighted by [B, 1, H, W]."""
+    return (values * weight).sum() / (values.shape[1] * weight.sum()).clamp_min(1e-6)
+
+
+def _slopes(error: Tensor, weight: Tensor) -> Tensor:
+    """Mean absolute difference of an error between neighbours: blur and seams are punished, offsets are not."""
+    along = _mean((error - error.roll(1, 3)).abs(), weight * weight.roll(1, 3))
+    down = _mean((error[:, :, 1:] - error[:, :, :-1]).abs(), weight[:, :, 1:] * weight[:, :, :-1])
+    return along + down
+
+
+def _pooled(values: Tensor, side: int) -> Tensor:
+    return functional.avg_pool2d(values, side)
+
+
+def _unlike(logit: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    return _mean(functional.binary_cross_entropy_with_logits(logit, wanted, reduction="none"), weight)
