@@ -1,4 +1,4 @@
-"""The whole head of a photo: the photo's own pixels where it shows them, the network's answer elsewhere, no rim between.
+"""The whole head of a photo: its own pixels where it shows them, the network's answer elsewhere, no rim between.
 
 Where both are known they differ by light and tint; that difference is carried on into what is hidden, hair's to hair
 and skin's to skin, and fades with the distance.

@@ -31,7 +31,10 @@ ASTRAY = 0.25  # of the head's size in px that the fitted eyes may lie beside th
 
 @dataclass(frozen=True)
 class Truth:
-    """The atlas as it is, what clothes hide left out; H x W = ROWS x COLUMNS, h x w FINE times as many. Skin is also known under hair."""
+    """The atlas as it is, what clothes hide left out; H x W = ROWS x COLUMNS, h x w FINE times as many.
+
+    Skin is also known under hair.
+    """
 
     skin: np.ndarray  # [h, w, 3] uint8, the color of skin (and painted hair and collar)
     skin_there: np.ndarray  # [h, w] uint8 0..255, how much of a texel has it
@@ -181,7 +184,11 @@ def _compact(name: str, value: np.ndarray) -> np.ndarray:
 
 def seen_of(arrays: dict[str, np.ndarray]) -> Seen:
     """What `sample_arrays` kept of what a photo shows."""
-    loose = lambda v: (
-        v.astype(np.float32) / (127 if v.dtype == np.int8 else 1) if v.dtype in (np.int8, np.float16) else v
-    )  # noqa: E731
-    return Seen(**{f.name: loose(arrays[f"seen.{f.name}"]) for f in fields(Seen)})
+    return Seen(**{f.name: _loose(arrays[f"seen.{f.name}"]) for f in fields(Seen)})
+
+
+def _loose(value: np.ndarray) -> np.ndarray:
+    """The inverse of `_compact`."""
+    if value.dtype not in (np.int8, np.float16):
+        return value
+    return value.astype(np.float32) / (127 if value.dtype == np.int8 else 1)
