@@ -100,7 +100,7 @@ def true_atlas(person: Person, scene: Scene, grade: Grade, view: AtlasView) -> T
     vertices = in_fitted_space(scene, view)
     skin = _layer(scene, vertices, SKIN, grade)
     hair = _layer(scene, vertices, ("hair",), grade)
-    clothes = _layer(scene, vertices, ("clothes",), grade).radius - UNDER_CLOTHES
+    clothes = outermost(vertices, scene.faces[scene.faces_of(("clothes",))], FINE)[0] - UNDER_CLOTHES
     for layer in (skin, hair):
         layer.radius[clothes > np.maximum(skin.radius, hair.radius)] = 0
     covers = hair.radius > np.maximum(skin.radius, 1e-6)
@@ -129,11 +129,14 @@ def _layer(scene: Scene, vertices: np.ndarray, names: Sequence[str], grade: Grad
     radius, hit, weights = outermost(vertices, scene.faces[own], FINE)
     if not len(own):
         return _Layer(radius, np.zeros((*hit.shape, 3), np.uint8), hit, np.zeros((*hit.shape, 2)))
-    triangle = np.where(hit >= 0, own[hit], -1)
-    corner = scene.faces[triangle]
-    shares = np.concatenate([1 - weights.sum(-1, keepdims=True), weights], -1)[..., None]
-    uv, light = ((values[corner] * shares).sum(-2) for values in (scene.uv, scene.light))
-    color = grade(textured(scene, triangle, uv) * light) * (triangle >= 0)[..., None]
+    met = hit >= 0
+    triangle = np.where(met, own[hit], -1)
+    corner = scene.faces[triangle[met]]
+    shares = np.concatenate([1 - weights[met].sum(-1, keepdims=True), weights[met]], -1)[..., None]
+    uv, light = np.zeros((*hit.shape, 2)), np.zeros((*hit.shape, 3))
+    for out, values in ((uv, scene.uv), (light, scene.light)):
+        out[met] = (values[corner] * shares).sum(-2)
+    color = grade(textured(scene, triangle, uv) * light) * met[..., None]
     return _Layer(radius, np.clip(color, 0, 255).astype(np.uint8), triangle, uv)
 
 
