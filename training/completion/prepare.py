@@ -22,7 +22,7 @@ from .samples import make_sample, sample_arrays
 
 def prepare(
     heads: Path, photos: Path | None, output: Path, count: int, seed: int, without: tuple[str, ...] = (),
-    only: tuple[str, ...] | None = None,
+    only: tuple[str, ...] | None = None, minutes: float = float("inf"),
 ) -> None:  # fmt: skip
     """Samples 0..count-1 of a seed, without some people or of some only; where no face was found, an empty file says
     so."""
@@ -33,6 +33,8 @@ def prepare(
         path = output / f"{seed:03d}_{k:06d}.npz"
         if path.exists():
             continue
+        if time.perf_counter() - start > 60 * minutes:
+            break
         sample = make_sample(bank, backgrounds, detector, (seed, k))
         with atomic_path(path) as hidden:
             arrays = {} if sample is None else sample_arrays(sample)
@@ -53,9 +55,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--without", default="", help="people held out, NAME,NAME")
     parser.add_argument("--only", default="", help="people taken, and no others, NAME,NAME")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after them; the same line goes on")
     given = parser.parse_args()
     without, only = (tuple(names.split(",")) if names else () for names in (given.without, given.only))
-    prepare(given.heads, given.photos, given.output, given.count, given.seed, without, only or None)
+    prepare(given.heads, given.photos, given.output, given.count, given.seed, without, only or None,
+            given.minutes)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -137,11 +137,12 @@ def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]
 
 def train(
     data: Path, validation: Path | None, run: Path, schedule: Schedule, *, batch_size: int = 8, seed: int = 0,
-    grow: bool = False, checkpoint_minutes: float = 10.0, log_every: int = 50, validate_every: int = 500,
+    grow: bool = False, minutes: float = float("inf"), checkpoint_minutes: float = 10.0, log_every: int = 50, validate_every: int = 500,
 ) -> None:  # fmt: skip
     """Trains until the schedule's end, from the run's last checkpoint on.
 
     A run keeps to the samples it began with, so that it resumes exactly; `grow` takes those that came since.
+    minutes: after which it stops, with a checkpoint, to be gone on with.
     """
     run.mkdir(parents=True, exist_ok=True)
     training = CompletionTraining(CompletionConfig(), schedule, seed=seed)
@@ -152,7 +153,7 @@ def train(
     numbers = sum(p.numel() for p in training.network.parameters())
     print(f"{numbers} numbers, {count} samples, from step {training.step}", flush=True)
     saved, started, first, recent = time.monotonic(), time.monotonic(), training.step, []
-    while training.step < schedule.steps:
+    while training.step < schedule.steps and time.monotonic() - started < 60 * minutes:
         recent.append(training.train_on(batches))
         if training.step % log_every == 0:
             pace = (time.monotonic() - started) / (training.step - first)
@@ -187,9 +188,10 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=Schedule.lr)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--grow", action="store_true", help="take samples that came since the run began")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after them; the same line goes on")
     given = parser.parse_args()
     train(given.data, given.validation, given.run, Schedule(given.lr, given.steps), batch_size=given.batch_size,
-          grow=given.grow)  # fmt: skip
+          grow=given.grow, minutes=given.minutes)  # fmt: skip
 
 
 if __name__ == "__main__":
