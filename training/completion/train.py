@@ -137,7 +137,8 @@ def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]
 
 def train(
     data: Path, validation: Path | None, run: Path, schedule: Schedule, *, batch_size: int = 8, seed: int = 0,
-    grow: bool = False, minutes: float = float("inf"), checkpoint_minutes: float = 10.0, log_every: int = 50, validate_every: int = 500,
+    grow: bool = False, minutes: float = float("inf"), checkpoint_minutes: float = 10.0,
+    log_every: int = 50, validate_every: int = 500,
 ) -> None:  # fmt: skip
     """Trains until the schedule's end, from the run's last checkpoint on.
 
