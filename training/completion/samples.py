@@ -52,6 +52,8 @@ class Sample:
     """A photo, what the product sees in it, and the truth."""
 
     photo: np.ndarray  # [SIZE, SIZE, 3] uint8
+    matte: np.ndarray  # [SIZE, SIZE] uint8, as the product segments it
+    view: AtlasView  # of the fit
     seen: Seen
     truth: Truth
     kind: str  # of hair
@@ -72,7 +74,8 @@ def make_sample(
     aside = np.linalg.norm(view.to_pixels(np.zeros(3))[0] - scene.view().to_pixels(scene.eyes)[0])
     if aside > ASTRAY * 0.1 * scene.focal / scene.eyes[2]:
         return None
-    return Sample(photo, look(portrait), true_atlas(person, scene, grade, view), person.hair)
+    truth = true_atlas(person, scene, grade, view)
+    return Sample(photo, _byte(portrait.matte), view, look(portrait), truth, person.hair)
 
 
 def fitted(photo: np.ndarray, detector: LandmarkDetector) -> Portrait | None:
@@ -171,7 +174,8 @@ def sample_arrays(sample: Sample) -> dict[str, np.ndarray]:
     seen = {f.name: _compact(f.name, getattr(sample.seen, f.name)) for f in fields(Seen)}
     truth = {f.name: getattr(sample.truth, f.name) for f in fields(Truth)}
     return {
-        "photo": sample.photo, "kind": np.array(sample.kind),
+        "photo": sample.photo, "matte": sample.matte, "kind": np.array(sample.kind),
+        "intrinsics": sample.view.intrinsics, "camera_from_atlas": sample.view.camera_from_atlas,
         **{f"seen.{k}": v for k, v in seen.items()}, **{f"truth.{k}": v for k, v in truth.items()},
     }  # fmt: skip
 
