@@ -17,6 +17,7 @@ from .atlas import COLUMNS, ROWS, blurred, grid_mesh, surface_normals, surface_p
 from .frame import AtlasView, atlas_view
 from .network import Completed, CompletionNetwork
 from .seen import in_photo, look, network_input, unhidden
+from .strands import continued_detail
 
 FINE = 2  # times the atlas's side that colors are kept at
 ASLANT = (0.15, 0.45)  # cosines between which the photo's pixels fade in
@@ -42,15 +43,16 @@ class WholeHead:
 
 
 @torch.no_grad()
-def complete(portrait: Portrait, network: CompletionNetwork) -> WholeHead:
+def complete(portrait: Portrait, network: CompletionNetwork, strands: bool = True) -> WholeHead:
     """The whole head of a portrait."""
     seen = look(portrait)
     made = network(torch.from_numpy(network_input(seen))[None])
-    return merge(portrait, made)
+    return merge(portrait, made, strands)
 
 
-def merge(portrait: Portrait, made: Completed) -> WholeHead:
-    """The network's answer (B = 1), with the photo's own pixels where they are seen."""
+def merge(portrait: Portrait, made: Completed, strands: bool = True) -> WholeHead:
+    """The network's answer (B = 1), with the photo's own pixels where they are seen; strands: whether hidden hair gets
+    the detail of the hair that is seen."""
     view = atlas_view(portrait)
     enlarged = lambda x: _enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
     radius, hair = enlarged(made.outside_radius), enlarged(made.hair_there.sigmoid())
@@ -65,6 +67,8 @@ def merge(portrait: Portrait, made: Completed) -> WholeHead:
     for name, layer in layers.items():
         color += share[name][..., None] * (layer + _carried(photo - layer, shown * share[name]))
     color += shown[..., None] * (photo - color)
+    if strands:
+        color += continued_detail(color, hair, shown)
     return WholeHead(radius, there, np.clip(color, 0, 255), hair, shown, view)
 
 

@@ -20,6 +20,7 @@ from flamecast.generator.completion.frame import AtlasView
 from flamecast.generator.completion.loss import LENGTH, TrueAtlas, loss_terms
 from flamecast.generator.completion.network import Completed, CompletionConfig, CompletionNetwork
 from flamecast.generator.completion.seen import CHANNELS, outline_distance
+from flamecast.generator.completion.strands import _mirrored_columns, continued_detail
 
 
 def test_the_face_is_in_the_middle_and_the_subjects_left_on_the_right():
@@ -112,3 +113,26 @@ def test_the_truth_is_without_error():
     assert all(float(value) < 1e-5 for value in loss_terms(made, true).values())
     off = Completed(skin, hair, skin, radius, radius + LENGTH, sure, 30 * all_, -30 * all_)
     assert float(loss_terms(off, true)["radius"]) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_strands_are_mirrored_in_the_border_of_the_seen_hair():
+    usable = np.zeros(96, bool)
+    usable[40:60] = True
+    source = _mirrored_columns(usable)
+    assert (source[40:60] == np.arange(40, 60)).all()
+    assert source[60:64].tolist() == [59, 58, 57, 56]
+    assert source[36:40].tolist() == [43, 42, 41, 40]
+    assert usable[source].all()
+    over_seam = _mirrored_columns(np.roll(usable, 50))
+    assert (over_seam == np.roll((source + 50) % 96, 50)).all()
+
+
+def test_detail_is_added_to_hidden_hair_alone():
+    rng = np.random.default_rng(0)
+    color = 100 + rng.normal(size=(40, 96, 3)) * 20
+    hair, shown = np.ones((40, 96)), np.zeros((40, 96))
+    hair[:, :20], shown[:, 30:60] = 0, 1
+    detail = continued_detail(color, hair, shown)
+    assert (detail[:, 30:60] == 0).all() and (detail[:, :20] == 0).all()
+    assert detail[:, 65:].std() > 5
+    assert (continued_detail(color, hair, 0 * shown) == 0).all()
