@@ -108,11 +108,10 @@ class RingConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride)
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride, padding=(1, 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.pad(x, (1, 1, 0, 0), mode="circular")
-        return self.conv(functional.pad(x, (0, 0, 1, 1), mode="replicate"))
+        return self.conv(torch.cat([x[..., -1:], x, x[..., :1]], -1))
 
 
 class _Block(nn.Module):
