@@ -21,7 +21,8 @@ from .strands import continued_detail
 
 FINE = 2  # times the atlas's side that colors are kept at
 ASLANT = (0.15, 0.45)  # cosines between which the photo's pixels fade in
-SURE = (0.6, 0.95)  # mattes between which they do
+SURE = (0.8, 1.0)  # mattes between which they do
+EDGE = 0.003  # m beside the person's outline that the photo mixes with the background
 REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at the border is carried on
 
 
@@ -85,6 +86,8 @@ def _enlarged(values: np.ndarray) -> np.ndarray:
 
 def _shown(radius: np.ndarray, there: np.ndarray, view: AtlasView, matte: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each texel lies in the photo [h, w, 2] px, and how surely the photo shows it [h, w] 0..1."""
+    import cv2
+
     points = surface_points(radius)
     pixels, _ = view.to_pixels(points)
     away = view.eye - points
@@ -92,8 +95,16 @@ def _shown(radius: np.ndarray, there: np.ndarray, view: AtlasView, matte: np.nda
     facing = (surface_normals(blurred(radius, 2.0)) * away).sum(-1)
     visible = unhidden(radius, there, view, matte.shape).astype(np.float32)
     visible = smoothstep((blurred(visible, 1.5) - 0.5) / 0.5)
-    person = smoothstep((in_photo(matte, pixels) - SURE[0]) / (SURE[1] - SURE[0]))
+    inner = cv2.erode(matte.astype(np.float32), _disc(EDGE * view.intrinsics[0, 0] / view.to_camera(np.zeros(3))[2]))
+    person = smoothstep((in_photo(inner, pixels) - SURE[0]) / (SURE[1] - SURE[0]))
     return pixels, visible * person * smoothstep((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]))
+
+
+def _disc(radius: float) -> np.ndarray:
+    """A disc of a radius in px, for morphology."""
+    reach = int(np.ceil(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return (np.hypot(x, y) <= max(radius, 0.5)).astype(np.uint8)
 
 
 def _carried(difference: np.ndarray, weight: np.ndarray) -> np.ndarray:

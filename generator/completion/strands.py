@@ -11,7 +11,9 @@ import numpy as np
 from .atlas import blurred
 
 FINE_REACH = 4.0  # texels: what varies over less is detail
-LEAST_RUN = 14  # texels of hair side by side, from which detail may be taken
+STRONGEST = 0.3  # of the brightness, by which detail may differ from it
+FARTHEST = 40  # rows from which on no detail is taken
+LEAST_RUN = 24  # texels of hair side by side, from which detail may be taken
 SURE = 0.7  # how surely a texel is hair, and the photo's
 
 
@@ -20,7 +22,9 @@ def continued_detail(color: np.ndarray, hair: np.ndarray, shown: np.ndarray) -> 
 
     color [h, w, 3] 0..255: the atlas so far; hair, shown [h, w] 0..1: how much of it is hair, and the photo's pixels.
     """
-    usable = (hair > SURE) & (shown > SURE)
+    import cv2
+
+    usable = cv2.erode(((hair > SURE) & (shown > SURE)).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     source = _sources(usable)
     if source is None:
         return np.zeros_like(color)
@@ -28,7 +32,9 @@ def continued_detail(color: np.ndarray, hair: np.ndarray, shown: np.ndarray) -> 
     near = np.maximum(blurred(weight, FINE_REACH), 1e-3)[..., None]
     smooth = blurred(color * weight[..., None], FINE_REACH) / near
     share = (color - smooth) / (smooth.mean(-1, keepdims=True) + 12)  # of the brightness there
-    detail = share[source] * (blurred(color, FINE_REACH).mean(-1, keepdims=True) + 12)
+    share = STRONGEST * np.tanh(share / STRONGEST)
+    near = 1 - np.abs(source[0] - np.arange(len(hair))[:, None]) / FARTHEST
+    detail = (share[source] * near.clip(0, 1)[..., None]) * (blurred(color, FINE_REACH).mean(-1, keepdims=True) + 12)
     return detail * (hair * (1 - shown))[..., None]
 
 

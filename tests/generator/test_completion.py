@@ -117,11 +117,11 @@ def test_the_truth_is_without_error():
 
 def test_strands_are_mirrored_in_the_border_of_the_seen_hair():
     usable = np.zeros(96, bool)
-    usable[40:60] = True
+    usable[35:60] = True
     source = _mirrored_columns(usable)
-    assert (source[40:60] == np.arange(40, 60)).all()
+    assert (source[35:60] == np.arange(35, 60)).all()
     assert source[60:64].tolist() == [59, 58, 57, 56]
-    assert source[36:40].tolist() == [43, 42, 41, 40]
+    assert source[31:35].tolist() == [38, 37, 36, 35]
     assert usable[source].all()
     over_seam = _mirrored_columns(np.roll(usable, 50))
     assert (over_seam == np.roll((source + 50) % 96, 50)).all()
