@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flamecast.generator.completion.atlas import COLUMNS, ROWS
-from flamecast.generator.completion.loss import TrueAtlas
-from flamecast.generator.completion.seen import network_input
-
+from ...generator.completion.atlas import COLUMNS, ROWS
+from ...generator.completion.loss import TrueAtlas
+from ...generator.completion.seen import network_input
 from .samples import FINE, seen_of
 
 SIZE = ROWS, COLUMNS

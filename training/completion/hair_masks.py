@@ -7,8 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from flamecast.generator.completion.atlas import CENTER
-
+from ...generator.completion.atlas import CENTER
 from .heads import Part
 
 SIDE = 336  # px of the masks
@@ -77,7 +76,7 @@ def _texels(uv_bytes: bytes, faces_bytes: bytes) -> tuple[np.ndarray, np.ndarray
     """Triangle [SIDE, SIDE] and weights of its corners [SIDE, SIDE, 3]: the same for every head."""
     import torch
 
-    from flamecast.renderer import cover, rasterize
+    from ...renderer import cover, rasterize
 
     uv = torch.from_numpy(np.frombuffer(uv_bytes, np.float32).reshape(-1, 2).copy())
     faces = torch.from_numpy(np.frombuffer(faces_bytes, np.int32).reshape(-1, 3).copy())

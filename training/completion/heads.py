@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flamecast.flame_motion import BadInput
+from ...flame_motion import BadInput
 
 SKIN = ("skin", "mouth", "eye_left", "eye_right", "glands")  # what the atlas calls skin
 OWN = ("clothes", "hair")  # the parts whose topology is each head's own

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flamecast.renderer.compiled import compiled
+from ...renderer.compiled import compiled
 
 DIRECTIONS = 14
 MAP_SIDE = 128  # px of a map of what the light from one direction reaches

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flamecast.generator.completion.atlas import (
+from ...generator.completion.atlas import (
     CAP_ROWS,
     CENTER,
     COLUMNS,
@@ -17,13 +17,13 @@ from flamecast.generator.completion.atlas import (
     row_height,
     surface_points,
 )
-from flamecast.generator.completion.seen import nearest
-
+from ...generator.completion.seen import nearest
 from .hair_masks import SkinMasks, skin_masks
 from .heads import SKIN, Part, TexturedHead, blend, posed
 from .wigs import COVERS, SCALE, SHAPE, Wig, hair_color, make_wig
 
 PROCEDURAL, EXCHANGED = 0.5, 0.24  # of all people, whose hair is made by number, and is that of another head
+SHAVED = 0.12  # of those with painted hair
 BLENDED = 0.75  # of all people, who have more than one parent
 UNDER_HAIR = 0.002  # m that an exchanged wig stays outside the skull
 
@@ -62,6 +62,11 @@ class PeopleBank:
             kind, worn = wig.kind, wig_part(wig, head)
         elif (chance < PROCEDURAL + EXCHANGED or kind == "bald") and self.haired:
             kind, worn = "exchanged", self._exchanged(head, color, rng)
+        if kind == "painted" and rng.random() < SHAVED:
+            kind = "bald"
+        if kind in ("bald", "horseshoe"):
+            skin = _shaved(skin, masks.hair)
+            masks = SkinMasks(np.zeros_like(masks.hair), masks.collar)
         if kind not in COVERS and (worn is not None or rng.random() < 0.7):
             skin = _dyed(skin, masks.hair, color)
         parts = [_in_color(part, rng) for part in head.parts if part.name != "hair"]
@@ -128,6 +133,22 @@ def _dyed(texture: np.ndarray, hair: np.ndarray, color: np.ndarray) -> np.ndarra
         return texture
     mean = (texture * mask).sum((0, 1)) / mask.sum()
     return (texture + mask * (_shifted(texture, mean, color) - texture)).astype(np.uint8)
+
+
+def _shaved(texture: np.ndarray, hair: np.ndarray) -> np.ndarray:
+    """A skin texture whose painted hair (mask [SIDE, SIDE]) is painted over in the color of the skin around it."""
+    import cv2
+
+    side = texture.shape[0]
+    mask = _resized(hair, side)
+    free = (mask < 0.05).astype(np.float32)[..., None]
+    skin = np.median(texture[int(0.35 * side) : int(0.55 * side), int(0.3 * side) : int(0.6 * side)].reshape(-1, 3), 0)
+    reach = (0, 0), side / 24
+    weight = cv2.GaussianBlur(free, *reach)[..., None]
+    near = cv2.GaussianBlur(texture * free, *reach) / np.maximum(weight, 1e-3)
+    filled = skin + np.clip(4 * weight, 0, 1) * (near - skin)
+    cover = np.clip(1.5 * cv2.GaussianBlur(mask, (0, 0), 2.0), 0, 1)[..., None]
+    return np.clip(texture + cover * (filled - texture), 0, 255).astype(np.uint8)
 
 
 def _recolored(texture: np.ndarray, color: np.ndarray) -> np.ndarray:

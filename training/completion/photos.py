@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flamecast.generator.completion.frame import AtlasView
-from flamecast.generator.completion.seen import view_clip
-from flamecast.renderer import interpolate_fast, rasterize
-
+from ...generator.completion.frame import AtlasView
+from ...generator.completion.seen import view_clip
+from ...renderer import interpolate_fast, rasterize
 from .hair_masks import SIDE
 from .heads import posed, rotation, vertex_normals
 from .light import draw_light, lit

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flamecast.flame_motion.files import atomic_path
-from flamecast.flame_motion.tracking.detector import MediaPipeDetector
-
+from ...flame_motion.files import atomic_path
+from ...flame_motion.tracking.detector import MediaPipeDetector
 from .heads import load_heads
 from .people import PeopleBank
 from .photos import Backgrounds

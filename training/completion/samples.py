@@ -12,13 +12,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from flamecast.flame_motion import BadInput
-from flamecast.flame_motion.tracking.landmarks import LandmarkDetector
-from flamecast.generator.completion.atlas import COLUMNS, ROWS, blurred, outermost, surface_normals, surface_points
-from flamecast.generator.completion.frame import AtlasView, atlas_view
-from flamecast.generator.completion.seen import HIDES, Seen, depth_map, in_photo, look, nearest
-from flamecast.generator.portrait import Portrait
-
+from ...flame_motion import BadInput
+from ...flame_motion.tracking.landmarks import LandmarkDetector
+from ...generator.completion.atlas import COLUMNS, ROWS, blurred, outermost, surface_normals, surface_points
+from ...generator.completion.frame import AtlasView, atlas_view
+from ...generator.completion.seen import HIDES, Seen, depth_map, in_photo, look, nearest
+from ...generator.portrait import Portrait
 from .heads import SKIN
 from .people import PeopleBank, Person
 from .photos import Backgrounds, Grade, Scene, developed, draw_grade, draw_scene, on_skin, photograph, textured

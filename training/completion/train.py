@@ -18,9 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from flamecast.generator.completion.loss import loss_terms, total
-from flamecast.generator.completion.network import CompletionConfig, CompletionNetwork
-
+from ...generator.completion.loss import loss_terms, total
+from ...generator.completion.network import CompletionConfig, CompletionNetwork
 from .data import CompletionBatches, collate, pack, plain
 
 KEPT = 2  # checkpoints

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from flamecast.generator.completion.atlas import (
+from ...generator.completion.atlas import (
     CAP_ROWS,
     CENTER,
     COLUMNS,
@@ -30,7 +30,7 @@ DRAPES = 0.025  # m by which hair may be pushed out by what is under it: farther
 SKULL = 0.12  # m, the usual distance of the scalp from the atlas's centre
 KINDS = {  # how often each is drawn
     "crop": 0.10, "short": 0.15, "bob": 0.16, "long": 0.20, "curls": 0.11, "updo": 0.12, "tail": 0.05,
-    "horseshoe": 0.03, "cap": 0.03, "scarf": 0.05,
+    "horseshoe": 0.05, "cap": 0.03, "scarf": 0.05,
 }  # fmt: skip
 COVERS = ("cap", "scarf")  # no hair, but worn like it
 HANGS = ("bob", "long", "curls")  # beside the face, over the ears
