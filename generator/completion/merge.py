@@ -46,23 +46,23 @@ class WholeHead:
 @torch.no_grad()
 def complete(portrait: Portrait, network: CompletionNetwork, strands: bool = True) -> WholeHead:
     """The whole head of a portrait."""
-    seen = look(portrait)
-    made = network(torch.from_numpy(network_input(seen))[None])
-    return merge(portrait, made, strands)
+    made = network(torch.from_numpy(network_input(look(portrait)))[None])
+    return merge(portrait.image, portrait.matte, atlas_view(portrait), made, strands)
 
 
-def merge(portrait: Portrait, made: Completed, strands: bool = True) -> WholeHead:
-    """The network's answer (B = 1), with the photo's own pixels where they are seen; strands: whether hidden hair gets
-    the detail of the hair that is seen."""
-    view = atlas_view(portrait)
+def merge(image: np.ndarray, matte: np.ndarray, view: AtlasView, made: Completed, strands: bool = True) -> WholeHead:
+    """The network's answer (B = 1), with the pixels of a photo [H, W, 3] uint8 where it shows the person.
+
+    matte: [H, W] 0..1; view: of the photo; strands: whether hidden hair gets the detail of the hair that is seen.
+    """
     enlarged = lambda x: _enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
     radius, hair = enlarged(made.outside_radius), enlarged(made.hair_there.sigmoid())
     there = np.maximum(enlarged(made.skin_there.sigmoid()), hair) > 0.5
     collar = enlarged(made.collar_there.sigmoid())[..., None]
     skin = enlarged(made.skin) * (1 - collar) + enlarged(made.collar) * collar
     layers = {"skin": 255 * skin, "hair": 255 * enlarged(made.hair)}
-    pixels, shown = _shown(radius, there, view, portrait.matte)
-    photo = in_photo(portrait.image, pixels).astype(np.float32)
+    pixels, shown = _shown(radius, there, view, matte)
+    photo = in_photo(image, pixels).astype(np.float32)
     share = {"skin": 1 - hair, "hair": hair}
     color = np.zeros_like(photo)
     for name, layer in layers.items():

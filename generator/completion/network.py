@@ -66,11 +66,11 @@ class CompletionNetwork(nn.Module):
         self.config = config = config or CompletionConfig()
         widths, fine = config.widths, config.fine
         self.first = nn.Conv2d(4 * config.seen, widths[0], 1)
-        self.down = nn.ModuleList(_Block(width) for width in widths)
+        self.down = nn.ModuleList(Block(width) for width in widths)
         self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in zip(widths, widths[1:]))
-        self.middle = nn.Sequential(_Block(widths[-1]), _Whole(widths[-1]), _Block(widths[-1]))
+        self.middle = nn.Sequential(Block(widths[-1]), _Whole(widths[-1]), Block(widths[-1]))
         self.grow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:]))
-        self.up = nn.ModuleList(_Block(width) for width in widths[:-1])
+        self.up = nn.ModuleList(Block(width) for width in widths[:-1])
         self.last = nn.Conv2d(widths[0], 4 * fine, 1)
         self.refine = nn.Sequential(RingConv(fine + config.seen, fine), nn.SiLU(), RingConv(fine, fine), nn.SiLU())
         self.answer = RingConv(fine, sum(ANSWERS.values()))
@@ -114,7 +114,7 @@ class RingConv(nn.Module):
         return self.conv(torch.cat([x[..., -1:], x, x[..., :1]], -1))
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """A residual block (He et al. 2016), its norm before."""
 
     def __init__(self, width: int) -> None:

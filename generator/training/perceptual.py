@@ -42,11 +42,11 @@ class PerceptualDistance(nn.Module):
         """Of pictures [B, 3, H, W] 0..1, [B]: 0 for the same picture."""
         apart = [
             (_unit(a) - _unit(b)).square().sum(1).mean((1, 2))
-            for a, b in zip(self._seen(made), self._seen(truth), strict=True)
+            for a, b in zip(self.features(made), self.features(truth), strict=True)
         ]
         return torch.stack(apart).sum(0)
 
-    def _seen(self, pictures: Tensor) -> Iterator[Tensor]:
+    def features(self, pictures: Tensor) -> Iterator[Tensor]:
         """What the compared blocks answer; the first layers see pictures as -1..1."""
         at = self.network._swish(self.network._bn0(self.network._conv_stem(2 * pictures - 1)))
         for k, block in enumerate(self.network._blocks[: self.compared[-1] + 1]):

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from flamecast.generator.completion.network import CompletionConfig
+from flamecast.training.completion.checkpoints import checkpoints
 from flamecast.training.completion.data import PACKED, CompletionBatches
-from flamecast.training.completion.train import CompletionTraining, Schedule, checkpoints
+from flamecast.training.completion.train import CompletionTraining, Schedule
 
 
 @pytest.fixture

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from ...generator.completion.loss import loss_terms, total
 from ...generator.completion.network import CompletionConfig, CompletionNetwork
+from .checkpoints import load_checkpoint, save_checkpoint, update_average
 from .data import CompletionBatches, collate, pack, plain
-
-KEPT = 2  # checkpoints
 
 
 @dataclass(frozen=True)
@@ -66,10 +62,7 @@ class CompletionTraining:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for kept, now in zip(self.average.parameters(), self.network.parameters()):
-                kept.lerp_(now, 1 - decay)
+        update_average(self.average, self.network, self.step, self.ema_decay)
         return {"loss": loss.item(), **{name: value.item() for name, value in terms.items()}}
 
     @torch.no_grad()
@@ -87,51 +80,18 @@ class CompletionTraining:
         return sums
 
     def save(self, run: Path, samples: int) -> None:
-        """A checkpoint; the older ones but the last are removed."""
-        hidden, folder = run / "unfinished", run / f"checkpoint-{self.step:07d}"
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
-        for name, network in (("weights", self.network), ("average", self.average)):
-            save_file({k: v.contiguous() for k, v in network.state_dict().items()}, hidden / f"{name}.safetensors")
-        save_file(_optimizer_tensors(self.optimizer), hidden / "optimizer.safetensors")
-        told = {"step": self.step, "samples": samples, "config": self.network.config.to_dict()}
-        (hidden / "state.json").write_text(json.dumps(told, indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        hidden.rename(folder)
-        for old in checkpoints(run)[:-KEPT]:
-            shutil.rmtree(old)
+        """A checkpoint; samples: how many were trained on."""
+        told = {"samples": samples, "config": self.network.config.to_dict()}
+        save_checkpoint(run, self.step, self._networks(), {"optimizer": self.optimizer}, told)
 
     def load(self, run: Path) -> int:
         """Goes on from the last checkpoint of a run, if it has one; how many samples it was trained on, 0 if none."""
-        found = checkpoints(run)
-        if not found:
-            return 0
-        for name, network in (("weights", self.network), ("average", self.average)):
-            network.load_state_dict(load_file(found[-1] / f"{name}.safetensors"))
-        state = self.optimizer.state_dict()
-        state["state"] = _optimizer_state(load_file(found[-1] / "optimizer.safetensors"))
-        self.optimizer.load_state_dict(state)
-        told = json.loads((found[-1] / "state.json").read_text())
-        self.step = told["step"]
-        return int(told["samples"])
+        told = load_checkpoint(run, self._networks(), {"optimizer": self.optimizer})
+        self.step = told["step"] if told else 0
+        return int(told["samples"]) if told else 0
 
-
-def checkpoints(run: Path) -> list[Path]:
-    """The whole ones of a run, the newest last."""
-    return sorted(run.glob("checkpoint-*"))
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{k}.{name}": value.contiguous() for k, values in state.items() for name, value in values.items()}
-
-
-def _optimizer_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        number, name = key.split(".")
-        state.setdefault(int(number), {})[name] = value
-    return state
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"weights": self.network, "average": self.average}
 
 
 def train(
@@ -157,18 +117,18 @@ def train(
         recent.append(training.train_on(batches))
         if training.step % log_every == 0:
             pace = (time.monotonic() - started) / (training.step - first)
-            _log(run / "train.csv", training.step, {k: float(np.mean([r[k] for r in recent])) for k in recent[0]})
+            write_row(run / "train.csv", training.step, {k: float(np.mean([r[k] for r in recent])) for k in recent[0]})
             print(f"step {training.step} loss {np.mean([r['loss'] for r in recent]):.4f} {pace:.2f} s", flush=True)
             recent = []
         if held_out is not None and training.step % validate_every == 0:
-            _log(run / "validation.csv", training.step, training.validate(held_out))
+            write_row(run / "validation.csv", training.step, training.validate(held_out))
         if time.monotonic() - saved > 60 * checkpoint_minutes:
             training.save(run, count)
             saved = time.monotonic()
     training.save(run, count)
 
 
-def _log(path: Path, step: int, values: dict[str, float]) -> None:
+def write_row(path: Path, step: int, values: dict[str, float]) -> None:
     """A line of a CSV; what a killed run had logged beyond its checkpoint is dropped."""
     rows = [row for row in csv.DictReader(open(path)) if int(row["step"]) < step] if path.exists() else []
     rows.append({"step": step, **{k: f"{v:.5f}" for k, v in values.items()}})
