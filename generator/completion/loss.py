@@ -10,11 +10,13 @@ from torch.nn import functional
 
 from .network import Completed
 
-SEEN, COVERED = 0.1, 0.3  # what a texel counts that the photo shows well, and skin that hair covers
+# What a texel's color counts that the photo shows well, and skin that hair covers. Its shape counts in full: the photo's
+# own pixels land where it says.
+SEEN, COVERED = 0.1, 0.3
 LENGTH = 0.02  # m: an error of distance that counts as much as one of half the range of colors
 WEIGHTS = {  # of the terms in the sum
-    "skin": 0.5, "hair": 0.5, "collar": 0.1, "color": 1.0, "edges": 0.6, "tone": 0.5, "skin_radius": 0.25,
-    "radius": 0.5, "slope": 0.5, "hair_there": 0.15, "skin_there": 0.1, "collar_there": 0.05,
+    "skin": 0.5, "hair": 0.5, "collar": 0.1, "color": 1.0, "edges": 0.6, "tone": 0.5, "skin_radius": 0.5,
+    "radius": 1.0, "slope": 1.0, "hair_there": 0.15, "skin_there": 0.1, "collar_there": 0.05,
 }  # fmt: skip
 
 
@@ -46,7 +48,9 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
     there = (true.there() > 0.5).float()
     hidden = there * (1 - (1 - SEEN) * true.seen)
     hair, bare = true.hair_there, 1 - true.hair_there
-    skin = (true.skin_there > 0.5).float() * (bare * (1 - (1 - SEEN) * true.seen) + hair * COVERED)
+    skin_there = (true.skin_there > 0.5).float()
+    skin = skin_there * (bare * (1 - (1 - SEEN) * true.seen) + hair * COVERED)
+    bare_or_covered = skin_there * (bare + hair * COVERED)
     color, wanted = made.color(), true.color()
     return {
         "skin": _mean((made.skin - true.skin).abs(), skin * (1 - true.painted) * (1 - true.collar)),
@@ -55,9 +59,9 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
         "color": _mean((color - wanted).abs(), hidden),
         "edges": _slopes(color - wanted, hidden),
         "tone": _mean(_pooled((color - wanted) * hidden, 8).abs(), _pooled(hidden, 8)),
-        "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), skin) / LENGTH,
-        "radius": _mean((made.outside_radius - true.outside_radius).abs(), hidden) / LENGTH,
-        "slope": _slopes(made.outside_radius - true.outside_radius, hidden) / LENGTH,
+        "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), bare_or_covered) / LENGTH,
+        "radius": _mean((made.outside_radius - true.outside_radius).abs(), there) / LENGTH,
+        "slope": _slopes(made.outside_radius - true.outside_radius, there) / LENGTH,
         "hair_there": _unlike(made.hair_there, hair, hidden),
         "skin_there": _unlike(made.skin_there, true.skin_there, torch.ones_like(there)),
         "collar_there": _unlike(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
