@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from .network import Completed
 
-# What a texel's color counts that the photo shows well, and skin that hair covers. Its shape counts in full: where it is,
-# the photo's own pixels land.
+# What a texel's color counts that the photo shows well, and skin that hair covers. Its shape counts in full, as it says
+# where the photo's own pixels land.
 SEEN, COVERED = 0.1, 0.3
 LENGTH = 0.02  # m: an error of distance that counts as much as one of half the range of colors
 WEIGHTS = {  # of the terms in the sum
