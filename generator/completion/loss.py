@@ -16,7 +16,7 @@ SEEN, COVERED = 0.1, 0.3
 LENGTH = 0.02  # m: an error of distance that counts as much as one of half the range of colors
 WEIGHTS = {  # of the terms in the sum
     "skin": 0.5, "hair": 0.5, "collar": 0.1, "color": 1.0, "edges": 0.6, "tone": 0.5, "skin_radius": 0.5,
-    "radius": 1.0, "slope": 1.0, "hair_there": 0.15, "skin_there": 0.1, "collar_there": 0.05,
+    "radius": 1.0, "slope": 1.0, "hair_there": 0.2, "skin_there": 0.2, "collar_there": 0.05,
 }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
         "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), bare_or_covered) / LENGTH,
         "radius": _mean((made.outside_radius - true.outside_radius).abs(), there) / LENGTH,
         "slope": _slopes(made.outside_radius - true.outside_radius, there) / LENGTH,
-        "hair_there": _unlike(made.hair_there, hair, hidden),
+        "hair_there": _unlike(made.hair_there, hair, hidden + (1 - there)),
         "skin_there": _unlike(made.skin_there, true.skin_there, torch.ones_like(there)),
         "collar_there": _unlike(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
     }

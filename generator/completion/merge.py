@@ -64,6 +64,8 @@ def merge(image: np.ndarray, matte: np.ndarray, view: AtlasView, made: Completed
     pixels, shown = _shown(radius, there, view, matte)
     photo = in_photo(image, pixels).astype(np.float32)
     share = {"skin": 1 - hair, "hair": hair}
+    vivid = _vividness(photo, share["skin"][..., None] * layers["skin"] + hair[..., None] * layers["hair"], shown)
+    layers = {name: _saturated(layer, vivid) for name, layer in layers.items()}
     color = np.zeros_like(photo)
     for name, layer in layers.items():
         color += share[name][..., None] * (layer + _carried(photo - layer, shown * share[name]))
@@ -98,6 +100,17 @@ def _shown(radius: np.ndarray, there: np.ndarray, view: AtlasView, matte: np.nda
     inner = cv2.erode(matte.astype(np.float32), _disc(EDGE * view.intrinsics[0, 0] / view.to_camera(np.zeros(3))[2]))
     person = smoothstep((in_photo(inner, pixels) - SURE[0]) / (SURE[1] - SURE[0]))
     return pixels, visible * person * smoothstep((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]))
+
+
+def _vividness(photo: np.ndarray, made: np.ndarray, shown: np.ndarray) -> float:
+    """How colored the photo is, of how colored the network takes it to be, at most 1: 0 in black and white."""
+    chroma = lambda x: float(((x - x.mean(-1, keepdims=True)) ** 2 * shown[..., None]).sum()) ** 0.5  # noqa: E731
+    return min(chroma(photo) / max(chroma(made), 1e-6), 1.0)
+
+
+def _saturated(color: np.ndarray, vivid: float) -> np.ndarray:
+    gray = color.mean(-1, keepdims=True)
+    return gray + vivid * (color - gray)
 
 
 def _disc(radius: float) -> np.ndarray:

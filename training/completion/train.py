@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +115,9 @@ def train(
     numbers = sum(p.numel() for p in training.network.parameters())
     print(f"{numbers} numbers, {count} samples, from step {training.step}", flush=True)
     saved, started, first, recent = time.monotonic(), time.monotonic(), training.step, []
-    while training.step < schedule.steps and time.monotonic() - started < 60 * minutes:
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())  # a run that is asked to end keeps what it learned
+    while training.step < schedule.steps and time.monotonic() - started < 60 * minutes and not stopped.is_set():
         recent.append(training.train_on(batches))
         if training.step % log_every == 0:
             pace = (time.monotonic() - started) / (training.step - first)
@@ -126,6 +130,8 @@ def train(
             training.save(run, count)
             saved = time.monotonic()
     training.save(run, count)
+    if stopped.is_set():
+        raise SystemExit(143)
 
 
 def write_row(path: Path, step: int, values: dict[str, float]) -> None:
