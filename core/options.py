@@ -34,6 +34,7 @@ class Option:
     maximum: float | None = None
     above: float | None = None  # what a number must exceed
     choices: tuple[str, ...] = ()
+    checked: bool = True  # False: in Python, anything may stand for it
     repeated: str | None = None  # may be given several times on a command line; joined by this into one text
     name: str = ""
     default: Any = None
@@ -52,7 +53,7 @@ class Option:
 
     def check(self, value: Any) -> Any:
         """The value as the option's type wants it. BadInput, by name, for another type or one out of range."""
-        if self.is_file:
+        if self.is_file or not self.checked:
             return value
         try:
             value = coerce(value, self.type)
@@ -83,12 +84,9 @@ class Option:
     @property
     def range_text(self) -> str:
         """The range in words: `64 to 4096 px`; nothing where there is none."""
-        unit, most = (
-            f" {self.unit}" if self.unit else "",
-            "" if self.maximum is None else f" and at most {self.maximum:g}",
-        )
+        unit = f" {self.unit}" if self.unit else ""
         if self.above is not None:
-            return f"a number above {self.above:g}{most}"
+            return f"a number above {self.above:g}" + ("" if self.maximum is None else f" and at most {self.maximum:g}")
         if self.minimum is not None and self.maximum is not None:
             return f"{self.minimum} to {self.maximum}{unit}"
         if self.maximum is not None:

@@ -12,6 +12,10 @@ from .errors import BadInput
 from .options import build
 from .values import parameter_types, parse_text, type_name
 
+# Groups of entry points; the options are those of a call, declared as fields (`core.options`).
+DRIVERS, DRIVER_OPTIONS = "flamecast.drivers", "flamecast.driver_options"
+GENERATORS, GENERATOR_OPTIONS = "flamecast.generators", "flamecast.generator_options"
+
 
 def registered(group: str) -> dict[str, EntryPoint]:
     """The entry points of a group by name, sorted."""

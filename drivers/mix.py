@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..core.plugins import call_options
+from ..core.plugins import DRIVER_OPTIONS, call_options
 from ..flame_motion import BadInput, Driven, FlameSequence, Progress, TextPrompt
 from ..flame_motion.edit import mix
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.rest import rest_of
-from .registry import OPTIONS, Driver, load_driver
+from .registry import Driver, load_driver
 from .speech.articulation import add_emotion
 
 
@@ -90,7 +90,7 @@ class MixDriver:
         driver = self.load(call.driver)
         if self.device is not None and hasattr(driver, "to"):
             driver.to(self.device)
-        options = call_options(OPTIONS, call.driver, call.options)
+        options = call_options(DRIVER_OPTIONS, call.driver, call.options)
         return driver(call.signal, seed=seed, progress=progress, **options)
 
 

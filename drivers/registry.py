@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..core.plugins import make_plugin
+from ..core.plugins import DRIVERS, make_plugin
 from ..flame_motion import Driven, Progress
-
-GROUP, OPTIONS = "flamecast.drivers", "flamecast.driver_options"
 
 
 class Driver(Protocol):
@@ -33,4 +31,4 @@ def load_driver(name: str, *, saved: Path | None = None, **options: Any) -> Driv
     saved: a folder that its `save_pretrained` wrote to, whose weights it loads. Raises BadInput for a driver or option
     that does not exist, with the known names, and for a driver that cannot be loaded.
     """
-    return make_plugin(GROUP, name, options, saved)
+    return make_plugin(DRIVERS, name, options, saved)

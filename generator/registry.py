@@ -9,13 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from ..core.plugins import make_plugin
+from ..core.plugins import GENERATORS, make_plugin
 from ..flame_motion import FlameSequence, MissingAsset, Progress
 from ..renderer import Cameras, load_rasterizer
 from ..renderer.rasterizers.rasterize import require_package
 from .portrait import Portrait
 
-GROUP = "flamecast.generators"
 DEFAULT_GENERATOR = "warp"
 
 
@@ -37,7 +36,7 @@ def load_generator(name: str = DEFAULT_GENERATOR, *, saved: Path | None = None, 
 
     Raises BadInput with the known names for any other generator or option, and for one that cannot be loaded.
     """
-    return make_plugin(GROUP, name, options, saved)
+    return make_plugin(GENERATORS, name, options, saved)
 
 
 def check_rasterizer(name: str) -> None:

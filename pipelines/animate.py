@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.files import PathLike, check_writable, refuse_overwriting
-from ..core.plugins import call_options, load_plugin, option_names
+from ..core.plugins import DRIVERS, GENERATOR_OPTIONS, call_options, load_plugin, option_names
 from ..core.report import Clock, write_report
 from ..core.threads import one_torch_thread
-from ..drivers.registry import GROUP as DRIVERS
 from ..drivers.registry import Driver, load_driver
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.edit import edit_files
@@ -24,7 +23,7 @@ from ..generator import Generator, Portrait, load_generator
 from .fit import open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
 from .provenance import Input, Signature, check_signable, open_signature
-from .request import GENERATOR_OPTIONS, AnimateRequest, Components, refuse_unused
+from .request import AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
 from .stages import Posed, drive_signal, pose, write_videos
 from .views import check_camera, place, view_targets

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from ..core.plugins import registered
+from ..core.plugins import DRIVER_OPTIONS, DRIVERS, GENERATOR_OPTIONS, GENERATORS, registered
 
 _SHARED = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}  # library: Debian's package
 _GROUPS = (
-    "flamecast.drivers", "flamecast.driver_options", "flamecast.generators", "flamecast.generator_options",
+    DRIVERS, DRIVER_OPTIONS, GENERATORS, GENERATOR_OPTIONS,
     "flamecast.rasterizers", "flamecast.heads",
 )  # fmt: skip
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.files import PathLike
-from ..core.plugins import load_plugin
+from ..core.plugins import DRIVER_OPTIONS, DRIVERS, load_plugin
 from ..drivers.mix import DriverCall, MixSignal
-from ..drivers.registry import GROUP
 from ..flame_motion import BadInput, FlameSequence, TextPrompt, VideoClip, Waveform, load_head
 from ..flame_motion.edit import apply_edit, demo_motion
 from ..flame_motion.formats import load_motion
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.retarget import head_of, retarget
-from .request import DRIVER_OPTIONS, HEAD, MAX_FPS, MIN_FPS, Clip, Drive, refuse_unused
+from .request import HEAD, MAX_FPS, MIN_FPS, Clip, Drive, refuse_unused
 
 DEMO = "demo"  # the motion that is built in
 FPS = 25.0  # Hz, of what the text driver fills in
@@ -137,7 +136,7 @@ def text_regions(mix: str | None) -> list[str]:
 
 def _open_for(driver: str, given: Any) -> Signal:
     """A driver's signal; text and paths as the driver opens them. BadInput."""
-    opener = getattr(load_plugin(GROUP, driver), "open", None)
+    opener = getattr(load_plugin(DRIVERS, driver), "open", None)
     facts: dict[str, Any] = {"kind": driver}
     value = given
     if isinstance(given, (str, os.PathLike)):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..core.errors import BadInput
 from ..core.options import Option, build, check_options, flat, option, options_of, part
-from ..core.plugins import kind_of, load_plugin, registered
+from ..core.plugins import DRIVER_OPTIONS, GENERATOR_OPTIONS, kind_of, load_plugin, registered
 
 HEAD, GENERATOR, RASTERIZER = "open", "warp", "auto"
 MAPS = "depth,normal,flow"  # what `flamecast render` draws
@@ -26,11 +26,10 @@ MODES, FRAMINGS = ("relative", "absolute"), ("photo", "face")
 LARGEST_SEED = 2**53 - 1  # which a number of JavaScript holds exactly, too
 HOST, APP_PORT, LIVE_PORT = "127.0.0.1", 7860, 7862  # where the servers listen: on this machine alone
 MIN_FPS, MAX_FPS = 1, 240  # Hz, of a video
-OF_COMMANDS = (  # names that a plug-in's option cannot have
-    "driver_option", "generator_option", "config", "batch", "workers", "ray", "demo", "demo_motion", "preview",
-    "camera_keys", "progress",
+OF_COMMANDS = (  # names that commands, the server's form and Python have besides: a plug-in's option cannot have them
+    "context", "help", "driver_option", "generator_option", "config", "demo", "demo_motion", "preview", "camera_keys",
+    "progress",
 )  # fmt: skip
-DRIVER_OPTIONS, GENERATOR_OPTIONS = "flamecast.driver_options", "flamecast.generator_options"  # entry points
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,9 @@ class Drive:
     speech: Any = option(None, "A recording of speech, any language: the mouth follows it.", type=Path)
     say: str | None = option(None, "Words that a voice of this machine says (extra voice, or espeak-ng).")
     driver: str | None = option(None, "A driver of another package, by name; goes with a signal.")
-    signal: Any = option(None, "What that driver is driven by: a file, words, a number.", type=str | None)
+    signal: Any = option(
+        None, "What that driver is driven by: a file, words, a number.", type=str | None, checked=False
+    )
     motion_fps: float | None = option(
         None, "Rate of a motion file that does not say its own.", unit="Hz", minimum=MIN_FPS, maximum=MAX_FPS
     )
@@ -59,9 +60,7 @@ class Drive:
 
     def __post_init__(self) -> None:
         """BadInput for a value of another type, or out of its range."""
-        known = {name: found for name, found in options_of(type(self)).items() if name != "signal"}
-        for name, found in known.items():
-            object.__setattr__(self, name, found.check(getattr(self, name)))
+        check_options(self)
 
     @property
     def driver_name(self) -> str | None:
@@ -216,7 +215,8 @@ def plugin_options(group: str, plugin: str | None = None) -> dict[str, PluginOpt
 @lru_cache(maxsize=1)
 def _declared() -> dict[str, tuple[str, PluginOption]]:
     """Every option of a plug-in with its group. A class that cannot be used declares nothing: `doctor` says so."""
-    taken, found = {*options_of(AnimateRequest), *(field.name for field in fields(Components)), *OF_COMMANDS}, {}
+    taken = {*options_of(AnimateRequest), *options_of(Batch), *(each.name for each in fields(Components)), *OF_COMMANDS}
+    found: dict[str, tuple[str, PluginOption]] = {}
     for group in (DRIVER_OPTIONS, GENERATOR_OPTIONS):
         for name in registered(group):
             try:

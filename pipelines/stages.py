@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..core.plugins import call_options
+from ..core.plugins import DRIVER_OPTIONS, call_options
 from ..core.report import Clock
 from ..drivers.mix import DriverCall, MixDriver, MixSignal
 from ..drivers.registry import Driver
@@ -32,7 +32,7 @@ from ..generator import Portrait
 from .framing import framed
 from .opening import Signal, check_rate, motion_of, open_mix
 from .own_frame import own_frame
-from .request import DRIVER_OPTIONS, AnimateRequest, Clip, Transfer
+from .request import AnimateRequest, Clip, Transfer
 
 if TYPE_CHECKING:
     from torch import Tensor

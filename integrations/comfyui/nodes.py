@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from flamecast.core.options import Option
+from flamecast.core.plugins import DRIVER_OPTIONS
 from flamecast.flame_motion import BadInput, VideoClip, Waveform
 from flamecast.pipelines import AnimatePipeline
-from flamecast.pipelines.request import DRIVER_OPTIONS, all_options, plugin_options
+from flamecast.pipelines.request import all_options, plugin_options
 
 Kinds = dict[str, dict[str, Any]]
 COMMON = ("size", "seed", "framing", "mode", "strength")  # what every node takes; the names are those of a request

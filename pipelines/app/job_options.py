@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.options import Option
-from ..request import DRIVER_OPTIONS, GENERATOR, GENERATOR_OPTIONS, all_options, plugin_options
+from ...core.plugins import DRIVER_OPTIONS
+from ..request import GENERATOR, GENERATOR_OPTIONS, all_options, plugin_options
 
 NOT_SERVED = ("output", "views", "driver", "signal")  # they would name files of the server, or make several videos
 CAMERA_KEYS = Option("Keyframes of the camera (.json).", name="camera_keys", type=Path)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...core.options import Option, options_of
+from ...core.plugins import GENERATORS
 from ..request import Batch, Components, Transfer, View, all_options
 from .options import (
     Config,
@@ -49,7 +50,7 @@ def animate(
     with watched() as progress:
         pipeline = AnimatePipeline(
             **parts,
-            generator_options=constructor_options("flamecast.generators", parts["generator"], generator_option),
+            generator_options=constructor_options(GENERATORS, parts["generator"], generator_option),
             driver_options=options_of_driver(options, driver_option),
         )
         done = pipeline(photo, output=output, **joined(options), progress=progress)

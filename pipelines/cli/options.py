@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ...core.options import Option, options_of
+from ...core.plugins import DRIVERS
 from ..request import Batch, Components, all_options, driver_of
 
 Photo = Annotated[str, typer.Argument(help="A photo of a face, or `demo`.", show_default=False)]
@@ -153,4 +154,4 @@ def options_of_driver(options: dict[str, Any], texts: list[str] | None) -> dict[
     name = driver_of(options)
     if name is None:
         raise typer.BadParameter("--driver-option goes with --driver, --video, --speech, --say or --text")
-    return {name: constructor_options("flamecast.drivers", name, texts)}
+    return {name: constructor_options(DRIVERS, name, texts)}

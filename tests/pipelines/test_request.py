@@ -211,6 +211,7 @@ class Steps:
     steps: int = option(20, "How many steps.", minimum=1, maximum=1000)
     head: str = option("a", "A name that a pipeline has already.")
     batch: int = option(1, "A name that a command has already.", minimum=1)
+    context: int = option(1, "What every command is called with.", minimum=1)
 """
 
 
@@ -233,7 +234,9 @@ def test_names_that_are_taken_and_classes_that_cannot_be_used_break_nothing(tmp_
     assert run.returncode == 0, run.stderr
     drivers, generators, seed, names = json.loads(run.stdout)
     assert drivers == {"a": {"steps": 5, "head": "x"}} and generators == {"b": {"steps": 900}} and seed == 3
-    assert {"steps", "a_head", "a_batch", "b_steps", "b_head", "b_batch"} <= set(names) and "shape" not in names
+    assert {"steps", "a_head", "a_batch", "a_context", "b_steps", "b_head", "b_batch"} <= set(
+        names
+    ) and "shape" not in names
 
 
 @pytest.mark.parametrize(
