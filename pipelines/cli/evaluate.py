@@ -1,4 +1,4 @@
-"""`evaluate`: a verb a model, each with its own options; prints one JSON object."""
+"""`evaluate`: a verb for each thing that is measured, with options of its own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,36 @@ from ...core.options import options_of
 from ..request import Batch
 from .options import run_batch, with_options
 
-evaluate = typer.Typer(help="Measure a model against held-out truth; prints one JSON object.")
+HELP = (
+    "Measure against the truth: videos, whoever made them, and the models that come with flamecast. "
+    "text, speech, generator and factors print one JSON object; video a table, or JSON by --json."
+)
+evaluate = typer.Typer(help=HELP)
 Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
 Seed = Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)]
 Weights = Annotated[Path | None, typer.Option(help="Other weights than the shipped ones.")]
-Page = Annotated[Path | None, typer.Option(help="A folder for a page with pictures.")]
+Page = Annotated[Path | None, typer.Option(help="An .html to write: one file with tables and every picture.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 
 
-@evaluate.callback(invoke_without_command=True)
+@evaluate.callback(invoke_without_command=True, help=HELP)
 @with_options(*options_of(Batch))
 def choose(context: typer.Context, **options: Any) -> None:
-    """Measure a model against held-out truth; prints one JSON object."""
     if context.invoked_subcommand is None and not run_batch(context, "evaluate", options):
-        raise typer.BadParameter("Missing argument 'WHAT': text, speech, generator or factors")
+        *most, last = (command.callback.__name__ for command in evaluate.registered_commands if command.callback)
+        raise typer.BadParameter(f"Missing argument 'WHAT': {', '.join(most)} or {last}")
+
+
+@evaluate.command()
+def video(
+    video: Annotated[Path, typer.Argument(help="A video, made by any program.", show_default=False)],
+    truth: Annotated[Path, typer.Option(help="The real video: what the other should show.")],
+    pictures: Annotated[int, typer.Option(help="Frames whose pictures are compared, evenly out of all.", min=1)] = 60,
+    page: Page = None,
+    json: Json = False,
+) -> None:
+    """A video, whoever made it, beside the real one: pictures, face, pose, gaze, lips, identity, steadiness."""
+    _print("video", video, truth, pictures=pictures, page=page, table=not json)
 
 
 @evaluate.command()
@@ -76,7 +93,8 @@ def factors(
     _print("factors", photo, generator=generator, options=options, page=page, seed=seed)
 
 
-def _print(what: str, *given: Any, **options: Any) -> None:
+def _print(what: str, *given: Any, table: bool = False, **options: Any) -> None:
+    """Runs an evaluation by name; prints its JSON, or, as a table, its rows, and its notes on the error stream."""
     from json import dumps
 
     from .. import evaluate as evaluations
@@ -84,4 +102,11 @@ def _print(what: str, *given: Any, **options: Any) -> None:
 
     with watched() as progress:
         found = getattr(evaluations, f"evaluate_{what}")(*given, **options, progress=progress)
-    typer.echo(dumps(found, indent=1))
+    if table:
+        from ..evaluate.measures import text_table
+
+        for note in found["notes"]:
+            typer.echo(f"note: {note}", err=True)
+        typer.echo(text_table(found["rows"]))
+    else:
+        typer.echo(dumps(found, indent=1))

@@ -4,5 +4,6 @@ from .factors import evaluate_factors
 from .generator import evaluate_generator
 from .speech import evaluate_speech
 from .text import evaluate_text
+from .video import evaluate_video
 
-__all__ = ["evaluate_factors", "evaluate_generator", "evaluate_speech", "evaluate_text"]
+__all__ = ["evaluate_factors", "evaluate_generator", "evaluate_speech", "evaluate_text", "evaluate_video"]

@@ -16,12 +16,14 @@ from ...core.files import PathLike
 from ...flame_motion import FlameSequence, Progress
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.media.photos import load_photo
+from ...flame_motion.tracking.landmarks import OUTER_EYE_CORNERS
 from ...generator import Portrait, load_generator
 from ...renderer import Cameras, render_maps
 from ...renderer.cameras import to_pixels
 from ...renderer.cameras.paths import around, still
 from ...renderer.geometry import unproject
-from .faces import EYES, FaceReader
+from . import page as pages
+from .faces import FaceReader
 
 EXPRESSIONS: dict[str, dict[str, str]] = {
     "rest": {}, "mouth open": {"jawOpen": "0.6"}, "smile": {"smile": "0.9"},
@@ -51,9 +53,11 @@ def evaluate_factors(
     `pose in expression`: by how much the same expression changes the face otherwise on a turned head. `expression in
     pose`: by how much the head seems to turn with an expression. `camera and pose`: how far the turn seen is not the
     sum of both. `consistency`: grey levels by which the views disagree about a surface that both see, at rest.
-    page: a folder for the sheets. Raises BadInput.
+    page: an .html for the sheets. Raises BadInput.
     """
-    generate, faces, found = load_generator(generator, **(options or {})), FaceReader(), {}
+    pages.check_page(page)
+    generate, faces = load_generator(generator, **(options or {})), FaceReader()
+    found, sheets = {}, []
     for done, path in enumerate(photos, 1):
         portrait = Portrait.fit(load_photo(Path(path))[0])
         motion, names = _motions(portrait)
@@ -64,11 +68,14 @@ def evaluate_factors(
         name = Path(path).stem
         found[name] = _leaks(pictures, portrait, faces) | {"consistency": _disagreement(portrait, cameras, pictures)}
         if page is not None:
-            _write_sheets(Path(page), name, pictures)
+            sheets += _sheets(name, pictures)
         if progress is not None:
             progress("evaluate", done, len(photos))
     measures = list(next(iter(found.values())))
     mean = {m: round(float(np.nanmean([measured[m] for measured in found.values()])), 3) for m in measures}
+    if page is not None:
+        rows = {name: {"": measured} for name, measured in {**found, "mean": mean}.items()}
+        pages.write_page(page, f"flamecast evaluate factors: {generator}", [pages.table(rows), *sheets])
     return {"generator": generator, "photos": found, "mean": mean}
 
 
@@ -133,7 +140,7 @@ def _read(seen: np.ndarray, model: np.ndarray, lens: np.ndarray) -> tuple[np.nda
     depth = model @ matrix[2] + away[2]
     rays = np.concatenate([pixels, np.ones((len(pixels), 1))], 1) @ np.linalg.inv(lens).T
     straight = (rays * depth[:, None] - away.T) @ matrix
-    eyes = np.linalg.norm(model[EYES[0]] - model[EYES[1]])
+    eyes = np.linalg.norm(model[OUTER_EYE_CORNERS[0]] - model[OUTER_EYE_CORNERS[1]])
     distances = [(straight[list(p)].mean(0) - straight[list(q)].mean(0))[axis] / eyes for p, q, axis in DISTANCES]
     facing = np.diag([1.0, -1.0, -1.0])  # a camera's axes and the world's
     return Rotation.from_matrix(facing @ matrix).as_rotvec(degrees=True), np.array(distances)
@@ -162,9 +169,12 @@ def _disagreement(portrait: Portrait, cameras: Cameras, pictures: np.ndarray) ->
     return round(float(np.mean(differences)), 2)
 
 
-def _write_sheets(folder: Path, name: str, pictures: np.ndarray) -> None:
-    """NAME_camera<degrees>.png: rows are turns of the head, columns expressions."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _sheets(name: str, pictures: np.ndarray) -> list[str]:
+    """Pictures [camera, turn, expression, H, W, 3] uint8 for a page: one of each camera, a row a turn of the head."""
+    turns = ", ".join(f"{turn:g}" for turn in TURNS)
+    rows = f"rows: the head turned by {turns} degrees; columns: {', '.join(EXPRESSIONS)}"
+    parts = [pages.heading(name)]
     for degrees, sheet in zip(CAMERAS, pictures, strict=True):
-        rows = np.vstack([np.hstack(list(row)) for row in sheet])
-        cv2.imwrite(str(folder / f"{name}_camera{degrees:+.0f}.png"), rows[..., ::-1])
+        picture = np.vstack([np.hstack(list(row)) for row in sheet])
+        parts.append(pages.picture(picture, f"camera at {degrees:g} degrees; {rows}"))
+    return parts

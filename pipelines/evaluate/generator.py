@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from ...core.files import PathLike
 from ...flame_motion import BadInput, Progress
 from ...generator import Portrait
 from ...generator.conditioning import FINE_WEIGHT
+from . import page as pages
 from .faces import FaceReader
-from .generator_page import write_page
+from .pictures import JUDGE, change_error, psnr, ssim
 
 if TYPE_CHECKING:
     from ...generator.diffusion import DiffusionGenerator
     from ...training.generator.data import Examples
 
 ROWS = ("diffusion", "warp", "copy", "warp2d")
+COLUMNS = "photo, network, warp, truth"  # of the page's pictures
+MOST_PSNR = 100.0  # dB, of a picture that is the truth: it is averaged with others
 Measures = dict[str, float]
 
 
@@ -38,11 +41,12 @@ def evaluate_generator(
     and identity as `FaceReader` sees them; `flicker`, grey levels by which frames change otherwise than the truth's.
 
     data: what `flamecast prepare generator` made; people: those held out, all when empty; max_windows: evenly out of
-    all; page: a folder for index.html with pictures side by side, and videos of windows of frames. Raises BadInput.
+    all; page: an .html for pictures side by side, and videos of windows of frames. Raises BadInput.
     """
     from ...generator.diffusion import DiffusionGenerator
     from ...training.generator.data import Examples
 
+    pages.check_page(page)
     generator, examples = DiffusionGenerator(weights, steps), Examples.read(data, people=people or None)
     size, wanted = examples.arrays["target"].shape[2], generator.network.config.size
     if size != wanted:
@@ -65,8 +69,24 @@ def evaluate_generator(
         **{name: _mean(measured[name]) for name in ROWS if name in measured},
     }  # fmt: skip
     if page is not None:
-        write_page(Path(page), result, [name for name in ROWS if name in result], shown, examples.frames)
+        rows = {name: {"": result[name]} for name in ROWS if name in result}
+        parts = [pages.table(rows), *_windows(shown, examples.frames)]
+        pages.write_page(page, f"flamecast evaluate generator: {result['weights']}", parts)
     return result
+
+
+def _windows(shown: list[Tensor], frames: int) -> list[str]:
+    """Windows [V T, 4, 3, S, S] 0..1, by `COLUMNS`, for a page: a sheet of each, and a video where it has T > 1."""
+    from ...training.generator.samples import tiled, write_window
+
+    parts = []
+    with TemporaryDirectory() as folder:
+        for window in shown:
+            parts.append(pages.picture(tiled(window[::frames]), COLUMNS))
+            if frames > 1:
+                write_window(Path(folder) / "window.mp4", window, frames)
+                parts.append(pages.video(Path(folder) / "window.mp4"))
+    return parts
 
 
 def _sampled(
@@ -87,7 +107,7 @@ class _Measure:
         """frames: of a window. BadInput where the perceptual distance is not installed."""
         from ...training.generator.perceptual import PerceptualDistance
 
-        self.frames, self.perceptual, self.faces = frames, PerceptualDistance("efficientnet-lite1"), FaceReader()
+        self.frames, self.perceptual, self.faces = frames, PerceptualDistance(JUDGE), FaceReader()
 
     def __call__(self, drawn: dict[str, Tensor], rows: dict[str, Tensor]) -> dict[str, list[Measures]]:
         """Measures of each picture, by row; drawn: [V T, 3, S, S] by row, to which `warp2d` is added."""
@@ -122,8 +142,8 @@ def errors(picture: Tensor, truth: Tensor, weight: Tensor, visible: Tensor) -> M
     mean = lambda where: float(255 * error[:, where].mean()) if bool(where.any()) else float("nan")  # noqa: E731
     shown = [x.permute(1, 2, 0).numpy() for x in (picture, truth)]
     return {
-        "psnr": float(-10 * torch.log10(error.square().mean().clamp_min(1e-10))),
-        "ssim": float(structural_similarity(*shown, channel_axis=2, data_range=1.0)),
+        "psnr": min(psnr(float((255 * error).square().mean())), MOST_PSNR),
+        "ssim": ssim(*shown),
         "mouth and eyes": mean(large(weight > 1 + FINE_WEIGHT)),
         "hidden in the photo": mean(large(head & (visible < 0.5))),
         "all": mean(torch.ones_like(error[0], dtype=torch.bool)),
@@ -132,8 +152,8 @@ def errors(picture: Tensor, truth: Tensor, weight: Tensor, visible: Tensor) -> M
 
 def flicker(drawn: Tensor, truth: Tensor, frames: int) -> float:
     """Mean difference, grey levels, of how two clips [V T, 3, S, S] change from frame to frame."""
-    change = lambda x: x.unflatten(0, (-1, frames)).diff(dim=1)  # noqa: E731
-    return float(255 * (change(drawn) - change(truth)).abs().mean())
+    windows = (x.unflatten(0, (-1, frames)).transpose(0, 1).numpy() for x in (drawn, truth))
+    return 255 * change_error(*windows)
 
 
 def _bent(source: Portrait, truth: Portrait) -> np.ndarray:

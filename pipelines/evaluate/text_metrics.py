@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import sqrtm
 
 POOL = 32  # texts among which a motion's own is looked for
 
@@ -27,11 +26,14 @@ def matching_distance(text: np.ndarray, motion: np.ndarray) -> float:
 
 
 def frechet_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """FID: distance of two Gaussians with the means and covariances of two sets of features [N, W]."""
+    """Distance of two Gaussians with the means and covariances of two sets of features [N, W] (Heusel et al. 2017).
+
+    With few samples it is biased: compare sets of one size.
+    """
     mean = one.mean(0) - other.mean(0)
     a, b = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
-    root = np.real(sqrtm(a @ b))
-    return float(mean @ mean + np.trace(a) + np.trace(b) - 2 * np.trace(root))
+    roots = np.sqrt(np.linalg.eigvals(a @ b).real.clip(0))  # their sum is the trace of the root of the product
+    return float(mean @ mean + np.trace(a) + np.trace(b) - 2 * roots.sum())
 
 
 def diversity(motion: np.ndarray, rng: np.random.Generator, pairs: int = 300) -> float:

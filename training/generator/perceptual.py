@@ -42,11 +42,11 @@ class PerceptualDistance(nn.Module):
         """Of pictures [B, 3, H, W] 0..1, [B]: 0 for the same picture."""
         distances = [
             (_unit(a) - _unit(b)).square().sum(1).mean((1, 2))
-            for a, b in zip(self._features(pictures), self._features(truth), strict=True)
+            for a, b in zip(self.features(pictures), self.features(truth), strict=True)
         ]
         return torch.stack(distances).sum(0)
 
-    def _features(self, pictures: Tensor) -> Iterator[Tensor]:
+    def features(self, pictures: Tensor) -> Iterator[Tensor]:
         """The outputs of the compared blocks for pictures 0..1."""
         at = self.network._swish(self.network._bn0(self.network._conv_stem(2 * pictures - 1)))
         for k, block in enumerate(self.network._blocks[: self.compared[-1] + 1]):
