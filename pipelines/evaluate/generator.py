@@ -69,8 +69,8 @@ def evaluate_generator(
         **{name: _mean(measured[name]) for name in ROWS if name in measured},
     }  # fmt: skip
     if page is not None:
-        rows = {name: {"": result[name]} for name in ROWS if name in result}
-        parts = [pages.table(rows), *_windows(shown, examples.frames)]
+        table: dict[str, dict[str, Any]] = {name: {"": result[name]} for name in ROWS if name in result}
+        parts = [pages.table(table), *_windows(shown, examples.frames)]
         pages.write_page(page, f"flamecast evaluate generator: {result['weights']}", parts)
     return result
 
