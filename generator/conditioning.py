@@ -90,7 +90,7 @@ def render_conditioning(
         shape = list(portrait.image.shape[:2])
         raise ValueError(f"portrait must be square, its side a multiple of {COARSE}, got {shape}")
     seen_by = (portrait.camera if cameras is None else cameras).resized(size // COARSE, size // COARSE)
-    frames = (warp or WarpGenerator())(portrait, motion, cameras)
+    frames = (warp or WarpGenerator(mouth=False))(portrait, motion, cameras)
     geometry, source = _Geometry(portrait, depth_guided), _picture(portrait.image[None])[0]
     photo_pose = _face_pose(portrait.pose)
     for start in range(0, len(motion), CHUNK):

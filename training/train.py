@@ -12,6 +12,8 @@ from ..flame_motion import BadInput
 from .generator.options import GeneratorTraining
 from .generator.train import train_generator
 from .loop import check_training
+from .mouth.options import MouthTraining
+from .mouth.train import train_mouth
 from .options import TrainingOptions, describe
 from .speech.train import (
     HeadTraining,
@@ -25,7 +27,7 @@ from .text.train import EvaluatorTraining, TextTraining, train_evaluator, train_
 
 TRAININGS: dict[str, tuple[type[TrainingOptions], Callable[[Any], list[Path]]]] = {
     "generator_image": (GeneratorTraining, train_generator), "generator_temporal": (GeneratorTraining, train_generator),
-    "generator_views": (GeneratorTraining, train_generator),
+    "generator_views": (GeneratorTraining, train_generator), "mouth": (MouthTraining, train_mouth),
     "text_motion": (TextTraining, train_text), "text_emotion": (TextTraining, train_text),
     "text_evaluator": (EvaluatorTraining, train_evaluator), "speech_lips": (LipsTraining, train_speech_lips),
     "speech_head": (HeadTraining, train_speech_head), "speech_judge": (JudgeTraining, train_speech_judge),

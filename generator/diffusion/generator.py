@@ -81,9 +81,9 @@ class DiffusionGenerator:
         square = portrait.cropped(left, top, side, side).resized(size, size)
         seen_by = portrait.camera if cameras is None else cameras
         views = [seen_by.view(k).cropped(left, top, side, side).resized(size, size) for k in range(seen_by.views)]
-        warp = WarpGenerator()
+        warp = WarpGenerator(mouth=False)  # what the network was trained on
         chunks = zip(*(render_conditioning(square, motion, view, warp=warp) for view in views), strict=True)
-        whole = WarpGenerator()(portrait, motion, cameras)
+        whole = WarpGenerator(mouth=False)(portrait, motion, cameras)
         for done, (frame, change) in enumerate(zip(whole, self._changes(chunks, seed), strict=True), 1):
             yield np.stack([_added(*view, fade, left, top) for view in zip(frame, change, strict=True)])
             if progress is not None:

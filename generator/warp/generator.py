@@ -19,7 +19,7 @@ from ..portrait import Portrait
 from ..registry import check_rasterizer
 from .lid_colors import lids_shut
 from .parts import MOUTH
-from .scene import Scene, prepare
+from .scene import Scene, prepare, with_mouth
 
 WALL = 0.35  # m behind the head: where the backdrop hangs when the camera moves
 CHUNK = 16  # frames posed together
@@ -29,11 +29,12 @@ _Openings = tuple[float, float, float]  # how lit the mouth is, and how far the 
 
 
 class WarpGenerator:
-    """Animates a portrait by geometry alone."""
+    """Animates a portrait by geometry, and its mouth by a network too."""
 
-    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER) -> None:
+    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = True) -> None:
+        """mouth: whether a network makes a mouth that moves look like a photo's."""
         check_rasterizer(rasterizer)
-        self.rasterizer = rasterizer
+        self.rasterizer, self.mouth = rasterizer, mouth
         self._prepared: tuple[Portrait, Scene] | None = None  # the portrait drawn last
 
     def __call__(
@@ -46,7 +47,7 @@ class WarpGenerator:
         not prepared again. seed: unused, nothing here is random.
         """
         if self._prepared is None or self._prepared[0] is not portrait:
-            self._prepared = portrait, prepare(portrait)
+            self._prepared = portrait, with_mouth(prepare(portrait)) if self.mouth else prepare(portrait)
         scene = self._prepared[1]
         seen_by = portrait.camera if cameras is None else cameras
         drawn = ahead(self._frames(scene, motion, seen_by), cores())
@@ -110,6 +111,8 @@ class WarpGenerator:
             PARTS.index("lids"), *shut, PARTS.index(MOUTH[0]), light, _lips_moved(scene, face_clip, height, width),
             wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
+        if scene.mouth is not None:
+            scene.mouth.paint(out, face_clip.numpy(), face_seen[0].numpy(), scene.part[kept], top, left, camera)
 
 
 def mouth_light(head: Head, vertices: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from ...core.easing import smoothstep
 from ...flame_motion.heads.head import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import clip, rasterize, to_pixels
+from ..mouth.painter import MouthPainter, mouth_network
 from ..portrait import Portrait
 from .fill import backdrop
 from .hair import with_hair
@@ -51,6 +52,7 @@ class Scene:
     lips: Tensor  # indices of vertices along the inner lips
     lips_at: np.ndarray  # [L, 2] px, where they are in the photo
     before: Tensor  # [1, N, 3] m, the head in the photo
+    mouth: MouthPainter | None = None  # what makes its mouth look like a photo's
 
 
 def prepare(portrait: Portrait) -> Scene:
@@ -86,6 +88,11 @@ def prepare(portrait: Portrait) -> Scene:
         to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
         portrait.vertices(),
     )
+
+
+def with_mouth(scene: Scene) -> Scene:
+    """The scene with what paints its mouth, where the head has one."""
+    return replace(scene, mouth=MouthPainter.of(scene.portrait, scene.faces, scene.part, mouth_network()))
 
 
 def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:

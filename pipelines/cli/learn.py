@@ -62,6 +62,21 @@ def synthetic(
     _run(lambda progress: prepare_synthetic(people, output, progress, examples))
 
 
+@prepare.command()
+def mouths(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, photos, or folders of them.", show_default=False)],
+    output: Folder,
+    frames: Annotated[int | None, typer.Option(help="Frames of a clip, at most.", min=1)] = None,
+    clips: Annotated[int | None, typer.Option(help="Clips of a person, at most.", min=1)] = None,
+) -> None:
+    """Footage of people who talk, and photos of people who smile, for the network of the mouth."""
+    from ...training.mouth.examples import MouthOptions
+    from ...training.mouth.prepare import prepare_mouths
+
+    given = {name: value for name, value in (("frames", frames), ("clips", clips)) if value is not None}
+    _run(lambda progress: prepare_mouths(videos, output, progress, MouthOptions(**given)))
+
+
 def _examples(**given: Any) -> Any:
     from ...training.generator.examples import ExampleOptions
 
@@ -82,7 +97,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, -temporal, -views; speech-lips, -head, -judge; text-motion, -emotion, -evaluator.",
+            help="generator-image, -temporal, -views; mouth; speech-lips, -head, -judge; text-motion, -emotion …",
             show_default=False,
         ),
     ],

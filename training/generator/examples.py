@@ -42,7 +42,7 @@ class FaceSquare:
 
     def __init__(self, portrait: Portrait, options: ExampleOptions) -> None:
         self.window, self.whole, self.options = portrait.face_window(), portrait, options
-        self.portrait, self.warp = self._cropped(portrait), WarpGenerator()
+        self.portrait, self.warp = self._cropped(portrait), WarpGenerator(mouth=False)
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
         """The same square of another frame [H, W, 3] uint8."""

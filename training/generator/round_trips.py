@@ -19,7 +19,7 @@ def round_trips(portrait: Portrait, poses: FlameSequence, options: ExampleOption
     square = FaceSquare(portrait, options)
     left, top, side = square.window
     large = portrait.cropped(left, top, side, side).resized(FINER * options.size, FINER * options.size)
-    warp = WarpGenerator()
+    warp = WarpGenerator(mouth=False)
     for k in range(len(poses)):
         try:
             away, home = moved_away(large, poses[k : k + 1], warp)
