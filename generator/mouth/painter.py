@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...core.easing import smoothstep
+from ...core.files import PathLike
 from ...core.networks import load_network
 from ...core.threads import one_torch_thread
 from ...renderer import Cameras, clip, rasterize
@@ -26,7 +27,12 @@ STILL, MOVED = 0.25, 2.5  # px of a crop: lips that moved less than the first ar
 @lru_cache(maxsize=1)
 def mouth_network() -> MouthNetwork:
     """The network that ships."""
-    network = load_network(WEIGHTS, lambda sizes: MouthNetwork(MouthConfig(tuple(sizes["widths"]))))[0]
+    return load_mouth(WEIGHTS)
+
+
+def load_mouth(weights: PathLike) -> MouthNetwork:
+    """A network that `flamecast train mouth` wrote. BadInput."""
+    network = load_network(weights, lambda sizes: MouthNetwork(MouthConfig(tuple(sizes["widths"]))))[0]
     return network.to(memory_format=torch.channels_last)
 
 

@@ -81,6 +81,20 @@ def generator(
 
 
 @evaluate.command()
+def mouths(
+    data: Annotated[str, typer.Option(help="Folders that `flamecast prepare mouths` made, between commas.")],
+    people: Annotated[str, typer.Option(help="Who, between commas; all when not given.")] = "",
+    samples: Annotated[int, typer.Option(help="Frames, in runs out of each clip.", min=1)] = 600,
+    weights: Weights = None,
+    page: Page = None,
+    seed: Seed = 0,
+) -> None:
+    """The mouth's network beside `warp` and real mouths, on footage of people."""
+    names = tuple(name.strip() for name in people.split(",") if name.strip())
+    _print("mouths", data, names, weights=weights, samples=samples, page=page, seed=seed)
+
+
+@evaluate.command()
 def factors(
     photo: Annotated[list[Path], typer.Option(help="A photo; again for more.")],
     generator: Annotated[str, typer.Option(help="Which generator draws.")] = "diffusion",

@@ -2,8 +2,11 @@
 
 from .factors import evaluate_factors
 from .generator import evaluate_generator
+from .mouths import evaluate_mouths
 from .speech import evaluate_speech
 from .text import evaluate_text
 from .video import evaluate_video
 
-__all__ = ["evaluate_factors", "evaluate_generator", "evaluate_speech", "evaluate_text", "evaluate_video"]
+__all__ = [
+    "evaluate_factors", "evaluate_generator", "evaluate_mouths", "evaluate_speech", "evaluate_text", "evaluate_video",
+]  # fmt: skip
