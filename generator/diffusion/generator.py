@@ -81,7 +81,7 @@ class DiffusionGenerator:
         square = portrait.cropped(left, top, side, side).resized(size, size)
         seen_by = portrait.camera if cameras is None else cameras
         views = [seen_by.view(k).cropped(left, top, side, side).resized(size, size) for k in range(seen_by.views)]
-        warp = WarpGenerator(mouth=False)  # what the network was trained on
+        warp = WarpGenerator(mouth=False)  # as the network was trained
         chunks = zip(*(render_conditioning(square, motion, view, warp=warp) for view in views), strict=True)
         whole = WarpGenerator(mouth=False)(portrait, motion, cameras)
         for done, (frame, change) in enumerate(zip(whole, self._changes(chunks, seed), strict=True), 1):

@@ -29,9 +29,9 @@ _Openings = tuple[float, float, float]  # how lit the mouth is, and how far the 
 
 
 class WarpGenerator:
-    """Animates a portrait by geometry, and its mouth by a network too."""
+    """Animates a portrait by geometry alone, and its mouth by a network too where that is asked for."""
 
-    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = True) -> None:
+    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = False) -> None:
         """mouth: whether a network makes a mouth that moves look like a photo's."""
         check_rasterizer(rasterizer)
         self.rasterizer, self.mouth = rasterizer, mouth
