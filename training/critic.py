@@ -37,7 +37,10 @@ class ProjectedCritic(nn.Module):
 def _with(features: Tensor, made: Tensor) -> Tensor:
     """Features of even strength beside what share of each was made."""
     strength = features.square().mean((1, 2, 3), keepdim=True).sqrt()
-    return torch.cat([features / (strength + 1e-4), functional.adaptive_avg_pool2d(made, features.shape[-2:])], 1)
+    return torch.cat(
+        [features / (strength + 1e-4), functional.adaptive_avg_pool2d(made, (features.shape[-2], features.shape[-1]))],
+        1,
+    )
 
 
 def seen_by(network: PerceptualDistance, pictures: Tensor) -> list[Tensor]:

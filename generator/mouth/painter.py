@@ -17,7 +17,7 @@ from ...core.threads import one_torch_thread
 from ...renderer import Cameras, clip, rasterize
 from ..portrait import Portrait
 from .crop import MouthCrop, MouthMarks, cut, place_mouth, put_back
-from .network import MouthConfig, MouthNetwork, Reference
+from .network import MouthConfig, MouthNetwork, Reference, in_channels_last
 from .parts import parts_in_crop
 
 WEIGHTS = Path(__file__).with_name("weights") / "mouth"
@@ -33,7 +33,7 @@ def mouth_network() -> MouthNetwork:
 def load_mouth(weights: PathLike) -> MouthNetwork:
     """A network that `flamecast train mouth` wrote. BadInput."""
     network = load_network(weights, lambda sizes: MouthNetwork(MouthConfig(tuple(sizes["widths"]))))[0]
-    return network.to(memory_format=torch.channels_last)
+    return in_channels_last(network)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ...generator.mouth.network import EDGE, MouthNetwork, around_lips, opening_of
+from ...generator.mouth.network import EDGE, MouthNetwork, around_lips, in_channels_last, opening_of
 from ..critic import ProjectedCritic, critic_loss, fooling_loss, seen_by, unlike
 from ..generator.perceptual import PerceptualDistance
 from ..module import TrainingModule
@@ -27,10 +27,10 @@ class MouthModule(TrainingModule):
     def __init__(self, network: MouthNetwork, options: MouthTraining) -> None:
         """BadInput where the perceptual distance is not installed."""
         super().__init__(options)
-        self.network, self.critic = network.to(memory_format=torch.channels_last), ProjectedCritic()
+        self.network, self.critic = in_channels_last(network), ProjectedCritic()
         self.register_buffer("balance", torch.ones(()))  # of the gradients of both kinds of loss
         # In a list, so that it is no part of what is saved, averaged or trained.
-        self._looks = [PerceptualDistance().to(memory_format=torch.channels_last)]
+        self._looks = [in_channels_last(PerceptualDistance())]
 
     def loss(self, batch: Rows, rng: torch.Generator) -> Tensor:
         """The absolute error and the perceptual distance around the lips, the critic's and the network's own game."""
