@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from ...core.files import PathLike
 from ...flame_motion import BadInput, Progress
+from . import page as pages
 from .text_metrics import frechet_distance
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH = 16
 ROWS = ("real", "warp", "network")
+COLUMNS = "photo, warp, network, truth"  # of the page's pictures
 CHIP = 150  # px of a picture for dlib's network
 SHARPNESS = torch.tensor([[[[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]]])
 OPEN = 60.0  # px of a crop: mouths that show as much of their inside count as open
@@ -38,9 +39,10 @@ def evaluate_mouths(
     `perceptual`, of each picture to its own truth; `sharpness`, of the real ones' (1); `flicker`, grey levels by which
     what lies around the lips changes from frame to frame.
 
-    data: what `flamecast prepare mouths` made; people: those held out; samples: frames, in runs of clips; page: a
-    folder for sheets of frames in a row. Raises BadInput.
+    data: what `flamecast prepare mouths` made; people: those held out; samples: frames, in runs of clips; page: an
+    .html for frames in a row. Raises BadInput.
     """
+    pages.check_page(page)
     from ...generator.mouth.painter import WEIGHTS, load_mouth
     from ...training.generator.perceptual import PerceptualDistance
     from ...training.mouth.data import MouthPairs
@@ -49,7 +51,7 @@ def evaluate_mouths(
     chosen = _runs(pairs, samples)
     pictures, window, opening = _drawn(load_mouth(weights or WEIGHTS), pairs, chosen, progress)
     if page is not None:
-        write_sheets(Path(page), pairs, chosen, pictures)
+        pages.write_page(page, f"flamecast evaluate mouths: {weights or 'shipped'}", _sheets(pairs, chosen, pictures))
     looks = PerceptualDistance("efficientnet-lite1")
     following = np.flatnonzero(
         (np.diff(pairs.frame[chosen]) == 1) & (np.diff(pairs.clip[chosen]) == 0) & (np.diff(pairs.of[chosen]) == 0)
@@ -168,9 +170,8 @@ def _flicker(pictures: Tensor, where: Tensor, following: np.ndarray) -> float:
     return float(255 * (change * seen).sum() / (3 * seen.sum()))
 
 
-def write_sheets(folder: Path, pairs: MouthPairs, chosen: np.ndarray, pictures: dict[str, Tensor]) -> None:
-    """A sheet a photo: frames in a row, from left to right the photo, `warp`, the network, the real mouth."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _sheets(pairs: MouthPairs, chosen: np.ndarray, pictures: dict[str, Tensor]) -> Iterator[str]:
+    """A sheet a photo, for a page: frames in a row below each other, by `COLUMNS`."""
     for photo in np.unique(pairs.of[chosen]):
         rows = np.flatnonzero(pairs.of[chosen] == photo)
         first = max((len(rows) - ON_A_SHEET) // 2, 0)
@@ -180,5 +181,5 @@ def write_sheets(folder: Path, pairs: MouthPairs, chosen: np.ndarray, pictures: 
             for k in rows[first : first + ON_A_SHEET]
         ]
         sheet = (torch.cat(lines, 1).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-        person = pairs.people[pairs.person[chosen[rows[0]]]].replace(" ", "_").replace("/", "_")
-        cv2.imwrite(str(folder / f"{person}_{photo:03d}.png"), np.repeat(np.repeat(sheet, 2, 0), 2, 1)[..., ::-1])
+        person = pairs.people[pairs.person[chosen[rows[0]]]]
+        yield pages.picture(np.repeat(np.repeat(sheet, 2, 0), 2, 1), f"{person}: {COLUMNS}")
