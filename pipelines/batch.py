@@ -205,8 +205,9 @@ def _evaluate(options: dict[str, Any]) -> list[Path]:
     known = [name.removeprefix("evaluate_") for name in evaluate.__all__]
     if what not in known:
         raise BadInput(f"evaluate {what!r}: known are {', '.join(known)}")
-    if isinstance(options.get("photos", []), str):
-        options["photos"] = [options["photos"]]
+    for name in ("photos", "heads", "clips"):
+        if isinstance(options.get(name), str):
+            options[name] = [options[name]]
     write_report(output, _called(getattr(evaluate, f"evaluate_{what}"), options))
     return [output]
 

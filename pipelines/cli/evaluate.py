@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from ...core.options import options_of
-from ..request import Batch
+from ..request import GENERATOR, Batch
 from .options import run_batch, with_options
 
 HELP = (
     "Measure against the truth: videos, whoever made them, and the models that come with flamecast. "
-    "text, speech, generator and factors print one JSON object; video a table, or JSON by --json."
+    "Each prints one JSON object; video and scorecard a table, or JSON by --json."
 )
 evaluate = typer.Typer(help=HELP)
 Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
@@ -41,6 +41,23 @@ def video(
 ) -> None:
     """A video, whoever made it, beside the real one: pictures, face, pose, gaze, lips, identity, steadiness."""
     _print("video", video, truth, pictures=pictures, page=page, table=not json)
+
+
+@evaluate.command()
+def scorecard(
+    clip: Annotated[list[Path] | None, typer.Option(help="A clip of one person; again for more.")] = None,
+    generator: Annotated[list[str] | None, typer.Option(help="A row of the table; again for more.")] = None,
+    other: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER: another program's videos, called as the clips are.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of each clip, s.", min=0.2)] = 4.0,
+    pictures: Annotated[int, typer.Option(help="Frames of each video whose pictures are compared.", min=1)] = 30,
+    page: Page = None,
+    json: Json = False,
+) -> None:
+    """One table of generators and other programs: pictures, heads, mouths, faces, lips."""
+    rows = {"generators": tuple(generator or [GENERATOR]), "others": tuple(other or [])}
+    _print("scorecard", clip or [], **rows, seconds=seconds, pictures=pictures, page=page, table=not json)
 
 
 @evaluate.command()

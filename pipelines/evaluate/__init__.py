@@ -3,10 +3,17 @@
 from .factors import evaluate_factors
 from .generator import evaluate_generator
 from .mouths import evaluate_mouths
+from .scorecard import evaluate_scorecard
 from .speech import evaluate_speech
 from .text import evaluate_text
 from .video import evaluate_video
 
 __all__ = [
-    "evaluate_factors", "evaluate_generator", "evaluate_mouths", "evaluate_speech", "evaluate_text", "evaluate_video",
-]  # fmt: skip
+    "evaluate_factors",
+    "evaluate_generator",
+    "evaluate_mouths",
+    "evaluate_scorecard",
+    "evaluate_speech",
+    "evaluate_text",
+    "evaluate_video",
+]
