@@ -15,20 +15,21 @@ from ..core.npz import load_arrays, save_arrays
 from ..flame_motion import BadInput, FlameSequence, Head, load_head
 from ..flame_motion.heads.head import DEFAULT_HEAD
 from ..renderer import Cameras
+from .completion.whole_head import WholeHead
 from .portrait_fit import fit_head, refit
 from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
     from ..flame_motion.tracking.landmarks import LandmarkDetector
 
-FORMAT = 2
-FORMATS = (1, 2)  # that can be read; 1 had no lids of a person's own
+FORMAT = 3
+FORMATS = (1, 2, 3)  # that can be read; 1 had no lids of a person's own, 2 no whole head
 # Notes on a photo that had to be turned, by quarter turns counter-clockwise.
 TURNED = {
     turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
     for turns, how in ((1, "90 degrees to the left"), (2, "180 degrees"), (3, "90 degrees to the right"))
 }
-NESTED = ("pose", "camera", "offsets", "eyelids")  # fields that are no arrays
+NESTED = ("pose", "camera", "offsets", "eyelids", "whole")  # fields that are no arrays
 POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
 
 
@@ -44,6 +45,7 @@ class Portrait:
     landmarks: np.ndarray  # [478, 3] px as detected
     error: float  # mean landmark distance without the offsets, % of the inter-ocular distance
     eyelids: Tensor | None = None  # [N, 3, 2] m, the person's own lid shapes; the head's where None
+    whole: WholeHead | None = None  # what the photo does not show, too; it is completed when drawn where None
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -122,7 +124,9 @@ class Portrait:
     def with_identity(self, shape: Tensor) -> Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
         pose, offsets, eyelids, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
-        return replace(self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error)
+        return replace(
+            self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error, whole=None
+        )  # fmt: skip
 
     def resized(self, height: int, width: int) -> Portrait:
         """The same portrait with a photo of another size."""
@@ -174,7 +178,10 @@ class Portrait:
         }
         head = {"head": np.array(self.pose.head), "format": np.array(FORMAT), "offsets": self.offsets.numpy()}
         lids = {} if self.eyelids is None else {"eyelids": self.eyelids.numpy()}
-        save_arrays(path, {k: np.asarray(v) for k, v in {**own, **pose, **camera, **head, **lids}.items()})
+        arrays = {**own, **pose, **camera, **head, **lids}
+        if self.whole is not None:
+            arrays |= {f"whole_{f.name}": getattr(self.whole, f.name) for f in fields(WholeHead)}
+        save_arrays(path, {k: np.asarray(v) for k, v in arrays.items()})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Portrait:
@@ -197,6 +204,7 @@ class Portrait:
                 data["landmarks"],
                 float(data["error"]),
                 tensor("eyelids").float() if "eyelids" in data else None,
+                _whole_head(data),
             )
         except KeyError as missing:
             raise BadInput(
@@ -213,6 +221,12 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         raise BadInput(f"portrait {name} must have shape {list(shape)}, got {list(array.shape)}")
     if not np.isfinite(array).all():
         raise BadInput(f"portrait {name} must be finite, got NaN or infinity")
+
+
+def _whole_head(data: dict[str, np.ndarray]) -> WholeHead | None:
+    """The whole head of a file that has one."""
+    names = [f.name for f in fields(WholeHead)]
+    return WholeHead(*(data[f"whole_{name}"] for name in names)) if f"whole_{names[0]}" in data else None
 
 
 @lru_cache(maxsize=4)

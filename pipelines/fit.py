@@ -13,6 +13,7 @@ from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.media.photos import load_photo
 from ..generator import Portrait
+from ..generator.completion.merge import with_whole_head
 from ..generator.overlay import draw_overlay
 from .request import HEAD, AnimateRequest
 
@@ -28,8 +29,16 @@ def open_portrait(
 ) -> tuple[Portrait, list[str]]:
     """The fitted portrait of a photo file, a portrait.npz, an array [H, W, 3] uint8 or a Portrait; what to know of it.
 
-    A cut-out's transparency is its matte. Raises BadInput.
+    Its whole head is completed from the photo as large as it came. A cut-out's transparency is its matte. Raises
+    BadInput.
     """
+    portrait, notes = _open(photo, face, head, detector)
+    return with_whole_head(portrait), notes
+
+
+def _open(
+    photo: PathLike | np.ndarray | Portrait, face: int, head: str, detector: LandmarkDetector | None
+) -> tuple[Portrait, list[str]]:
     if isinstance(photo, Portrait):
         return photo, []
     if isinstance(photo, np.ndarray):

@@ -16,13 +16,16 @@ ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.2
 
 # Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
 STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
+FAR = np.float32(1e6)  # m
+SAME_DEPTH = np.float32(0.008)  # m by which the completed head must be nearer to hide the face
+EDGE_FADE = np.float32(2)  # px beyond the photo's edge over which what it cuts off of a head gives way
 
 SLIT = 255  # where the model's lips are apart in the photo and the photo's own are not
 TEETH = 2  # parts, the first of those inside the mouth
 TEETH_LIT = np.float32(0.7)  # of the light outside, that they have when all else is dark
 SLIT_LIT = np.float32(8)  # times the squared light of the mouth, which is all there is from .35 on
 
-_helper = njit(nogil=True, error_model="numpy", fastmath=True, inline="always")
+_helper = njit(nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 
 
 def _read(dtype: types.Type, ndim: int) -> types.Array:
@@ -147,8 +150,7 @@ def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
 @_helper
 def _surface(photo, texture, at, y, x, source_x, source_y, sharp, part, mouth_from, mouth_light, moved, still_color):
     """Color of the head's surface point `at[y, x]`, of a part, that lies at px (source_x, source_y) in the photo."""
-    size = np.float32(texture.shape[0])
-    u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
+    u, v = at[y, x, 3] * np.float32(texture.shape[1]), (ONE - at[y, x, 4]) * np.float32(texture.shape[0])
     sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
@@ -187,15 +189,15 @@ def _lit(part, mouth_from, mouth_light):
 
 
 @_helper
-def _agrees(seen, at, y0, x0, part):
-    """Whether the four samples from (y0, x0) on see one surface, and the mean photo px and opacity if so."""
+def _agrees(seen, at, y0, x0, behind, part):
+    """Whether the four samples from (y0, x0) on see one surface of the face, and the mean photo px and opacity."""
     first = seen[y0, x0]
     mean_x, mean_y, opacity, far = ZERO, ZERO, ZERO, ZERO
     first_x, first_y = at[y0, x0, 0] / at[y0, x0, 2], at[y0, x0, 1] / at[y0, x0, 2]
     for corner in range(4):
         y, x = y0 + corner // 2, x0 + corner % 2
         t = seen[y, x]
-        if t < 0 or part[t] != part[first]:
+        if t < 0 or part[t] != part[first] or not _is_in_front(at, y, x, behind):
             return False, ZERO, ZERO, ZERO
         px, py = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2]
         mean_x, mean_y, opacity = mean_x + px, mean_y + py, opacity + at[y, x, 5]
@@ -204,19 +206,43 @@ def _agrees(seen, at, y0, x0, part):
 
 
 @_helper
-def _head(
-    photo, texture, lids, seen, at, y0, x0, part, photo_part, i, j, lid, shut_left, shut_right, mouth_from, mouth_light,
-    lips_moved, still, hidden,
-):  # fmt: skip
-    """What pixel (i, j) sees of the head, four samples from (y0, x0) on.
+def _is_in_front(at, y, x, behind):
+    """Whether the face is what is seen at sample (y, x), the completed head being in a depth of `behind` m."""
+    return at[y, x, 6] < behind + SAME_DEPTH
 
-    Returns opacity times color and the opacity (four numbers) of what is drawn over the shell, then of the rest, which
-    is left out where it is hidden.
+
+@_helper
+def _covered(seen, y, x):
+    """How much of pixel (y, x) of a mesh that is sampled once a pixel it covers: less than 1 along its outline."""
+    count = 0
+    for i in range(max(y - 1, 0), min(y + 2, seen.shape[0])):
+        for j in range(max(x - 1, 0), min(x + 2, seen.shape[1])):
+            count += seen[i, j] >= 0
+    return min(max((np.float32(count) - np.float32(3)) / np.float32(6), ZERO), ONE)
+
+
+@_helper
+def _completed(texture, seen, at, y, x):
+    """What pixel (y, x) of the window shows of the completed head: color times opacity, opacity, and hair's share."""
+    u, v = at[y, x, 0] * np.float32(texture.shape[1]), (ONE - at[y, x, 1]) * np.float32(texture.shape[0])
+    opacity = at[y, x, 2] * _covered(seen, y, x)
+    r, g, b = _sharp(texture, u, v)
+    return opacity * r, opacity * g, opacity * b, opacity, _channel(texture, u, v, 3) / FULL
+
+
+@_helper
+def _head(
+    photo, texture, lids, seen, at, y0, x0, behind, part, photo_part, i, j, lid, shut_left, shut_right, mouth_from,
+    mouth_light, lips_moved, still,
+):  # fmt: skip
+    """What pixel (i, j) sees of the face, four samples from (y0, x0) on: its color times its opacity, and that.
+
+    behind: m, how far away the completed head is there.
     """
     unmoved = _pixel(photo, i, j)
     first = seen[y0, x0]
-    if first >= 0 and part[first] > 0:
-        agree, x, y, opacity = _agrees(seen, at, y0, x0, part)
+    if first >= 0:
+        agree, x, y, opacity = _agrees(seen, at, y0, x0, behind, part)
         if agree:  # one sharp sample where all see one surface: the usual case
             moved = ONE
             if still:
@@ -228,17 +254,16 @@ def _head(
             if part[first] == lid:
                 color = _under_shut_lid(lids, at, y0 + 1, x0 + 1, shut_left, shut_right, moved, color)
             r, g, b = color
-            return opacity * r, opacity * g, opacity * b, opacity, ZERO, ZERO, ZERO, ZERO
-    over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
-    under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
+            return opacity * r, opacity * g, opacity * b, opacity
+    red, green, blue, total = ZERO, ZERO, ZERO, ZERO
     for corner in range(4):
         y, x = y0 + corner // 2, x0 + corner % 2
         t = seen[y, x]
-        if t < 0 or (hidden and part[t] == 0):
+        if t < 0 or not _is_in_front(at, y, x, behind):
             continue
         px, py, opacity = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2], at[y, x, 5] * QUARTER
         moved = ONE
-        if still and part[t] > 0:
+        if still:
             gap_x = px - np.float32(j + 0.25) - HALF * (corner % 2)
             gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
             gap = max(abs(gap_x), abs(gap_y))
@@ -247,17 +272,8 @@ def _head(
         if part[t] == lid:
             color = _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, color)
         r, g, b = color
-        if part[t] > 0:
-            over_r, over_g, over_b, over = (
-                over_r + opacity * r,
-                over_g + opacity * g,
-                over_b + opacity * b,
-                over + opacity,
-            )
-        else:
-            under_r, under_g, under_b = under_r + opacity * r, under_g + opacity * g, under_b + opacity * b
-            under += opacity
-    return over_r, over_g, over_b, over, under_r, under_g, under_b, under
+        red, green, blue, total = red + opacity * r, green + opacity * g, blue + opacity * b, total + opacity
+    return red, green, blue, total
 
 
 @_helper
@@ -283,13 +299,26 @@ def _stretched(photo_from_target, t, i, j, x, y):
 
 
 @_helper
-def _behind(photo, backdrop, shell, x, y, moved, stretched, under, under_opacity, i, j, wall, still):
-    """What pixel (i, j) shows where the head leaves it free: the backdrop, the head under the shell, the shell.
+def _gives_way(photo, x, y, stretched, turned):
+    """How far the shell, which shows the photo's px (x, y), gives way to the completed head under it, and everywhere.
+
+    Where it is stretched it does to what is under it; where the head is turned, and beyond the photo's edge, it does
+    for all that the completed head stands for: hair in front of a wall, too.
+    """
+    own = _channel(photo, x, y, 4) / FULL
+    beyond = max(max(-x, x - np.float32(photo.shape[1])), -y) / EDGE_FADE
+    everywhere = own * max(turned, min(max(beyond, ZERO), ONE))
+    return max(stretched, everywhere), everywhere
+
+
+@_helper
+def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under, i, j, wall, still):
+    """What pixel (i, j) shows where the face leaves it free: the backdrop, the completed head `under` it, the shell.
 
     Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own;
-    `stretched`, how far it gives way to a head under it.
+    under_share and everywhere: how far it gives way, see `_gives_way`.
     """
-    px, py = np.float32(j + 0.5), np.float32(i + 0.5)
+    px, py, under_opacity = np.float32(j + 0.5), np.float32(i + 0.5), under[3]
     if not shell and still and under_opacity == 0:
         moved = ZERO
     unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
@@ -298,7 +327,8 @@ def _behind(photo, backdrop, shell, x, y, moved, stretched, under, under_opacity
     alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
     if under_opacity > 0:  # over the head the shell ends where what is behind begins to shine through it
         sure = min(max((alpha - HALF) / HALF, ZERO), ONE)
-        alpha += under_opacity * (sure * (ONE - stretched) - alpha)
+        alpha += under_opacity * (sure * (ONE - under_share) - alpha)
+    alpha *= ONE - everywhere * (ONE - under_opacity)
     if still:
         color = _pixel(backdrop, i, j)
     else:
@@ -344,29 +374,32 @@ def triangle_homographies(clip, faces, source, height, width, out):
 
 @compiled(
     types.void(
-        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2),
-        _read(types.float64, 3), _read(types.int32, 2), _read(F32, 3), I64, I64, _read(U8, 1), _read(U8, 2), U8, F32,
-        F32, U8, F32, F32,
+        I64, I64, _read(F32, 3), _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(U8, 3), _read(types.int32, 2),
+        _read(types.float64, 3), _read(types.int32, 2), _read(F32, 3), _read(types.int32, 2), _read(F32, 3), I64, I64,
+        _read(U8, 1), _read(U8, 2), U8, F32, F32, U8, F32, F32, F32,
         _read(types.float64, 2), types.boolean, types.Array(U8, 3, "C"),
     ),
     fastmath=True,
     counted=False,
 )  # fmt: skip
 def composite_rows(
-    start, stop, photo, backdrop, texture, lids, shell_seen, shell_from, face_seen, face_at, top, left, part,
-    photo_part, lid, shut_left, shut_right, mouth_from, mouth_light, lips_moved, wall, still, out,
+    start, stop, photo, backdrop, texture, lids, completed, shell_seen, shell_from, face_seen, face_at, around_seen,
+    around_at, top, left, part, photo_part, lid, shut_left, shut_right, mouth_from, mouth_light, lips_moved, turned,
+    wall, still, out,
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 4] 0..255 with the matte in alpha, backdrop [h, w, 3], texture [R, R, 4] with its certainty in alpha,
-    lids [R, R, 4] what shut lids, of part `lid`, show (with its opacity in alpha) as far as shut_left and shut_right;
-    shell_from [F', 3, 3] of each of its triangles the homography to photo px;
-    face_at [2 h', 2 w', 6] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), then uv and
-    opacity, four samples a pixel of the window at (top, left), valid where face_seen >= 0; part [F] of the triangles
-    drawn over the shell (0: under it), photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
-    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light, and where it is
-    SLIT replaced once the lips have moved, by lips_moved px; wall homography [3, 3] to the backdrop's px;
-    still: the target camera is the photo's own.
+    photo [h, w, 5] 0..255 with the matte in the fourth channel and what the completed head stands for in the fifth,
+    backdrop [h, w, 3], texture [R, R, 4] of the face with its certainty in alpha, lids [R, R, 4] what shut lids, of
+    part `lid`, show (with opacity in alpha) as far as shut_left and shut_right, completed [h', w', 4] of the completed
+    head with hair's share in alpha; shell_from [F', 3, 3] of each of its triangles the homography to photo px;
+    face_at [2 h', 2 w', 7] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), uv, opacity
+    and depth in m, four samples a pixel of the window at (top, left), valid where face_seen >= 0; around_at [h', w', 4]
+    uv, opacity and depth of the completed head, one sample a pixel; part [F] of the face's triangles, photo_part
+    [2 h, 2 w] which of them the photo shows (0 = none); parts from mouth_from on are inside the mouth, where what the
+    photo does not show is dimmed by mouth_light, and where it is SLIT replaced once the lips have moved, by lips_moved
+    px; turned: how far the head is seen from another side than the photo's, 0..1; wall homography [3, 3] to the
+    backdrop's px; still: the target camera is the photo's own.
     """
     for i in range(start, stop):
         for j in range(out.shape[1]):
@@ -382,21 +415,24 @@ def composite_rows(
                 for k in range(3):
                     out[i, j, k] = np.uint8(photo[i, j, k])
                 continue
-            stretched = ZERO
-            if shell and moved > 0 and not beside:
-                stretched = _stretched(shell_from, shell_seen[i, j], i, j, x, y)
-            hidden = shell and stretched == 0 and _channel(photo, x, y, 3) >= FULL
-            over_r, over_g, over_b, over = ZERO, ZERO, ZERO, ZERO
-            under_r, under_g, under_b, under = ZERO, ZERO, ZERO, ZERO
+            under_share, everywhere = ZERO, ZERO
+            if shell and moved > 0:
+                stretched = ZERO if beside else _stretched(shell_from, shell_seen[i, j], i, j, x, y)
+                under_share, everywhere = _gives_way(photo, x, y, stretched, turned)
+            r, g, b, over = ZERO, ZERO, ZERO, ZERO
+            around = not beside and around_seen[i - top, j - left] >= 0
             if not beside:
-                over_r, over_g, over_b, over, under_r, under_g, under_b, under = _head(
-                    photo, texture, lids, face_seen, face_at, y0, x0, part, photo_part, i, j, lid, shut_left,
-                    shut_right, mouth_from, mouth_light, lips_moved, still, hidden,
+                behind = around_at[i - top, j - left, 3] if around else FAR
+                r, g, b, over = _head(
+                    photo, texture, lids, face_seen, face_at, y0, x0, behind, part, photo_part, i, j, lid, shut_left,
+                    shut_right, mouth_from, mouth_light, lips_moved, still,
                 )  # fmt: skip
-            r, g, b = over_r, over_g, over_b
             if over < np.float32(0.9999):
-                under_color = under_r, under_g, under_b
-                color = _behind(photo, backdrop, shell, x, y, moved, stretched, under_color, under, i, j, wall, still)
+                under = ZERO, ZERO, ZERO, ZERO, ZERO
+                if around and not (shell and under_share == 0 and turned == 0 and _channel(photo, x, y, 3) >= FULL):
+                    under = _completed(completed, around_seen, around_at, i - top, j - left)
+                    under_share = max(under_share, turned * under[4])  # hair hangs in front of clothes
+                color = _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under, i, j, wall, still)
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
             out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))

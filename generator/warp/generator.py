@@ -64,27 +64,30 @@ class WarpGenerator:
         """For each frame a call that draws it, [V, H, W, 3] uint8; all of them may run at once."""
         for start in range(0, len(motion), CHUNK):
             part = motion[start : start + CHUNK]
-            vertices, sheet = scene.portrait.vertices(part), scene.shell.pose(part)
+            vertices = scene.portrait.vertices(part)
             moving = cameras.frame_range(start, start + len(part))
-            face_clip, shell_clip = clip(moving, vertices), clip(moving, sheet)  # [V, t, N, 4]
+            meshes = vertices, scene.completed.pose(part), scene.shell.pose(part)
+            clips = [clip(moving, mesh) for mesh in meshes]  # [V, t, N, 4]
             light = mouth_light(scene.portrait.head, vertices)
             shut = lids_shut(scene.portrait.head, scene.before, vertices)
+            turned = scene.completed.turned(scene.portrait, part, moving)
             for t in range(len(part)):
                 views = [_one(moving, v, t) for v in range(cameras.views)]
                 openings = float(light[t]), float(shut[t, 0]), float(shut[t, 1])
-                yield partial(self._views, scene, face_clip[:, t], shell_clip[:, t], openings, views)
+                aside = np.broadcast_to(turned[:, min(t, turned.shape[1] - 1)], len(views))
+                yield partial(self._views, scene, [points[:, t] for points in clips], openings, aside, views)
 
     def _views(
-        self, scene: Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, views: list[Cameras]
+        self, scene: Scene, clips: list[Tensor], openings: _Openings, turned: np.ndarray, views: list[Cameras]
     ) -> np.ndarray:
-        """One frame of all views [V, H, W, 3] uint8; face_clip, shell_clip [V, N, 4] their clip coordinates."""
+        """One frame of all views [V, H, W, 3] uint8; clips: coordinates [V, N, 4] of head, completed head and shell."""
         frame = np.empty((len(views), views[0].height, views[0].width, 3), np.uint8)
-        for face, sheet, view, out in zip(face_clip, shell_clip, views, frame):
-            self._draw(scene, face, sheet, openings, view, out)
+        for v, view in enumerate(views):
+            self._draw(scene, [points[v] for points in clips], openings, np.float32(turned[v]), view, frame[v])
         return frame
 
     def _draw(
-        self, scene: Scene, face_clip: Tensor, shell_clip: Tensor, openings: _Openings, camera: Cameras,
+        self, scene: Scene, clips: list[Tensor], openings: _Openings, turned: np.float32, camera: Cameras,
         out: np.ndarray,
     ) -> None:  # fmt: skip
         """One frame of one view, into out [H, W, 3] uint8. The head is drawn with four samples a pixel."""
@@ -92,27 +95,46 @@ class WarpGenerator:
 
         height, width = camera.height, camera.width
         light, *shut = openings
-        sheet, shell = shell_clip[None].contiguous(), scene.shell
-        shell_seen = rasterize(sheet, shell.faces, height, width, self.rasterizer)
-        shell_from = empty((len(shell.faces), 3, 3), np.float64)
-        corners = sheet[0].numpy(), shell.faces.numpy(), shell.photo_at.numpy()
+        face, around, sheet = clips
+        shell_seen = rasterize(sheet[None].contiguous(), scene.shell.faces, height, width, self.rasterizer)
+        shell_from = empty((len(scene.shell.faces), 3, 3), np.float64)
+        corners = sheet.contiguous().numpy(), scene.shell.faces.numpy(), scene.shell.photo_at.numpy()
         triangle_homographies(*corners, height, width, shell_from)
-        top, left, rows, columns = _window(face_clip[scene.drawn], height, width)
-        face = _windowed(face_clip, top, left, rows, columns, height, width)[None]
-        kept = (scene.part > 0) | _facing(face[0], scene.faces)
-        faces = scene.faces[torch.from_numpy(kept)]
-        face_seen = rasterize(face, faces, 2 * rows, 2 * columns, self.rasterizer)
-        face_at = interpolate_fast(face_seen, face, faces, scene.attributes, scene.uv_faces[kept])
+        window = _window(torch.cat([face[scene.drawn], around]), height, width)
+        face_seen, face_at = self._layer(
+            face, scene.faces, scene.uv_faces, scene.vertex, scene.attributes, window, camera, samples=2
+        )
+        completed = scene.completed
+        front = _facing(around, completed.faces)
+        around_seen, around_at = self._layer(
+            around, completed.faces[front], completed.uv_faces[front], completed.vertex, completed.attributes, window,
+            camera, samples=1,
+        )  # fmt: skip
         still = _same(camera, scene.portrait.camera)
         wall = np.eye(3) if still else wall_homography(scene.portrait.camera, camera)
         split(
-            composite_rows, height, scene.photo, scene.backdrop, scene.texture, scene.lids, shell_seen[0].numpy(),
-            shell_from, face_seen[0].numpy(), face_at[0], top, left, scene.part[kept], scene.photo_part,
-            PARTS.index("lids"), *shut, PARTS.index(MOUTH[0]), light, _lips_moved(scene, face_clip, height, width),
-            wall, still, out, pieces=8 * cores(),
+            composite_rows, height, scene.photo, scene.backdrop, scene.texture, scene.lids, completed.texture,
+            shell_seen[0].numpy(), shell_from, face_seen, face_at, around_seen, around_at, *window[:2],
+            scene.part, scene.photo_part, PARTS.index("lids"), *shut, PARTS.index(MOUTH[0]), light,
+            _lips_moved(scene, face, height, width), turned, wall, still, out, pieces=8 * cores(),
         )  # fmt: skip
         if scene.mouth is not None:
-            scene.mouth.paint(out, face_clip.numpy(), face_seen[0].numpy(), scene.part[kept], top, left, camera)
+            scene.mouth.paint(out, face.numpy(), face_seen, scene.part, *window[:2], camera)
+
+    def _layer(
+        self, points: Tensor, faces: Tensor, uv_faces: np.ndarray, vertex: Tensor, attributes: np.ndarray,
+        window: tuple[int, int, int, int], camera: Cameras, samples: int,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """Which triangle of a mesh each sample of a window sees [h, w], and what of it [h, w, C + 1], depth in m last.
+
+        points [N, 4] clip coordinates, vertex [U] and attributes [U, C] of what `uv_faces` [F, 3] index; samples: along
+        the side of a pixel.
+        """
+        top, left, rows, columns = window
+        shown = _windowed(points, top, left, rows, columns, camera.height, camera.width)[None]
+        seen = rasterize(shown, faces, samples * rows, samples * columns, self.rasterizer)
+        values = np.concatenate([attributes, points[vertex, 3:].numpy()], 1)[None]
+        return seen[0].numpy(), interpolate_fast(seen, shown, faces, values, uv_faces)[0]
 
 
 def mouth_light(head: Head, vertices: Tensor) -> Tensor:
@@ -140,7 +162,7 @@ def _facing(clip_points: Tensor, faces: Tensor) -> np.ndarray:
     ahead = points[:, 3] > NEAR
     x, y = np.divide(points[:, :2], points[:, 3:], where=ahead[:, None], out=np.zeros_like(points[:, :2])).T
     a, b, c = faces.numpy().T
-    front = (x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) > 0
+    front = (x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) < 0  # y points down in the picture
     return front | ~(ahead[a] & ahead[b] & ahead[c])
 
 

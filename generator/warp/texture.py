@@ -6,7 +6,7 @@ a mouth that was shut is given the colors that mouths have, as bright as the fac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,40 +15,35 @@ import torch
 from ...flame_motion import Head
 from ...flame_motion.heads.head import PARTS
 from ...renderer import clip, interpolate_fast, rasterize
+from ..completion.atlas import around, directions_of
+from ..completion.frame import in_atlas
+from ..completion.whole_head import FINE
 from ..portrait import Portrait
-from .fill import fill, foreground
-from .hair_colors import hair_alone
 from .light import GUMS, MOUTH_COLORS, Light, eye_colors
-from .parts import EYES, MOUTH, SKULL, TEETH, faces_of, is_part
+from .parts import EYES, MOUTH, TEETH, faces_of, is_part
 from .teeth import lips_parted, teeth_shown
-from .uv_map import Texels, eye_angle
+from .uv_map import Texels, eye_angle, on_uv_map
 
 SIZE = 768  # texels a side
 STEP = 0.010  # m in depth between neighbouring pixels that is an edge between two surfaces
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
 TOOTHLESS = 0.45  # how bright a mouth is that nothing but its lips is known of (FLAME's)
+EDGE = 0.012  # of the face's height: so far in from the person's outline the photo is not sure
 TEETH_IN_ROW = 12  # of the built-in head
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 
 
-def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool] = (False, False)) -> np.ndarray:
+def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     """Texture [size, size, 4] uint8: sRGB, and in alpha how surely the photo shows that texel. Row 0 is v = 1.
 
-    covered: whether hair covers the left and the right ear, which is colored like it then.
+    Where the photo shows no skin, its colors are the completed head's.
     """
     texels, photo = Texels.of(portrait, size), _Photo.of(portrait)
-    # Around the face the outline mixes with what is behind: there the person's own colors go on.
-    around = is_part(texels.part, (*SKULL, "neck"))
-    clean = replace(portrait, image=foreground(portrait.image, portrait.matte))
-    color = np.where(around[..., None], texels.sample(clean.image), texels.sample(portrait.image))
-    color = color.astype(np.float32) / 255
+    color = texels.sample(portrait.image).astype(np.float32) / 255
     teeth = teeth_shown(portrait).astype(np.float32)
     sure = _sure_inside(portrait, texels, photo, _sure_outside(portrait, texels, photo), teeth)
-    hair = _hair(texels, covered)
-    skin = is_part(texels.part, SKIN) & ~hair
-    out = _complete_skin(color, np.where(skin, sure, 0).astype(np.float32))
-    through = texels.sample(hair_alone(clean, photo.part).astype(np.float32) / 255)
-    out[hair] = (sure[..., None] * color + (1 - sure[..., None]) * through)[hair]
+    skin = is_part(texels.part, SKIN)
+    out = sure[..., None] * color + (1 - sure[..., None]) * _completed(portrait, size)
     light = Light.on_skin((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))
     eyes = is_part(texels.part, EYES)
     table = eye_colors(portrait.image.astype(np.float32) / 255, is_part(photo.part, EYES), photo.eye_angle, light)
@@ -61,6 +56,18 @@ def bake_texture(portrait: Portrait, size: int = SIZE, covered: tuple[bool, bool
             usual = _mouth_colors(portrait.head, name, texels, inside, light, own_teeth)
             out[inside] = sure[inside, None] * color[inside] + (1 - sure[inside, None]) * usual
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _completed(portrait: Portrait, size: int) -> np.ndarray:
+    """The completed head's color 0..1 at each texel [R, R, 3]."""
+    whole = portrait.whole
+    assert whole is not None
+    points = torch.from_numpy(in_atlas(portrait, portrait.vertices()[0])).float()
+    part, at = on_uv_map(portrait.head, points, size)
+    row, column = directions_of(at.astype(np.float64))
+    wide = around(whole.color.astype(np.float32) / 255, 2)
+    maps = [(x * FINE).astype(np.float32) for x in (column, row)]
+    return cv2.remap(wide, maps[0] + 1.5, maps[1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +99,15 @@ def _sure_outside(portrait: Portrait, texels: Texels, photo: _Photo) -> np.ndarr
     visible = (texels.depth <= seen + OCCLUSION) & (texels.depth <= beside + STEP) & (texels.part > 0)
     visible = cv2.erode(visible.astype(np.float32), np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((texels.facing - 0.12) / 0.25, 0, 1)
-    around = is_part(texels.part, (*SKULL, "neck"))
-    return np.where(around, sure * texels.sample(np.clip(4 * portrait.matte - 3, 0, 1)), sure)
+    return sure * texels.sample(_inner(portrait))
+
+
+def _inner(portrait: Portrait) -> np.ndarray:
+    """Where [H, W] float32 the photo shows the person alone: beside that it mixes with what is behind."""
+    size = max(1, round(EDGE * float(np.ptp(portrait.landmarks[:, 1]))))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * size + 1, 2 * size + 1))
+    inner = cv2.erode(np.clip(4 * portrait.matte - 3, 0, 1).astype(np.float32), kernel)
+    return cv2.blur(inner, (2 * size + 1, 2 * size + 1))
 
 
 def _sure_inside(portrait: Portrait, texels: Texels, photo: _Photo, sure: np.ndarray, teeth: np.ndarray) -> np.ndarray:
@@ -109,15 +123,6 @@ def _sure_inside(portrait: Portrait, texels: Texels, photo: _Photo, sure: np.nda
     upper = texels.part == PARTS.index("teeth_upper")
     own = sure * lips_parted(portrait) * np.where(upper, tooth, 1 - tooth)
     return np.where(is_part(texels.part, MOUTH), own, sure)
-
-
-def _hair(texels: Texels, covered: tuple[bool, bool]) -> np.ndarray:
-    """Which texels [R, R] are colored like hair: the scalp, and the ears that it covers (left, right)."""
-    hair = texels.part == PARTS.index("scalp")
-    for side, under_hair in zip((1, -1), covered, strict=True):
-        if under_hair:
-            hair |= (texels.part == PARTS.index("ears")) & (texels.across * side > 0)
-    return hair
 
 
 def _mouth_colors(
@@ -151,12 +156,3 @@ def _tooth_shade(head: Head, name: str, inside: np.ndarray, height: np.ndarray) 
     if name == "teeth_upper":
         from_gum = 1 - from_gum
     return (0.72 + 0.28 * np.clip(from_gum * 1.6, 0, 1)) * (1 - 0.25 * np.exp(-((between / 0.09) ** 2)))
-
-
-def _complete_skin(color: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Skin [R, R, 3]: the other side's colors where this side is not seen, in this side's light, then around."""
-    mirrored, mirrored_sure = color[:, ::-1], sure[:, ::-1]
-    light = fill(color - mirrored, sure * mirrored_sure)  # the sides differ by the light; known where both are seen
-    have = sure + (1 - sure) * mirrored_sure
-    mixed = sure[..., None] * color + ((1 - sure) * mirrored_sure)[..., None] * (mirrored + light)
-    return fill(mixed / np.maximum(have, 1e-6)[..., None], have)

@@ -10,6 +10,7 @@ import torch
 
 from flamecast.flame_motion import FlameSequence
 from flamecast.flame_motion.heads.head import PARTS
+from flamecast.generator.completion.merge import with_whole_head
 from flamecast.generator.warp import WarpGenerator
 from flamecast.generator.warp.lid_colors import _paint, lid_colors, lids_shut
 from flamecast.generator.warp.texture import bake_texture
@@ -23,7 +24,7 @@ def with_lids(portrait, *values: float) -> FlameSequence:
 
 
 def test_only_lids_are_painted_and_softly(portrait):
-    painted = lid_colors(portrait, bake_texture(portrait, 384))
+    painted = lid_colors(portrait, bake_texture(with_whole_head(portrait), 384))
     cover = painted[..., 3].astype(float)
     part, _ = on_uv_map(portrait.head, portrait.head.template, len(painted))
     near = part == PARTS.index("lids")

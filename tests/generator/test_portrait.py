@@ -61,8 +61,8 @@ def test_no_face_and_too_few_faces_are_said(astronaut):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": np.array(9)}, "format 2 was expected, got 9"),
-        ({"format": np.zeros(3)}, "format 2 was expected"),
+        ({"format": np.array(9)}, "format 3 was expected, got 9"),
+        ({"format": np.zeros(3)}, "format 3 was expected"),
         ({"image": np.zeros((0, 512, 3), np.uint8)}, "Cameras.height"),
         ({"image": np.zeros((512, 512, 3), np.float32)}, "image must be uint8"),
         ({"matte": np.full((512, 512), np.nan, np.float32)}, "matte must be finite"),

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from flamecast.generator.completion.merge import with_whole_head
 from flamecast.generator.warp.light import FAIR_SKIN, Light
 from flamecast.generator.warp.texture import bake_texture
 
 
 def test_a_black_and_white_photo_gets_no_colored_teeth_tongue_and_eyes(portrait) -> None:
     gray = portrait.image.astype(np.float32).mean(-1, keepdims=True).repeat(3, -1).round().astype(np.uint8)
-    texture = bake_texture(replace(portrait, image=gray), 256)[..., :3].astype(int)
+    texture = bake_texture(with_whole_head(replace(portrait, image=gray)), 256)[..., :3].astype(int)
     assert np.ptp(texture, axis=-1).max() <= 1
 
 

@@ -1,0 +1,141 @@
+"""The whole head of a photo: its own pixels where it shows them, the network's answer elsewhere, no rim between.
+
+Where both are known they differ by light and tint; that difference is carried on into what is hidden, hair's to hair
+and skin's to skin, and fades with the distance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ...core.easing import smoothstep
+from ..portrait import Portrait
+from .atlas import around, blurred, surface_normals, surface_points
+from .frame import AtlasView, atlas_view
+from .network import Completed, CompletionNetwork, load_completion
+from .seen import Seen, in_photo, look, network_input, unhidden
+from .strands import continued_detail
+from .whole_head import FINE, WholeHead
+
+ASLANT = (0.15, 0.45)  # cosines between which the photo's pixels fade in
+SURE = (0.8, 1.0)  # mattes between which they do
+SURELY = 9.0  # logit of skin where the fitted head has some: clothes are drawn over it
+MOST_OUTWARDS = 0.05  # m: an outline farther out is that of something else
+RIM_ROWS = 92  # of the atlas, from the top: below are shoulders
+ASIDE = 0.25  # cosine within which a direction is aside
+EDGE = 0.003  # m beside the person's outline that the photo mixes with the background
+REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at the border is carried on
+
+
+@torch.no_grad()
+def complete(portrait: Portrait, network: CompletionNetwork, strands: bool = True) -> WholeHead:
+    """The whole head of a portrait. strands: whether hidden hair gets the detail of the hair that is seen."""
+    seen = look(portrait)
+    made = network(torch.from_numpy(network_input(seen))[None])
+    radius = within_outline(made.outside_radius[0, 0].numpy(), seen)
+    made = replace(
+        made,
+        skin_there=torch.where(torch.from_numpy(seen.has_fit), SURELY, made.skin_there),
+        outside_radius=torch.from_numpy(radius)[None, None].float(),
+    )
+    return _merged(portrait, seen, made, strands)
+
+
+def with_whole_head(portrait: Portrait) -> Portrait:
+    """The portrait that keeps its whole head, so that every machine draws the same one."""
+    return portrait if portrait.whole is not None else replace(portrait, whole=complete(portrait, load_completion()))
+
+
+def within_outline(radius: np.ndarray, seen: Seen) -> np.ndarray:
+    """Distances [H, W] m, made to agree with the person's outline in the photo.
+
+    Nothing is beyond it; and what lies to the side as the camera sees it is what the outline is the outline of.
+    """
+    known = ~seen.cut
+    inside = np.where(known, np.minimum(radius, seen.outline), radius)
+    outwards = seen.outline - inside
+    rim = known & (outwards < MOST_OUTWARDS) & (np.arange(len(radius)) < RIM_ROWS)[:, None]
+    aside = np.exp(-((seen.toward / ASIDE) ** 2)) * rim
+    return inside + blurred((aside * np.where(rim, outwards, 0)).astype(np.float32), 1.0)
+
+
+def _merged(portrait: Portrait, seen: Seen, made: Completed, strands: bool) -> WholeHead:
+    """The network's answer (B = 1), with the photo's pixels where it shows the person."""
+    fine = lambda x: enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
+    radius, hair = fine(made.outside_radius), fine(made.hair_there.sigmoid())
+    there = np.maximum(fine(made.skin_there.sigmoid()), hair) > 0.5
+    collar = fine(made.collar_there.sigmoid())[..., None]
+    skin = fine(made.skin) * (1 - collar) + fine(made.collar) * collar
+    layers = {"skin": 255 * skin, "hair": 255 * fine(made.hair)}
+    pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
+    photo = in_photo(portrait.image, pixels).astype(np.float32)
+    share = {"skin": 1 - hair, "hair": hair}
+    vivid = _vividness(photo, share["skin"][..., None] * layers["skin"] + hair[..., None] * layers["hair"], shown)
+    layers = {name: _saturated(layer, vivid) for name, layer in layers.items()}
+    color = np.zeros_like(photo)
+    for name, layer in layers.items():
+        color += share[name][..., None] * (layer + _carried(photo - layer, shown * share[name]))
+    color += shown[..., None] * (photo - color)
+    if strands:
+        color += continued_detail(color, hair, shown)
+    byte = lambda x: (x + 0.5).clip(0, 255).astype(np.uint8)  # noqa: E731
+    radius, fitted = radius.astype(np.float32), seen.fitted.astype(np.float32)
+    return WholeHead(radius, there, byte(color), byte(255 * hair), byte(255 * shown), fitted)
+
+
+def enlarged(values: np.ndarray, times: int = FINE) -> np.ndarray:
+    """An atlas [H, W] or [H, W, C] at `times` its side."""
+    import cv2
+
+    edge, (rows, columns) = 4, values.shape[:2]
+    size = (columns + 2 * edge) * times, rows * times
+    out = cv2.resize(around(values, edge), size, interpolation=cv2.INTER_LINEAR)[:, edge * times : -edge * times]
+    return np.ascontiguousarray(out.reshape(rows * times, columns * times, *values.shape[2:]).squeeze())
+
+
+def _shown(radius: np.ndarray, there: np.ndarray, view: AtlasView, matte: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each texel lies in the photo [h, w, 2] px, and how surely the photo shows it [h, w] 0..1."""
+    import cv2
+
+    points = surface_points(radius)
+    pixels, _ = view.to_pixels(points)
+    away = view.eye - points
+    away /= np.linalg.norm(away, axis=-1, keepdims=True)
+    facing = (surface_normals(blurred(radius, 2.0)) * away).sum(-1)
+    visible = unhidden(radius, there, view, matte.shape).astype(np.float32)
+    visible = smoothstep((blurred(visible, 1.5) - 0.5) / 0.5)
+    inner = cv2.erode(matte.astype(np.float32), _disc(EDGE * view.intrinsics[0, 0] / view.to_camera(np.zeros(3))[2]))
+    person = smoothstep((in_photo(inner, pixels) - SURE[0]) / (SURE[1] - SURE[0]))
+    return pixels, visible * person * smoothstep((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]))
+
+
+def _vividness(photo: np.ndarray, made: np.ndarray, shown: np.ndarray) -> float:
+    """How colored the photo is, of how colored the network takes it to be, at most 1: 0 in black and white."""
+    chroma = lambda x: float(((x - x.mean(-1, keepdims=True)) ** 2 * shown[..., None]).sum()) ** 0.5  # noqa: E731
+    return min(chroma(photo) / max(chroma(made), 1e-6), 1.0)
+
+
+def _saturated(color: np.ndarray, vivid: float) -> np.ndarray:
+    gray = color.mean(-1, keepdims=True)
+    return gray + vivid * (color - gray)
+
+
+def _disc(radius: float) -> np.ndarray:
+    """A disc of a radius in px, for morphology."""
+    reach = int(np.ceil(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    return (np.hypot(x, y) <= max(radius, 0.5)).astype(np.uint8)
+
+
+def _carried(difference: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """A difference [h, w, 3] known by weights [h, w], carried on to where it is not."""
+    out = np.zeros_like(difference)
+    weight = weight.astype(np.float32)[..., None]
+    for reach in REACHES:
+        near = blurred(weight[..., 0], reach)[..., None]
+        mean = blurred(difference * weight, reach) / np.maximum(near, 1e-4)
+        out += np.clip(4 * near, 0, 1) * (mean - out)
+    return out

@@ -1,0 +1,119 @@
+"""The completed head: in place, closed all around, and what a turned head shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from flamecast.flame_motion.rotations import compose
+from flamecast.generator import Portrait
+from flamecast.generator.completion.atlas import COLUMNS, ROWS, directions_of, surface_points
+from flamecast.generator.completion.merge import complete, with_whole_head, within_outline
+from flamecast.generator.completion.network import load_completion
+from flamecast.generator.completion.seen import look
+from flamecast.generator.warp import WarpGenerator
+from flamecast.generator.warp.completed_head import _texture_grid
+from flamecast.generator.warp.generator import _facing
+from flamecast.generator.warp.scene import prepare
+from flamecast.renderer import around, clip, rasterize, view_list
+
+GREEN = np.array([0, 255, 0])
+
+
+@pytest.fixture(scope="module")
+def scene(portrait):
+    return prepare(portrait)
+
+
+def turned(portrait, *degrees: float):
+    """The portrait's pose with its head turned further by (pitch, yaw, roll)."""
+    turn = torch.deg2rad(torch.tensor([degrees]))
+    return replace(portrait.pose, neck=compose(turn, portrait.pose.neck))
+
+
+def test_it_is_in_place_in_the_photos_pose(scene):
+    posed = scene.completed.pose(scene.portrait.pose)[0]
+    assert torch.allclose(posed, scene.completed.carried.place, atol=1e-5)
+
+
+def test_points_lie_in_the_directions_of_their_texels():
+    rows, columns = directions_of(surface_points(np.full((ROWS, COLUMNS), 0.1)))
+    assert np.allclose(rows, np.arange(ROWS)[:, None] + 0.5) and np.allclose(columns, np.arange(COLUMNS) + 0.5)
+
+
+def test_its_texture_has_a_point_for_each_corner_and_no_triangle_runs_across_it():
+    faces, uv_faces, point, uv = _texture_grid()
+    assert (point[uv_faces] == faces).all()
+    assert np.ptp(uv[uv_faces], axis=1).max() < 0.02
+
+
+def test_triangles_that_face_the_camera_are_told_by_their_winding(portrait):
+    corner = clip(portrait.camera, portrait.vertices())[0, 0]
+    assert (_facing(corner, portrait.head.faces) == portrait.front_faces().numpy()).all()
+
+
+def test_how_far_it_is_turned(scene):
+    portrait, completed = scene.portrait, scene.completed
+    of = lambda *degrees: float(completed.turned(portrait, turned(portrait, *degrees), portrait.camera)[0, 0])  # noqa: E731
+    assert of(0, 0, 0) == 0 and of(0, 0, 40) < 0.05  # rolled, it shows the camera the same side
+    assert of(0, 30, 0) == of(0, -30, 0) == of(30, 0, 0) == 1
+    assert 0 < of(0, 15, 0) < of(0, 20, 0) < 1
+    orbit = around(portrait.camera, completed.centre, view_list("30"))
+    assert completed.turned(portrait, portrait.pose, orbit)[0, 0] == 1
+
+
+@pytest.mark.parametrize("yaw", [-60, -35, 35, 60])
+def test_nothing_behind_shows_through_a_turned_head(portrait, scene, yaw):
+    green = replace(scene, backdrop=np.broadcast_to(GREEN.astype(np.uint8), scene.backdrop.shape).copy())
+    generator, motion = WarpGenerator(), turned(portrait, 0, yaw, 0)
+    generator._prepared = portrait, green
+    frame = next(iter(generator(portrait, motion)))[0]
+    corner = clip(portrait.camera, scene.completed.pose(motion))[0]
+    covered = rasterize(corner, scene.completed.faces, *portrait.matte.shape)[0].numpy() >= 0
+    covered = cv2.erode(covered.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # without its soft outline
+    above = np.arange(len(covered))[:, None] < portrait.landmarks[152, 1]
+    seen_through = (np.abs(frame.astype(int) - GREEN).max(-1) < 100) & covered & above
+    assert seen_through.sum() < 0.002 * covered.sum()
+
+
+def test_it_agrees_with_the_outline(portrait):
+    seen = look(portrait)
+    radius = within_outline(np.full(seen.outline.shape, 0.3), seen)
+    assert (radius <= np.where(seen.cut, 0.3, seen.outline) + 1e-6).all()
+    near = within_outline(seen.outline - 0.02, seen)
+    aside = (np.abs(seen.toward) < 0.02) & ~seen.cut & (np.arange(ROWS) < 80)[:, None]
+    toward = (seen.toward > 0.9) & ~seen.cut
+    assert aside.sum() > 50
+    assert np.abs(near - seen.outline)[aside].mean() < 0.004  # that is what the outline is the outline of
+    assert np.allclose(near[toward], (seen.outline - 0.02)[toward], atol=1e-4)  # of this it says nothing
+
+
+def test_the_same_photo_is_completed_alike_to_the_bit(portrait):
+    one, two = (complete(portrait, load_completion()) for _ in range(2))
+    assert (one.color == two.color).all() and (one.radius == two.radius).all()
+
+
+def test_shoulders_stay_at_the_photos_edge(scene):
+    portrait, shell = scene.portrait, scene.shell
+    motion = replace(portrait.pose, translation=torch.tensor([[0.0, 0.25, 0.0]]))
+    moved = (shell.pose(motion) - shell.carried.place)[0].norm(dim=1)
+    held = shell.carried.free < 0.02
+    assert bool(held.any()) and float(moved[held].max()) < 0.006
+    assert float(moved[shell.carried.body < 1e-3].min()) > 0.2
+
+
+def test_a_portrait_keeps_its_whole_head(portrait, tmp_path):
+    kept = with_whole_head(portrait)
+    kept.save(tmp_path / "p.npz")
+    back = Portrait.load(tmp_path / "p.npz")
+    assert back.whole is not None and kept.whole is not None
+    for field in fields(kept.whole):
+        assert (getattr(back.whole, field.name) == getattr(kept.whole, field.name)).all()
+    assert with_whole_head(back) is back
+    motion = turned(portrait, 0, 40, 0)
+    drawn = [next(iter(WarpGenerator()(one, motion))) for one in (portrait, back)]
+    assert (drawn[0] == drawn[1]).all()
