@@ -9,6 +9,8 @@ from typing import Any
 from ..configs.load import load_config
 from ..core.files import PathLike
 from ..flame_motion import BadInput
+from .completion.options import CompletionTraining
+from .completion.train import train_completion
 from .generator.options import GeneratorTraining
 from .generator.train import train_generator
 from .loop import check_training
@@ -31,6 +33,7 @@ TRAININGS: dict[str, tuple[type[TrainingOptions], Callable[[Any], list[Path]]]] 
     "text_motion": (TextTraining, train_text), "text_emotion": (TextTraining, train_text),
     "text_evaluator": (EvaluatorTraining, train_evaluator), "speech_lips": (LipsTraining, train_speech_lips),
     "speech_head": (HeadTraining, train_speech_head), "speech_judge": (JudgeTraining, train_speech_judge),
+    "completion": (CompletionTraining, train_completion),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ distances: of the skin, also under hair, and of the outside.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,10 +30,6 @@ class CompletionConfig:
     widths: tuple[int, ...] = (40, 80, 128, 192)
     fine: int = 24  # channels of the last layers, at the atlas's own size
     seen: int = CHANNELS
-
-    def to_dict(self) -> dict[str, object]:
-        """For a file."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class CompletionNetwork(nn.Module):
         self.first = nn.Conv2d(4 * config.seen, widths[0], 1)
         self.down = nn.ModuleList(Block(width) for width in widths)
         self.shrink = nn.ModuleList(nn.Conv2d(4 * a, b, 1) for a, b in zip(widths, widths[1:]))
-        self.middle = nn.Sequential(Block(widths[-1]), _Whole(widths[-1]), Block(widths[-1]))
+        self.middle = nn.Sequential(Block(widths[-1]), _SelfAttention(widths[-1]), Block(widths[-1]))
         self.grow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in zip(widths, widths[1:]))
         self.up = nn.ModuleList(Block(width) for width in widths[:-1])
         self.last = nn.Conv2d(widths[0], 4 * fine, 1)
@@ -130,7 +126,7 @@ class Block(nn.Module):
         return x + self.second(functional.silu(self.first(functional.silu(self.norm(x)))))
 
 
-class _Whole(nn.Module):
+class _SelfAttention(nn.Module):
     """Attention over the whole head at its coarsest: what is in front tells of what is behind."""
 
     def __init__(self, width: int, heads: int = 4) -> None:
@@ -149,6 +145,6 @@ class _Whole(nn.Module):
 
 @lru_cache(maxsize=2)
 def load_completion(weights: Path = WEIGHTS) -> CompletionNetwork:
-    """A trained network, read once; the package's own unless told otherwise. BadInput for files that are none."""
+    """A trained network, read once; the package's own by default. BadInput for files that are none."""
     sizes = lambda card: CompletionConfig(tuple(card["widths"]), card["fine"], card["seen"])  # noqa: E731
     return load_network(weights, lambda card: CompletionNetwork(sizes(card)))[0]

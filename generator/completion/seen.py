@@ -36,7 +36,7 @@ INSIDE = 0.004  # m that the second look at the photo stays within the outline
 THICK = 0.03  # m outside the fitted surface, at most, where the second look is taken
 HIDES = 0.006  # m of depth by which a surface that hides another must be nearer
 USUAL_RADIUS = 0.1  # m, and
-RADIUS_SCALE = 0.05  # m: how distances are told to the network
+RADIUS_SCALE = 0.05  # m: how distances are normalized for the network
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ def network_input(seen: Seen) -> np.ndarray:
     shown = seen.visible * seen.matte
     pictures = np.concatenate([seen.color, seen.outer], -1).transpose(2, 0, 1).astype(np.float32) / 255 - 0.5
     flat = np.stack([
-        as_told(seen.fitted), seen.has_fit, seen.facing, seen.matte, shown, as_told(seen.outline), seen.cut,
-        seen.toward,
+        normalized_radius(seen.fitted), seen.has_fit, seen.facing, seen.matte, shown, normalized_radius(seen.outline),
+        seen.cut, seen.toward,
     ])  # fmt: skip
     mirrored = np.concatenate([pictures[:3], flat[4:6]])[..., ::-1]
     around_, up, down = longitudes()[None], latitudes()[:, None] / (np.pi / 2), np.linspace(-1, 1, ROWS)[:, None]
@@ -187,6 +187,6 @@ def network_input(seen: Seen) -> np.ndarray:
     return np.concatenate([flat, pictures, mirrored, place]).astype(np.float32)
 
 
-def as_told(radius: np.ndarray) -> np.ndarray:
-    """A distance in m as the network is told it."""
+def normalized_radius(radius: np.ndarray) -> np.ndarray:
+    """A distance in m as the network takes it: 0 is usual."""
     return (radius - USUAL_RADIUS) / RADIUS_SCALE

@@ -77,6 +77,31 @@ def mouths(
     _run(lambda progress: prepare_mouths(videos, output, progress, MouthOptions(**given)))
 
 
+@prepare.command()
+def heads(
+    heads: Annotated[
+        list[Path],
+        typer.Argument(help="Textured heads, NAME.npz or NAME.glb, or folders of them.", show_default=False),
+    ],
+    output: Folder,
+    photos: Annotated[Path | None, typer.Option(help="A folder of photos, whose corners make backgrounds.")] = None,
+    count: Annotated[int, typer.Option(help="How many photos to make.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Other seeds make other photos, in the same folder.", min=0)] = 0,
+    without: Annotated[str, typer.Option(help="Heads to leave out, NAME,NAME.")] = "",
+    only: Annotated[str, typer.Option(help="The only heads to take, NAME,NAME.")] = "",
+) -> None:
+    """Photos of people made up from textured heads, and the whole head behind each, for completion."""
+    from ...training.completion.prepare import prepare_heads
+    from ...training.options import names_in
+
+    held_out, taken = names_in(without), names_in(only)
+    _run(
+        lambda progress: prepare_heads(
+            heads, output, progress, photos=photos, count=count, seed=seed, without=held_out, only=taken
+        )
+    )
+
+
 def _examples(**given: Any) -> Any:
     from ...training.generator.examples import ExampleOptions
 
@@ -97,7 +122,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, -temporal, -views; mouth; speech-lips, -head, -judge; text-motion, -emotion …",
+            help="generator-image, -temporal, -views; completion; mouth; speech-lips, -head, -judge; text-motion, -emotion …",
             show_default=False,
         ),
     ],

@@ -11,7 +11,8 @@ from flamecast.training.completion.light import Light, lit
 from flamecast.training.completion.people import wig_part
 from flamecast.training.completion.photos import SIZE, Scene
 from flamecast.training.completion.samples import _compact, in_fitted_space, seen_of
-from flamecast.training.completion.wigs import SHAPE, Wig, make_wig
+from flamecast.training.completion.wig_textures import SHAPE
+from flamecast.training.completion.wigs import Wig, make_wig
 
 JOINTS = ("neck", "head", "left_eye", "right_eye", "left_shoulder", "right_shoulder", "left_arm", "right_arm")
 

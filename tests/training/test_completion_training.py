@@ -1,19 +1,28 @@
-"""Trainings of the completion network: batches by the step's number, and resuming to the bit."""
+"""Trainings of the completion network: batches by the step's number, resuming to the bit, and weights that load."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from flamecast.generator.completion.network import CompletionConfig
-from flamecast.training.completion.checkpoints import checkpoints
-from flamecast.training.completion.data import PACKED, CompletionBatches
-from flamecast.training.completion.train import CompletionTraining, Schedule
+from flamecast.core.npz import save_arrays
+from flamecast.flame_motion import BadInput
+from flamecast.generator.completion.atlas import COLUMNS, ROWS
+from flamecast.generator.completion.network import Completed, load_completion
+from flamecast.generator.completion.seen import CHANNELS
+from flamecast.training.completion.data import PACKED, CompletionBatches, pack
+from flamecast.training.completion.loss import LENGTH, TrueAtlas, loss_terms
+from flamecast.training.completion.samples import save_sample
+from flamecast.training.train import train
+
+SMALL = ["batch_size=2", "widths=8,8,8,16", "fine=8", "precision=32-true", "accelerator=cpu", "steps=4"]
 
 
-@pytest.fixture
-def samples() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    made = np.zeros(5, PACKED)
+def some_samples(count: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    made = np.zeros(count, PACKED)
     for name in PACKED.names:
         shape = made[name].shape
         if made[name].dtype == np.uint8:
@@ -23,25 +32,72 @@ def samples() -> np.ndarray:
     return made
 
 
-def test_a_step_draws_the_same_batch_whenever_it_is_asked_for(samples):
+def folder_of(samples: np.ndarray, folder: Path, heads: list[str]) -> Path:
+    for number, record in enumerate(samples):
+        save_arrays(folder / f"000_{number:06d}.npz", {name: record[name] for name in PACKED.names}, compress=False)
+    (folder / "index.json").write_text(json.dumps({"heads": heads}))
+    return folder
+
+
+def test_a_step_draws_the_same_batch_whenever_it_is_asked_for():
+    samples = some_samples(5)
     batches = CompletionBatches(samples, 2, seed=3)
-    first, _ = batches.at(7)
+    first, truth = batches.at(7)
     batches.at(1)
-    again, _ = CompletionBatches(samples, 2, seed=3).at(7)
-    assert torch.equal(first, again)
+    again, same = CompletionBatches(samples, 2, seed=3).at(7)
+    assert torch.equal(first, again) and all(
+        torch.equal(a, b) for a, b in zip(vars(truth).values(), vars(same).values())
+    )
     assert not torch.equal(first, batches.at(8)[0])
+    assert torch.equal(batches.at(3, rank=1, world=2)[0], first)  # processes share the batches of one
+    plain = CompletionBatches(samples, 5, varied=False)
+    assert sorted(plain.at(0)[0].sum((1, 2, 3)).tolist()) == sorted(plain.at(1)[0].sum((1, 2, 3)).tolist())
 
 
-def test_a_resumed_training_is_the_unbroken_one(samples, tmp_path):
-    torch.set_num_threads(1)
-    config, batches = CompletionConfig(widths=(8, 8, 8, 16), fine=8), CompletionBatches(samples, 2)
-    one = CompletionTraining(config, Schedule(steps=10))
-    one.train_on(batches)
-    one.save(tmp_path, len(samples))
-    unbroken = [one.train_on(batches) for _ in range(2)]
-    other = CompletionTraining(config, Schedule(steps=10), seed=5)
-    assert other.load(tmp_path) == len(samples)
-    assert [other.train_on(batches) for _ in range(2)] == unbroken
-    for a, b in zip(one.average.parameters(), other.average.parameters()):
-        assert torch.equal(a, b)
-    assert [p.name for p in checkpoints(tmp_path)] == ["checkpoint-0000001"]
+def test_samples_are_packed_as_they_come_and_what_a_kill_cut_short_is_packed_again(tmp_path):
+    samples = some_samples(3)
+    folder = folder_of(samples[:2], tmp_path, [])
+    save_sample(folder / "000_000009.npz", None)  # no face was found in it
+    assert (pack(folder) == samples[:2]).all()
+    folder_of(samples, tmp_path, [])
+    with (folder / "packed.bin").open("ab") as file:
+        file.write(b"half a sample")
+    assert (pack(folder) == samples).all()
+    with pytest.raises(BadInput, match="expected a folder of samples"):
+        pack(tmp_path / "nowhere")
+
+
+def test_a_training_resumes_to_the_bit_and_its_weights_load(tmp_path):
+    data = folder_of(some_samples(5), tmp_path / "data", ["anna"])
+    held_out = folder_of(some_samples(2, seed=1), tmp_path / "held_out", ["ben"])
+    made = {}
+    for run, stops in (("whole", [4]), ("parts", [2, 4])):
+        where = [f"run={tmp_path / run}", f"output={tmp_path / run / 'made'}", f"data={data}", f"validation={held_out}"]
+        for stop in stops:
+            weights, card = train("completion", [*where, *SMALL, f"until={stop}"])
+        made[run] = weights.read_bytes(), json.loads(card.read_text()) | {"minutes": 0}
+    assert made["whole"] == made["parts"]
+    card = made["whole"][1]
+    assert card["samples"] == 5 and card["held_out_samples"] == 2 and card["val_loss"] > 0
+    assert "anna" not in json.dumps(card)
+    network = load_completion(tmp_path / "whole" / "made")
+    assert network(torch.zeros(1, CHANNELS, ROWS, COLUMNS)).color().shape == (1, 3, ROWS, COLUMNS)
+    with pytest.raises(BadInput, match="1 of its people are in"):
+        train("completion", [*where, *SMALL, f"validation={data}"])
+    with pytest.raises(BadInput, match="expected multiples of 8"):
+        train("completion", [*where, *SMALL, "widths=40,no"])
+
+
+def test_the_truth_is_without_error():
+    torch.manual_seed(0)
+    shape = 2, 1, 16, 32
+    skin, hair = torch.rand(2, 3, 16, 32), torch.rand(2, 3, 16, 32)
+    worn = (torch.rand(shape) > 0.5).float()
+    none, all_ = torch.zeros(shape), torch.ones(shape)
+    radius = 0.1 + 0.01 * torch.rand(shape)
+    true = TrueAtlas(skin, hair, all_, worn, none, none, radius, radius, none)
+    sure = 60 * (worn - 0.5)
+    made = Completed(skin, hair, skin, radius, radius, sure, 30 * all_, -30 * all_)
+    assert all(float(value) < 1e-5 for value in loss_terms(made, true).values())
+    off = Completed(skin, hair, skin, radius, radius + LENGTH, sure, 30 * all_, -30 * all_)
+    assert float(loss_terms(off, true)["radius"]) == pytest.approx(1.0, abs=1e-4)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ...core.npz import load_arrays
+from ...flame_motion import BadInput
 from ...generator.completion.atlas import COLUMNS, ROWS
-from ...generator.completion.loss import TrueAtlas
 from ...generator.completion.seen import network_input
-from .samples import FINE, seen_of
+from ..batches import batch_number, seed_at, shuffled_rows
+from .loss import TrueAtlas
+from .samples import FINE, is_empty, seen_of
 
 SIZE = ROWS, COLUMNS
 PACKED = np.dtype([
@@ -26,33 +30,40 @@ PACKED = np.dtype([
 COLORS = ("seen.color", "seen.outer", "truth.skin", "truth.hair")
 
 
-def pack(folder: Path) -> np.memmap:
-    """The samples of a folder as one array of `PACKED`, [N]; those that are new since the last time are added."""
+def pack(folder: Path) -> np.ndarray:
+    """The samples of a folder as one array of `PACKED`, [N], in a file that is read by pages; new ones are added to it.
+
+    BadInput where there are none.
+    """
     packed, names = folder / "packed.bin", folder / "packed.txt"
+    samples = sorted(folder.glob("*.npz"))
+    if not samples:
+        raise BadInput(f"{folder}: expected a folder of samples that `flamecast prepare heads` made; there are none")
     done = names.read_text().split() if names.exists() else []
     have = set(done)
-    with open(packed, "r+b" if packed.exists() else "w+b") as file, open(names, "a") as list_:
+    with open(packed, "r+b" if packed.exists() else "w+b") as file, open(names, "a") as added:
         file.truncate(len(done) * PACKED.itemsize)  # what a kill cut short
         file.seek(0, 2)
-        for path in sorted(folder.glob("*.npz")):
-            if path.stem not in have and path.stat().st_size > 1000:  # else no face was found in its photo
+        for path in samples:
+            if path.stem not in have and not is_empty(path):
                 file.write(_packed(path).tobytes())
                 file.flush()
-                list_.write(path.stem + "\n")
-                list_.flush()
+                added.write(path.stem + "\n")
+                added.flush()
+    if not packed.stat().st_size:
+        raise BadInput(f"{folder}: no face was found in any of its {len(samples)} photos")
     return np.memmap(packed, PACKED, "r")
 
 
 def _packed(path: Path) -> np.ndarray:
     """One sample as a record."""
-    record = np.zeros((), PACKED)
-    with np.load(path) as arrays:
-        skin, hair = arrays["truth.skin_there"] > 0, arrays["truth.hair_there"] > 0
-        for name in PACKED.names or ():
-            value = arrays[name]
-            if value.shape[0] != ROWS:
-                value = _smaller(value, {"truth.skin": skin, "truth.hair": hair | skin}.get(name))
-            record[name] = value
+    record, arrays = np.zeros((), PACKED), load_arrays(path)
+    skin, hair = arrays["truth.skin_there"] > 0, arrays["truth.hair_there"] > 0
+    for name in PACKED.names or ():
+        value = arrays[name]
+        if value.shape[0] != ROWS:
+            value = _smaller(value, {"truth.skin": skin, "truth.hair": hair | skin}.get(name))
+        record[name] = value
     return record
 
 
@@ -64,26 +75,34 @@ def _smaller(values: np.ndarray, there: np.ndarray | None) -> np.ndarray:
     return (mean + 0.5).astype(np.uint8).reshape(ROWS, COLUMNS, *values.shape[2:])
 
 
+@dataclass(frozen=True)
 class CompletionBatches:
-    """Batches of packed samples by seed and step: mirrored and recolored at random, the same whenever they are asked
-    for."""
+    """Packed samples as batches, mirrored and recolored at random where `varied`; see `training.batches.Batches`."""
 
-    def __init__(self, samples: np.ndarray, batch_size: int, seed: int = 0) -> None:
-        self.samples, self.batch_size, self.seed = samples, batch_size, seed
+    samples: np.ndarray  # [N] of PACKED
+    batch_size: int = 8
+    seed: int = 0
+    varied: bool = True
 
-    def at(self, step: int) -> tuple[torch.Tensor, TrueAtlas]:
-        """The batch of a step: every sample once an epoch."""
-        each = max(len(self.samples) // self.batch_size, 1)
-        epoch, place = divmod(step, each)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
-        rng = np.random.default_rng([self.seed, 1, step])
-        chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
-        return collate(_varied(self.samples[k], rng) for k in chosen)
+    def __len__(self) -> int:
+        return len(self.samples) // min(self.batch_size, len(self.samples))
+
+    def to(self, device: torch.device) -> CompletionBatches:
+        """The same: the samples stay in their file, and Lightning moves each batch."""
+        return self
+
+    def at(self, step: int, rank: int = 0, world: int = 1) -> tuple[torch.Tensor, TrueAtlas]:
+        """The batch of a step, one of `world` processes' own: every sample at most once an epoch."""
+        number = batch_number(step, rank, world)
+        rng = np.random.default_rng(seed_at(self.seed, number, "variation"))
+        size = min(self.batch_size, len(self.samples))
+        rows = shuffled_rows(len(self.samples), size, self.seed, number)
+        return collate(_varied(self.samples[k], rng) if self.varied else _plain(self.samples[k]) for k in rows)
 
 
 def _varied(record: np.void, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """A sample, mirrored or not, in other colors."""
-    arrays = {name: record[name] for name in PACKED.names or ()}
+    arrays = _plain(record)
     if rng.random() < 0.5:
         arrays = {name: value[:, ::-1] for name, value in arrays.items()}
     gain = np.exp(rng.normal() * 0.08 + rng.normal(size=3) * 0.06)
@@ -95,7 +114,7 @@ def _varied(record: np.void, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return arrays
 
 
-def plain(record: np.void) -> dict[str, np.ndarray]:
+def _plain(record: np.void) -> dict[str, np.ndarray]:
     """A sample as it is."""
     return {name: record[name] for name in PACKED.names or ()}
 

@@ -5,13 +5,16 @@ Space: metres, y up, z out of the face, +x to the subject's left, the origin mid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import BadInput
+from ...core.files import PathLike, existing_file
+from ...core.mesh_normals import area_vectors, unit
+from ...core.npz import load_arrays
 
 SKIN = ("skin", "mouth", "eye_left", "eye_right", "glands")  # what the atlas calls skin
 OWN = ("clothes", "hair")  # the parts whose topology is each head's own
@@ -45,25 +48,50 @@ class TexturedHead:
         """The part of that name, or None."""
         return next((p for p in self.parts if p.name == name), None)
 
+    def topology(self) -> tuple[object, ...]:
+        """What heads share that may be blended: triangles and texture coordinates, to 1/1000, of the common parts."""
+        common = (part for part in self.parts if part.name not in OWN)
+        return tuple((p.name, p.faces.tobytes(), np.round(p.uv, 3).tobytes()) for p in common)
 
-def load_heads(folder: Path, without: Sequence[str] = (), only: Sequence[str] | None = None) -> list[TexturedHead]:
-    """Every NAME.npz of a folder, sorted by name, less those held out; BadInput where none is left."""
-    paths = [p for p in sorted(folder.glob("*.npz")) if p.stem not in without and (only is None or p.stem in only)]
-    if not paths:
-        raise BadInput(f"{folder}: expected textured heads, NAME.npz with their pictures beside them; found none")
-    return [load_head(path) for path in paths]
+
+def load_heads(
+    paths: Iterable[PathLike], without: Sequence[str] = (), only: Sequence[str] = ()
+) -> list[TexturedHead]:  # fmt: skip
+    """The heads of files and folders, sorted by name: NAME.npz with pictures beside it, or NAME.glb.
+
+    without: names of those left out; only: of those taken, all when empty. BadInput where none is left, and for names
+    that are not there.
+    """
+    files = {file.stem: file for path in map(Path, paths) for file in _head_files(path)}
+    if strange := sorted({*without, *only} - set(files)):
+        raise BadInput(f"there is no head {strange[0]!r}; known are {', '.join(sorted(files)) or 'none'}")
+    kept = sorted(name for name in files if name not in without and (not only or name in only))
+    if not kept:
+        raise BadInput(f"expected textured heads, NAME.npz or NAME.glb, got none in {list(map(str, paths))}")
+    return [load_head(files[name]) for name in kept]
+
+
+def _head_files(path: Path) -> list[Path]:
+    """The file itself, or the heads of a folder."""
+    return [file for file in path.iterdir() if file.suffix in (".npz", ".glb")] if path.is_dir() else [path]
 
 
 def load_head(path: Path) -> TexturedHead:
-    """One NAME.npz and its textures NAME_*.jpg."""
-    with np.load(path) as data:
+    """One NAME.glb, or NAME.npz and its textures NAME_*.jpg. BadInput."""
+    if path.suffix == ".glb":
+        from .gltf_heads import load_gltf_head
+
+        return load_gltf_head(path)
+    data = load_arrays(path)
+    try:
         names = [str(name) for name in data["joint_names"]]
         joints = dict(zip(names, data["joints"].astype(np.float64)))
-        parts = tuple(_read_part(data, str(name), path) for name in data["parts"])
-    return TexturedHead(path.stem, parts, joints)
+        return TexturedHead(path.stem, tuple(_read_part(data, str(name), path) for name in data["parts"]), joints)
+    except KeyError as error:
+        raise BadInput(f"{path} is no textured head: it has no array {error}") from None
 
 
-def _read_part(data: np.lib.npyio.NpzFile, name: str, path: Path) -> Part:
+def _read_part(data: dict[str, np.ndarray], name: str, path: Path) -> Part:
     get = lambda key: data[f"{name}.{key}"]  # noqa: E731
     ends = np.cumsum(get("morph_count")).astype(int)
     steps, offsets = get("morph_step").astype(np.int32), get("morph_offset").T * float(data["morph_unit"])
@@ -81,8 +109,18 @@ def _read_part(data: np.lib.npyio.NpzFile, name: str, path: Path) -> Part:
 def _read_texture(path: Path) -> np.ndarray:
     import cv2
 
-    side = TEXTURE_SIDE[path.stem.rsplit("_", 1)[-1]]
-    return cv2.resize(cv2.imread(str(path))[..., ::-1], (side, side), interpolation=cv2.INTER_AREA)
+    picture = cv2.imread(str(existing_file(path, "the texture")))
+    if picture is None:
+        raise BadInput(f"the texture {path} is no picture that can be read")
+    return scaled_texture(picture[..., ::-1], path.stem.rsplit("_", 1)[-1])
+
+
+def scaled_texture(picture: np.ndarray, kind: str) -> np.ndarray:
+    """A picture [H, W, 3] uint8 at the side that `TEXTURE_SIDE` says."""
+    import cv2
+
+    side = TEXTURE_SIDE[kind]
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
 
 
 def morph_names(head: TexturedHead) -> list[str]:
@@ -91,7 +129,7 @@ def morph_names(head: TexturedHead) -> list[str]:
 
 
 def blend(heads: Sequence[TexturedHead], shares: np.ndarray) -> TexturedHead:
-    """A new person's shape: the mean of heads by shares [K] that sum to 1; textures, clothes and hair of the first."""
+    """A new person: mean shape of heads of one topology by shares [K] that sum to 1; the rest is the first one's."""
     parts = []
     for part in heads[0].parts:
         if part.name in OWN:
@@ -134,11 +172,11 @@ def _joint_maps(
     at = head.joints
     neck = _about(rotation(*(neck_share * turn)), at["neck"])
     skull = _after(neck, _about(neck[:, :3].T @ rotation(*turn), at["head"]))
-    look = rotation(*gaze, 0.0)
+    aim = rotation(*gaze, 0.0)
     maps = {
         "neck": neck,
         "head": skull,
-        **{eye: _after(skull, _about(look, at[eye])) for eye in ("left_eye", "right_eye")},
+        **{eye: _after(skull, _about(aim, at[eye])) for eye in ("left_eye", "right_eye")},
     }
     for side, down in (("left", -arms), ("right", arms)):  # the collar bone takes a tenth
         shoulder = maps[f"{side}_shoulder"] = _about(rotation(0, 0, 0.1 * down), at[f"{side}_shoulder"])
@@ -165,10 +203,8 @@ def _after(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     return np.c_[second[:, :3] @ first[:, :3], second[:, :3] @ first[:, 3] + second[:, 3]]
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray) -> np.ndarray:
-    """Unit normals [N, 3] of a mesh, the same for vertices of equal weld [N]."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    area = np.cross(b - a, c - a)
-    corner = weld[faces]
-    total = np.stack([np.bincount(corner.ravel(), np.repeat(area[:, k], 3), weld.max() + 1) for k in range(3)], -1)
-    return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20))[weld]
+def welded_normals(vertices: np.ndarray, faces: np.ndarray, weld: np.ndarray) -> np.ndarray:
+    """Unit normals [N, 3] of a mesh, by area, the same for vertices of equal weld [N]."""
+    corner, area = weld[faces].ravel(), area_vectors(vertices, faces)
+    total = np.stack([np.bincount(corner, np.repeat(area[:, k], 3), weld.max() + 1) for k in range(3)], -1)
+    return unit(total)[weld]

@@ -19,7 +19,8 @@ from ...generator.completion.atlas import (
 from ...generator.completion.seen import nearest
 from .hair_masks import SkinMasks, skin_masks
 from .heads import SKIN, Part, TexturedHead, blend, posed
-from .wigs import COVERS, SCALE, SHAPE, Wig, hair_color, make_wig
+from .wig_textures import SCALE, SHAPE
+from .wigs import COVERS, Wig, hair_color, make_wig
 
 PROCEDURAL, EXCHANGED = 0.5, 0.24  # of all people, whose hair is made by number, and is that of another head
 SHAVED = 0.12  # of those with painted hair
@@ -42,11 +43,14 @@ class PeopleBank:
     def __init__(self, heads: Sequence[TexturedHead]) -> None:
         self.heads = list(heads)
         self.masks = [_masks(head) for head in heads]
+        kinds = [head.topology() for head in heads]
+        self._kin = [kinds.index(kind) for kind in kinds]  # equal for heads that may be blended
         self.haired = [head for head in heads if head.part("hair") is not None]
 
     def draw(self, rng: np.random.Generator) -> Person:
         """Somebody."""
         order = rng.permutation(len(self.heads))[: rng.integers(2, 4) if rng.random() < BLENDED else 1]
+        order = order[[self._kin[k] == self._kin[order[0]] for k in order]]
         parents = [self.heads[k] for k in order]
         shares = rng.dirichlet(np.full(len(parents), 1.5))
         head = blend(parents, shares)

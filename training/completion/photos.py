@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...core.errors import BadInput
 from ...generator.completion.frame import AtlasView
 from ...generator.completion.seen import view_clip
 from ...renderer import interpolate_fast, rasterize
 from .hair_masks import SIDE
-from .heads import posed, rotation, vertex_normals
+from .heads import TexturedHead, posed, rotation, welded_normals
 from .light import draw_light, lit
 from .people import Person
 
 SIZE = 320  # px of a photo; it is drawn twice as large
 TURN = np.radians(40)  # the farthest that a face looks aside
+PICTURES = (".jpg", ".jpeg", ".png", ".webp")  # what photos for backgrounds end in
 SHADING = ("teeth_upper", "teeth_lower", "tongue")  # too small to throw shade
 # What faces do in photos; the left and the right side together.
 EXPRESSIONS = (
@@ -57,7 +59,7 @@ def draw_scene(person: Person, rng: np.random.Generator) -> Scene:
     head = person.head
     turn = np.clip(rng.normal(size=3) * [0.16, 0.09, 0.06], -0.5, 0.5)
     meshes = posed(head, _expression(rng), tuple(turn), tuple(rng.normal(size=2) * 0.1))
-    normals = [vertex_normals(v, p.faces, p.weld) for v, p in zip(meshes, head.parts)]
+    normals = [welded_normals(v, p.faces, p.weld) for v, p in zip(meshes, head.parts)]
     skull = rotation(*turn)
     eye_parts = [v.mean(0) for v, p in zip(meshes, head.parts) if p.name.startswith("eye")]
     eyes = sum(eye_parts) / len(eye_parts)
@@ -82,7 +84,7 @@ def draw_scene(person: Person, rng: np.random.Generator) -> Scene:
     )  # fmt: skip
 
 
-def _face_vertices(head, first: np.ndarray) -> np.ndarray:
+def _face_vertices(head: TexturedHead, first: np.ndarray) -> np.ndarray:
     """Indices of the skin's vertices at the front of the face, by which the exposure is set."""
     k = next(k for k, p in enumerate(head.parts) if p.name == "skin")
     place = head.parts[k].vertices
@@ -163,7 +165,10 @@ class Backgrounds:
     """Walls, gradients, blots, and corners of real photos, blurred or not."""
 
     def __init__(self, photos: Path | None) -> None:
-        self.photos = sorted(photos.glob("*.jpg")) if photos else []
+        """photos: a folder of them; None: no corners. BadInput where there are none in it."""
+        self.photos = [] if photos is None else sorted(f for f in photos.glob("*") if f.suffix.lower() in PICTURES)
+        if photos is not None and not self.photos:
+            raise BadInput(f"{photos}: expected a folder of photos ({', '.join(PICTURES)}); found none")
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """A background [SIZE, SIZE, 3] float32."""

@@ -1,65 +1,79 @@
-"""Makes samples into a folder, one file each; a run that stopped goes on, and the same seeds give the same samples.
+"""`flamecast prepare heads`: photos of people made up from textured heads, for the completion network.
 
-python -m flamecast.training.completion.prepare --heads FOLDER --photos FOLDER --output FOLDER --count N
+What is done is not done again, and the same seeds give the same samples.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from ...core.files import atomic_path
+from ...core.files import PathLike, atomic_path, read_json
+from ...core.report import Done
+from ...core.threads import one_torch_thread
+from ...flame_motion import BadInput, Progress
 from ...flame_motion.tracking.detector import MediaPipeDetector
-from .heads import load_heads
+from .heads import TexturedHead, load_heads, morph_names
 from .people import PeopleBank
-from .photos import Backgrounds
-from .samples import make_sample, sample_arrays
+from .photos import EXPRESSIONS, Backgrounds
+from .samples import is_empty, make_sample, save_sample
+
+INDEX = "index.json"  # of a folder of samples: from whom they were made
 
 
-def prepare(
-    heads: Path, photos: Path | None, output: Path, count: int, seed: int, without: tuple[str, ...] = (),
-    only: tuple[str, ...] | None = None, minutes: float = float("inf"),
-) -> None:  # fmt: skip
-    """Samples 0..count-1 of a seed, without some people or of some only; where no face was found, an empty file says
-    so."""
-    bank, backgrounds, detector = PeopleBank(load_heads(heads, without, only)), Backgrounds(photos), MediaPipeDetector()
-    output.mkdir(parents=True, exist_ok=True)
-    start, made = time.perf_counter(), 0
-    for k in range(count):
-        path = output / f"{seed:03d}_{k:06d}.npz"
-        if path.exists():
-            continue
-        if time.perf_counter() - start > 60 * minutes:
-            break
-        sample = make_sample(bank, backgrounds, detector, (seed, k))
-        with atomic_path(path) as hidden:
-            arrays = {} if sample is None else sample_arrays(sample)
-            with open(hidden, "wb") as file:
-                np.savez_compressed(file, **arrays)
-        made += 1
-        if made % 50 == 0:
-            print(f"{k + 1} of {count}, {(time.perf_counter() - start) / made:.2f} s each", flush=True)
+@one_torch_thread()
+def prepare_heads(
+    heads: Iterable[PathLike], output: PathLike, progress: Progress | None = None, *, photos: PathLike | None = None,
+    count: int = 1000, seed: int = 0, without: Sequence[str] = (), only: Sequence[str] = (),
+) -> Done:  # fmt: skip
+    """Makes samples 0 to count - 1 of a seed, OUTPUT/<seed>_<number>.npz, each a photo and the whole atlas behind it.
+
+    heads: as for `load_heads`, which leaves out those in `without`, or all but those in `only`; photos: a folder of
+    photos whose corners make backgrounds. Other seeds may be made into the same folder, also at the same time, from
+    the same heads. A sample in whose photo no face was found is an empty file. BadInput.
+    """
+    folder, backgrounds = Path(output), Backgrounds(None if photos is None else Path(photos))
+    people = load_heads(heads, without, only)
+    _begin(folder, [head.name for head in people])
+    bank, detector = PeopleBank(people), MediaPipeDetector()
+    files = [folder / f"{seed:03d}_{number:06d}.npz" for number in range(count)]
+    for number, file in enumerate(files):
+        if not file.exists():
+            save_sample(file, make_sample(bank, backgrounds, detector, (seed, number)))
+        if progress is not None:
+            progress("prepare", number + 1, count)
+    empty = sum(map(is_empty, files))
+    if empty == count:
+        raise BadInput(f"a face was found in none of {count} photos of {len(people)} heads: look at the textures")
+    problems = [f"{empty} of {count} photos left out, in which no face was found or fitted well"] if empty else []
+    return Done([folder], problems + _still_faces(people))
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--heads", type=Path, required=True, help="folder of textured heads, NAME.npz")
-    parser.add_argument("--photos", type=Path, help="folder of photos whose corners make backgrounds")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--without", default="", help="people held out, NAME,NAME")
-    parser.add_argument("--only", default="", help="people taken, and no others, NAME,NAME")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after them; the same line goes on")
-    given = parser.parse_args()
-    without, only = (tuple(names.split(",")) if names else () for names in (given.without, given.only))
-    prepare(given.heads, given.photos, given.output, given.count, given.seed, without, only or None,
-            given.minutes)  # fmt: skip
+def check_apart(data: Path, validation: Path) -> None:
+    """BadInput where two folders of samples were made from the same people, as far as both say so."""
+    both = [set(read_json(f / INDEX, "the index")["heads"]) for f in (data, validation) if (f / INDEX).exists()]
+    if len(both) == 2 and (shared := sorted(both[0] & both[1])):
+        raise BadInput(f"{validation}: {len(shared)} of its people are in {data}, too, {shared[0]} for one: hold them "
+                       "out by `flamecast prepare heads --without`")  # fmt: skip
 
 
-if __name__ == "__main__":
-    main()
+def _begin(folder: Path, names: list[str]) -> None:
+    """Writes the folder's index. BadInput where the folder was begun with other heads."""
+    index: dict[str, Any] = {"heads": sorted(names)}
+    if (folder / INDEX).exists():
+        if read_json(folder / INDEX, "the index") != index:
+            raise BadInput(f"{folder} holds samples of other heads: give the same ones, or another folder")
+        return
+    with atomic_path(folder / INDEX) as hidden:
+        Path(hidden).write_text(json.dumps(index) + "\n", encoding="utf-8")
+
+
+def _still_faces(people: Sequence[TexturedHead]) -> list[str]:
+    """A sentence for the heads that have none of the expressions."""
+    wanted = {name for names in EXPRESSIONS for name in names}
+    still = [head.name for head in people if not wanted & set(morph_names(head))]
+    if not still:
+        return []
+    return [f"{len(still)} heads keep still faces, {still[0]} for one: they have no morph {', '.join(sorted(wanted))}"]

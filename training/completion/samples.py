@@ -1,7 +1,7 @@
 """Pairs for the completion network: what the product sees in a photo of somebody, and the whole atlas of their head.
 
-The photo goes through the product's own detector, segmentation and fit, errors and all. The truth is told in the space
-of that fit: every point of the head is put behind the pixel where the photo shows it (or would, if nothing hid it), at
+The photo goes through the product's own detector, segmentation and fit, errors and all. The truth lies in the space of
+that fit: every point of the head is put behind the pixel where the photo shows it (or would, if nothing hid it), at
 a depth that keeps the fit's size of the head.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import BadInput
+from ...core.npz import save_arrays
 from ...flame_motion.tracking.landmarks import LandmarkDetector
 from ...generator.completion.atlas import COLUMNS, ROWS, blurred, outermost, surface_normals, surface_points
 from ...generator.completion.frame import AtlasView, atlas_view
@@ -166,6 +168,16 @@ def _shown(scene: Scene, vertices: np.ndarray, radius: np.ndarray, view: AtlasVi
     front = in_photo(np.minimum(front, 99).astype(np.float32), pixels)
     inside = ((pixels > 0) & (pixels < size[::-1])).all(-1)
     return (radius > 0) & inside & (facing > 0.25) & (own < front + 1.5 * HIDES)
+
+
+def save_sample(path: Path, sample: Sample | None) -> None:
+    """Writes a sample; a file without arrays says that there is none."""
+    save_arrays(path, {} if sample is None else sample_arrays(sample))
+
+
+def is_empty(path: Path) -> bool:
+    """Whether `save_sample` found no sample to write."""
+    return path.stat().st_size < 1000
 
 
 def sample_arrays(sample: Sample) -> dict[str, np.ndarray]:

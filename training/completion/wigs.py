@@ -1,7 +1,7 @@
 """Hair by number: crops, bobs, long hair, curls, updos, ponytails, bald crowns, caps and headscarves on the atlas.
 
 A style is drawn as a surface over the skull: where hair grows (`_cover`), how far out it stands (`_radius`) and its
-texture of strands. Rows and columns are those of an atlas of SCALE times the usual side.
+texture (`wig_textures`). Letters: H x W = SHAPE, an atlas of SCALE times the usual side.
 """
 
 from __future__ import annotations
@@ -11,21 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from ...generator.completion.atlas import (
-    CAP_ROWS,
-    CENTER,
-    COLUMNS,
-    FARTHEST,
-    ROWS,
-    blurred,
-    heights,
-    latitudes,
-    longitudes,
-)  # fmt: skip
+from ...generator.completion.atlas import CAP_ROWS, CENTER, FARTHEST, blurred, heights, latitudes, longitudes
+from .wig_textures import SCALE, SHAPE, cloth_texture, fine_noise, smooth_noise, strand_texture
 
-SCALE = 2
-SHAPE = ROWS * SCALE, COLUMNS * SCALE
-FINER = 2  # times the surface's side is the texture's
 DRAPES = 0.025  # m by which hair may be pushed out by what is under it: farther in it is hidden
 SKULL = 0.12  # m, the usual distance of the scalp from the atlas's centre
 KINDS = {  # how often each is drawn
@@ -88,7 +76,9 @@ def make_wig(skull: np.ndarray, body: np.ndarray, color: np.ndarray, rng: np.ran
     if kind == "tail":
         radius, there = _tail(radius, there, skull, rng)
     there &= (radius > skull + 0.0005) & (radius < FARTHEST - 0.01)
-    return Wig(kind, radius, there, _texture(style, color, radius - skull, rng))
+    thick = radius - skull
+    texture = cloth_texture(rng) if kind in COVERS else strand_texture(color, thick, style.curl >= 0.002, rng)
+    return Wig(kind, radius, there, texture)
 
 
 def _draw_style(kind: str, rng: np.random.Generator) -> _Style:
@@ -198,7 +188,7 @@ def _radius(
     depth, length = style.wave
     rows = np.arange(SHAPE[0])[:, None] * 0.0017
     thick = thick + depth * np.sin(2 * np.pi * rows / length + 3 * smooth_noise(rng, (4, 8)))
-    thick = thick + style.curl * cv2.resize(_fine(rng, 5.0), SHAPE[::-1]) + 0.0006 * _fine(rng, 1.2)
+    thick = thick + style.curl * cv2.resize(fine_noise(rng, 5.0), SHAPE[::-1]) + 0.0006 * fine_noise(rng, 1.2)
     edge = cv2.distanceTransform(_padded(there), cv2.DIST_L2, 3)[:, 8:-8] / SCALE  # rows from the hairline
     thick = np.maximum(thick, 0.001) * np.clip(0.25 + edge / rng.uniform(3, 9), 0, 1)
     base = np.where(skull > 0, skull, 0)
@@ -230,7 +220,7 @@ def _bump(radius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     width = rng.uniform(0.2, 0.42), rng.uniform(8, 14)
     apart = (np.angle(np.exp(1j * (angle - middle[0]))) / width[0] * np.cos(latitudes(SCALE))[:, None]) ** 2
     away = apart + ((row - middle[1]) / width[1]) ** 2
-    return radius + rng.uniform(0.025, 0.055) * np.sqrt(np.clip(1 - away, 0, 1)) * (1 + 0.05 * _fine(rng, 3.0))
+    return radius + rng.uniform(0.025, 0.055) * np.sqrt(np.clip(1 - away, 0, 1)) * (1 + 0.05 * fine_noise(rng, 3.0))
 
 
 def _tail(
@@ -245,65 +235,3 @@ def _tail(
     out = skull[int(start) * SCALE, 0] + rng.uniform(0.015, 0.045)
     hang = out - 0.0004 * (row - start) + 0.012 * np.sqrt(np.clip(1 - (apart / width) ** 2, 0, 1))
     return np.where(tail, np.maximum(radius, hang), radius), there | tail
-
-
-def _texture(style: _Style, color: np.ndarray, thick: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Strands [H, W, 3] uint8 of a color [3], finer than the surface."""
-    import cv2
-
-    if style.kind in COVERS:
-        return _cloth(rng)
-    size = SHAPE[0] * FINER, SHAPE[1] * FINER
-    along = 40.0 if style.curl < 0.002 else 9.0
-    strands = 0.11 * _streaks(rng, size, 0.8, along) + 0.06 * _streaks(rng, size, 3.0, along * 1.6)
-    deep = np.tanh((thick - blurred(thick.astype(np.float32), 4.0)) / 0.003)  # valleys between locks are dark
-    tips = (np.arange(SHAPE[0])[:, None] / SHAPE[0] - 0.4) * rng.uniform(-0.1, 0.4)
-    coarse = 0.10 * smooth_noise(rng, (7, 14)) + 0.10 * deep + tips
-    shade = strands + cv2.resize(coarse.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
-    streak = rng.uniform(0, 0.25) * (rng.random() < 0.4)  # of lighter hair
-    bright = color * np.exp(shade)[..., None]
-    if streak:
-        light = np.clip(_streaks(rng, size, 5.0, along * 3), 0, 2)[..., None] * streak
-        bright = bright + light * (np.maximum(np.array([190, 160, 115]), color) - bright)
-    return np.clip(bright, 0, 255).astype(np.uint8)
-
-
-def _cloth(rng: np.random.Generator) -> np.ndarray:
-    """A woven or printed cloth [H, W, 3] uint8."""
-    color = rng.uniform(15, 230, 3) * rng.uniform(0.5, 1) if rng.random() < 0.6 else np.full(3, rng.uniform(15, 225))
-    row, column = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
-    knit = 0.06 * np.sin(column * rng.uniform(0.5, 2)) * np.sin(row * rng.uniform(0.2, 2))
-    folds = 0.12 * smooth_noise(rng, (12, 12)) + 0.03 * _fine(rng, 1.0)
-    return np.clip(color * np.exp(knit + folds)[..., None], 0, 255).astype(np.uint8)
-
-
-def smooth_noise(rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
-    """Noise [H, W] of deviation about 1 that changes over cells (down, around)."""
-    import cv2
-
-    down, around = cells
-    coarse = rng.normal(size=(down, around)).astype(np.float32)
-    coarse = np.concatenate([coarse, coarse[:, :1]], 1)
-    x = np.arange(SHAPE[1], dtype=np.float32) / SHAPE[1] * around
-    y = np.linspace(0, down - 1, SHAPE[0], dtype=np.float32)
-    return cv2.remap(coarse, *np.meshgrid(x, y), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _fine(rng: np.random.Generator, sigma: float) -> np.ndarray:
-    """Isotropic noise [H, W] of deviation 1 and a size in texels."""
-    noise = blurred(rng.normal(size=SHAPE).astype(np.float32), sigma)
-    return noise / noise.std()
-
-
-def _streaks(rng: np.random.Generator, size: tuple[int, int], across: float, along: float) -> np.ndarray:
-    """Noise of a size [H, W] and deviation 1, drawn out downwards over texels; it wanders sideways."""
-    import cv2
-
-    noise = rng.standard_normal(size, np.float32)
-    edge = 64
-    wide = np.concatenate([noise[:, -edge:], noise, noise[:, :edge]], 1)
-    wide = cv2.GaussianBlur(wide, (0, 0), across, sigmaY=along)
-    x, y = np.meshgrid(np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32))
-    wander = cv2.resize(10 * smooth_noise(rng, (6, 10)), size[::-1]).clip(-edge, edge)
-    out = cv2.remap(wide, x + edge + wander, y, cv2.INTER_LINEAR)
-    return out / max(float(out.std()), 1e-6)

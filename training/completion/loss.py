@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .network import Completed
+from ...generator.completion.network import Completed
 
 # What a texel's color counts that the photo shows well, and skin that hair covers. Its shape counts in full, as it says
 # where the photo's own pixels land.
@@ -20,7 +20,7 @@ WEIGHTS = {  # of the terms in the sum
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass  # Lightning moves its tensors in place
 class TrueAtlas:
     """The truth for B photos; masks 0..1, colors 0..1."""
 
@@ -62,14 +62,14 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
         "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), bare_or_covered) / LENGTH,
         "radius": _mean((made.outside_radius - true.outside_radius).abs(), there) / LENGTH,
         "slope": _slopes(made.outside_radius - true.outside_radius, there) / LENGTH,
-        "hair_there": _unlike(made.hair_there, hair, hidden + (1 - there)),
-        "skin_there": _unlike(made.skin_there, true.skin_there, torch.ones_like(there)),
-        "collar_there": _unlike(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
+        "hair_there": _cross_entropy(made.hair_there, hair, hidden + (1 - there)),
+        "skin_there": _cross_entropy(made.skin_there, true.skin_there, torch.ones_like(there)),
+        "collar_there": _cross_entropy(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
     }
 
 
-def total(terms: dict[str, Tensor]) -> Tensor:
-    """The weighted sum."""
+def weighted_sum(terms: dict[str, Tensor]) -> Tensor:
+    """The terms by `WEIGHTS`, added."""
     return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
@@ -86,8 +86,10 @@ def _slopes(error: Tensor, weight: Tensor) -> Tensor:
 
 
 def _pooled(values: Tensor, side: int) -> Tensor:
+    """Means over squares of `side` texels."""
     return functional.avg_pool2d(values, side)
 
 
-def _unlike(logit: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+def _cross_entropy(logit: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Mean binary cross entropy of logits [B, 1, H, W] by weights [B, 1, H, W]; wanted 0..1."""
     return _mean(functional.binary_cross_entropy_with_logits(logit, wanted, reduction="none"), weight)
