@@ -122,7 +122,7 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, -temporal, -views; completion; mouth; speech-lips, -head, -judge; text-motion, -emotion …",
+            help="generator-image, -temporal, -views; completion; mouth; speech-lips, -head, -judge; text-motion …",
             show_default=False,
         ),
     ],

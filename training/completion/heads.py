@@ -48,10 +48,10 @@ class TexturedHead:
         """The part of that name, or None."""
         return next((p for p in self.parts if p.name == name), None)
 
-    def topology(self) -> tuple[object, ...]:
-        """What heads share that may be blended: triangles and texture coordinates, to 1/1000, of the common parts."""
+    def topology(self) -> tuple[tuple[str, int, bytes], ...]:
+        """What heads share that may be blended: names, vertices and triangles of the common parts."""
         common = (part for part in self.parts if part.name not in OWN)
-        return tuple((p.name, p.faces.tobytes(), np.round(p.uv, 3).tobytes()) for p in common)
+        return tuple((part.name, len(part.vertices), part.faces.tobytes()) for part in common)
 
 
 def load_heads(
