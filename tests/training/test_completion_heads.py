@@ -13,7 +13,8 @@ from flamecast.flame_motion import BadInput
 from flamecast.pipelines.exports.glb import Document
 from flamecast.training.completion import prepare
 from flamecast.training.completion.gltf_heads import NAMES, load_gltf_head
-from flamecast.training.completion.heads import load_heads, posed
+from flamecast.training.completion.head_files import load_heads
+from flamecast.training.completion.heads import posed
 from flamecast.training.completion.people import PeopleBank
 
 CENTIMETRES = 0.01  # the unit of the file's bones, in m

@@ -15,7 +15,8 @@ from ...core.report import Done
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, Progress
 from ...flame_motion.tracking.detector import MediaPipeDetector
-from .heads import TexturedHead, load_heads, morph_names
+from .head_files import load_heads
+from .heads import TexturedHead, morph_names
 from .people import PeopleBank
 from .photos import EXPRESSIONS, Backgrounds
 from .samples import is_empty, make_sample, save_sample
