@@ -80,7 +80,7 @@ class Line:
     section: str
     measure: str
     values: dict[str, float]  # by row; NaN where it is not known
-    best: str | None  # the row that is best; None where there is no other
+    best: str | None  # the row that is better than all others, if there is one
 
 
 def lines_of(rows: Mapping[str, Row]) -> list[Line]:
@@ -90,8 +90,9 @@ def lines_of(rows: Mapping[str, Row]) -> list[Line]:
     for section, measure in names:
         found = {name: row.get(section, {}).get(measure) for name, row in rows.items()}
         values = {name: float("nan") if value is None else float(value) for name, value in found.items()}
-        known = {name for name, value in values.items() if not math.isnan(value)}
-        best = max(known, key=lambda name: MEASURES[measure].goodness(values[name])) if len(known) > 1 else None
+        known = {name: MEASURES[measure].goodness(value) for name, value in values.items() if not math.isnan(value)}
+        first = [name for name in known if known[name] == max(known.values())]
+        best = first[0] if len(first) == 1 < len(known) else None
         lines.append(Line(section, measure, values, best))
     return lines
 

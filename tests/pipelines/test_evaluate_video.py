@@ -119,6 +119,7 @@ def test_the_best_of_a_table_is_by_its_direction():
     rows = {"a": {"x": {"psnr": 30.0, "pose": 2.0, "gain": 0.7}}, "b": {"x": {"psnr": 20.0, "pose": 1.0, "gain": 1.4}}}
     assert {line.measure: line.best for line in lines_of(rows)} == {"psnr": "a", "pose": "b", "gain": "a"}
     assert MEASURES["psnr"].direction == HIGHER and MEASURES["gain"].direction == "1 is best"
+    assert lines_of({"a": rows["a"], "b": rows["a"], "c": rows["b"]})[0].best is None  # as good as each other
     one = {"a": {"x": {"psnr": math.inf, "pose": math.nan}}}
     assert [line.best for line in lines_of(one)] == [None, None]
     assert lines_of(plain(one))[0].values == {"a": math.inf}  # what JSON holds is read back
