@@ -13,7 +13,7 @@ from .options import run_batch, with_options
 
 HELP = (
     "Measure against the truth: videos, whoever made them, and the models that come with flamecast. "
-    "Each prints one JSON object; video and scorecard a table, or JSON by --json."
+    "Each prints one JSON object; video, heads and scorecard a table, or JSON by --json."
 )
 evaluate = typer.Typer(help=HELP)
 Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
@@ -44,8 +44,40 @@ def video(
 
 
 @evaluate.command()
+def heads(
+    heads: Annotated[
+        list[Path], typer.Argument(help="Textured heads NAME.npz, or folders of them.", show_default=False)
+    ],
+    angles: Annotated[
+        str | None, typer.Option(help="Degrees around the head, between commas; -60 to 60 in steps.")
+    ] = None,
+    turned: Annotated[float, typer.Option(help="Degrees by which the photo sees the head from its left.")] = 0.0,
+    morphs: Annotated[str | None, typer.Option(help="smile, open, blink, or NAME=WEIGHT between commas.")] = None,
+    generator: Annotated[str, typer.Option(help="Which generator draws.")] = GENERATOR,
+    size: Annotated[int, typer.Option(help="px of photos.", min=64)] = 384,
+    page: Page = None,
+    json: Json = False,
+) -> None:
+    """Turned heads beside the truth: what textured 3D heads look like from other sides."""
+    given: dict[str, Any] = {} if angles is None else {"angles": _degrees(angles)}
+    given |= {"turned": turned, "morphs": morphs, "generator": generator, "size": size}
+    _print("heads", heads, **given, page=page, table=not json)
+
+
+def _degrees(text: str) -> list[float]:
+    """Numbers between commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"angles: expected degrees between commas, like -30,30, got {text!r}") from None
+
+
+@evaluate.command()
 def scorecard(
     clip: Annotated[list[Path] | None, typer.Option(help="A clip of one person; again for more.")] = None,
+    head: Annotated[
+        list[Path] | None, typer.Option(help="A textured head, or a folder of them; again for more.")
+    ] = None,
     generator: Annotated[list[str] | None, typer.Option(help="A row of the table; again for more.")] = None,
     other: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER: another program's videos, called as the clips are.")
@@ -55,9 +87,9 @@ def scorecard(
     page: Page = None,
     json: Json = False,
 ) -> None:
-    """One table of generators and other programs: pictures, heads, mouths, faces, lips."""
+    """One table of generators and other programs: turned heads, pictures, mouths, faces, lips."""
     rows = {"generators": tuple(generator or [GENERATOR]), "others": tuple(other or [])}
-    _print("scorecard", clip or [], **rows, seconds=seconds, pictures=pictures, page=page, table=not json)
+    _print("scorecard", clip or [], head or [], **rows, seconds=seconds, pictures=pictures, page=page, table=not json)
 
 
 @evaluate.command()

@@ -2,6 +2,7 @@
 
 from .factors import evaluate_factors
 from .generator import evaluate_generator
+from .heads import evaluate_heads
 from .mouths import evaluate_mouths
 from .scorecard import evaluate_scorecard
 from .speech import evaluate_speech
@@ -11,6 +12,7 @@ from .video import evaluate_video
 __all__ = [
     "evaluate_factors",
     "evaluate_generator",
+    "evaluate_heads",
     "evaluate_mouths",
     "evaluate_scorecard",
     "evaluate_speech",

@@ -1,4 +1,4 @@
-"""`flamecast evaluate scorecard`: generators, and other programs' videos, side by side on the same clips."""
+"""`flamecast evaluate scorecard`: generators, and other programs' videos, side by side on the same heads and clips."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ...flame_motion.tracking.detector import MediaPipeDetector
 from ..animate import AnimatePipeline
 from . import page as pages
 from .faces import FaceReader
+from .heads import FAR_SECTION, Shot, head_files, measure_heads
 from .measures import explained, plain
 from .text_metrics import frechet_distance
 from .video import VideoFigures, measure_video
@@ -24,11 +25,11 @@ Rows = dict[str, dict[str, dict[str, float]]]  # measures by row and section
 
 
 def evaluate_scorecard(
-    clips: Sequence[PathLike], *, generators: Sequence[str] = ("warp",),
+    clips: Sequence[PathLike] = (), heads: Sequence[PathLike] = (), *, generators: Sequence[str] = ("warp",),
     others: Sequence[str] = (), seconds: float = 4.0, pictures: int = 30, page: PathLike | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One table: videos of clips as `evaluate video` measures them, means over the clips.
+    """One table: turned heads as `evaluate heads` measures them, clips as `evaluate video` does, means over each.
 
     Every clip's first frame is animated by the clip itself (absolute) for `seconds`, by each generator. others:
     NAME=FOLDER, where FOLDER holds another program's videos of the clips under the clips' own names. `frechet` compares
@@ -36,19 +37,26 @@ def evaluate_scorecard(
     Raises BadInput.
     """
     pages.check_page(page)
+    head_paths = head_files(heads) if heads else []
     clip_paths = [existing_file(clip, "the clip") for clip in clips]
-    if not clip_paths:
-        raise BadInput("expected clips")
+    if not head_paths and not clip_paths:
+        raise BadInput("expected clips, heads or both")
     folders = _folders(others, generators, clip_paths)
     card = _Card({}, [], [])
+    for name in generators if head_paths else ():
+        card.add_heads(name, head_paths, progress)
     judge = _Judge(MediaPipeDetector(), FaceReader(), pictures, progress)
-    for name in [*generators, *folders]:
+    for name in [*generators, *folders] if clip_paths else ():
         given = folders.get(name)
         figures = judge.of(name, clip_paths, seconds) if given is None else judge.of_other(given, clip_paths)
         card.add_videos(name, figures)
     if page is not None:
         pages.write_page(page, "Scorecard", [pages.notes(card.notes), pages.table(card.rows), *card.parts])
-    facts = {"clips": [path.stem for path in clip_paths], "seconds": seconds}
+    facts = {
+        "clips": [path.stem for path in clip_paths],
+        "heads": [path.stem for path in head_paths],
+        "seconds": seconds,
+    }
     return plain({**facts, "notes": card.notes, "rows": card.rows, "measures": explained(card.rows)})
 
 
@@ -59,6 +67,14 @@ class _Card:
     rows: Rows
     notes: list[str]
     parts: list[str]  # of a page
+
+    def add_heads(self, name: str, paths: Sequence[Path], progress: Progress | None) -> None:
+        """A generator's turned heads, and the photos themselves."""
+        found = measure_heads(paths, name, Shot(), progress)
+        for row, sections in found.rows.items():
+            self.rows.setdefault(row, {})[f"turned by {FAR_SECTION}"] = sections[FAR_SECTION]
+        self.notes.extend(found.notes)
+        self.parts.extend([pages.heading(f"{name}: turned heads"), *found.parts])
 
     def add_videos(self, name: str, figures: dict[str, VideoFigures]) -> None:
         """The videos of one row, by clip: means over clips of what is known."""

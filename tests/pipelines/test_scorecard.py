@@ -12,8 +12,8 @@ from flamecast.pipelines.evaluate.scorecard import evaluate_scorecard
 
 
 def test_a_scorecard_needs_something_to_measure(tmp_path):
-    with pytest.raises(BadInput, match="expected clips"):
-        evaluate_scorecard([])
+    with pytest.raises(BadInput, match="expected clips, heads or both"):
+        evaluate_scorecard()
     (tmp_path / "clip.mp4").write_bytes(b"1")
     clips = [tmp_path / "clip.mp4"]
     for others, sentence in (
