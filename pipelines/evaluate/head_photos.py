@@ -19,7 +19,7 @@ AMBIENT = 0.62
 CLOTHES = "clothes"
 SAME = 0.006  # m between surfaces that are one
 REACH = 40  # px by which a drawn head may lie aside
-APART = 14  # grey levels by which a person differs from the wall behind
+APART = 24  # grey levels by which a person differs from the wall behind
 Rated = dict[str, float]
 
 
