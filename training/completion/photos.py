@@ -128,26 +128,26 @@ def photograph(scene: Scene, background: np.ndarray) -> np.ndarray:
     values = torch.from_numpy(np.concatenate([scene.uv, scene.light], 1).astype(np.float32))[None]
     at = interpolate_fast(triangle, corner, faces, values)[0]
     shown = triangle[0].numpy()
-    color = textured(scene, shown, at[..., :2]) * at[..., 2:]
+    color = textured(scene.textures, scene.part, shown, at[..., :2]) * at[..., 2:]
     color = np.where((shown >= 0)[..., None], color, cv2.resize(background, (large, large)))
     return cv2.resize(np.clip(color, 0, 255).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
-def textured(scene: Scene, triangle: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    """Texture colors [H, W, 3] where triangles [H, W] (-1: none) are seen at uv [H, W, 2]."""
+def textured(textures: Sequence[np.ndarray], part: np.ndarray, triangle: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Texture colors [H, W, 3] where triangles [H, W] (-1: none) are seen at uv [H, W, 2]; part [F]: whose each is."""
     import cv2
 
     out = np.zeros((*triangle.shape, 3), np.float32)
-    part = np.where(triangle >= 0, scene.part[triangle], -1)
-    for k, texture in enumerate(scene.textures):
-        rows, columns = np.nonzero(part == k)
+    seen = np.where(triangle >= 0, part[triangle], -1)
+    for k, texture in enumerate(textures):
+        rows, columns = np.nonzero(seen == k)
         if not len(rows):
             continue
         box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         size = np.array(texture.shape[1::-1], np.float32)
         x, y = np.moveaxis((uv[box] % 1.0001).astype(np.float32) * size - 0.5, -1, 0)
         found = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        own = part[box] == k
+        own = seen[box] == k
         out[box][own] = found[own]
     return out
 

@@ -140,7 +140,7 @@ def _layer(scene: Scene, vertices: np.ndarray, names: Sequence[str], grade: Grad
     uv, light = np.zeros((*hit.shape, 2)), np.zeros((*hit.shape, 3))
     for out, values in ((uv, scene.uv), (light, scene.light)):
         out[met] = (values[corner] * shares).sum(-2)
-    color = grade(textured(scene, triangle, uv) * light) * met[..., None]
+    color = grade(textured(scene.textures, scene.part, triangle, uv) * light) * met[..., None]
     return _Layer(radius, np.clip(color, 0, 255).astype(np.uint8), triangle, uv)
 
 
