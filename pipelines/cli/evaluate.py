@@ -46,7 +46,7 @@ def video(
 @evaluate.command()
 def heads(
     heads: Annotated[
-        list[Path], typer.Argument(help="Textured heads NAME.npz, or folders of them.", show_default=False)
+        list[Path], typer.Argument(help="Textured heads NAME.glb or NAME.npz, or folders.", show_default=False)
     ],
     angles: Annotated[
         str | None, typer.Option(help="Degrees around the head, between commas; -60 to 60 in steps.")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...renderer import Cameras, around, clip, interpolate_fast, pinhole, rasterize, still, to_pixels
-from ...training.completion.heads import TexturedHead, posed, vertex_normals
+from ...training.completion.heads import TexturedHead, posed, welded_normals
 from ...training.completion.photos import textured
 
 PIVOT = (0.0, -0.03, -0.07)  # m, what the camera circles around
@@ -40,7 +40,7 @@ class HeadModel:
     def __init__(self, head: TexturedHead, morphs: dict[str, float], size: int) -> None:
         """size: px of its photos."""
         meshes = posed(head, morphs)
-        normals = [vertex_normals(v, p.faces, p.weld) for v, p in zip(meshes, head.parts)]
+        normals = [welded_normals(v, p.faces, p.weld) for v, p in zip(meshes, head.parts)]
         first = np.cumsum([0, *(len(v) for v in meshes)])
         self.size, self.textures = size, [p.texture for p in head.parts]
         self.vertices = np.concatenate(meshes)

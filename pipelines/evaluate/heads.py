@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...core.files import PathLike, existing_file
+from ...core.files import PathLike
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
+from ...training.completion.head_files import load_heads
 from ...training.completion.heads import TexturedHead, morph_names
-from ...training.completion.heads import load_head as load_textured
 from ..animate import AnimatePipeline
 from . import page as pages
 from .head_photos import HeadModel, Rated, hidden, rate
@@ -61,24 +60,25 @@ def evaluate_heads(
 
     Each head is photographed, animated as any photo is, drawn from `angles` (degrees around it, 0 the front) and
     compared with its photo from there, inside the head: `l1` and `hidden` (what the photo does not show) in grey
-    levels, `ssim`, and the `outline`'s overlap. heads: NAME.npz with their pictures beside them, or folders; turned,
+    levels, `ssim`, and the `outline`'s overlap. heads: NAME.glb, NAME.npz with pictures beside it, or folders; turned,
     morphs, size: see `Shot`; page: an .html for tables and every head's pictures. Raises BadInput.
     """
     pages.check_page(page)
-    paths, shot = head_files(heads), Shot(tuple(angles), turned, morphs, size)
-    found = measure_heads(paths, generator, shot, progress)
+    people, shot = load_heads(heads), Shot(tuple(angles), turned, morphs, size)
+    found = measure_heads(people, generator, shot, progress)
     if page is not None:
         pages.write_page(page, "Turned heads", [pages.notes(found.notes), pages.table(found.rows), *found.parts])
-    facts = {"heads": [path.stem for path in paths], "generator": generator, **asdict(shot)}
+    facts = {"heads": [head.name for head in people], "generator": generator, **asdict(shot)}
     return plain({**facts, "notes": found.notes, "rows": found.rows, "measures": explained(found.rows)})
 
 
-def measure_heads(paths: Sequence[Path], generator: str, shot: Shot, progress: Progress | None = None) -> HeadFigures:
+def measure_heads(
+    people: Sequence[TexturedHead], generator: str, shot: Shot, progress: Progress | None = None
+) -> HeadFigures:
     """The figures of `evaluate_heads`, and what a page shows of them. BadInput where no head can be used."""
     pipeline, found, notes, parts = AnimatePipeline(generator=generator), Found(), [], []
     caption = f"the photo, then truth above drawn, from {', '.join(f'{angle:g}' for angle in shot.angles)} degrees"
-    for done, path in enumerate(paths, 1):
-        head = load_textured(path)
+    for done, head in enumerate(people, 1):
         model = HeadModel(head, chosen_morphs(head, shot.morphs), shot.size)
         try:
             strip = _evaluate_head(model, generator, pipeline, shot, found)
@@ -86,23 +86,10 @@ def measure_heads(paths: Sequence[Path], generator: str, shot: Shot, progress: P
         except BadInput as error:
             notes.append(f"{head.name} is left out: {error}")
         if progress is not None:
-            progress("heads", done, len(paths))
+            progress("heads", done, len(people))
     if not found:
-        raise BadInput(f"none of {len(paths)} heads can be used: {notes[0]}")
+        raise BadInput(f"none of {len(people)} heads can be used: {notes[0]}")
     return HeadFigures(_rows(found, (generator, PHOTO), shot.turned), notes, parts)
-
-
-def head_files(heads: Sequence[PathLike]) -> list[Path]:
-    """The files of heads; of a folder every NAME.npz. BadInput."""
-    found: list[Path] = []
-    for given in map(Path, heads):
-        inside = sorted(given.glob("*.npz")) if given.is_dir() else [existing_file(given, "the head")]
-        if not inside:
-            raise BadInput(f"{given}: expected textured heads, NAME.npz with their pictures beside them; found none")
-        found += inside
-    if not found:
-        raise BadInput("expected heads: files NAME.npz, or folders of them")
-    return found
 
 
 def chosen_morphs(head: TexturedHead, text: str | None) -> dict[str, float]:

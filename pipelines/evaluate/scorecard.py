@@ -13,10 +13,12 @@ import numpy as np
 from ...core.files import PathLike, existing_file
 from ...flame_motion import BadInput, Progress, VideoClip
 from ...flame_motion.tracking.detector import MediaPipeDetector
+from ...training.completion.head_files import load_heads
+from ...training.completion.heads import TexturedHead
 from ..animate import AnimatePipeline
 from . import page as pages
 from .faces import FaceReader
-from .heads import FAR_SECTION, Shot, head_files, measure_heads
+from .heads import FAR_SECTION, Shot, measure_heads
 from .measures import explained, plain
 from .text_metrics import frechet_distance
 from .video import VideoFigures, measure_video
@@ -37,14 +39,14 @@ def evaluate_scorecard(
     Raises BadInput.
     """
     pages.check_page(page)
-    head_paths = head_files(heads) if heads else []
+    people = load_heads(heads) if heads else []
     clip_paths = [existing_file(clip, "the clip") for clip in clips]
-    if not head_paths and not clip_paths:
+    if not people and not clip_paths:
         raise BadInput("expected clips, heads or both")
     folders = _folders(others, generators, clip_paths)
     card = _Card({}, [], [])
-    for name in generators if head_paths else ():
-        card.add_heads(name, head_paths, progress)
+    for name in generators if people else ():
+        card.add_heads(name, people, progress)
     judge = _Judge(MediaPipeDetector(), FaceReader(), pictures, progress)
     for name in [*generators, *folders] if clip_paths else ():
         given = folders.get(name)
@@ -54,7 +56,7 @@ def evaluate_scorecard(
         pages.write_page(page, "Scorecard", [pages.notes(card.notes), pages.table(card.rows), *card.parts])
     facts = {
         "clips": [path.stem for path in clip_paths],
-        "heads": [path.stem for path in head_paths],
+        "heads": [head.name for head in people],
         "seconds": seconds,
     }
     return plain({**facts, "notes": card.notes, "rows": card.rows, "measures": explained(card.rows)})
@@ -68,9 +70,9 @@ class _Card:
     notes: list[str]
     parts: list[str]  # of a page
 
-    def add_heads(self, name: str, paths: Sequence[Path], progress: Progress | None) -> None:
+    def add_heads(self, name: str, people: Sequence[TexturedHead], progress: Progress | None) -> None:
         """A generator's turned heads, and the photos themselves."""
-        found = measure_heads(paths, name, Shot(), progress)
+        found = measure_heads(people, name, Shot(), progress)
         for row, sections in found.rows.items():
             self.rows.setdefault(row, {})[f"turned by {FAR_SECTION}"] = sections[FAR_SECTION]
         self.notes.extend(found.notes)

@@ -14,7 +14,6 @@ from flamecast.pipelines.evaluate.heads import (
     PHOTO,
     Shot,
     chosen_morphs,
-    head_files,
     measure_heads,
 )
 from flamecast.training.completion.heads import Part, TexturedHead
@@ -109,20 +108,6 @@ def test_morphs_are_those_of_the_head(model):
         chosen_morphs(head, "wide")
 
 
-def test_files_that_are_no_heads_are_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    for given, sentence in (
-        ([tmp_path / "none.npz"], "does not exist"),
-        ([tmp_path / "empty"], "found none"),
-        ([], "expected heads"),
-    ):
-        with pytest.raises(BadInput, match=sentence):
-            head_files(given)
-    (tmp_path / "b.npz").write_bytes(b"1")
-    (tmp_path / "a.npz").write_bytes(b"1")
-    assert [path.name for path in head_files([tmp_path])] == ["a.npz", "b.npz"]
-
-
 class _Turner:
     """Draws a ball as it is from every side, or where it is not the photo's own, black."""
 
@@ -137,12 +122,11 @@ class _Turner:
 
 
 @pytest.mark.parametrize("turned", [0.0, 25.0])
-def test_what_is_drawn_right_is_rated_right(monkeypatch, tmp_path, turned):
+def test_what_is_drawn_right_is_rated_right(monkeypatch, turned):
     pipeline = _Turner()
     pipeline.turned = turned
     monkeypatch.setattr(evaluation, "AnimatePipeline", lambda generator: pipeline)
-    monkeypatch.setattr(evaluation, "load_textured", lambda path: ball_head())
-    found = measure_heads([tmp_path / "x.npz"], "mine", Shot((-40.0, -20.0, 40.0), turned, None, SIZE))
+    found = measure_heads([ball_head()], "mine", Shot((-40.0, -20.0, 40.0), turned, None, SIZE))
     mine, photo = found.rows["mine"], found.rows[PHOTO]
     angles = ["-40 degrees", "-20 degrees", "40 degrees"] if turned else ["20 degrees", "40 degrees"]
     assert list(mine) == [*angles, FAR_SECTION] == list(photo)
@@ -153,7 +137,6 @@ def test_what_is_drawn_right_is_rated_right(monkeypatch, tmp_path, turned):
     assert len(found.parts) == 1 and not found.notes
 
 
-def test_a_head_without_a_face_is_left_out_in_a_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(evaluation, "load_textured", lambda path: ball_head())
+def test_a_head_without_a_face_is_left_out_in_a_sentence():
     with pytest.raises(BadInput, match="none of 1 heads can be used: ball is left out: .*face"):
-        measure_heads([tmp_path / "x.npz"], "warp", Shot((30.0,), size=128))
+        measure_heads([ball_head()], "warp", Shot((30.0,), size=128))
