@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...core.easing import smoothstep
+from ...core.errors import BadInput
 from ...core.files import PathLike
 from ...core.networks import load_network
 from ...core.threads import one_torch_thread
@@ -26,7 +27,12 @@ STILL, MOVED = 0.25, 2.5  # px of a crop: lips that moved less than the first ar
 
 @lru_cache(maxsize=1)
 def mouth_network() -> MouthNetwork:
-    """The network that ships."""
+    """The network of the package. BadInput while it has none."""
+    if not WEIGHTS.with_suffix(".json").exists():
+        raise BadInput(
+            f"no weights of the mouth network ship yet: train them with `flamecast train mouth output={WEIGHTS}` "
+            "(docs/training.md says on what), or leave mouth=true out"
+        )
     return load_mouth(WEIGHTS)
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.errors import BadInput
 from flamecast.flame_motion import FlameSequence
 from flamecast.generator import Portrait
+from flamecast.generator.mouth import painter
 from flamecast.generator.mouth.crop import EYES, HEIGHT, WIDTH, MouthMarks, cut, place_mouth, put_back
 from flamecast.generator.mouth.network import MouthNetwork, around_lips, opening_of
 from flamecast.generator.mouth.parts import PLANES, parts_in_crop
@@ -132,3 +134,10 @@ def test_switched_off_or_untrained_the_frames_are_the_same_to_the_bit(portrait, 
     motion = talking(portrait)
     frames = [[frame[0] for frame in WarpGenerator(mouth=mouth)(portrait, motion)] for mouth in (True, False)]
     assert all(np.array_equal(a, b) for a, b in zip(*frames))
+
+
+def test_without_weights_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(painter, "WEIGHTS", tmp_path / "mouth")
+    painter.mouth_network.cache_clear()
+    with pytest.raises(BadInput, match="no weights of the mouth network ship yet: train them with"):
+        painter.mouth_network()
