@@ -17,6 +17,9 @@ ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.2
 # Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
 STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
 FAR = np.float32(1e6)  # m
+IN_FRONT = np.float32(
+    0.06
+)  # m by which it must be so at first, as long as the head shows the side that the photo shows
 SAME_DEPTH = np.float32(0.008)  # m by which the completed head must be nearer to hide the face
 EDGE_FADE = np.float32(2)  # px beyond the photo's edge over which what it cuts off of a head gives way
 
@@ -422,7 +425,7 @@ def composite_rows(
             r, g, b, over = ZERO, ZERO, ZERO, ZERO
             around = not beside and around_seen[i - top, j - left] >= 0
             if not beside:
-                behind = around_at[i - top, j - left, 3] if around else FAR
+                behind = around_at[i - top, j - left, 3] + (ONE - turned) * IN_FRONT if around else FAR
                 r, g, b, over = _head(
                     photo, texture, lids, face_seen, face_at, y0, x0, behind, part, photo_part, i, j, lid, shut_left,
                     shut_right, mouth_from, mouth_light, lips_moved, still,
