@@ -151,7 +151,7 @@ def test_every_key_of_a_training_is_listed_with_its_value_and_help():
 def test_what_cannot_be_trained_is_named():
     with pytest.raises(
         BadInput,
-        match="no such training; known are: generator-image, generator-temporal, .*, text-motion",
+        match="no such training; known are: completion, generator-image, generator-temporal, .*, text-motion",
     ):
         train("speach", [])
     with pytest.raises(BadInput, match="stepps"):
