@@ -156,4 +156,4 @@ def test_what_cannot_be_trained_is_named():
         train("speach", [])
     with pytest.raises(BadInput, match="stepps"):
         train("text-motion", ["stepps=3"])
-    assert all(name.startswith(("generator_", "speech_", "text_")) for name in TRAININGS)
+    assert all(name.startswith(("completion", "generator_", "mouth", "speech_", "text_")) for name in TRAININGS)
