@@ -31,8 +31,8 @@ REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at 
 
 
 @torch.no_grad()
-def complete(portrait: Portrait, network: CompletionNetwork, strands: bool = True) -> WholeHead:
-    """The whole head of a portrait. strands: whether hidden hair gets the detail of the hair that is seen."""
+def complete(portrait: Portrait, network: CompletionNetwork) -> WholeHead:
+    """The whole head of a portrait."""
     seen = look(portrait)
     made = network(torch.from_numpy(network_input(seen))[None])
     radius = within_outline(made.outside_radius[0, 0].numpy(), seen)
@@ -41,7 +41,7 @@ def complete(portrait: Portrait, network: CompletionNetwork, strands: bool = Tru
         skin_there=torch.where(torch.from_numpy(seen.has_fit), SURELY, made.skin_there),
         outside_radius=torch.from_numpy(radius)[None, None].float(),
     )
-    return _merged(portrait, seen, made, strands)
+    return _merged(portrait, seen, made)
 
 
 def with_whole_head(portrait: Portrait) -> Portrait:
@@ -62,7 +62,7 @@ def within_outline(radius: np.ndarray, seen: Seen) -> np.ndarray:
     return inside + blurred((aside * np.where(rim, outwards, 0)).astype(np.float32), 1.0)
 
 
-def _merged(portrait: Portrait, seen: Seen, made: Completed, strands: bool) -> WholeHead:
+def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     """The network's answer (B = 1), with the photo's pixels where it shows the person."""
     fine = lambda x: enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
     radius, hair = fine(made.outside_radius), fine(made.hair_there.sigmoid())
@@ -79,8 +79,7 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed, strands: bool) -> W
     for name, layer in layers.items():
         color += share[name][..., None] * (layer + _carried(photo - layer, shown * share[name]))
     color += shown[..., None] * (photo - color)
-    if strands:
-        color += continued_detail(color, hair, shown)
+    color += continued_detail(color, hair, shown)
     byte = lambda x: (x + 0.5).clip(0, 255).astype(np.uint8)  # noqa: E731
     radius, fitted = radius.astype(np.float32), seen.fitted.astype(np.float32)
     return WholeHead(radius, there, byte(color), byte(255 * hair), byte(255 * shown), fitted)

@@ -37,15 +37,3 @@ def backdrop(image: np.ndarray, matte: np.ndarray) -> np.ndarray:
         return image
     filled = fill(image.astype(np.float32), weight)
     return np.clip(filled + 0.5, 0, 255).astype(np.uint8)
-
-
-def foreground(image: np.ndarray, matte: np.ndarray) -> np.ndarray:
-    """The photo [H, W, 3] uint8 in which the person's own colors go on where its outline mixes with what is behind."""
-    import cv2
-
-    reach = 2 * max(1, round(max(matte.shape) / 200)) + 1
-    sure = cv2.erode((matte > 0.95).astype(np.float32), np.ones((reach, reach), np.uint8))
-    if not sure.any():
-        return image
-    filled = fill(image.astype(np.float32), sure)
-    return np.clip(filled + 0.5, 0, 255).astype(np.uint8)

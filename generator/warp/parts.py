@@ -12,7 +12,6 @@ from ...flame_motion.retargeting.retarget import part_vertices
 
 EYES = ("eye_left", "eye_right")
 FACE = ("face", "lips", "lids", *EYES)
-SKULL = ("scalp", "ears")
 TEETH = ("teeth_upper", "teeth_lower")
 MOUTH = (*TEETH, "tongue", "mouth")  # its inside
 

@@ -28,7 +28,6 @@ class Texels:
     eye_angle: np.ndarray  # degrees, see `eye_angle`
     mouth_depth: np.ndarray  # m, see `mouth_depth`
     height: np.ndarray  # m, y of the head at rest
-    across: np.ndarray  # m, x of the head at rest
 
     @classmethod
     def of(cls, portrait: Portrait, size: int) -> Texels:
@@ -39,7 +38,7 @@ class Texels:
         seen_from = vertices @ matrix[:3, :3].T + matrix[:3, 3]
         values = (
             pixels[:, 0], pixels[:, 1], seen_from[:, 2], facing(portrait), eye_angle(head), mouth_depth(head),
-            head.template[:, 1], head.template[:, 0],
+            head.template[:, 1],
         )  # fmt: skip
         part, at = on_uv_map(head, torch.stack(values, 1), size)
         return cls(part, *(np.ascontiguousarray(at[..., k]) for k in range(len(values))))

@@ -52,7 +52,7 @@ def prepare_heads(
     return Done([folder], problems + _still_faces(people))
 
 
-def check_apart(data: Path, validation: Path) -> None:
+def check_held_out(data: Path, validation: Path) -> None:
     """BadInput where two folders of samples were made from the same people, as far as both say so."""
     both = [set(read_json(f / INDEX, "the index")["heads"]) for f in (data, validation) if (f / INDEX).exists()]
     if len(both) == 2 and (shared := sorted(both[0] & both[1])):

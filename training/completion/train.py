@@ -20,12 +20,12 @@ def train_completion(options: CompletionTraining) -> list[Path]:
     from ..batches import StepData
     from .data import CompletionBatches, pack
     from .module import CompletionModule
-    from .prepare import check_apart
+    from .prepare import check_held_out
 
     began, held_out = time.time(), None
     samples = pack(Path(options.data))
     if options.validation:
-        check_apart(Path(options.data), Path(options.validation))
+        check_held_out(Path(options.data), Path(options.validation))
         held_out = CompletionBatches(pack(Path(options.validation)), options.batch_size, options.seed, varied=False)
     seed_everything(options.seed, verbose=False)
     network = CompletionNetwork(CompletionConfig(_widths(options), options.fine))
