@@ -110,7 +110,7 @@ class VideoClip:
             animation = WebpFrames.open(path)
             return cls(animation, animation.fps, None, animation.count(), animation.problems, path)
         frames = FileFrames.open(path)
-        sound = _sound_of(path, frames.start, len(frames.slots) / frames.fps, 1 / frames.fps, frames.problems)
+        sound = _sound_of(frames)
         return cls(frames, frames.fps, sound, len(frames.slots), frames.problems, path)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -147,24 +147,22 @@ class VideoClip:
         return replace(self, frames=_First(self.frames, count), sound=sound, expected_frames=expected)
 
 
-def _sound_of(
-    path: Path, start: float, seconds: float, frame: float, problems: list[str]
-) -> Callable[[], Waveform | None] | None:
-    """A reader of a video's sound from `start` on; None when there is none to read.
+def _sound_of(frames: FileFrames) -> Callable[[], Waveform | None] | None:
+    """A reader of a video's sound from its first picture on; None when there is none to read.
 
-    start: s, the first picture on the file's clock. seconds: of all pictures. frame: s, of one. `problems` gets a
-    sentence for sound that cannot be decoded, and for sound after the last picture, which no video can hold.
+    `frames.problems` gets a sentence for sound that cannot be decoded, and for sound after the last picture, which no
+    video can hold.
     """
-    track, tracks = SoundTrack.find(path)
+    track, tracks = SoundTrack.find(frames.path, frames.timeline)
     if track is None:
-        problems.extend([f"{_UNKNOWN_SOUND}: the clip is silent"] if tracks else [])
+        frames.problems.extend([f"{_UNKNOWN_SOUND}: the clip is silent"] if tracks else [])
         return None
-    beyond = (track.end or 0.0) - (start + seconds)
-    if beyond > 2 * frame:
-        problems.append(_too_long(beyond))
+    beyond = (track.end or 0.0) - (frames.start + len(frames.slots) / frames.fps)
+    if beyond > 2 / frames.fps:
+        frames.problems.append(_too_long(beyond))
 
     def sound() -> Waveform | None:
-        samples = track.mono(start)
+        samples = track.mono(frames.start)
         return None if samples is None else Waveform(samples, track.rate)
 
     return sound

@@ -11,7 +11,7 @@ import torch
 
 from ...core.files import existing_file
 from ...flame_motion import BadInput, Waveform
-from ...flame_motion.media.sound import SoundTrack, first_picture, mono_at
+from ...flame_motion.media.sound import SoundTrack, mono_at
 from .audio_features import SAMPLE_RATE, AudioBuffer
 
 MIN_SECONDS = 0.2  # of a file
@@ -42,7 +42,7 @@ class SpeechSignal:
         """The sound of a recording, or of a video from its first frame on. Raises BadInput without sound."""
         path = existing_file(path, "the recording")
         track, tracks = SoundTrack.find(path)
-        samples = None if track is None else track.mono(first_picture(path), SAMPLE_RATE)
+        samples = None if track is None else track.mono(track.timeline.first_picture, SAMPLE_RATE)
         if samples is None:
             what = "its sound is in a format that cannot be decoded here" if tracks else "there is no sound in it"
             raise BadInput(
@@ -53,7 +53,7 @@ class SpeechSignal:
             raise BadInput(f"the recording {path} lasts {sound.duration:.2f} s, expected {MIN_SECONDS:g} s or more")
         quiet = float(np.abs(samples).max()) < 1e-3
         notes = [f"the recording {path} is silent: the mouth stays shut"] if quiet else []
-        return cls(sound, path=path, problems=notes)
+        return cls(sound, path=path, problems=[*(track.timeline.problems if track else ()), *notes])
 
 
 def audio_buffer(sound: Waveform) -> AudioBuffer:

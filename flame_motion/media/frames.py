@@ -13,9 +13,8 @@ import numpy as np
 
 from ...core.errors import BadInput
 from .container import opened, reason, video_stream
+from .timeline import WITHOUT_TIMES, Timeline
 
-# Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
-WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg"}
 _SLOWEST = 5  # fps: a lower rate in the header of a single picture is its duration, not a rate
 
 
@@ -36,8 +35,9 @@ class FileFrames:
     """Frames of one file at a constant rate; iterating decodes from the start, one frame in memory at a time."""
 
     path: Path
+    timeline: Timeline  # of the file
     fps: float
-    start: float  # s: when the first frame shows, on the file's own clock
+    start: float  # s: when the first frame shows, on that clock
     stamps: list[int]  # when each frame of the file shows, in time_base, ascending
     slots: list[int | None]  # which of `stamps` output k shows, None = the one before goes on
     aspect: float  # width of a stored pixel over its height
@@ -49,7 +49,8 @@ class FileFrames:
         """Read the file's timestamps (no pictures yet) and lay them on a constant-rate grid."""
         with opened(path) as container:
             stream = _video_stream(container, path)
-            stamps, last, problems = _timestamps(container, stream)
+            timeline = Timeline.of(path)
+            stamps, last, problems = _timestamps(container, stream, timeline)
             time_base, average, aspect = stream.time_base, stream.average_rate, float(stream.sample_aspect_ratio or 1)
             timed = stamps is not None and not WITHOUT_TIMES & set(container.format.name.split(","))
             if stamps is None:
@@ -61,7 +62,7 @@ class FileFrames:
             count = f"{len(stamps)} frames in the file, {len(slots)} shown"
             problems.append(f"the frame rate varies: taken at a constant {fps:.5g} fps ({count})")
         slots += [None] * (round(last * fps) - 1)  # the last picture stays for as long as the file says
-        frames = cls(path, fps, float(stamps[0] * time_base), stamps, slots, aspect, timed, problems)
+        frames = cls(path, timeline, fps, float(stamps[0] * time_base), stamps, slots, aspect, timed, problems)
         if next(iter(frames), None) is None:
             raise BadInput(f"{path}: not one frame of its video can be decoded; the file is cut off or damaged")
         return frames
@@ -111,7 +112,7 @@ class FileFrames:
         with opened(self.path) as container:
             stream = _video_stream(container, self.path)
             stream.thread_type = "AUTO"
-            packets = container.demux(stream)
+            packets = self.timeline.packets(container, stream)
             while True:
                 try:
                     packet = next(packets, None)
@@ -141,7 +142,7 @@ def _packet_count(path: Path) -> int:
         return sum(1 for packet in container.demux(_video_stream(container, path)) if packet.size)
 
 
-def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, float, list[str]]:
+def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[int] | None, float, list[str]]:
     """When each shown packet shows, how long the last one does, and what is wrong.
 
     The stamps are sorted and distinct, None where the file does not give them; the length is in s, 0 where not given.
@@ -149,10 +150,10 @@ def _timestamps(container: Any, stream: Any) -> tuple[list[int] | None, float, l
     import av
 
     durations: dict[int, int] = {}
-    problems: list[str] = []
+    problems = list(timeline.problems)
     expected, packets = _announced_packets(container, stream), 0
     try:
-        for packet in container.demux(stream):
+        for packet in timeline.packets(container, stream):
             if not packet.size:
                 packets += packet.dts is not None  # AVI says "as before" by an empty packet
                 continue
@@ -208,7 +209,7 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
     if np.abs(seconds * rate - np.arange(count)).max() < 0.5:
         return rate, list(stamps)
     intervals = np.diff(seconds)
-    median = float(np.median(intervals))
+    median = float(np.sort(intervals)[(len(intervals) - 1) // 2])  # one of them, so that there is a usual one
     usual = intervals[np.abs(intervals - median) <= max(0.05 * median, 1.5 * float(time_base))]
     rate = min(round(1 / float(usual.mean()), 6), 120.0)
     slots: list[int | None] = [None] * (round(seconds[-1] * rate) + 1)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...core.files import PathLike
-from .container import opened, video_stream
+from .container import opened
+from .sound_clock import on_its_clock
+from .timeline import WITHOUT_TIMES, Timeline
 
 SAMPLE_RATE = 48_000  # Hz: what every player and AAC encoder takes
 _BLOCK = 1 << 14
@@ -35,11 +36,15 @@ class SoundTrack:
     index: int  # of the stream in the file
     rate: int  # Hz, of its first block
     channels: int
-    end: float | None  # s on the file's clock, by its packets; None when they do not say
+    timeline: Timeline  # of the file
 
     @classmethod
-    def find(cls, path: Path) -> tuple[SoundTrack | None, int]:
-        """(the track, None when none decodes; how many sound tracks the file has)."""
+    def find(cls, path: Path, timeline: Timeline | None = None) -> tuple[SoundTrack | None, int]:
+        """(the track, None when none decodes; how many sound tracks the file has).
+
+        timeline: the file's, None to read it.
+        """
+        timeline = timeline or Timeline.of(path)
         tried: set[int] = set()
         while True:
             with opened(path) as container:
@@ -48,24 +53,28 @@ class SoundTrack:
                 stream = next(untried, None)
                 if stream is None:
                     return None, len(tracks)
-                packets = _packets(container, stream)
-                first = next(_decoded(packets), None)
+                first = next(_decoded(timeline.packets(container, stream)), None)
                 if first is not None:
-                    end = _end(first, packets, stream.time_base)
-                    return cls(path, stream.index, first.sample_rate, first.layout.nb_channels, end), len(tracks)
+                    return cls(path, stream.index, first.sample_rate, first.layout.nb_channels, timeline), len(tracks)
                 tried.add(stream.index)
+
+    @property
+    def end(self) -> float | None:
+        """When the track ends, s on the file's clock, by its packets; None when they do not say."""
+        return self.timeline.ends.get(self.index)
 
     def blocks(
         self, *, rate: int | None = None, channels: int | None = None, start: float | None = None
     ) -> Iterator[np.ndarray]:
         """The sound in order, [channels, n] float32 each, a block in memory at a time; what is damaged is left out.
 
-        rate: Hz, None = the track's own. channels: 1 or 2, None = as many as the track has, unmixed. start: s on the
-        file's clock at which the first sample lies, later sound padded and earlier cut; None = where the sound begins.
+        It is heard when the file says: silence in holes, drift followed. rate: Hz, None = the track's own. channels: 1
+        or 2, None = as many as the track has, unmixed. start: s on the file's clock (`timeline`) at which the first
+        sample lies, later sound padded and earlier cut; None = where the sound begins.
         """
         rate = rate or self.rate
         skip: int | None = None  # samples before `start` still to come
-        for time, block in _resampled(_frames(self.path, self.index), rate, channels):
+        for time, block in _resampled(self._frames(), rate, channels):
             if skip is None:
                 skip = 0 if start is None or time is None else round((start - time) * rate)
                 if skip < 0:
@@ -74,6 +83,13 @@ class SoundTrack:
             skip -= dropped
             if dropped < block.shape[1]:
                 yield block[:, dropped:]
+
+    def _frames(self) -> Iterator[Any]:
+        """Every frame that decodes, one after the other on the file's clock."""
+        with opened(self.path) as container:
+            frames = _decoded(self.timeline.packets(container, container.streams[self.index]))
+            timed = not WITHOUT_TIMES & set(container.format.name.split(","))
+            yield from on_its_clock(frames) if timed else frames
 
     def mono(self, start: float | None = None, rate: int | None = None) -> np.ndarray | None:
         """The whole track, [N] float32 at `rate` (None: its own), channels averaged; None when nothing is left."""
@@ -115,8 +131,8 @@ class Sound:
             if track is None:
                 return None
             channels = 1 if track.channels == 1 else 2
-            start = first_picture(track.path)
-            return cls(channels, track.blocks(rate=SAMPLE_RATE, channels=channels, start=start))
+            blocks = track.blocks(rate=SAMPLE_RATE, channels=channels, start=track.timeline.first_picture)
+            return cls(channels, blocks)
         samples = np.asarray(source.samples, np.float32).reshape(1, -1)
         frames = _waveform_frames(samples, int(source.sample_rate))
         return cls(1, (block for _, block in _resampled(frames, SAMPLE_RATE, 1)))
@@ -143,27 +159,20 @@ def _waveform_frames(samples: np.ndarray, rate: int) -> Iterator[Any]:
         yield frame
 
 
-def _frames(path: Path, index: int) -> Iterator[Any]:
-    """Every frame that decodes of stream `index`."""
-    with opened(path) as container:
-        yield from _decoded(_packets(container, container.streams[index]))
-
-
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets of a stream as far as the file can be read; the pictures' reader reports a file that is cut off."""
-    import av
-
-    try:
-        yield from container.demux(stream)
-    except av.error.FFmpegError:
-        return
-
-
 def _decoded(packets: Iterator[Any]) -> Iterator[Any]:
-    """Every frame that decodes; what is damaged is stepped over."""
+    """Every frame that decodes, as far as the file can be read; what is damaged is stepped over.
+
+    The pictures' reader reports a file that is cut off.
+    """
     import av
 
-    for packet in packets:
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
         try:
             yield from packet.decode()
         except av.error.EOFError:
@@ -172,20 +181,8 @@ def _decoded(packets: Iterator[Any]) -> Iterator[Any]:
             continue
 
 
-def _end(first: Any, packets: Iterator[Any], time_base: Fraction) -> float | None:
-    """When a track ends, s: by its first frame and the `packets` after it, none of which is decoded."""
-    ends = [] if first.time is None else [first.time + first.samples / first.sample_rate]
-    for packet in packets:
-        if packet.size and packet.pts is not None and not packet.is_discard:
-            ends.append(float((packet.pts + (packet.duration or 0)) * time_base))
-    return max(ends, default=None)
-
-
 def _resampled(frames: Iterator[Any], rate: int, channels: int | None) -> Iterator[tuple[float | None, np.ndarray]]:
-    """(time of the first frame in s on the file's clock, [channels, n] float32); frames may change their format midway.
-
-    Gaps in a broken file's clock are closed: only the first frame's time counts.
-    """
+    """(time of the first frame, s on the file's clock, [channels, n] float32); frames may change their form midway."""
     import av
 
     begin: float | None = None
@@ -207,12 +204,3 @@ def _resampled(frames: Iterator[Any], rate: int, channels: int | None) -> Iterat
             resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         yield from convert(frame)
     yield from convert(None)
-
-
-def first_picture(path: Path) -> float | None:
-    """When the first picture shows, s on the file's clock; None for a file of sound only."""
-    with opened(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            return None
-        return 0.0 if stream.start_time is None else float(stream.start_time * stream.time_base)
