@@ -27,7 +27,7 @@ MAX_CARRIERS = 1400
 NEAR = 0.009  # m: how far a point on the surface follows its neighbours there
 FINER = 2  # times the whole head's texels a side
 PAD = 2  # texels of the other end that the texture has beyond either of its ends
-TURNED = (0.22, 0.46)  # rad between the views of the head: up to which the photo's own outline is drawn, and no more
+TURNED = (0.1, 0.46)  # rad between the views of the head: up to which only what the photo shows is drawn, and no more
 BODY = (0.1, 0.4)  # how much of a point is the torso's, from which on the photo's own is kept
 TORSO = (0.4, 0.75)  # how much of a point is the torso's, over which skin ends under the clothes
 FADE_ROWS = 6  # of the mesh, at its lower end
@@ -57,7 +57,7 @@ class CompletedHead:
         offset = cameras.centers - self.centre - motion.translation  # [V, T, 3]
         cosine = (torch.einsum("vti,tij->vtj", _unit(offset), now) * first).sum(-1)
         angle = torch.acos(cosine.clamp(-1, 1))
-        return smoothstep((angle - TURNED[0]) / (TURNED[1] - TURNED[0])).numpy()
+        return ((angle - TURNED[0]) / (TURNED[1] - TURNED[0])).clamp(0, 1).numpy()
 
 
 def _turn(motion: FlameSequence) -> Tensor:

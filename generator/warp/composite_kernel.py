@@ -15,7 +15,10 @@ I64, F32, U8 = types.int64, types.float32, types.uint8
 ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))
 
 # Photo pixels in one of the target: a shell of fewer gives way to the head under it, and with the second it is gone.
-STRETCHED, TORN = np.float32(0.6), np.float32(0.25)
+STRETCHED, TORN = np.float32(0.35), np.float32(0.12)
+# Shares of being turned: until which the completed head comes out beyond the photo's outline, and from which on it
+# takes the place of what the photo shows.
+OUTLINE_BY, REPLACED_FROM = np.float32(0.7), np.float32(0.33)
 FAR = np.float32(1e6)  # m
 IN_FRONT = np.float32(
     0.06
@@ -315,11 +318,12 @@ def _gives_way(photo, x, y, stretched, turned):
 
 
 @_helper
-def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under, i, j, wall, still):
+def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outline, under, i, j, wall, still):
     """What pixel (i, j) shows where the face leaves it free: the backdrop, the completed head `under` it, the shell.
 
     Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own;
-    under_share and everywhere: how far it gives way, see `_gives_way`.
+    under_share and everywhere: how far it gives way, see `_gives_way`; outline: how much of the completed head is seen
+    beyond the photo's own outline.
     """
     px, py, under_opacity = np.float32(j + 0.5), np.float32(i + 0.5), under[3]
     if not shell and still and under_opacity == 0:
@@ -328,8 +332,13 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under,
     if moved == 0:
         return unmoved
     alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
-    if under_opacity > 0:  # over the head the shell ends where what is behind begins to shine through it
-        sure = min(max((alpha - HALF) / HALF, ZERO), ONE)
+    shown = ONE
+    if under_opacity > 0:
+        if shell:
+            shown = max(max(alpha, under_share), outline)
+            under_opacity *= shown
+        # Over hair that goes on the shell ends where what is behind begins to shine through it.
+        sure = alpha + outline * (min(max((alpha - HALF) / HALF, ZERO), ONE) - alpha)
         alpha += under_opacity * (sure * (ONE - under_share) - alpha)
     alpha *= ONE - everywhere * (ONE - under_opacity)
     if still:
@@ -340,7 +349,9 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under,
         by = _mirrored((wall[1, 0] * px + wall[1, 1] * py + wall[1, 2]) / w, backdrop.shape[0])
         color = _sample(backdrop, bx, by)
     rest = ONE - under_opacity
-    color = (under[0] + rest * color[0], under[1] + rest * color[1], under[2] + rest * color[2])
+    color = (
+        shown * under[0] + rest * color[0], shown * under[1] + rest * color[1], shown * under[2] + rest * color[2]
+    )  # fmt: skip
     if alpha > 0:
         color = _mix(color, _sharp(photo, x, y), alpha)
     return _mix(unmoved, color, moved) if moved < 1 else color
@@ -404,6 +415,8 @@ def composite_rows(
     px; turned: how far the head is seen from another side than the photo's, 0..1; wall homography [3, 3] to the
     backdrop's px; still: the target camera is the photo's own.
     """
+    outline = min(turned / OUTLINE_BY, ONE)
+    turned = max((turned - REPLACED_FROM) / (ONE - REPLACED_FROM), ZERO)
     for i in range(start, stop):
         for j in range(out.shape[1]):
             y0, x0 = 2 * (i - top), 2 * (j - left)
@@ -435,7 +448,9 @@ def composite_rows(
                 if around and not (shell and under_share == 0 and turned == 0 and _channel(photo, x, y, 3) >= FULL):
                     under = _completed(completed, around_seen, around_at, i - top, j - left)
                     under_share = max(under_share, turned * under[4])  # hair hangs in front of clothes
-                color = _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, under, i, j, wall, still)
+                color = _behind(
+                    photo, backdrop, shell, x, y, moved, under_share, everywhere, outline, under, i, j, wall, still
+                )
                 rest = ONE - over
                 r, g, b = r + rest * color[0], g + rest * color[1], b + rest * color[2]
             out[i, j, 0] = np.uint8(min(max(r + HALF, ZERO), FULL))

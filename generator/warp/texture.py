@@ -19,6 +19,7 @@ from ..completion.atlas import around, directions_of
 from ..completion.frame import in_atlas
 from ..completion.whole_head import FINE
 from ..portrait import Portrait
+from .fill import fill
 from .light import GUMS, MOUTH_COLORS, Light, eye_colors
 from .parts import EYES, MOUTH, TEETH, faces_of, is_part
 from .teeth import lips_parted, teeth_shown
@@ -29,6 +30,9 @@ STEP = 0.010  # m in depth between neighbouring pixels that is an edge between t
 OCCLUSION = 0.003  # m that a point may lie behind the seen surface and still be seen itself
 TOOTHLESS = 0.45  # how bright a mouth is that nothing but its lips is known of (FLAME's)
 EDGE = 0.012  # of the face's height: so far in from the person's outline the photo is not sure
+BESIDE = (0.03, 0.08)  # of the map's side: so far off what the photo shows, its skin goes on until the completed head's
+RIM = (0.45, 0.65)  # cosines between which skin is at the face's rim
+UNLIKE = (0.12, 0.25)  # of white: by which colors differ that are not of the same skin
 TEETH_IN_ROW = 12  # of the built-in head
 SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 
@@ -36,14 +40,23 @@ SKIN = ("face", "lips", "lids", "scalp", "ears", "neck", "torso")
 def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     """Texture [size, size, 4] uint8: sRGB, and in alpha how surely the photo shows that texel. Row 0 is v = 1.
 
-    Where the photo shows no skin, its colors are the completed head's.
+    Where the photo shows no skin, its colors are the completed head's, and under hair those of the skin beside it.
     """
     texels, photo = Texels.of(portrait, size), _Photo.of(portrait)
     color = texels.sample(portrait.image).astype(np.float32) / 255
     teeth = teeth_shown(portrait).astype(np.float32)
-    sure = _sure_inside(portrait, texels, photo, _sure_outside(portrait, texels, photo), teeth)
     skin = is_part(texels.part, SKIN)
-    out = sure[..., None] * color + (1 - sure[..., None]) * _completed(portrait, size)
+    sure = _sure_outside(portrait, texels, photo)
+    sure *= 1 - _other_than_skin(color, texels, skin, sure)
+    sure = _sure_inside(portrait, texels, photo, sure, teeth)
+    completed, bare = _completed(portrait, size)
+    # Beside what the photo shows the skin goes on, and under hair, of which alone the completed head tells there: where
+    # cheeks seen aslant end a pixel is already of the dark behind them.
+    off = cv2.distanceTransform((~(skin & (sure > 0.5))).astype(np.uint8), cv2.DIST_L2, 5) / size
+    share = (1 - sure) * bare * np.clip((off - BESIDE[0]) / (BESIDE[1] - BESIDE[0]), 0, 1)
+    known = np.where(skin, sure + share, 0).astype(np.float32)
+    mixed = (sure[..., None] * color + share[..., None] * completed) / np.maximum(sure + share, 1e-6)[..., None]
+    out = fill(mixed.astype(np.float32), known)
     light = Light.on_skin((color[skin] * sure[skin, None]).sum(0) / max(float(sure[skin].sum()), 1e-6))
     eyes = is_part(texels.part, EYES)
     table = eye_colors(portrait.image.astype(np.float32) / 255, is_part(photo.part, EYES), photo.eye_angle, light)
@@ -58,16 +71,17 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _completed(portrait: Portrait, size: int) -> np.ndarray:
-    """The completed head's color 0..1 at each texel [R, R, 3]."""
+def _completed(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The completed head's color 0..1 at each texel [R, R, 3], and how much of it is skin [R, R]."""
     whole = portrait.whole
     assert whole is not None
     points = torch.from_numpy(in_atlas(portrait, portrait.vertices()[0])).float()
     part, at = on_uv_map(portrait.head, points, size)
     row, column = directions_of(at.astype(np.float64))
-    wide = around(whole.color.astype(np.float32) / 255, 2)
+    wide = around(np.dstack([whole.color, whole.hair]).astype(np.float32) / 255, 2)
     maps = [(x * FINE).astype(np.float32) for x in (column, row)]
-    return cv2.remap(wide, maps[0] + 1.5, maps[1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    at_texel = cv2.remap(wide, maps[0] + 1.5, maps[1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return at_texel[..., :3], 1 - at_texel[..., 3]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +114,17 @@ def _sure_outside(portrait: Portrait, texels: Texels, photo: _Photo) -> np.ndarr
     visible = cv2.erode(visible.astype(np.float32), np.ones((3, 3), np.uint8))
     sure = cv2.blur(visible, (5, 5)) * visible * np.clip((texels.facing - 0.12) / 0.25, 0, 1)
     return sure * texels.sample(_inner(portrait))
+
+
+def _other_than_skin(color: np.ndarray, texels: Texels, skin: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """How surely [R, R] a texel of the face's rim shows what is beside the face, an ear or hair: 0..1.
+
+    A fit is off by millimetres, and skin seen aslant is narrow: what differs from how the skin seen in full goes on is
+    none. color [R, R, 3] 0..1.
+    """
+    aslant = np.clip((RIM[1] - texels.facing) / (RIM[1] - RIM[0]), 0, 1) * (texels.part == PARTS.index("face"))
+    goes_on = fill(color, np.where(skin & (aslant == 0), sure, 0).astype(np.float32))
+    return aslant * np.clip((np.abs(color - goes_on).mean(-1) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0, 1)
 
 
 def _inner(portrait: Portrait) -> np.ndarray:

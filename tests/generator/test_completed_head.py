@@ -80,6 +80,17 @@ def test_nothing_behind_shows_through_a_turned_head(portrait, scene, yaw):
     assert seen_through.sum() < 0.002 * covered.sum()
 
 
+@pytest.mark.parametrize("yaw, out", [(4, False), (-4, False), (25, True)])
+def test_a_head_that_has_hardly_turned_keeps_the_outline_of_the_photo(portrait, scene, yaw, out):
+    texture = scene.completed.texture.copy()
+    texture[..., :3] = GREEN
+    generator = WarpGenerator()
+    generator._prepared = portrait, replace(scene, completed=replace(scene.completed, texture=texture))
+    frame = next(iter(generator(portrait, turned(portrait, 0, yaw, 0))))[0]
+    green = (np.abs(frame.astype(int) - GREEN).max(-1) < 60)[: int(portrait.landmarks[152, 1])]
+    assert (green.sum() > 100) == out
+
+
 def test_it_agrees_with_the_outline(portrait):
     seen = look(portrait)
     radius = within_outline(np.full(seen.outline.shape, 0.3), seen)

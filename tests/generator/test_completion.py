@@ -19,7 +19,7 @@ from flamecast.generator.completion.atlas import (
 from flamecast.generator.completion.frame import AtlasView
 from flamecast.generator.completion.network import CompletionConfig, CompletionNetwork
 from flamecast.generator.completion.seen import CHANNELS, outline_distance
-from flamecast.generator.completion.strands import _mirrored_columns, continued_detail
+from flamecast.generator.completion.strands import MOST, _strands, continued_detail
 
 
 def test_the_face_is_in_the_middle_and_the_subjects_left_on_the_right():
@@ -99,24 +99,22 @@ def test_turning_the_head_turns_the_answer(network):
     assert torch.allclose(plain.roll(16, 3), turned, atol=1e-4)
 
 
-def test_strands_are_mirrored_in_the_border_of_the_seen_hair():
-    usable = np.zeros(96, bool)
-    usable[35:60] = True
-    source = _mirrored_columns(usable)
-    assert (source[35:60] == np.arange(35, 60)).all()
-    assert source[60:64].tolist() == [59, 58, 57, 56]
-    assert source[31:35].tolist() == [38, 37, 36, 35]
-    assert usable[source].all()
-    over_seam = _mirrored_columns(np.roll(usable, 50))
-    assert (over_seam == np.roll((source + 50) % 96, 50)).all()
+def test_strands_run_downwards_and_join_at_the_back_of_the_head():
+    strands = _strands((96, 192))
+    step = lambda x: np.abs(x).mean()  # noqa: E731
+    across, along = step(np.diff(strands, axis=1)), step(np.diff(strands, axis=0))
+    assert strands.std() == pytest.approx(1, rel=1e-4) and across > 3 * along
+    assert step(strands[:, 0] - strands[:, -1]) == pytest.approx(across, rel=0.5)
+    assert (strands == _strands((96, 192))).all()
 
 
 def test_detail_is_added_to_hidden_hair_alone():
     rng = np.random.default_rng(0)
-    color = 100 + rng.normal(size=(40, 96, 3)) * 20
+    color = 100 + rng.normal(size=(40, 96, 1)) * [20, 10, 5]
     hair, shown = np.ones((40, 96)), np.zeros((40, 96))
     hair[:, :20], shown[:, 30:60] = 0, 1
     detail = continued_detail(color, hair, shown)
     assert (detail[:, 30:60] == 0).all() and (detail[:, :20] == 0).all()
-    assert detail[:, 65:].std() > 5
+    spread = detail[:, 65:].std((0, 1))
+    assert 5 < spread[0] < 1.2 * MOST * 112 and spread[0] > 1.5 * spread[1] > 2 * spread[2]  # colored as the hair is
     assert (continued_detail(color, hair, 0 * shown) == 0).all()

@@ -6,15 +6,27 @@ from dataclasses import replace
 
 import numpy as np
 
+from flamecast.flame_motion.heads.head import PARTS
 from flamecast.generator.completion.merge import with_whole_head
 from flamecast.generator.warp.light import FAIR_SKIN, Light
-from flamecast.generator.warp.texture import bake_texture
+from flamecast.generator.warp.texture import SIZE, bake_texture
+from flamecast.generator.warp.uv_map import Texels
 
 
 def test_a_black_and_white_photo_gets_no_colored_teeth_tongue_and_eyes(portrait) -> None:
     gray = portrait.image.astype(np.float32).mean(-1, keepdims=True).repeat(3, -1).round().astype(np.uint8)
     texture = bake_texture(with_whole_head(replace(portrait, image=gray)), 256)[..., :3].astype(int)
     assert np.ptp(texture, axis=-1).max() <= 1
+
+
+def test_hair_of_the_completed_head_does_not_color_the_skin_under_it(portrait) -> None:
+    whole = with_whole_head(portrait).whole
+    assert whole is not None
+    green = replace(whole, color=np.full_like(whole.color, (0, 255, 0)), hair=np.full_like(whole.hair, 255))
+    texture = bake_texture(replace(portrait, whole=green)).astype(int)
+    part = Texels.of(portrait, SIZE).part
+    color = texture[np.isin(part, [PARTS.index(name) for name in ("face", "lips", "lids")])]
+    assert ((color[:, 1] - color[:, 0]) > 40).mean() < 1e-3
 
 
 def test_the_light_on_skin() -> None:
