@@ -7,9 +7,9 @@ which was measured to cost more than all the arithmetic.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from ...core.compiled import compiled
+from ...core.compiled import compiled, inlined
 
 I64, F32, U8 = types.int64, types.float32, types.uint8
 ZERO, ONE, TWO, HALF, QUARTER, FULL = (np.float32(v) for v in (0, 1, 2, 0.5, 0.25, 255))
@@ -26,12 +26,16 @@ IN_FRONT = np.float32(
 SAME_DEPTH = np.float32(0.008)  # m by which the completed head must be nearer to hide the face
 EDGE_FADE = np.float32(2)  # px beyond the photo's edge over which what it cuts off of a head gives way
 
-SLIT = 255  # where the model's lips are apart in the photo and the photo's own are not
+SLIT = np.uint8(255)  # where the model's lips are apart in the photo and the photo's own are not
 TEETH = 2  # parts, the first of those inside the mouth
 TEETH_LIT = np.float32(0.7)  # of the light outside, that they have when all else is dark
 SLIT_LIT = np.float32(8)  # times the squared light of the mouth, which is all there is from .35 on
 
-_helper = njit(nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+# Channels, and whether to sample by splines. A helper is compiled anew for every number that is written out in a call.
+RED, GREEN, BLUE, ALPHA, COMPLETED = (np.int64(k) for k in range(5))
+SHARP, SMOOTH = np.bool_(True), np.bool_(False)
+
+_helper = inlined(fastmath=True)
 
 
 def _read(dtype: types.Type, ndim: int) -> types.Array:
@@ -66,7 +70,7 @@ def _channel(image, x, y, k):
 @_helper
 def _sample(image, x, y):
     """The first three channels of image at px (x, y), bilinear."""
-    return _channel(image, x, y, 0), _channel(image, x, y, 1), _channel(image, x, y, 2)
+    return _channel(image, x, y, RED), _channel(image, x, y, GREEN), _channel(image, x, y, BLUE)
 
 
 @_helper
@@ -96,9 +100,9 @@ def _sharp(image, x, y):
     a, b = _spline(u), _spline(v)
     red, green, blue = ZERO, ZERO, ZERO
     for r in range(4):
-        red += b[r] * _row(image, y0 - 1 + r, x0 - 1, 0, a)
-        green += b[r] * _row(image, y0 - 1 + r, x0 - 1, 1, a)
-        blue += b[r] * _row(image, y0 - 1 + r, x0 - 1, 2, a)
+        red += b[r] * _row(image, y0 - 1 + r, x0 - 1, RED, a)
+        green += b[r] * _row(image, y0 - 1 + r, x0 - 1, GREEN, a)
+        blue += b[r] * _row(image, y0 - 1 + r, x0 - 1, BLUE, a)
     return min(max(red, ZERO), FULL), min(max(green, ZERO), FULL), min(max(blue, ZERO), FULL)
 
 
@@ -157,7 +161,7 @@ def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
 def _surface(photo, texture, at, y, x, source_x, source_y, sharp, part, mouth_from, mouth_light, moved, still_color):
     """Color of the head's surface point `at[y, x]`, of a part, that lies at px (source_x, source_y) in the photo."""
     u, v = at[y, x, 3] * np.float32(texture.shape[1]), (ONE - at[y, x, 4]) * np.float32(texture.shape[0])
-    sure = max(_channel(texture, u, v, 3) / FULL, ONE - moved)
+    sure = max(_channel(texture, u, v, ALPHA) / FULL, ONE - moved)
     color = still_color
     if moved > 0:
         shown = _sharp(photo, source_x, source_y) if sharp else _sample(photo, source_x, source_y)
@@ -177,7 +181,7 @@ def _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, color):
     if shut == 0:
         return color
     u, v = at[y, x, 3] * size, (ONE - at[y, x, 4]) * size
-    return _mix(color, _sample(lids, u, v), shut * moved * _channel(lids, u, v, 3) / FULL)
+    return _mix(color, _sample(lids, u, v), shut * moved * _channel(lids, u, v, ALPHA) / FULL)
 
 
 @_helper
@@ -233,7 +237,7 @@ def _completed(texture, seen, at, y, x):
     u, v = at[y, x, 0] * np.float32(texture.shape[1]), (ONE - at[y, x, 1]) * np.float32(texture.shape[0])
     opacity = at[y, x, 2] * _covered(seen, y, x)
     r, g, b = _sharp(texture, u, v)
-    return opacity * r, opacity * g, opacity * b, opacity, _channel(texture, u, v, 3) / FULL
+    return opacity * r, opacity * g, opacity * b, opacity, _channel(texture, u, v, ALPHA) / FULL
 
 
 @_helper
@@ -255,7 +259,7 @@ def _head(
                 gap = max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5)))
                 moved = _moved(photo_part, 2 * i, 2 * j, part[first], gap, mouth_from, lips_moved)
             color = _surface(
-                photo, texture, at, y0 + 1, x0 + 1, x, y, True, part[first], mouth_from, mouth_light, moved, unmoved
+                photo, texture, at, y0 + 1, x0 + 1, x, y, SHARP, part[first], mouth_from, mouth_light, moved, unmoved
             )
             if part[first] == lid:
                 color = _under_shut_lid(lids, at, y0 + 1, x0 + 1, shut_left, shut_right, moved, color)
@@ -270,11 +274,11 @@ def _head(
         px, py, opacity = at[y, x, 0] / at[y, x, 2], at[y, x, 1] / at[y, x, 2], at[y, x, 5] * QUARTER
         moved = ONE
         if still:
-            gap_x = px - np.float32(j + 0.25) - HALF * (corner % 2)
-            gap_y = py - np.float32(i + 0.25) - HALF * (corner // 2)
+            gap_x = px - np.float32(j + 0.25) - HALF * np.float32(corner % 2)
+            gap_y = py - np.float32(i + 0.25) - HALF * np.float32(corner // 2)
             gap = max(abs(gap_x), abs(gap_y))
             moved = _moved(photo_part, 2 * i + corner // 2, 2 * j + corner % 2, part[t], gap, mouth_from, lips_moved)
-        color = _surface(photo, texture, at, y, x, px, py, False, part[t], mouth_from, mouth_light, moved, unmoved)
+        color = _surface(photo, texture, at, y, x, px, py, SMOOTH, part[t], mouth_from, mouth_light, moved, unmoved)
         if part[t] == lid:
             color = _under_shut_lid(lids, at, y, x, shut_left, shut_right, moved, color)
         r, g, b = color
@@ -311,7 +315,7 @@ def _gives_way(photo, x, y, stretched, turned):
     Where it is stretched it does to what is under it; where the head is turned, and beyond the photo's edge, it does
     for all that the completed head stands for: hair in front of a wall, too.
     """
-    own = _channel(photo, x, y, 4) / FULL
+    own = _channel(photo, x, y, COMPLETED) / FULL
     beyond = max(max(-x, x - np.float32(photo.shape[1])), -y) / EDGE_FADE
     everywhere = own * max(turned, min(max(beyond, ZERO), ONE))
     return max(stretched, everywhere), everywhere
@@ -331,7 +335,7 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outlin
     unmoved = _pixel(photo, i, j) if still else (ZERO, ZERO, ZERO)
     if moved == 0:
         return unmoved
-    alpha = _channel(photo, x, y, 3) / FULL if shell else ZERO
+    alpha = _channel(photo, x, y, ALPHA) / FULL if shell else ZERO
     shown = ONE
     if under_opacity > 0:
         if shell:
@@ -445,7 +449,7 @@ def composite_rows(
                 )  # fmt: skip
             if over < np.float32(0.9999):
                 under = ZERO, ZERO, ZERO, ZERO, ZERO
-                if around and not (shell and under_share == 0 and turned == 0 and _channel(photo, x, y, 3) >= FULL):
+                if around and not (shell and under_share == 0 and turned == 0 and _channel(photo, x, y, ALPHA) >= FULL):
                     under = _completed(completed, around_seen, around_at, i - top, j - left)
                     under_share = max(under_share, turned * under[4])  # hair hangs in front of clothes
                 color = _behind(

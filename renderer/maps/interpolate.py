@@ -89,7 +89,7 @@ def interpolate_fast(
     length 1.
     """
     from ...core.parallel import split
-    from .map_kernels import interpolate_rows
+    from .interpolate_kernel import interpolate_rows
 
     seen, points = _array(triangles, np.int32), _array(clip, np.float32)
     values, index = _array(attributes, np.float32), _array(faces, np.int32)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
+
 import numba
 import pytest
 from numba import types
+from numba.core.caching import IndexDataCacheFile
 
 from flamecast.core.compiled import compiled
+
+HALF = """
+from numba import types
+from flamecast.core.compiled import compiled
+
+@compiled(types.float64(types.float64))
+def half(a):
+    return a / 2
+
+@compiled(types.float64(types.float64))
+def quarter(a):
+    return half(half(a))
+
+print(quarter(2.0))
+"""
 
 
 def test_a_kernel_runs_where_no_cache_can_be_kept(monkeypatch):
@@ -33,3 +53,30 @@ def test_another_error_is_not_hidden(monkeypatch):
         @compiled(types.float64(types.float64))
         def same(a):
             return a
+
+
+@pytest.mark.parametrize("door", ["save", "load"])
+def test_a_kernel_runs_on_a_full_disk_and_beside_a_cache_that_cannot_be_read(door, monkeypatch):
+    def fails(self, *arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(IndexDataCacheFile, door, fails)
+
+    @compiled(types.float64(types.float64))
+    def twice(a):
+        return 2 * a
+
+    assert twice(1.5) == 3 and len(twice.signatures) == 1
+
+
+def test_what_compiles_says_so_once_and_says_nothing_when_it_is_read_from_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "kernels.py").write_text(HALF)
+    said = []
+    for _ in range(2):
+        command = [sys.executable, "kernels.py"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == "0.5\n"
+        said.append(done.stderr.splitlines())
+    first, second = said
+    assert len(first) == 1 and "compiling" in first[0] and second == []
