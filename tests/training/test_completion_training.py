@@ -88,6 +88,20 @@ def test_a_training_resumes_to_the_bit_and_its_weights_load(tmp_path):
         train("completion", [*where, *SMALL, "widths=40,no"])
 
 
+def test_a_training_that_starts_from_weights_keeps_their_sizes_and_begins_at_their_numbers(tmp_path):
+    data = f"data={folder_of(some_samples(2), tmp_path / 'data', ['anna'])}"
+    first = tmp_path / "first"
+    where = lambda name: [f"run={tmp_path / 'runs' / name}", f"output={tmp_path / name}", data]  # noqa: E731
+    train("completion", [*where("first"), *SMALL])
+    before = first.with_suffix(".safetensors").read_bytes()
+    on = [*where("on"), f"init_weights={first}", "batch_size=2", "precision=32-true", "accelerator=cpu", "steps=1"]
+    train("completion", [*on, "lr=1e-6"])
+    old, new = (load_completion(tmp_path / name) for name in ("first", "on"))
+    assert new.config == old.config and first.with_suffix(".safetensors").read_bytes() == before
+    changes = [float((a - b).abs().max()) for a, b in zip(old.parameters(), new.parameters())]
+    assert 0 < max(changes) < 1e-5
+
+
 def test_the_truth_is_without_error():
     torch.manual_seed(0)
     shape = 2, 1, 16, 32

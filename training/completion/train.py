@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.networks import save_network
 from ...flame_motion import BadInput
@@ -11,12 +12,14 @@ from ..loop import card_of, run_training
 from ..options import names_in
 from .options import CompletionTraining
 
+if TYPE_CHECKING:
+    from ...generator.completion.network import CompletionNetwork
+
 
 def train_completion(options: CompletionTraining) -> list[Path]:
     """Trains on a folder of samples and writes the averaged weights and their card; returns both files. BadInput."""
     from lightning.pytorch import seed_everything
 
-    from ...generator.completion.network import CompletionConfig, CompletionNetwork
     from ..batches import StepData
     from .data import CompletionBatches, pack
     from .module import CompletionModule
@@ -28,7 +31,7 @@ def train_completion(options: CompletionTraining) -> list[Path]:
         check_held_out(Path(options.data), Path(options.validation))
         held_out = CompletionBatches(pack(Path(options.validation)), options.batch_size, options.seed, varied=False)
     seed_everything(options.seed, verbose=False)
-    network = CompletionNetwork(CompletionConfig(_widths(options), options.fine))
+    network = _initial(options)
     module = CompletionModule(network, options)
     batches = CompletionBatches(samples, options.batch_size, options.seed)
     facts = run_training(module, StepData(batches, held_out), options)
@@ -39,6 +42,18 @@ def train_completion(options: CompletionTraining) -> list[Path]:
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }  # fmt: skip
     return save_network(options.output, network, card)
+
+
+def _initial(options: CompletionTraining) -> CompletionNetwork:
+    """The untrained network of the options' sizes, or the one at `init_weights`. BadInput."""
+    from ...generator.completion.network import CompletionConfig, CompletionNetwork, load_completion
+
+    if options.init_weights is None:
+        return CompletionNetwork(CompletionConfig(_widths(options), options.fine))
+    trained = load_completion(Path(options.init_weights))  # shared by all that load it: its numbers are copied
+    network = CompletionNetwork(trained.config)
+    network.load_state_dict(trained.state_dict())
+    return network
 
 
 def _widths(options: CompletionTraining) -> tuple[int, ...]:
