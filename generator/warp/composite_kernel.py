@@ -19,6 +19,7 @@ STRETCHED, TORN = np.float32(0.35), np.float32(0.12)
 # Shares of being turned: until which the completed head comes out beyond the photo's outline, and from which on it
 # takes the place of what the photo shows.
 OUTLINE_BY, REPLACED_FROM = np.float32(0.7), np.float32(0.33)
+SOFT = np.float32(0.1)  # of how far it comes out: its edge then
 FAR = np.float32(1e6)  # m
 IN_FRONT = np.float32(
     0.06
@@ -326,7 +327,7 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outlin
     """What pixel (i, j) shows where the face leaves it free: the backdrop, the completed head `under` it, the shell.
 
     Where there is a shell, it shows the photo's px (x, y), and `moved` says whether these are others than its own;
-    under_share and everywhere: how far it gives way, see `_gives_way`; outline: how much of the completed head is seen
+    under_share and everywhere: how far it gives way, see `_gives_way`; outline: how far the completed head is seen
     beyond the photo's own outline.
     """
     px, py, under_opacity = np.float32(j + 0.5), np.float32(i + 0.5), under[3]
@@ -338,11 +339,13 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outlin
     alpha = _channel(photo, x, y, ALPHA) / FULL if shell else ZERO
     shown = ONE
     if under_opacity > 0:
+        outside = _channel(photo, x, y, 5) / FULL if shell else ONE
+        comes_out = min(max((outline * (ONE + SOFT) - outside) / SOFT, ZERO), ONE)
         if shell:
-            shown = max(max(alpha, under_share), outline)
+            shown = max(max(alpha, under_share), comes_out)
             under_opacity *= shown
         # Over hair that goes on the shell ends where what is behind begins to shine through it.
-        sure = alpha + outline * (min(max((alpha - HALF) / HALF, ZERO), ONE) - alpha)
+        sure = alpha + comes_out * (min(max((alpha - HALF) / HALF, ZERO), ONE) - alpha)
         alpha += under_opacity * (sure * (ONE - under_share) - alpha)
     alpha *= ONE - everywhere * (ONE - under_opacity)
     if still:
@@ -407,17 +410,17 @@ def composite_rows(
 ):  # fmt: skip
     """Rows start..stop-1 of out [H, W, 3].
 
-    photo [h, w, 5] 0..255 with the matte in the fourth channel and what the completed head stands for in the fifth,
-    backdrop [h, w, 3], texture [R, R, 4] of the face with its certainty in alpha, lids [R, R, 4] what shut lids, of
-    part `lid`, show (with opacity in alpha) as far as shut_left and shut_right, completed [h', w', 4] of the completed
-    head with hair's share in alpha; shell_from [F', 3, 3] of each of its triangles the homography to photo px;
-    face_at [2 h', 2 w', 7] homogeneous photo px (x d, y d, d: linear on a triangle as px alone are not), uv, opacity
-    and depth in m, four samples a pixel of the window at (top, left), valid where face_seen >= 0; around_at [h', w', 4]
-    uv, opacity and depth of the completed head, one sample a pixel; part [F] of the face's triangles, photo_part
-    [2 h, 2 w] which of them the photo shows (0 = none); parts from mouth_from on are inside the mouth, where what the
-    photo does not show is dimmed by mouth_light, and where it is SLIT replaced once the lips have moved, by lips_moved
-    px; turned: how far the head is seen from another side than the photo's, 0..1; wall homography [3, 3] to the
-    backdrop's px; still: the target camera is the photo's own.
+    photo [h, w, 6] 0..255 with the matte in the fourth channel, what the completed head stands for in the fifth and
+    how far outside the outline a pixel is in the sixth, backdrop [h, w, 3], texture [R, R, 4] of the face with its
+    certainty in alpha, lids [R, R, 4] what shut lids, of part `lid`, show (with opacity in alpha) as far as shut_left
+    and shut_right, completed [h', w', 4] of the completed head with hair's share in alpha; shell_from [F', 3, 3] of
+    each of its triangles the homography to photo px; face_at [2 h', 2 w', 7] homogeneous photo px (x d, y d, d: linear
+    on a triangle as px alone are not), uv, opacity and depth in m, four samples a pixel of the window at (top, left),
+    valid where face_seen >= 0; around_at [h', w', 4] uv, opacity and depth of the completed head, one sample a pixel;
+    part [F] of the face's triangles, photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
+    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light, and where it is
+    SLIT replaced once the lips have moved, by lips_moved px; turned: how far the head is seen from another side than
+    the photo's, 0..1; wall homography [3, 3] to the backdrop's px; still: the target camera is the photo's own.
     """
     outline = min(turned / OUTLINE_BY, ONE)
     turned = max((turned - REPLACED_FROM) / (ONE - REPLACED_FROM), ZERO)

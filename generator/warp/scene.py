@@ -25,6 +25,7 @@ from .texture import bake_texture
 from .uv_map import uv_vertices
 
 DRAWN = (*FACE, *MOUTH)  # over everything else
+OUTSIDE = 0.15  # of the face's height: the farthest that the completed head is waited for beyond the photo's outline
 SEAM = 0.012  # m inside the face's outline over which the face fades in
 
 
@@ -36,7 +37,7 @@ class Scene:
     shell: Shell
     completed: CompletedHead
     drawn: Tensor  # indices of the vertices of `faces`
-    photo: np.ndarray  # [H, W, 5] float32 0..255: color, matte, and what the completed head stands for
+    photo: np.ndarray  # [H, W, 6] float32 0..255: color, matte, what the completed head stands for, and how far outside
     backdrop: np.ndarray  # [H, W, 3] uint8
     texture: np.ndarray  # [R, R, 4] uint8
     lids: np.ndarray  # [2 R, 2 R, 4] uint8, what shut lids show, on the same uv map
@@ -74,7 +75,7 @@ def prepare(portrait: Portrait) -> Scene:
         shell,
         completed,
         head.faces[drawn].unique(),
-        np.dstack([portrait.image, matte, 255 * completed.own]).astype(np.float32),
+        np.dstack([portrait.image, matte, 255 * completed.own, 255 * _outside(portrait)]).astype(np.float32),
         backdrop(portrait.image, portrait.matte),
         texture,
         lid_colors(portrait, texture),
@@ -88,6 +89,14 @@ def prepare(portrait: Portrait) -> Scene:
         to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
         portrait.vertices(),
     )
+
+
+def _outside(portrait: Portrait) -> np.ndarray:
+    """How far [H, W] each pixel is outside the person's outline, 1 from `OUTSIDE` on."""
+    import cv2
+
+    away = cv2.distanceTransform((portrait.matte < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.minimum(away / (OUTSIDE * float(np.ptp(portrait.landmarks[:, 1]))), 1)
 
 
 def with_mouth(scene: Scene) -> Scene:
