@@ -18,8 +18,6 @@ import torch
 from ...flame_motion import FlameSequence
 from ..request import Transfer
 
-SHUTDOWN = 5.0  # s that the process may take to end
-
 
 @dataclass(frozen=True)
 class CapturedFrame:
@@ -113,10 +111,10 @@ class FollowerProcess:
         self._call("set_strength", strength)
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, which has nothing to keep, whatever it is at."""
         self._here.close()
-        self._process.join(SHUTDOWN)
         self._process.kill()
+        self._process.join()
 
     def _call(self, what: str, *given: Any) -> Any:
         try:

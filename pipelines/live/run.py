@@ -22,7 +22,7 @@ from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
 from ..fit import open_portrait
 from ..framing import framed
-from ..web import Names, address_of, host_names, listening
+from ..web import Names, address_of, listed, listening
 from .follower import FollowerProcess
 from .options import LiveOptions
 from .session import LiveSession
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
-LAST = 3.0  # s that the last pictures may take
+LAST = 3.0  # s that the last pictures may take, where the driver ends by itself
+STOPPING = 5.0  # s that is waited, at most, for what drives to end: a camera may not answer
 CAMERA_FPS = 30.0  # what cameras give, about
 
 
@@ -55,7 +56,7 @@ def go_live(
     except ImportError as error:
         raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
     media = _open_media(options)
-    names, listener = Names.of(options.host, host_names(options.name)), listening(options.host, options.port)
+    names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
     try:
         portrait, generator = _prepared(options)
@@ -161,14 +162,16 @@ def _until_over(
         while time.perf_counter() < end and session.failure is None and (play is None or player.is_alive()):
             if stop.wait(0.05):
                 break
-    except KeyboardInterrupt:
-        pass  # that is how one ends it
+    except KeyboardInterrupt:  # that is how one ends it
+        stop.set()
+    ended = not stop.is_set()
     stop.set()
-    player.join()
+    player.join(STOPPING)
     if failures:
         raise failures[0]
-    session.settle(LAST)
-    time.sleep(LAST / 10)  # what is drawn is on its way to the page
+    if ended:
+        session.settle(LAST)
+        time.sleep(LAST / 10)  # what is drawn is on its way to the page
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
@@ -11,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...flame_motion import BadInput
 from ..web import Names, from_other_site
 from .options import STRENGTH_RANGE
 from .state import LiveState
@@ -70,24 +72,36 @@ def create_app(live: LiveState, names: Names) -> FastAPI:
     return app
 
 
+def _kept(live: LiveState) -> None:
+    """Ends what a page that was closed had begun; nobody is left to be told what goes wrong."""
+    try:
+        live.page_gone()
+    except BadInput as error:
+        print(f"flamecast live: {error}", file=sys.stderr, flush=True)
+
+
 async def _watch(live: LiveState, socket: WebSocket) -> None:
     """Serves one page until it is closed. A second page takes the place of the first."""
     viewer, before = Viewer(live, socket), live.viewer
     live.viewer = viewer
     if before is not None:
         await before.dismiss()
+        if live.source == "page":  # whose microphone that was
+            await asyncio.to_thread(live.stop_microphone)
     live.watched.set()
     await socket.send_json(
         {"type": "hello", "source": live.source, "sound": live.sound is not None, "strength": STRENGTH_RANGE}
     )
+    if live.left is not None:
+        name, live.left = live.left, None
+        await socket.send_json({"type": "recorded", "name": name})
     work = [asyncio.create_task(part()) for part in (viewer.send, viewer.send_numbers, viewer.receive)]
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if live.viewer is viewer:
             live.viewer = None
-            if live.source == "page":  # its microphone has gone with it
-                await asyncio.to_thread(live.stop_microphone)
+            await asyncio.to_thread(_kept, live)
         for task in work:
             task.cancel()
         for failure in await asyncio.gather(*work, return_exceptions=True):

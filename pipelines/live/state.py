@@ -39,6 +39,7 @@ class LiveState:
         self.viewer: Watcher | None = None
         self.recorder: Recorder | None = None
         self.recordings: dict[str, Path] = {}
+        self.left: str | None = None  # the recording that ended because its page was closed; told to the next one
         self.camera: Callable[[np.ndarray], None] | None = None  # a virtual one
         self._voice: Voice | None = None
         self._microphone: MicrophoneSound | None = None
@@ -82,6 +83,14 @@ class LiveState:
         self.recordings[made.name] = made
         return made.name
 
+    def page_gone(self) -> None:
+        """The page was closed: what it recorded is ended and kept, its microphone has gone with it."""
+        try:
+            self.left = self.stop_recording() or self.left
+        finally:
+            if self.source == "page":
+                self.stop_microphone()
+
     def start_microphone(self) -> None:
         """Loads the speech driver for a microphone that is turned on; returns after seconds, when it is ready."""
         assert self.session is not None
@@ -95,6 +104,11 @@ class LiveState:
         if session is not None and voice is not None and microphone is not None:
             microphone.add(samples)
             voice.add(Waveform(samples, SAMPLE_RATE), session.clock())
+
+    @property
+    def listens(self) -> bool:
+        """Whether a microphone drives: then pictures do not."""
+        return self._voice is not None
 
     @property
     def voice_failure(self) -> Exception | None:

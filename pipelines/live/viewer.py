@@ -85,7 +85,7 @@ class Viewer:
         if len(message) <= HEADER.size or self.live.source != "page":
             return
         kind, tag = HEADER.unpack_from(message)
-        if kind == PICTURE:
+        if kind == PICTURE and not self.live.listens:
             arrived = self.session.clock()
             image = await asyncio.to_thread(decode_jpeg, message[HEADER.size :])
             if image is not None:

@@ -24,7 +24,12 @@ BEHIND = LATENCY + MARGIN  # s from a sound until the mouth shows it
 MAX_BEHIND = BEHIND + 0.5  # s, where computing takes longer: a steady delay rather than stuttering
 LATE = 1.5  # s later than that: the sound that waits is dropped, and a new stream begins
 CHUNK = 0.04  # s of a file's sound that are added at once
+CLOSING = 5.0  # s that closing waits, at most, for what is being computed, which cannot be interrupted
 STEPS = 5  # of the head's sampler: half of what a file gets, for half of the time
+
+
+class _Closed(Exception):
+    """The sound was ended at once."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +67,27 @@ class Voice:
         self._sounds.put(_Sound(chunk, at - chunk.duration, self._media))
         self._media += chunk.duration
 
-    def finish(self) -> None:
-        """Ends the sound and waits until all of it has been shown. Raises the error that ended it, if any."""
-        self._end()
+    def finish(self, stop: threading.Event | None = None) -> None:
+        """Ends the sound and waits until all of it has been shown, or `stop` is set, which closes it.
+
+        Raises the error that ended it, if any.
+        """
+        self._sounds.put(None)
+        while working := [thread for thread in self._threads if thread.is_alive()]:
+            if stop is not None and stop.is_set():
+                self.close()
+                break
+            working[0].join(0.05)
         if self.failure is not None:
             raise self.failure
 
     def close(self) -> None:
         """Ends the sound at once: what has not been shown yet is not shown."""
         self._closed.set()
-        self._end()
-
-    def _end(self) -> None:
         self._sounds.put(None)
+        end = time.perf_counter() + CLOSING
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.perf_counter()))
 
     @one_torch_thread()
     def _make(self) -> None:
@@ -92,6 +103,8 @@ class Voice:
                 if self._late is not first:
                     break  # the sound has ended
                 self._give_up()
+        except _Closed:
+            pass
         except Exception as error:
             self.failure = error
         finally:
@@ -102,6 +115,8 @@ class Voice:
         while sound is not None:
             yield sound.chunk
             sound = self._sounds.get()
+            if self._closed.is_set():
+                raise _Closed
         self._ended = True
 
     def _give_up(self) -> None:
@@ -143,5 +158,5 @@ def play_sound(sound: Waveform, voice: Voice, stop: threading.Event, *, loop: bo
                 return
             voice.add(chunk, due)
         if not loop:
-            voice.finish()
+            voice.finish(stop)
             return

@@ -354,6 +354,29 @@ def test_a_voice_that_falls_behind_at_the_end_of_the_sound_ends(monkeypatch):
     assert not ending.is_alive()
 
 
+def test_the_end_of_a_recording_is_not_waited_for_by_who_stops_it(monkeypatch):
+    """All of it was given, and what is made of it takes for ever: Ctrl+C ends it."""
+    monkeypatch.setattr(voice_module, "CLOSING", 0.1)
+    voice, stop, begun, release = Voice(lambda thing: None), threading.Event(), threading.Event(), threading.Event()
+
+    class Hanging:
+        def stream(self, chunks, seed):
+            list(chunks)
+            begun.set()
+            release.wait()
+            yield FlameSequence.neutral(1, 25)
+
+    voice._driver = Hanging()  # type: ignore[assignment]
+    sound = Waveform(np.zeros(640, np.float32), 16000)
+    playing = threading.Thread(target=play_sound, args=(sound, voice, stop), daemon=True)
+    playing.start()
+    assert begun.wait(20)
+    stop.set()
+    playing.join(20)
+    release.set()
+    assert not playing.is_alive()
+
+
 def test_a_voice_that_fails_says_so_and_ends():
     voice = Voice(lambda thing: None)
     voice._driver = type("Broken", (), {"stream": lambda self, chunks, seed: [1 / 0]})()
@@ -364,9 +387,17 @@ def test_a_voice_that_fails_says_so_and_ends():
 
 
 def test_a_voice_that_is_far_too_late_drops_what_waits_and_begins_anew(monkeypatch):
-    monkeypatch.setattr(voice_module, "LATE", 0.2)
+    """Its driver takes no time, so that no other work of this machine makes it late once more."""
+    monkeypatch.setattr(voice_module, "LATE", 3.0)
     given: list[VoiceFrame] = []
     voice = Voice(given.append)
+
+    class Instant:
+        def stream(self, chunks, seed):
+            for _ in chunks:
+                yield FlameSequence.neutral(1, 25)
+
+    voice._driver = Instant()  # type: ignore[assignment]
     chunk = Waveform(np.zeros(640, np.float32), 16000)
     for _ in range(25):  # as if they had taken five seconds to come here
         voice.add(chunk, time.perf_counter() - 5)

@@ -67,6 +67,34 @@ def test_the_microphone_drives(page):
     assert page.get_attribute("#microphone", "aria-pressed") == "false"
 
 
+def test_camera_and_microphone_take_turns(page):
+    page.click("#microphone")
+    page.click("#camera")  # also while the browser still asks for the first
+    page.wait_for_selector("#camera[aria-pressed=true]")
+    assert page.get_attribute("#microphone", "aria-pressed") == "false"
+    wait_for(page, "face", "seen")
+    page.click("#microphone")
+    page.wait_for_selector("#microphone[aria-pressed=true]")
+    assert page.get_attribute("#camera", "aria-pressed") == "false" and not page.is_visible("#self")
+    page.click("#microphone")
+
+
+def test_a_tab_that_another_took_over_takes_it_back_by_a_button(browser, server, page):  # noqa: F811
+    page.click("#camera")
+    wait_for(page, "face", "seen")
+    other = browser.new_context().new_page()
+    other.goto(server.address)
+    wait_for(page, "hint", "another window has taken over")
+    assert page.get_attribute("#camera", "aria-pressed") == "false"
+    other.context.close()
+    page.click("#again")
+    wait_for(page, "hint", "Turn on the camera or the microphone")
+    assert not page.is_visible("#again")
+    page.click("#camera")
+    wait_for(page, "face", "seen")
+    page.click("#camera")
+
+
 def test_a_closed_tab_leaves_room_for_the_next(browser, server, page):  # noqa: F811
     page.click("#camera")
     wait_for(page, "face", "seen")

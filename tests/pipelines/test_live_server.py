@@ -24,7 +24,7 @@ from flamecast.flame_motion.media.photos import load_photo
 from flamecast.pipelines.live.options import LiveOptions
 from flamecast.pipelines.live.protocol import ANSWER, HEADER, MAX_MESSAGE, PICTURE, SOUND, decode_jpeg
 from flamecast.pipelines.live.recorder import Recorder
-from flamecast.pipelines.live.run import _served, go_live
+from flamecast.pipelines.live.run import _served, _until_over, go_live
 from flamecast.pipelines.live.server import create_app
 from flamecast.pipelines.live.session import DrawnFrame, LiveSession
 from flamecast.pipelines.live.state import LiveState
@@ -309,6 +309,100 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
             time.sleep(0.2)  # what goes with the page goes in a thread
         listener.close()
     assert closed == ["page"]
+
+
+@pytest.fixture
+def idle(tmp_path):
+    """A served state whose pages drive, without anything that draws: the state and the address of its socket."""
+    live = LiveState("page", folder=tmp_path)
+    live.session = LiveSession(None, None, None, live.show)
+    listener = listening("127.0.0.1", 0)
+    with _served(create_app(live, Names.of("127.0.0.1")), listener, "127.0.0.1") as address:
+        yield live, address.replace("http", "ws") + "/ws"
+    listener.close()
+
+
+class Ear:
+    """Stands for the voice of a microphone that is on."""
+
+    failure = None
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def until(true, within: float = 20.0) -> None:
+    end = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_what_a_closed_page_was_recording_is_ended_kept_and_offered_to_the_next(idle):
+    live, address = idle
+    with connect(address) as page:
+        page.send(json.dumps({"type": "record"}))
+        until(lambda: live.recorder is not None)
+        for number in range(5):
+            live.show(DrawnFrame(np.full((32, 32, 3), 60, np.uint8), number / 25, 0.0, 0.0, number + 1))
+    until(lambda: live.left is not None)
+    assert live.recorder is None and VideoClip.open(live.folder / live.left).frame_count == 5
+    with connect(address) as page:
+        assert words(page, "recorded")["name"] in live.recordings
+    with connect(address) as page:  # once
+        assert not words(page, "numbers")["recording"]
+    assert live.left is None
+
+
+def test_a_page_that_takes_over_begins_without_the_other_pages_microphone(idle):
+    live, address = idle
+    live._voice = ear = Ear()
+    with connect(address) as first:
+        words(first, "hello")
+        with connect(address) as second:
+            words(second, "hello")
+            assert ear.closed.is_set() and not live.listens
+        until(lambda: live.viewer is None)
+        with connect(address) as back:  # the first takes it back
+            words(back, "hello")
+            until(lambda: live.viewer is not None)
+            live.show(DrawnFrame(np.full((32, 32, 3), 60, np.uint8), 0.0, 0.0, 0.0, 1))
+            while not isinstance(back.recv(timeout=20), bytes):
+                pass
+
+
+def test_pictures_of_a_camera_do_not_drive_beside_a_microphone(idle):
+    live, address = idle
+    live._voice = Ear()
+    with connect(address) as page:
+        page.send(HEADER.pack(PICTURE, 1.0) + face_jpeg(64))
+        page.send(json.dumps({"type": "microphone_off"}))
+        page.send(HEADER.pack(PICTURE, 2.0) + face_jpeg(64))
+        until(lambda: live.session._fed)
+        assert live.session._seen.take().tag == 2.0 and live.session._fed == 1
+
+
+def test_who_ends_it_does_not_wait_for_the_last_pictures_or_for_what_drives(monkeypatch):
+    """Neither for pictures that are never shown nor for a camera that does not answer: Ctrl+C ends it."""
+    monkeypatch.setattr("flamecast.pipelines.live.run.LAST", 1000.0)
+    monkeypatch.setattr("flamecast.pipelines.live.run.STOPPING", 0.1)
+    session, stop, hangs, release = LiveSession(None, None, None, print), threading.Event(), [], threading.Event()
+    session._fed = 1
+
+    def play(stop: threading.Event) -> None:
+        hangs.append(True)
+        release.wait()
+
+    ending = threading.Thread(target=_until_over, args=(session, play, None, None, stop), daemon=True)
+    ending.start()
+    until(lambda: hangs)
+    stop.set()
+    ending.join(60)
+    release.set()
+    assert not ending.is_alive()
 
 
 def test_a_camera_that_is_not_there_is_said(tmp_path):
