@@ -25,7 +25,7 @@ from .opening import Signal, check_edit, mix_files, open_mix, open_signal
 from .provenance import Input, Signature, check_signable, open_signature
 from .request import AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
-from .stages import Posed, drive_signal, pose, write_videos
+from .stages import Posed, drive_signal, pose, shortened, write_videos
 from .views import check_camera, place, view_targets
 
 if TYPE_CHECKING:
@@ -106,8 +106,11 @@ class AnimatePipeline(Components):
         return self.run(AnimateRequest.of(photo=photo, **options), progress)
 
     @one_torch_thread()
-    def run(self, request: AnimateRequest, progress: Progress | None = None) -> Animation:
-        """Does a request. Raises BadInput or MissingAsset before any work where it can."""
+    def run(self, request: AnimateRequest, progress: Progress | None = None, longest: float | None = None) -> Animation:
+        """Does a request. Raises BadInput or MissingAsset before any work where it can.
+
+        longest: s that the output lasts at most, whatever an edit makes of the driver's time.
+        """
         targets = self._check(request)
         signal = open_signal(request.drive, request.clip, request.mix, self.head)
         clips = open_mix(request.mix, self.head)
@@ -117,7 +120,7 @@ class AnimatePipeline(Components):
             portrait, driven = self._fit_and_drive(request, signal, clock, progress)
             with clock.stage("transfer"):
                 video = signal.value if isinstance(signal.value, VideoClip) else None
-                posed = pose(portrait, driven, request, clips, video=video)
+                posed = shortened(pose(portrait, driven, request, clips, video=video), longest)
                 view, motion = request.view, posed.motion
                 cameras = place(posed.portrait, len(motion), view.camera, view.views, motion.fps)
             stream = self._generator()(posed.portrait, motion, cameras, seed=request.seed, progress=progress, **options)

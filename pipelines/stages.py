@@ -168,6 +168,13 @@ def pose(
     return Posed(portrait, motion, retimed(driven, request.edit), identity)
 
 
+def shortened(posed: Posed, seconds: float | None) -> Posed:
+    """The first `seconds` of it, where it lasts longer. Sound is cut where the video ends."""
+    if seconds is None:
+        return posed
+    return replace(posed, motion=posed.motion[: max(1, round(seconds * posed.motion.fps))])
+
+
 def transferred(
     source: FlameSequence, driven: Driven, transfer: Transfer, first: FlameSequence | None = None
 ) -> FlameSequence:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
 
-def host_names(text: str | None) -> tuple[str, ...]:
-    """The names of `--name`, which is given several times and joined by commas."""
+def listed(text: str | None) -> tuple[str, ...]:
+    """The texts of an option that may be given several times, which joins them by commas."""
     return () if text is None else tuple(text.split(","))
 
 

@@ -3,7 +3,16 @@
 from ..retargeting.regions import mix
 from .demo import demo_motion
 from .keyframe_file import apply_keyframes
-from .steps import apply_edit, changes_time, edit_files
+from .steps import apply_edit, changes_time, edit_files, edited_seconds
 from .values import EFFECTS
 
-__all__ = ["EFFECTS", "apply_edit", "apply_keyframes", "changes_time", "demo_motion", "edit_files", "mix"]
+__all__ = [
+    "EFFECTS",
+    "apply_edit",
+    "apply_keyframes",
+    "changes_time",
+    "demo_motion",
+    "edit_files",
+    "edited_seconds",
+    "mix",
+]

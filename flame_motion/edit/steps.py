@@ -53,14 +53,30 @@ def edit_files(edit: Edit | Sequence[Edit] | None) -> list[str]:
 def changes_time(edit: Edit | Sequence[Edit] | None) -> bool:
     """Whether an edit moves frames in time, so that the sound no longer fits."""
     pieces = [] if edit is None else split_edit(edit)
-    for piece in pieces:
-        if isinstance(piece, str) and piece.endswith(".json"):
-            content = read_json(piece, "the keyframe file")
-            if isinstance(content, dict) and "warp" in content:
-                return True
-        elif "speed" in dict(pairs_of(piece) if isinstance(piece, str) else piece):
-            return True
-    return False
+    return any("speed" in _pairs(piece) or _is_warp(piece) for piece in pieces)
+
+
+def edited_seconds(edit: Edit | Sequence[Edit] | None, seconds: float) -> float:
+    """How long (s) a clip of `seconds` is after the speeds of an edit; a keyframe file's warp is not looked at."""
+    for piece in [] if edit is None else split_edit(edit):
+        if (factor := _pairs(piece).get("speed")) is not None:
+            seconds /= effect_value("speed", factor)
+    return seconds
+
+
+def _pairs(piece: Edit) -> dict[str, str]:
+    """A single edit's names and values; none of a keyframe file."""
+    if isinstance(piece, str):
+        return {} if piece.endswith(".json") else dict(pairs_of(piece))
+    return dict(checked_pairs(piece, "edit"))
+
+
+def _is_warp(piece: Edit) -> bool:
+    """Whether a single edit is a keyframe file with a time map."""
+    if not isinstance(piece, str) or not piece.endswith(".json"):
+        return False
+    content = read_json(piece, "the keyframe file")
+    return isinstance(content, dict) and "warp" in content
 
 
 def _parsed(edit: Edit, head: Head) -> Step:

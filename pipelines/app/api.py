@@ -17,10 +17,12 @@ from .job_options import ADDED, file_options, json_schema, value_options
 from .job_queue import JobQueue
 from .job_request import DEMO, JobRequest, read_request
 from .limits import MB, Limits
+from .own_routes import add_plain_errors, readable
 from .results import RESULTS
 from .uploads import check_content, shown_name, store, stored_name
 from .visitors import api_user, visitor_of
 
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
 
 
@@ -51,15 +53,17 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for code, what in (
         (400, "This is no form that can be read"),
         (404, "There is no such job or file"),
+        (405, "The path takes other methods"),
         (413, "More is sent than is taken"),
+        (415, "This is no form"),
         (422, "Something that was given cannot be used"),
         (429, "Too many jobs wait, or too much is kept"),
     )
 }
 
 
-def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
-    """A job as the API describes it."""
+def answer_of(queue: JobQueue, job: Job, request: Request) -> JobAnswer:
+    """A job as the API describes it, with addresses as the sender of the request has them."""
     return JobAnswer(
         id=job.id,
         state=job.state,  # type: ignore[arg-type]
@@ -71,7 +75,7 @@ def answer_of(queue: JobQueue, job: Job) -> JobAnswer:
         error=job.error,
         problems=job.problems,
         facts=job.facts,
-        files={name: f"/api/jobs/{job.id}/files/{name}" for name in job.files},
+        files={name: f"{request.scope['root_path']}/api/jobs/{job.id}/files/{name}" for name in job.files},
     )
 
 
@@ -81,7 +85,7 @@ def add_api(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
     _add_creation(routes, queue, limits)
     _add_job_routes(routes, queue)
 
-    @routes.get("/limits", summary="What this server takes")
+    @readable(routes, "/limits", summary="What this server takes")
     def bounds() -> Limits:
         return replace(limits, user_mb=limits.user_bytes / MB)
 
@@ -98,7 +102,7 @@ def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
         given |= {"photo": DEMO if fields["demo"] else None, "motion": DEMO if fields["demo_motion"] else None}
         sent = {name: fields[name] for name in file_options()}
         job = queue.add(api_user(request), lambda folder: _read_form(folder, given, sent, limits))
-        return answer_of(queue, job)
+        return answer_of(queue, job, request)
 
     animate.__signature__ = inspect.Signature(_form_parameters())  # type: ignore[attr-defined]
     routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])(animate)
@@ -125,17 +129,17 @@ def _form_parameters() -> list[inspect.Parameter]:
 def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
     """The routes of an existing job."""
 
-    @routes.get("/jobs/{id}", summary="How a job goes")
+    @readable(routes, "/jobs/{id}", summary="How a job goes")
     def job(request: Request, id: str) -> JobAnswer:
-        return answer_of(queue, _job(queue, request, id))
+        return answer_of(queue, _job(queue, request, id), request)
 
     @routes.delete("/jobs/{id}", summary="Cancel a job and delete its files")
     def cancel(request: Request, id: str) -> JobAnswer:
         found = _job(queue, request, id)
         queue.remove(found)
-        return answer_of(queue, found)
+        return answer_of(queue, found, request)
 
-    @routes.get("/jobs/{id}/files/{name}", summary="A result", response_class=FileResponse)
+    @readable(routes, "/jobs/{id}/files/{name}", summary="A result", response_class=FileResponse)
     def result(request: Request, id: str, name: Name, download: bool = False) -> FileResponse:
         path = _job(queue, request, id).file(name)
         if path is None or not path.is_file():
@@ -149,7 +153,13 @@ def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
 
 
 async def _check_fields(request: Request) -> None:
-    """BadInput for a field that does not exist, which would have no effect, and for text in a file's place."""
+    """BadInput for a field that does not exist, which would have no effect, and for text in a file's place.
+    HTTPException 415 for what is no form.
+    """
+    kind = request.headers.get("content-type", "nothing that says its type").partition(";")[0].strip()
+    if kind.lower() not in FORMS:
+        sent = "each option is a field of it, each file a part"
+        raise HTTPException(415, f"expected a form ({FORMS[0]}), got {kind[:60]}: {sent}", {"Accept": FORMS[0]})
     form, known = await request.form(), (*file_options(), *ADDED, *value_options())
     if unknown := sorted(set(form) - set(known)):
         raise BadInput(f"there is no field {', '.join(unknown)[:60]}; known are: {', '.join(known)}")
@@ -183,11 +193,15 @@ def _read_form(folder: Path, given: dict[str, Any], sent: dict[str, UploadFile |
 def _add_error_answers(app: FastAPI) -> None:
     """Answers errors of the user with one sentence, as the command line does."""
 
-    def refuse(code: int) -> Any:
-        return lambda request, error: JSONResponse({"detail": str(error)}, code)
+    def unusable(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
 
-    for kind, code in ((BadInput, 422), (MissingAsset, 422), (Full, 429)):
-        app.add_exception_handler(kind, refuse(code))
+    def full(request: Request, error: Any) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.again)})
+
+    for kind, answer in ((BadInput, unusable), (MissingAsset, unusable), (Full, full)):
+        app.add_exception_handler(kind, answer)
+    add_plain_errors(app)
 
     from fastapi.exceptions import RequestValidationError
 

@@ -5,13 +5,13 @@ const made = (tag, text, kind) => {
   if (kind) element.className = kind;
   return element;
 };
-const here = location.origin;
+const here = new URL(".", location.href).href.replace(/\/$/, "");
 document.getElementById("example").textContent =
   `curl -F photo=@photo.jpg -F text="she nods twice" ${here}/api/jobs      # {"id": "…", "state": "waiting", …}\n` +
   `curl ${here}/api/jobs/ID                                               # … until "state" is "done"\n` +
   `curl -o out.mp4 ${here}/api/jobs/ID/files/video.mp4`;
 
-fetch("/openapi.json").then((answer) => answer.json()).then((api) => {
+fetch("openapi.json").then((answer) => answer.json()).then((api) => {
   const kind = (schema) => {
     const options = (schema.anyOf || [schema]).filter((one) => one.type !== "null");
     const one = options[0] || {};

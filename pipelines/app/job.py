@@ -12,10 +12,16 @@ from .results import OUT
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 ENDED = (DONE, FAILED, CANCELLED)
+OUR_FAULT = "something went wrong in flamecast itself; the operator of this server finds the details in its log"
 
 
 class Full(Exception):
     """No room for another job; the sentence says why."""
+
+    def __init__(self, sentence: str, again: float):
+        """again: s after which there may be room."""
+        super().__init__(sentence)
+        self.again = max(1, round(again))
 
 
 @dataclass

@@ -72,7 +72,7 @@ def time_left(seconds: float) -> str:
 
 def result_html(job: Job) -> str:
     """A job's video."""
-    base, (width, height) = f"/api/jobs/{job.id}/files", job.facts["size"]
+    base, (width, height) = f"api/jobs/{job.id}/files", job.facts["size"]
     return (
         f'<div class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
         f'src="{base}/video.mp4" aria-label="{escape(job.request.title)}" style="--ratio:{width / height:.4f}">'
@@ -82,7 +82,7 @@ def result_html(job: Job) -> str:
 
 def about_html(job: Job) -> str:
     """The video's title and size, links to its files, and the problems."""
-    base, facts = f"/api/jobs/{job.id}/files", job.facts
+    base, facts = f"api/jobs/{job.id}/files", job.facts
     width, height = facts["size"]
     links = "".join(
         f'<a class="get" href="{base}/{name}?download=true" download="flamecast-{name}">{label}</a>'

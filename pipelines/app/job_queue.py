@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import worker
-from .job import CANCELLED, DONE, ENDED, FAILED, RUNNING, WAITING, Full, Job
+from .job import CANCELLED, DONE, ENDED, FAILED, OUR_FAULT, RUNNING, WAITING, Full, Job
 from .job_request import JobRequest
 from .limits import MB, Limits
 from .results import with_shown_names
@@ -27,7 +27,7 @@ LOADING = 300.0  # s that a process may take until it is ready
 SWEEP = 5.0  # s between two searches for files to remove
 CRASHED = "the job's process died: a file in it may be damaged, or too large for this machine; the others go on"
 UNLOADED = "the models could not be loaded; the operator of this server finds out more with `flamecast doctor`"
-OUR_FAULT = "something went wrong in flamecast itself; the operator of this server finds the details in its log"
+SOON, LATER = 5.0, 60.0  # s to wait for room where nothing tells better: for a job to end, for a disk to be emptied
 
 
 class JobQueue:
@@ -77,19 +77,27 @@ class JobQueue:
     def check_room(self, user: str) -> None:
         """Full where this user, or everybody, has enough jobs or files."""
         if shutil.disk_usage(self.root).free < 3 * self.limits.upload_bytes:
-            raise Full("this server's disk is full: try again later")
+            raise Full("this server's disk is full: try again later", LATER)
         if bytes_of(self.root / user) > self.limits.user_bytes:
             max_mb, keep = self.limits.user_bytes / MB, self.limits.keep_minutes
             raise Full(
                 f"your files take more than {max_mb:.4g} MB here, which is all that may: "
-                f"delete a job, or wait: each goes {keep:g} minutes after its end"
+                f"delete a job, or wait: each goes {keep:g} minutes after its end",
+                self._next_removal(user),
             )
         with self._changed:
             unfinished = [job for job in self._jobs.values() if job.state not in ENDED]
+            soon = min((job.left for job in unfinished if job.left is not None), default=SOON)
             if sum(job.user == user for job in unfinished) >= self.limits.waiting_each:
-                raise Full(f"{self.limits.waiting_each} of your jobs are not done yet: wait for one, or cancel it")
+                sentence = f"{self.limits.waiting_each} of your jobs are not done yet: wait for one, or cancel it"
+                raise Full(sentence, soon)
             if len(unfinished) >= self.limits.waiting:
-                raise Full(f"{len(unfinished)} jobs wait here, which is all that may: try again in a minute")
+                raise Full(f"{len(unfinished)} jobs wait here, which is all that may: try again in a minute", soon)
+
+    def _next_removal(self, user: str) -> float:
+        """s until the next of a user's jobs is removed; LATER where none has ended."""
+        keep = self.limits.keep_minutes * 60
+        return min((job.ended + keep - time.time() for job in self.jobs_of(user) if job.ended), default=LATER)
 
     def add(self, user: str, prepare: Callable[[Path], JobRequest], tab: str | None = None) -> Job:
         """Queues what `prepare` makes of the folder of a new job. Full, or BadInput, which leaves nothing."""

@@ -66,7 +66,9 @@ def read_request(
     for name in ("photo", "motion"):
         if filled.get(name, DEMO) != DEMO:
             raise BadInput(f"{name}: expected a file that is sent, or {DEMO}, got {filled[name]!r}")
-        if filled.pop(name, None) is not None and name not in files:
+        if filled.pop(name, None) is not None:
+            if name in files:
+                raise BadInput(f"{name}: expected a file that is sent or the {DEMO}, got both")
             options[name] = DEMO
     read = {name: _read(known[name], value, limits) for name, value in filled.items()}
     options |= {name: value for name, value in read.items() if value != known[name].default}
@@ -75,8 +77,11 @@ def read_request(
     max_seconds = _bounded(options, limits, preview)
     _check_moves(options)
     _add_files(options, files, max_seconds, redraw)
+    animate = AnimateRequest.of(**options)
+    if redraw is None and not preview:
+        _check_length(options, limits)
     shown = {str(path): names.get(kind, kind) for kind, path in files.items()}
-    return JobRequest(AnimateRequest.of(**options), shown, redraw, max_seconds, preview)
+    return JobRequest(animate, shown, redraw, max_seconds, preview)
 
 
 def _read(option: Option, value: Any, limits: Limits) -> Any:
@@ -145,6 +150,18 @@ def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:
         raise BadInput(f"fps: {options['fps']:g} were asked for, at most {limits.fps:g} are made here")
     options["size"] = min(size, PREVIEW_SIZE) if preview else size
     return min(seconds or limits.seconds, PREVIEW_SECONDS) if preview else limits.seconds
+
+
+def _check_length(options: dict[str, Any], limits: Limits) -> None:
+    """BadInput for an edit that makes too much of a clip whose length is known; any other is cut when it is made."""
+    from ...flame_motion.edit import edited_seconds
+
+    seconds, edit = options.get("seconds"), options.get("edit")
+    if seconds is None and not set(EXCLUSIVE) & options.keys():
+        seconds = min(STILL_SECONDS, limits.seconds)
+    if seconds is None or (ends := edited_seconds(edit, seconds)) <= limits.seconds:
+        return
+    raise BadInput(f"edit: it makes {ends:g} s of {seconds:g} s, at most {limits.seconds:g} s are made here")
 
 
 def _add_files(options: dict[str, Any], files: Mapping[str, Path], max_seconds: float, redraw: Path | None) -> None:

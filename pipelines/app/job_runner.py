@@ -59,7 +59,7 @@ class JobRunner:
         if drive.driver_name is None and drive.motion is None:  # keyframes alone, which are an edit
             drive = replace(drive, motion=FlameSequence.neutral(max(1, round((wanted or STILL_SECONDS) * 25)), 25.0))
         clip = replace(animate.clip, seconds=seconds)
-        made = self.pipeline.run(replace(animate, drive=drive, clip=clip, output=out / VIDEO), progress)
+        made = self.pipeline.run(replace(animate, drive=drive, clip=clip, output=out / VIDEO), progress, limit)
         _write_report(out / "video.json", out / REPORT, request)
         problems = made.problems
         if wanted is None and seconds is not None:

@@ -26,14 +26,15 @@ EMBER = (
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
 
-def add_page(app: FastAPI, queue: JobQueue, limits: Limits) -> None:
-    """Mounts the page at / of a server."""
+def add_page(app: FastAPI, queue: JobQueue, limits: Limits, root_path: str = "") -> None:
+    """Mounts the page at / of a server, which a proxy serves under root_path."""
     own = Path(__file__).parent
     _add_uploads(app, queue, limits)
     gr.mount_gradio_app(
         app,
         build_page(PageEvents(queue, limits), limits),
         path="/",
+        root_path=root_path or None,
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -178,7 +179,7 @@ def _wire(
 
 
 HEADER = (
-    '<header class="top"><a class="mark" href="/" aria-label="flamecast"><img src="/app/icon.svg" alt="" width="28" '
+    '<header class="top"><a class="mark" href="." aria-label="flamecast"><img src="app/icon.svg" alt="" width="28" '
     'height="28"><span>flamecast</span></a><p>A photo, and what it is to do.</p>'
-    '<nav><a href="/docs">API</a><button type="button" id="theme" aria-label="Light or dark">◐</button></nav></header>'
+    '<nav><a href="docs">API</a><button type="button" id="theme" aria-label="Light or dark">◐</button></nav></header>'
 )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
-from ..request import HOST
-from ..web import Names, address_of, host_names, listening
+from ..web import address_of, listening
 from .limits import Limits
 from .options import AppOptions
+from .reach import THIS_MACHINE, Reach
 
 NEEDED = ("fastapi", "gradio", "multipart", "uvicorn")
-_NAME = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,7}")  # of a host, or an IPv6 address
+CORS: dict[str, Any] = {  # what other sites' pages, where they may call the API, may send and read
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["Range"],
+    "expose_headers": ["Content-Range", "Retry-After"],
+}
 QUIET = {  # Gradio sends and fetches nothing
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_CHECK_VERSION": "False",
@@ -40,43 +41,44 @@ def check_installed() -> None:
         raise BadInput('the page needs further packages: pip install "flamecast[app]"')
 
 
-def check_names(names: tuple[str, ...]) -> None:
-    """BadInput for a name that no request can call the server by."""
-    for name in names:
-        if not _NAME.fullmatch(name):
-            raise BadInput(f"--name {name}: expected a host name such as faces.example.org, without http:// and port")
-
-
 @contextmanager
 def running_app(
-    limits: Limits, *, host: str = HOST, workers: int = 1, warm: bool = True, names: tuple[str, ...] = ()
+    limits: Limits,
+    reach: Reach = THIS_MACHINE,
+    *,
+    workers: int = 1,
+    warm: bool = True,
 ) -> Iterator[Any]:
     """The ASGI app (`app.queue` is its queue) at work; at the end its processes are gone, and so are all files."""
-    root = Path(tempfile.mkdtemp(prefix="flamecast-app-")).resolve()
-    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
-    from .job_queue import JobQueue
+    from .own_folder import own_folder
 
-    queue = JobQueue(root, limits, workers=workers, warm=warm)
-    try:
-        app = build(queue, limits, host, names)
-        queue.start()
-        yield app
-    finally:
-        queue.close()
-        shutil.rmtree(root, ignore_errors=True)
+    with own_folder() as root:
+        os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
+        from .job_queue import JobQueue
+
+        queue = JobQueue(root, limits, workers=workers, warm=warm)
+        try:
+            app = build(queue, limits, reach)
+            queue.start()
+            yield app
+        finally:
+            queue.close()
 
 
-def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] = ()) -> Any:
-    """The ASGI app over a queue."""
+def build(queue: Any, limits: Limits, reach: Reach = THIS_MACHINE) -> Any:
+    """The ASGI app over a queue: the API and the page, each an app of its own (the page's answers any path)."""
     from importlib.metadata import version
 
     from fastapi import FastAPI
+    from fastapi.middleware.cors import CORSMiddleware
     from fastapi.responses import FileResponse
 
     from .api import add_api
+    from .own_routes import OwnRoutes, readable
     from .page import add_page
     from .visitors import Guard
 
+    page = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app = FastAPI(
         title="flamecast",
         version=version("flamecast"),
@@ -86,11 +88,11 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
     )
     own = Path(__file__).parent
 
-    @app.get("/docs", include_in_schema=False)
+    @readable(app, "/docs", include_in_schema=False)
     def docs() -> FileResponse:
         return FileResponse(own / "docs.html", media_type="text/html")
 
-    @app.get("/app/{name}", include_in_schema=False)
+    @readable(app, "/app/{name}", include_in_schema=False)
     def static(name: str) -> Any:
         if name not in ("page.js", "docs.js", "icon.svg"):
             from fastapi import HTTPException
@@ -99,19 +101,20 @@ def build(queue: Any, limits: Limits, host: str = HOST, names: tuple[str, ...] =
         return FileResponse(own / name, headers={"Cache-Control": "no-cache"})
 
     add_api(app, queue, limits)
-    add_page(app, queue, limits)
-    return Guard(app, queue, limits.upload_bytes, Names.of(host, names))
+    if reach.origins:
+        app.add_middleware(CORSMiddleware, **CORS, allow_origins=reach.origins)
+    add_page(page, queue, limits, reach.root_path)
+    return Guard(OwnRoutes(app, page, reach.root_path), queue, limits.upload_bytes, reach)
 
 
 def serve(options: AppOptions, ready: Callable[[str], None] = lambda address: None) -> None:
     """Serves page and API until it is ended. ready: called with the address. BadInput or MissingAsset."""
-    limits, names = options.limits, host_names(options.name)
+    limits, reach = options.limits, options.reach
     check_installed()
-    check_names(names)
     listener = listening(options.host, options.port)
     import uvicorn
 
-    with running_app(limits, host=options.host, workers=options.workers, names=names) as app:
+    with running_app(limits, reach, workers=options.workers) as app:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, lifespan="on"
         )

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..web import Names, from_other_site
 from .limits import MB
+from .reach import Reach
 
 if TYPE_CHECKING:
     from .job_queue import JobQueue
@@ -38,15 +39,19 @@ POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: 'wasm-unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
     "connect-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors "
 )
-_HEADERS = {
-    b"content-security-policy": POLICY.encode(),
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"same-origin",
-    b"x-frame-options": b"DENY",
-    b"cross-origin-resource-policy": b"same-origin",
-}
+
+
+def headers_of(reach: Reach) -> dict[bytes, bytes]:
+    """The headers that every answer has."""
+    headers = {
+        b"content-security-policy": (POLICY + (" ".join(reach.frames) or "'none'")).encode(),
+        b"x-content-type-options": b"nosniff",
+        b"referrer-policy": b"same-origin",
+        b"cross-origin-resource-policy": b"cross-origin" if reach.origins else b"same-origin",  # a <video> in a page
+    }
+    return headers if reach.frames else headers | {b"x-frame-options": b"DENY"}  # which can name no site
 
 
 def visitor_of(request: HTTPConnection) -> str:
@@ -68,14 +73,18 @@ def folder_name(secret: str) -> str:
 class Guard:
     """Middleware before every route: refuses other host names, other sites' pages, other visitors' files, too much."""
 
-    def __init__(self, app: ASGIApp, queue: JobQueue, max_bytes: int, names: Names):
+    def __init__(self, app: ASGIApp, queue: JobQueue, max_bytes: int, reach: Reach):
         self.app, self.queue, self.root, self.max_bytes = app, queue, queue.root.resolve(), max_bytes
-        self.names = names
+        self.reach, self.names = reach, Names.of(reach.host, reach.names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope["path"] == self.reach.root_path != "" and scope["type"] == "http":  # what a page names lies below it
+            await RedirectResponse(f"{self.reach.root_path}/", 308)(scope, receive, send)
+            return
+        scope = {**scope, "path": self.reach.below(scope["path"])}
         request = HTTPConnection(scope)
         secret = _cookie(request)
         fresh = secrets.token_urlsafe(32) if secret is None else None
@@ -99,7 +108,7 @@ class Guard:
                 answer = JSONResponse({"detail": "this file is not yours, or is gone: give it again"}, 403)
                 await answer(scope, receive, send)
                 return
-        await self._pass(scope, bounded, _Answer(send, fresh, scope), body)
+        await self._pass(scope, bounded, _Answer(send, fresh, scope, self.reach), body)
 
     async def _pass(self, scope: Scope, bounded: Bounded, send: _Answer, body: bytes | None) -> None:
         """Runs the app; a request that turns out too long is answered 413."""
@@ -113,9 +122,12 @@ class Guard:
     def _refusal(self, request: HTTPConnection, scope: Scope) -> Response | None:
         """The answer to a request that is refused by its address, headers and length; None where it is not."""
         if not self.names.answer(request):
-            return PlainTextResponse("this server answers to other names only (flamecast app --host, --name)", 421)
+            return JSONResponse(
+                {"detail": "this server answers to other names only (flamecast app --host, --name)"}, 421
+            )
         acting = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if acting and from_other_site(request):
+        invited = scope["path"].startswith("/api/") and request.headers.get("origin") in self.reach.origins
+        if acting and from_other_site(request) and not invited:
             return JSONResponse({"detail": "another site's page may not act here"}, 403)
         length = request.headers.get("content-length", "0")
         if scope["type"] == "http" and (not length.isdecimal() or int(length) > self.max_bytes):
@@ -200,20 +212,29 @@ class Bounded:
 class _Answer:
     """Adds the headers that every answer has, and the cookie of somebody new."""
 
-    def __init__(self, send: Send, fresh: str | None, scope: Scope):
-        self.send, self.fresh, self.scope, self.begun = send, fresh, scope, False
+    def __init__(self, send: Send, fresh: str | None, scope: Scope, reach: Reach):
+        self.send, self.fresh, self.scope, self.reach, self.begun = send, fresh, scope, reach, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            headers = [pair for pair in message.get("headers", []) if pair[0].lower() not in _HEADERS]
-            headers += list(_HEADERS.items())
+            own = headers_of(self.reach)
+            headers = [pair for pair in message.get("headers", []) if pair[0].lower() not in own]
+            headers += list(own.items())
             if self.fresh is not None and self.scope["path"] == "/":  # not with each file of a page's first visit
-                secure = "; Secure" if self.scope.get("scheme") == "https" else ""
-                cookie = f"{COOKIE}={self.fresh}; Path=/; HttpOnly; SameSite=Lax{secure}"
-                headers.append((b"set-cookie", cookie.encode()))
+                headers.append((b"set-cookie", self._cookie().encode()))
             message = {**message, "headers": headers}
         await self.send(message)
+
+    def _cookie(self) -> str:
+        """The cookie of somebody new; in another site's frame, browsers send only one that is made for it."""
+        cookie, secure = (
+            f"{COOKIE}={self.fresh}; Path={self.reach.root_path}/; HttpOnly",
+            self.scope["scheme"] == "https",
+        )
+        if secure and self.reach.frames:
+            return f"{cookie}; SameSite=None; Secure; Partitioned"
+        return f"{cookie}; SameSite=Lax" + ("; Secure" if secure else "")
 
 
 async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:

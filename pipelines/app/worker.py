@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -28,6 +30,7 @@ def work(channel: Connection, warming: Path | None) -> None:
     warming: a folder for a first small job, after which the models are loaded and the kernels compiled; None: no such.
     """
     _settle()
+    threading.Thread(target=_end_with_server, daemon=True).start()
     from ...flame_motion import BadInput, MissingAsset
     from .job_runner import JobRunner
 
@@ -72,6 +75,14 @@ class _Progress:
         if stage != self.stage or now - self.last >= PROGRESS_EVERY or done == of:
             self.last, self.stage = now, stage
             self.channel.send(("progress", (stage, done, of)))
+
+
+def _end_with_server() -> None:
+    """Ends this process where the server's ends in whatever way: nobody would fetch what it makes, or remove it."""
+    server = multiprocessing.parent_process()
+    if server is not None:
+        server.join()
+        os._exit(1)
 
 
 def _settle() -> None:

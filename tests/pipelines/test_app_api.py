@@ -180,6 +180,11 @@ def test_more_than_is_taken_is_refused_early_and_while_it_comes(client, server):
         ({"text": "nods", "size": 4096}, "at most 512"),
         ({"text": "nods", "seconds": 100}, "at most 3"),
         ({"text": "nods", "strength": "much"}, "strength"),
+        (
+            {"text": "nods", "seconds": 3, "edit": "speed=0.02"},
+            "edit: it makes 150 s of 3 s, at most 3 s are made here",
+        ),
+        ({"text": "nods", "edit": "smile=1; speed=0.5; speed=0.1"}, "edit: it makes 60 s of 3 s"),
         ({}, "nothing says what to do"),
     ],
 )
@@ -205,9 +210,26 @@ def test_what_can_be_refused_at_once_is_refused_at_once(client, fields, sentence
     assert answer.status_code == 422 and sentence in answer.json()["detail"], answer.text
 
 
+@pytest.mark.parametrize("field, file", [("demo", "photo"), ("demo_motion", "motion")])
+def test_a_file_beside_the_demo_is_refused(client, field, file):
+    answer = post_job(client, {file: ("sent", photo_bytes())}, text="nods", **{"demo": True, field: True})
+    assert answer.status_code == 422 and answer.json()["detail"].startswith(f"{file}: expected a file that is sent or")
+
+
 def test_what_is_no_form_is_no_fault(client):
     answer = client.post("/api/jobs", content=b"?", headers={"Content-Type": "multipart/form-data"})
     assert answer.status_code == 400 and answer.json()["detail"]
+    for sent in ({"json": {"demo": True, "text": "nods"}}, {"content": b"demo=true"}):
+        answer = client.post("/api/jobs", **sent)
+        assert answer.status_code == 415 and answer.json()["detail"].startswith("expected a form (multipart/form-data)")
+    assert "got application/json" in client.post("/api/jobs", json={}).json()["detail"]
+
+
+def test_a_clip_of_unknown_length_is_no_longer_than_the_bound_after_its_edits(client):
+    """The demo motion lasts as long as it lasts; a hundred times as slow it would be an hour's work."""
+    job = finished(client, post_job(client, demo=True, demo_motion=True, edit="speed=0.02", size=64, fps=2))
+    assert job["state"] == "done" and job["facts"]["seconds"] == LIMITS.seconds, job
+    assert any("only the first 3 s were made" in problem for problem in job["problems"])
 
 
 @pytest.mark.parametrize(
@@ -271,6 +293,7 @@ def test_one_machine_may_have_only_so_many_jobs(client):
     try:
         assert [answer.status_code for answer in jobs] == [202] * LIMITS.waiting_each + [429]
         assert "wait for one, or cancel it" in jobs[-1].json()["detail"]
+        assert 1 <= int(jobs[-1].headers["retry-after"]) <= 60
     finally:
         for answer in jobs[:-1]:
             client.delete(f"/api/jobs/{answer.json()['id']}")

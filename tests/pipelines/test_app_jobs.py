@@ -11,7 +11,7 @@ from flamecast.pipelines.app.job import CANCELLED, DONE, ENDED, FAILED, RUNNING,
 from flamecast.pipelines.app.job_queue import CRASHED, JobQueue
 from flamecast.pipelines.app.job_request import JobRequest, read_request
 from flamecast.pipelines.app.limits import Limits
-from flamecast.pipelines.app.server import check_names
+from flamecast.pipelines.app.reach import Reach
 from flamecast.pipelines.app.uploads import bytes_of
 from flamecast.pipelines.request import AnimateRequest
 
@@ -246,10 +246,10 @@ def test_limits_are_finite(minutes):
 
 
 def test_names_are_those_of_hosts():
-    check_names(("faces.example.org", "box_1", "10.0.0.7", "fe80::1"))
+    Reach(names=("faces.example.org", "box_1", "10.0.0.7", "fe80::1"))
     for name in ("http://foo", "foo:8080", "foo/", ""):
         with pytest.raises(BadInput, match="expected a host name"):
-            check_names((name,))
+            Reach(names=(name,))
 
 
 def test_sentences_name_files_as_their_owner_does_and_faults_tell_nothing(make, capfd):

@@ -31,7 +31,7 @@ from flamecast.pipelines.app.server import build
 
 limits = Limits()
 queue = JobQueue(pathlib.Path(sys.argv[1]), limits, warm=False)
-schemas = build(queue, limits).app.openapi()["components"]["schemas"]
+schemas = build(queue, limits).app.own.openapi()["components"]["schemas"]
 form = schemas["Body_animate_api_jobs_post"]["properties"]
 page = {each["props"].get("elem_id"): each["props"] for each in
         build_page(PageEvents(queue, limits), limits).get_config_file()["components"]}
