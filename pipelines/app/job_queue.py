@@ -176,8 +176,8 @@ class JobQueue:
             try:
                 usable = self._do(job, process)
             except Exception:
-                self._finish(job, FAILED, OUR_FAULT, traceback.format_exc())
-                usable = False  # it may still be at that job
+                self._fail(job, traceback.format_exc())
+                usable = False  # it may still be at that job, and what it sends then would be taken for the next one's
             if not usable:
                 process.kill()
         if process is not None:
@@ -267,6 +267,16 @@ class JobQueue:
         with self._changed:
             self._end(job, state, sentence)
 
+    def _fail(self, job: Job, log: str) -> None:
+        """Ends a job whose bookkeeping failed, without any of that, unless it has ended."""
+        print(log, file=sys.stderr, flush=True)
+        with self._changed:
+            if job.state not in ENDED:
+                shutil.rmtree(job.folder, ignore_errors=True)
+                job.error, job.files, job.problems, job.facts = OUR_FAULT, [], [], {}
+                job.state, job.left, job.ended = FAILED, None, time.time()
+            self._changed.notify_all()
+
     def _end(self, job: Job, state: str, sentence: str | None = None) -> None:
         names = job.request.names
         job.error = None if state != FAILED or sentence is None else with_shown_names(sentence, names)
@@ -284,7 +294,10 @@ class JobQueue:
         while not self._closed:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed, SWEEP)
-            self.sweep()
+            try:
+                self.sweep()
+            except Exception:  # the next time
+                print(traceback.format_exc(), file=sys.stderr, flush=True)
 
     def sweep(self) -> None:
         """Removes jobs that ended long ago, with their files, and uploads that nobody has used since."""

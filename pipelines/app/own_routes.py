@@ -84,8 +84,8 @@ class _JsonErrors:
     """Sends an answer on; an error that is not JSON, as servers of files make it, becomes `{"detail": sentence}`."""
 
     def __init__(self, send: Send):
-        self.send, self.start, self.text = send, None, b""
-        self.start: Message | None
+        self.send, self.text = send, b""
+        self.start: Message | None = None  # of the answer that is replaced
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] >= 400:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from flamecast.flame_motion import BadInput
-from flamecast.pipelines.app.job import CANCELLED, DONE, ENDED, FAILED, RUNNING, WAITING, Full
+from flamecast.pipelines.app.job import CANCELLED, DONE, ENDED, FAILED, OUR_FAULT, RUNNING, WAITING, Full
 from flamecast.pipelines.app.job_queue import CRASHED, JobQueue
 from flamecast.pipelines.app.job_request import JobRequest, read_request
 from flamecast.pipelines.app.limits import Limits
@@ -157,6 +157,47 @@ def test_a_process_that_does_not_get_ready_is_not_the_jobs_fault(tmp_path, monke
     (job,) = ended(put(queue, "one"))
     queue.close()
     assert job.state == FAILED and "the models could not be loaded" in job.error
+
+
+@pytest.mark.parametrize("step", ["note", "end"])
+def test_a_process_whose_jobs_bookkeeping_failed_is_replaced(make, monkeypatch, capfd, step):
+    """Otherwise it would do that job to its end, and the next user's job would end with the first one's facts."""
+    queue = make()
+    failing = put(queue, "slow")
+    whole = getattr(queue._rates, step)
+
+    def fail(job, *given):
+        if job is failing:
+            raise RuntimeError("no such bookkeeping")
+        whole(job, *given)
+
+    monkeypatch.setattr(queue._rates, step, fail)
+    if step == "end":
+        running(failing)
+        queue.cancel(failing)
+    (after,) = ended(put(queue, "after", user="b"))
+    assert (after.state, after.file("video.mp4").read_bytes()) == (DONE, b"after")
+    assert failing.state == (FAILED if step == "note" else CANCELLED) and not failing.folder.exists()
+    assert failing.error == (OUR_FAULT if step == "note" else None) and "no such bookkeeping" in capfd.readouterr().err
+    (third,) = ended(put(queue, "third", user="c"))
+    assert third.facts["process"] == after.facts["process"]
+
+
+def test_a_sweep_that_fails_is_not_the_last(make, monkeypatch, capfd):
+    monkeypatch.setattr("flamecast.pipelines.app.job_queue.SWEEP", 0.01)
+    swept = []
+
+    def sweep() -> None:
+        swept.append(True)
+        raise OSError("the folder is gone")
+
+    queue = make(go=False)
+    monkeypatch.setattr(queue, "sweep", sweep)
+    queue.start()
+    until = time.monotonic() + 20
+    while len(swept) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_running_job_is_cancelled_and_its_files_go(make):
