@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core.errors import BadInput
 from .container import opened, reason, video_stream
-from .timeline import WITHOUT_TIMES, Timeline
+from .timeline import LONGEST_HOLE, WITHOUT_TIMES, Timeline
 
 _SLOWEST = 5  # fps: a lower rate in the header of a single picture is its duration, not a rate
 
@@ -152,12 +152,14 @@ def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[i
     durations: dict[int, int] = {}
     problems = list(timeline.problems)
     expected, packets = _announced_packets(container, stream), 0
+    avi, whole_avi = container.format.name == "avi", _is_whole_avi(container, stream)
     try:
         for packet in timeline.packets(container, stream):
             if not packet.size:
-                packets += packet.dts is not None  # AVI says "as before" by an empty packet
                 continue
             packets += 1
+            if avi and packet.dts is not None:  # it counts empty packets, which say "as before" and are not given out
+                packets = max(packets, packet.dts + 1)
             if packet.is_discard:  # before or after what an edit list shows
                 continue
             if packet.pts is None:
@@ -167,27 +169,34 @@ def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[i
         problems.append(f"reading stops early: {reason(error)}")
     if 0 < packets < expected:
         problems.append(f"the file is cut off: {packets} of its {expected} frames are there")
-    return sorted(durations), _last_duration(stream, durations), problems
+    return sorted(durations), _last_duration(stream, durations, whole_avi), problems
 
 
 def _announced_packets(container: Any, stream: Any) -> int:
     """How many packets a whole file has; 0 where it does not say.
 
-    An MP4's index is complete and leaves out what its edit list never needs; its header counts that too.
+    The header counts what an MP4's edit list never needs, and an AVI's empty packets after its last picture. An MP4's
+    index is complete; an AVI's lies at its end, so a file that has more of it than a first guess is whole.
     """
-    if stream.frames and "mp4" in container.format.name.split(","):
+    if stream.frames and ("mp4" in container.format.name.split(",") or _is_whole_avi(container, stream)):
         return len(stream.index_entries)
     return int(stream.frames)
 
 
-def _last_duration(stream: Any, durations: dict[int, int]) -> float:
-    """For how long the last picture shows, s: by its packet, and no longer than the track."""
+def _is_whole_avi(container: Any, stream: Any) -> bool:
+    return container.format.name == "avi" and len(stream.index_entries) > 1
+
+
+def _last_duration(stream: Any, durations: dict[int, int], whole_avi: bool) -> float:
+    """For how long the last picture shows, s: by its packet, and no longer than the track; in an AVI, to its end."""
     if not durations:
         return 0.0
     last = max(durations)
     ticks = durations[last]
     if stream.duration and stream.start_time is not None:
-        ticks = min(ticks, stream.start_time + stream.duration - last)
+        rest = stream.start_time + stream.duration - last
+        # Some headers of AVIs are wrong by far: no more than is no jump of a clock, either.
+        ticks = min(rest, round(LONGEST_HOLE / stream.time_base)) if whole_avi else min(ticks, rest)
     return max(0.0, float(ticks * stream.time_base))
 
 
@@ -210,7 +219,8 @@ def constant_rate(stamps: list[int], time_base: Fraction, average: Fraction | No
         return rate, list(stamps)
     intervals = np.diff(seconds)
     median = float(np.sort(intervals)[(len(intervals) - 1) // 2])  # one of them, so that there is a usual one
-    usual = intervals[np.abs(intervals - median) <= max(0.05 * median, 1.5 * float(time_base))]
+    rounded = min(1.5 * float(time_base), 0.5 * median)  # a tick may be as long as a frame
+    usual = intervals[np.abs(intervals - median) <= max(0.05 * median, rounded)]
     rate = min(round(1 / float(usual.mean()), 6), 120.0)
     slots: list[int | None] = [None] * (round(seconds[-1] * rate) + 1)
     for stamp, place in zip(stamps, np.rint(seconds * rate).astype(int), strict=True):

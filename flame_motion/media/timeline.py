@@ -17,7 +17,7 @@ from .container import opened, video_stream
 # Containers that store the order of frames but not when each shows (AVI) or neither (bare streams).
 WITHOUT_TIMES = {"avi", "h264", "hevc", "m4v", "mpegvideo", "mjpeg", "aac", "loas", "mp3", "ac3", "eac3"}
 _ANIMATIONS = {"gif", "apng"}  # each picture says for how long it shows: there is no hole
-_HOLE = 5.0  # s without picture and sound: the clock jumped. A shorter one is a picture held, or silence
+LONGEST_HOLE = 5.0  # s without picture and sound: the clock jumped. A shorter one is a picture held, or silence
 _BACK = 0.5  # s: a clock that steps back by more starts over; by less, it is badly written
 _OUTLASTS = 0.1  # s of sound after a part's last picture that the next part may cut
 
@@ -161,13 +161,13 @@ class _Packets:
         streams = {stream: np.sort(np.concatenate(parts)) for stream, parts in by_stream.items()}
         every = np.sort(np.concatenate(list(streams.values())))
         found, total = [], 0.0
-        for k in np.flatnonzero(np.diff(every) > _HOLE):
+        for k in np.flatnonzero(np.diff(every) > LONGEST_HOLE):
             before = (times[: np.searchsorted(times, every[k], "right")] for times in streams.values())
             stops = [
                 part[-1] + step for part, step in zip(before, map(steps.__getitem__, streams), strict=True) if len(part)
             ]
             lost = float(every[k + 1] - max(stops))
-            if lost > _HOLE / 2:  # else packets come as seldom as that
+            if lost > LONGEST_HOLE / 2:  # else packets come as seldom as that
                 total += lost
                 found.append((float(every[k + 1]), total))
         return found

@@ -264,3 +264,45 @@ def test_the_real_file_of_two_parts():
     assert clip.frame_count == clip.expected_frames == len(list(clip)) == 90
     assert clip.audio.duration == pytest.approx(3.6, abs=0.03)
     assert clip.problems == ["the file's clock starts over at 1.60 s: its 2 parts follow each other"]
+
+
+# -- AVIs that say "as before" by an empty packet ----------------------------------------------------------------------
+
+
+def chunks(avi: bytes) -> list[bool]:
+    """Whether each packet of the only track of an AVI holds a picture."""
+    at, found = avi.index(b"movi") + 4, []
+    while avi[at : at + 4] == b"00dc":
+        size = int.from_bytes(avi[at + 4 : at + 8], "little")
+        found.append(size > 0)
+        at += 8 + size + size % 2
+    return found
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+@pytest.mark.parametrize("more", [0, 2])
+def test_an_avi_with_empty_packets_is_whole(tmp_path, codec, more):
+    path, kept = tmp_path / "v.avi", [k for k in range(75) if k not in {3, 4, 10, *range(20, 39)}]
+    with av.open(str(path), "w") as out:  # its writer puts empty packets where frames are missing
+        video = out.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        video.options = {"bf": "0", "crf": "1"} if codec == "libx264" else {"qscale": "1"}
+        for k in kept:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 16 + 3 * k, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode())
+    data = path.read_bytes()
+    full = chunks(data)
+    assert full.count(True) == len(kept) == 53 and full.count(False) > 15
+    if more:  # packets that are empty to the end
+        for place in (data.index(b"avih") + 8 + 16, data.index(b"strh") + 8 + 32):
+            data = data[:place] + (len(full) + more).to_bytes(4, "little") + data[place + 4 :]
+        path.write_bytes(data)
+    clip = VideoClip.open(path)
+    wanted = [kept[k - 1] for k in np.cumsum([*full, *[False] * more])]
+    assert np.abs(np.subtract(shades(clip), wanted)).max() <= 1
+    assert clip.frame_count == clip.expected_frames == len(full) + more
+    assert not any("cut off" in problem for problem in clip.problems)
+    path.write_bytes(data[: (data.index(b"movi") + data.index(b"idx1")) // 2])
+    assert any("cut off" in problem for problem in VideoClip.open(path).problems)
