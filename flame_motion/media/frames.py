@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -50,7 +51,7 @@ class FileFrames:
         with opened(path) as container:
             stream = _video_stream(container, path)
             timeline = Timeline.of(path)
-            stamps, last, problems = _timestamps(container, stream, timeline)
+            stamps, last, problems = _timestamps(path, container, stream, timeline)
             time_base, average, aspect = stream.time_base, stream.average_rate, float(stream.sample_aspect_ratio or 1)
             timed = stamps is not None and not WITHOUT_TIMES & set(container.format.name.split(","))
             if stamps is None:
@@ -142,7 +143,9 @@ def _packet_count(path: Path) -> int:
         return sum(1 for packet in container.demux(_video_stream(container, path)) if packet.size)
 
 
-def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[int] | None, float, list[str]]:
+def _timestamps(
+    path: Path, container: Any, stream: Any, timeline: Timeline
+) -> tuple[list[int] | None, float, list[str]]:
     """When each shown packet shows, how long the last one does, and what is wrong.
 
     The stamps are sorted and distinct, None where the file does not give them; the length is in s, 0 where not given.
@@ -152,22 +155,22 @@ def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[i
     durations: dict[int, int] = {}
     problems = list(timeline.problems)
     expected, packets = _announced_packets(container, stream), 0
-    avi, whole_avi = container.format.name == "avi", _is_whole_avi(container, stream)
+    avi = container.format.name == "avi"
+    whole_avi = avi and _is_whole_avi(path)
     try:
         for packet in timeline.packets(container, stream):
             if not packet.size:
                 continue
             packets += 1
-            if avi and packet.dts is not None:  # it counts empty packets, which say "as before" and are not given out
-                packets = max(packets, packet.dts + 1)
             if packet.is_discard:  # before or after what an edit list shows
                 continue
-            if packet.pts is None:
+            stamp = packet.dts if avi else packet.pts  # an AVI has packets by number; the library guesses the rest
+            if stamp is None:
                 return None, 0.0, problems
-            durations.setdefault(packet.pts, packet.duration or 0)
+            durations.setdefault(stamp, packet.duration or 0)
     except av.error.FFmpegError as error:
         problems.append(f"reading stops early: {reason(error)}")
-    if 0 < packets < expected:
+    if 0 < packets < expected and not whole_avi:  # its empty packets say "as before", and are not given out
         problems.append(f"the file is cut off: {packets} of its {expected} frames are there")
     return sorted(durations), _last_duration(stream, durations, whole_avi), problems
 
@@ -175,16 +178,21 @@ def _timestamps(container: Any, stream: Any, timeline: Timeline) -> tuple[list[i
 def _announced_packets(container: Any, stream: Any) -> int:
     """How many packets a whole file has; 0 where it does not say.
 
-    The header counts what an MP4's edit list never needs, and an AVI's empty packets after its last picture. An MP4's
-    index is complete; an AVI's lies at its end, so a file that has more of it than a first guess is whole.
+    An MP4's index is complete and leaves out what its edit list never needs; its header counts that too.
     """
-    if stream.frames and ("mp4" in container.format.name.split(",") or _is_whole_avi(container, stream)):
+    if stream.frames and "mp4" in container.format.name.split(","):
         return len(stream.index_entries)
     return int(stream.frames)
 
 
-def _is_whole_avi(container: Any, stream: Any) -> bool:
-    return container.format.name == "avi" and len(stream.index_entries) > 1
+def _is_whole_avi(path: Path) -> bool:
+    """Whether the pieces of an AVI say that they end where the file does, or before."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = file.seek(0)
+        while (head := file.read(8))[:4] == b"RIFF" and len(head) == 8:
+            end = file.seek(end + 8 + int.from_bytes(head[4:], "little"))
+    return 12 < end <= size
 
 
 def _last_duration(stream: Any, durations: dict[int, int], whole_avi: bool) -> float:
