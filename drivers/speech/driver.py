@@ -18,6 +18,7 @@ from ...flame_motion.media.sound import mono_at
 from .articulation import TrainedArticulation, load_articulation
 from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioBuffer, AudioFeatures, FeatureSpan, load_features
 from .head_motion import CARRIED_FRAMES, WINDOW_FRAMES, HeadMotionChannels, HeadMotionSampler, sharpen_blinks
+from .level import Level
 from .options import SpeechOptions
 from .signal import SpeechSignal, audio_buffer
 
@@ -105,12 +106,15 @@ class SpeechDriver:
                 f"speech: expected at most {MAX_SECONDS:g} s, got {speech.duration:g}; make several clips of it"
             )
         frames = max(1, round(speech.duration * FPS))
-        parts = self._generate(audio_buffer(speech.sound), frames, seed, options, progress)
+        level, problems = Level.of(speech.sound), list(speech.problems)
+        if speech.path is None and level.note is not None:  # a file's level is among its problems
+            problems.append(f"the recording {level.note}")
+        parts = self._generate(audio_buffer(level.heard(speech.sound)), frames, seed, options, progress)
         return Driven(
             FlameSequence.concatenate(list(parts), fade=0),
             {"seconds": round(speech.duration, 3), **asdict(options)},
             speech.sound if speech.path is None else speech.path,
-            list(speech.problems),
+            problems,
             rest=FlameSequence.neutral(1, FPS, self.head),
             lips_meet=True,
         )

@@ -13,6 +13,7 @@ from ...core.files import existing_file
 from ...flame_motion import BadInput, Waveform
 from ...flame_motion.media.sound import SoundTrack, mono_at
 from .audio_features import SAMPLE_RATE, AudioBuffer
+from .level import Level
 
 MIN_SECONDS = 0.2  # of a file
 
@@ -51,8 +52,8 @@ class SpeechSignal:
         sound = Waveform(samples, SAMPLE_RATE)
         if sound.duration < MIN_SECONDS:
             raise BadInput(f"the recording {path} lasts {sound.duration:.2f} s, expected {MIN_SECONDS:g} s or more")
-        quiet = float(np.abs(samples).max()) < 1e-3
-        notes = [f"the recording {path} is silent: the mouth stays shut"] if quiet else []
+        note = Level.of(sound).note
+        notes = [] if note is None else [f"the recording {path} {note}"]
         return cls(sound, path=path, problems=[*(track.timeline.problems if track else ()), *notes])
 
 

@@ -17,6 +17,7 @@ from .timeline import WITHOUT_TIMES, Timeline
 
 SAMPLE_RATE = 48_000  # Hz: what every player and AAC encoder takes
 _BLOCK = 1 << 14
+_CANCELLED = 0.05  # of the channels' power is left in their mean when they cancel; of two strange sounds half is
 
 
 class Samples(Protocol):
@@ -92,9 +93,20 @@ class SoundTrack:
             yield from on_its_clock(frames) if timed else frames
 
     def mono(self, start: float | None = None, rate: int | None = None) -> np.ndarray | None:
-        """The whole track, [N] float32 at `rate` (None: its own), channels averaged; None when nothing is left."""
+        """The whole track, [N] float32 at `rate` (None: its own), channels averaged; None when nothing is left.
+
+        Channels that cancel each other (a cable with its poles swapped) are not averaged: the loudest is taken.
+        """
         # The library's own downmix adds 3 dB to a centred voice and clips; the mean does not.
-        parts = [block.mean(0) for block in self.blocks(rate=rate, start=start)]
+        parts, power, together = [], np.zeros(self.channels), 0.0
+        for block in self.blocks(rate=rate, start=start):
+            parts.append(block.mean(0))
+            together += float(np.square(parts[-1]).sum())
+            if len(block) == len(power):  # a stream may change its channels midway
+                power += np.square(block).sum(1)
+        if together < _CANCELLED * power.mean():
+            loudest = int(power.argmax())
+            parts = [block[min(loudest, len(block) - 1)] for block in self.blocks(rate=rate, start=start)]
         return np.concatenate(parts).clip(-1, 1) if parts else None
 
 

@@ -19,6 +19,7 @@ from flamecast.drivers.mix import DriverCall, MixSignal
 from flamecast.drivers.speech import SpeechDriver, SpeechOptions, SpeechSignal
 from flamecast.drivers.speech.audio_features import FPS, SAMPLE_RATE
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
+from flamecast.drivers.speech.level import Level
 from flamecast.drivers.speech.signal import audio_buffer
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, Waveform, load_head
@@ -129,6 +130,28 @@ def test_level_offset_and_clipping_hardly_matter(driver, voice):
         made = _mouth(driver, Waveform(change(voice.samples), voice.sample_rate)) @ MOUTH.gaps
         assert np.corrcoef(made[:, 0], plain[:, 0])[0, 1] > 0.8
         assert 0.6 < float(made[:, 0].std() / plain[:, 0].std()) < 1.5
+
+
+def test_a_voice_of_any_level_is_heard(driver, voice):
+    plain = driver(voice).motion.jaw[:, 0]
+    for decibels in (-50, -75):
+        quiet = Waveform((voice.samples * 10 ** (decibels / 20)).astype(np.float32), voice.sample_rate)
+        driven = driver(quiet)
+        assert np.corrcoef(driven.motion.jaw[:, 0], plain)[0, 1] > 0.9
+        assert driven.motion.jaw[:, 0].std() > 0.7 * plain.std()
+        assert driven.sound is quiet and "is very quiet" in driven.problems[0]
+
+
+def test_a_level_is_that_of_the_voice_not_of_what_is_around_it():
+    rng, time = np.random.default_rng(0), np.arange(20 * 16000) / 16000
+    word = np.where((time > 8) & (time < 8.5), 0.2, 1e-4) * rng.normal(size=len(time))
+    assert Level.of(Waveform(word.clip(-1, 1).astype(np.float32), 16000)).note is None
+    for decibels in (-50, -75):  # a hiss
+        hiss = Level.of(Waveform((10 ** (decibels / 20) * rng.normal(size=len(time))).astype(np.float32), 16000))
+        assert hiss.loud == pytest.approx(decibels, abs=2) and hiss.gain == 1 and hiss.note.startswith("is silent")
+    hum = Waveform((0.3 + 1e-3 * np.sin(2 * np.pi * 50 * time)).astype(np.float32), 16000)
+    assert Level.of(hum).note == "is silent: the mouth stays shut"
+    assert Level.of(Waveform(np.zeros(9, np.float32), 16000)).note == "is silent: the mouth stays shut"
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, pytest.param(41.3, marks=pytest.mark.slow)])

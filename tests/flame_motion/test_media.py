@@ -183,6 +183,33 @@ def test_streaming_a_long_track_keeps_one_block(tmp_path):
     assert samples == pytest.approx(60 * SAMPLE_RATE, abs=100) and peak < 2**20  # the whole is 23 MB
 
 
+def stereo(path, left, right):
+    """A 16-bit file of two channels [N] at RATE."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=RATE, layout="stereo")
+        both = np.round(np.stack([left, right], 1) * 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(both.reshape(1, -1), format="s16", layout="stereo")
+        frame.sample_rate = RATE
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("balance", [0.9, 0.8])
+def test_channels_that_cancel_each_other_are_not_averaged(tmp_path, balance):
+    voice, rng = tone(1), np.random.default_rng(0)
+    wave = Waveform.open(stereo(tmp_path / "s.wav", balance * voice, -voice))
+    assert np.allclose(wave.samples, -voice, atol=1e-4)
+    left, right = 0.3 * rng.uniform(-1, 1, (2, RATE))  # of which half the power is left: nothing special
+    wave = Waveform.open(stereo(tmp_path / "s.wav", left, right))
+    assert np.allclose(wave.samples, (left + right) / 2, atol=1e-4)
+
+
+@needs_inputs
+def test_a_recording_with_swapped_poles_is_heard():
+    assert Waveform.open(INPUTS / "antiphase.wav").samples.std() > 0.1
+
+
 # -- orientation -------------------------------------------------------------------------------------------------------
 
 # a, b, c, d of the matrix; what the ffmpeg program inserts for it (its configure_input_video_filter)
