@@ -8,7 +8,7 @@ import numpy as np
 
 from ...flame_motion import Waveform
 
-_SILENT = -95.0  # dB below full scale: less than the last bit of 16
+_SILENT = -105.0  # dB below full scale: the last bit of 16 now and then
 _QUIET = -45.0  # dB: the networks learnt from louder voices
 _USUAL = -25.0  # dB: to which a quieter one is raised
 _STEADY = 6.0  # dB between loud and quiet moments: less is a hum or a hiss, not a voice
