@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.files import decoded
 from ..core.values import coerce, parameter_types, type_name
 
 FOLDER = Path(__file__).parent
@@ -67,7 +68,7 @@ def _merged(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     if plain := [text for text in overrides if "=" not in text]:
         raise ValueError(f"override {plain[0]!r}: expected key=value")
     try:
-        content = OmegaConf.create(path.read_text(encoding="utf-8"))
+        content = OmegaConf.create(decoded(path.read_bytes()))
         if not OmegaConf.is_dict(content):
             raise ValueError("expected keys and values")
         whole = OmegaConf.merge(content, OmegaConf.from_dotlist(list(overrides)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import json
 import os
 import secrets
@@ -45,11 +47,23 @@ def read_json(path: PathLike, what: str, max_bytes: int | None = None) -> Any:
     if max_bytes is not None and (size := file.stat().st_size) > max_bytes:
         raise BadInput(f"{what} {path} is too large: expected at most {max_bytes} bytes, got {size}")
     try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"))
+        return json.loads(decoded(file.read_bytes()))
     except UnicodeDecodeError:
         raise BadInput(f"{what} {path} must be JSON, and it is no text in UTF-8") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{what} {path} must be JSON, and it cannot be read as such ({error})") from None
+
+
+def decoded(content: bytes) -> str:
+    """Text as users' programs write it: UTF-8, or UTF-16 where a byte order mark says so. UnicodeDecodeError."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text: they end with LF, CR LF or CR, and with no other sign that Unicode has for that."""
+    return io.StringIO(text, newline=None).read().removesuffix("\n").split("\n")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from ..core.files import PathLike, check_writable, existing_file
+from ..core.files import PathLike, check_writable, decoded, existing_file, lines_of
 from ..core.report import Done
 from ..core.spread import spread
 from ..flame_motion import BadInput, MissingAsset, Progress
@@ -75,10 +75,10 @@ def _read(path: Path, command: str) -> tuple[dict[int, dict[str, Any]], dict[int
     problems: dict[int, str] = {}
     writers: dict[str, int] = {}
     try:
-        content = path.read_text(encoding="utf-8")
+        content = decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise BadInput(f"the batch {path} is no text (UTF-8): expected a JSON object of options a line") from error
-    for line, text in enumerate(content.splitlines(), 1):
+    for line, text in enumerate(lines_of(content), 1):
         if not text.strip():
             continue
         try:
@@ -144,7 +144,7 @@ def _content(path: str, changed: int, size: int) -> bytes:
 def _read_ledger(path: Path) -> dict[str, list[str]]:
     """Files by the key of the job that made them; a line that a crash cut off is none."""
     found = {}
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    for text in lines_of(path.read_text(encoding="utf-8")) if path.is_file() else ():
         try:
             entry = json.loads(text)
             found[entry["key"]] = [str(name) for name in entry["files"]]

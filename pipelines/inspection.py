@@ -8,10 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..core.files import PathLike, existing_file
+from ..core.files import PathLike, decoded, existing_file
 from ..core.npz import load_arrays
 from ..flame_motion import BadInput, FlameSequence
 from ..flame_motion.media.container import opened, video_stream
+from ..flame_motion.media.photos import FORMATS
 from ..flame_motion.media.video_writer import GENERATED_MARK
 from .credentials import Credentials, read_credentials
 from .exports.glb import JSON_CHUNK, MAGIC
@@ -129,7 +130,7 @@ def _media(path: Path) -> dict[str, Any]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             return {"kind": "picture", "size": list(picture.size)}
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pass
@@ -213,7 +214,7 @@ def _glb_json(path: Path) -> Any:
 def _json(path: Path) -> dict[str, Any]:
     """A `.gltf` or a report. BadInput for other JSON."""
     try:
-        content = _parsed(path.read_text(encoding="utf-8"))
+        content = _parsed(decoded(path.read_bytes()))
     except ValueError as error:
         raise BadInput(f"{path} is no whole JSON ({error}): expected {KNOWN}") from error
     if isinstance(content, dict) and isinstance(content.get("asset"), dict):
@@ -258,7 +259,7 @@ def _report_of(path: Path) -> dict[str, Any] | None:
         if not stem or beside == path or not beside.is_file():
             continue
         try:
-            report = _report(_parsed(beside.read_text(encoding="utf-8")))
+            report = _report(_parsed(decoded(beside.read_bytes())))
         except (ValueError, OSError):
             continue
         if report is not None and path.name in [Path(name).name for name in report.get("videos", [path.name])]:

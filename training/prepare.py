@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..core.files import PathLike, existing_file
+from ..core.files import PathLike, decoded, existing_file, lines_of
 from ..flame_motion import BadInput
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg")
@@ -42,6 +42,5 @@ def _speakers(table: Path) -> dict[str, str]:
     """Who speaks, by file."""
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return {row["file"]: row["speaker"] for row in rows if row.get("file") and row.get("speaker")}
+    rows = csv.DictReader(lines_of(decoded(table.read_bytes())), delimiter="\t")
+    return {row["file"]: row["speaker"] for row in rows if row.get("file") and row.get("speaker")}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import BadInput
-from ...core.files import PathLike, atomic_path, existing_file
+from ...core.files import PathLike, atomic_path, decoded, existing_file
 from .arkit import ANGLES, NAMES, SHAPES, Take
 from .clock import frame_grid, row_times, timecode
 
@@ -76,7 +76,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
     if path.stat().st_size > LARGEST_FILE:
         raise BadInput(f"{path}: {path.stat().st_size >> 20} MB is too much for a take: cut it")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: expected a CSV text file (UTF-8), and it is not text ({error.reason})") from error
     first = text.lstrip().partition("\n")[0]

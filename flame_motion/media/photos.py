@@ -10,6 +10,8 @@ import numpy as np
 
 from ...core.errors import BadInput
 from ...core.files import existing_file
+from .colors import in_srgb
+from .container import opened, video_stream
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +20,25 @@ WORKING_SIDE = 4096  # px: a face needs no more, and every later stage's memory 
 _LARGEST = 178_000_000  # px: larger is refused unread, as a decompression bomb; Pillow's own limit lies just above
 _SMALLEST = 16  # px
 _FULL_SCALES = [2.0**bits - 1 for bits in (10, 12, 14, 16)]  # fewer would make noise of a black picture
+# What Pillow may open: no format that starts another program (EPS) or reads other files. PSD: its composite picture.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "DIB", "GIF", "JPEG2000", "PPM", "TGA", "ICO", "PSD")
+_KINDS = (  # what files of other formats begin with
+    (b"v/1\x01", "OpenEXR"),
+    (b"SDPX", "DPX"),
+    (b"XPDS", "DPX"),
+    (b"PF\n", "PFM"),
+    (b"#?R", "Radiance HDR"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"%PDF", "PDF"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"II*\0", "a TIFF of floating-point numbers or of another rare kind"),
+    (b"MM\0*", "a TIFF of floating-point numbers or of another rare kind"),
+    (b"<svg", "SVG"),
+)
+_RAW = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb", b"\0MRM")
+_NEW_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # tags of TIFF and DNG
 _BACKDROP = 255  # transparent pixels are shown on white
 
 
@@ -31,8 +52,10 @@ def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         from skimage.data import astronaut
 
         return astronaut(), None
+    from PIL import ImageOps
+
     picture = _open(Path(path))
-    picture = _eight_bits(_upright(picture))
+    picture = _working_size(in_srgb(_eight_bits(ImageOps.exif_transpose(picture)), Path(path)))
     alpha = _alpha(picture)
     if alpha is None:
         return _rgb(Path(path), picture), None
@@ -46,12 +69,14 @@ def _open(path: Path) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(path)
+            picture = Image.open(path, formats=FORMATS)
+            _refuse_raw(path, picture)
+            _seek_largest(picture)
             _refuse_huge(path, *picture.size)
             picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8
             picture.load()
     except UnidentifiedImageError:
-        raise BadInput(f"the photo {path} is not a picture: {_what_instead(path)}") from None
+        raise BadInput(f"the photo {path} is not a picture{_what_instead(path)}") from None
     except Image.DecompressionBombError:
         raise BadInput(f"the photo {path} has more than {_LARGEST // 10**6} million pixels: scale it down") from None
     except BadInput:
@@ -70,34 +95,57 @@ def _refuse_huge(path: Path, width: int, height: int) -> None:
         raise BadInput(f"the photo {path} has only {width} x {height} pixels: a face needs more")
 
 
+def _refuse_raw(path: Path, picture: Image) -> None:
+    """BadInput for a camera's RAW file, which is a TIFF that begins with a thumbnail."""
+    tags = getattr(picture, "tag_v2", {})
+    thumbnail = tags.get(_NEW_SUBFILE, 0) & 1 and _SUB_IFDS in tags
+    with path.open("rb") as file:
+        canon = picture.format == "TIFF" and file.read(10)[8:] == b"CR"
+    if _DNG_VERSION in tags or thumbnail or canon:
+        raise BadInput(f"the photo {path} is a camera's RAW file: export it as JPEG, PNG or TIFF")
+
+
+def _seek_largest(picture: Image) -> None:
+    """Goes to the largest page of a TIFF whose first is a thumbnail."""
+    if picture.format != "TIFF" or not getattr(picture, "tag_v2", {}).get(_NEW_SUBFILE, 0) & 1:
+        return
+    sizes = []
+    for page in range(min(getattr(picture, "n_frames", 1), 16)):
+        picture.seek(page)
+        sizes.append((picture.size[0] * picture.size[1], -page))
+    picture.seek(-max(sizes)[1])
+
+
 def _what_instead(path: Path) -> str:
-    """What a file that is no picture seems to be, and what to do about it."""
+    """The rest of "is not a picture": what the file seems to be, and what to do about it."""
     with path.open("rb") as file:
         head = file.read(512)
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1"):
-        return "it is HEIC, which Pillow cannot read; convert it to JPEG or PNG"
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if brand in (b"heic", b"heix", b"mif1", b"msf1"):
+        return ": it is HEIC, which Pillow cannot read; convert it to JPEG or PNG"
+    if brand == b"crx " or head.startswith(_RAW):
+        return " this reads: it is a camera's RAW file: export it as JPEG, PNG or TIFF"
+    if kind := next((name for start, name in _KINDS if head.startswith(start)), None):
+        return f" this reads: it is {kind}; save it as JPEG, PNG or TIFF of 8 or 16 bits"
     if _is_video(path):
-        return "it is a video; drive with it by --video, or give one of its frames as a picture"
+        return ": it is a video; drive with it by --video, or give one of its frames as a picture"
     if b"\0" not in head:
-        return "it holds text"
-    return "its content is of no picture format known here (JPEG, PNG, WebP, TIFF, BMP, GIF …)"
+        return ": it holds text"
+    return ": its content is of no picture format known here (JPEG, PNG, WebP, TIFF, BMP, GIF …)"
 
 
 def _is_video(path: Path) -> bool:
-    import av
-
     try:
-        with av.open(str(path)) as container:
-            return next(container.decode(video=0), None) is not None
-    except (av.error.FFmpegError, IndexError, OSError, ValueError):
+        with opened(path) as container:
+            return video_stream(container) is not None
+    except BadInput:
         return False
 
 
-def _upright(picture: Image) -> Image:
-    """Turned by its EXIF orientation, in sRGB, scaled down to the working size."""
-    from PIL import Image, ImageOps
+def _working_size(picture: Image) -> Image:
+    """Scaled down to the working size where it is larger."""
+    from PIL import Image
 
-    picture = _to_srgb(ImageOps.exif_transpose(picture))
     if max(picture.size) > WORKING_SIDE:
         if picture.mode == "P" or picture.mode == "1":
             picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
@@ -105,24 +153,6 @@ def _upright(picture: Image) -> Image:
         size = tuple(max(1, round(side * scale)) for side in picture.size)
         picture = picture.resize((size[0], size[1]), Image.Resampling.LANCZOS)
     return picture
-
-
-def _to_srgb(picture: Image) -> Image:
-    """Applies an embedded colour profile (wide-gamut phones, CMYK scans); a profile that does not fit is ignored."""
-    import io
-
-    from PIL import ImageCms
-
-    profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
-        return picture
-    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture
-    return picture if converted is None else converted
 
 
 def _eight_bits(picture: Image) -> Image:

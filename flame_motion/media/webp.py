@@ -99,7 +99,7 @@ def _pictures(path: Path) -> Iterator[np.ndarray]:
     from PIL import Image
 
     try:
-        with Image.open(path) as animation:
+        with Image.open(path, formats=("WEBP",)) as animation:
             white = Image.new("RGBA", animation.size, (255, 255, 255, 255))
             for index in range(getattr(animation, "n_frames", 1)):
                 animation.seek(index)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
+from ...core.files import lines_of
 
 EXAMPLE = "0s: smile=0, yaw=0\n1s: smile=0.6, yaw=12deg\n2s: smile=0.2, yaw=-8deg | out"
 _LINE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*)?")
@@ -15,13 +16,14 @@ _LINE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*
 
 def read_lines(text: str) -> Any:
     """The content of a keyframe file with these lines. BadInput names the line that cannot be read."""
+    text = text.removeprefix("\ufeff")
     if text.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise BadInput(f"the keyframes are no JSON ({error})") from None
     keys = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines_of(text), 1):
         if not line.strip():
             continue
         match = _LINE.fullmatch(line)

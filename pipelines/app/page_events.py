@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ...core.errors import BadInput, MissingAsset
+from ...core.files import read_json
 from ...flame_motion import FlameSequence
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.media.photos import load_photo
@@ -238,10 +238,8 @@ class PageEvents:
         if not path:
             return gr.skip()
         try:
-            if Path(path).stat().st_size > JSON_BYTES:
-                raise BadInput("no list of keyframes is that long")
-            return as_lines(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, RecursionError):
+            return as_lines(read_json(path, "the keyframe file", JSON_BYTES))
+        except BadInput:
             raise gr.Error("This file holds no keyframes: expected JSON as `--edit` takes it.") from None
 
     # -- the rest --------------------------------------------------------------------------------------------------

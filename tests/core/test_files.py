@@ -170,6 +170,12 @@ def test_what_is_no_json_is_one_sentence(tmp_path, content, says):
         files.read_json(tmp_path / "a.json", "the list", 100 if b" " in content else None)
 
 
-def test_json_may_begin_with_a_byte_order_mark(tmp_path):
-    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"name": "M\xc3\xbcller"}')
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_may_begin_with_a_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "a.json").write_bytes('{"name": "Müller"}'.encode(encoding))
     assert files.read_json(tmp_path / "a.json", "the list") == {"name": "Müller"}
+
+
+def test_lines_end_where_editors_end_them():
+    assert files.lines_of("a\nb\r\nc\rd\n") == ["a", "b", "c", "d"]
+    assert files.lines_of("she nods,\u2028then\x0bsmiles\x85") == ["she nods,\u2028then\x0bsmiles\x85"]

@@ -77,6 +77,15 @@ def test_bad_jobs_fail_alone_and_done_ones_are_left_alone(desk, monkeypatch):
     assert {name for name in made if name[0] in "mv"} == {"m1.npz", "v0.mp4", "v3.mp4"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_batch_may_be_written_by_any_editor(tmp_path, encoding):
+    (tmp_path / "jobs.jsonl").write_bytes(
+        '{"output": "a.npz", "text": "she nods,\u2028then smiles"}\r\n\r\n{"output": "b.npz"}\r'.encode(encoding)
+    )
+    jobs, problems = batch._read(tmp_path / "jobs.jsonl", "motion")
+    assert problems == {} and list(jobs) == [1, 3] and jobs[1]["text"] == "she nods,\u2028then smiles"
+
+
 def test_two_jobs_with_one_output_are_refused(desk):
     job = {"command": "motion", "motion": "demo", "output": "m.npz"}
     with pytest.raises(BadInput, match="lines 1 and 2 both write"):
