@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -36,32 +37,35 @@ def spread(
 def _by_processes(
     call: Callable[[Any], dict[str, Any]], items: Sequence[Any], workers: int
 ) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """A process that dies ends its pool: what was not done goes to a new one."""
-    left = dict.fromkeys(range(len(items)), 0)  # by number: how often it was running when a process died
-    while left:
-        # After a death one at a time, which shows the item that causes it.
-        several = 1 if any(left.values()) else workers
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(several, mp_context=context, initializer=_end_with_parent) as pool:
-            waiting: dict[Future[dict[str, Any]], int] = {}
-            ahead = iter(list(left))
-            try:
-                while True:
-                    while len(waiting) < several and (number := next(ahead, None)) is not None:
-                        waiting[pool.submit(call, items[number])] = number
-                    if not waiting:
-                        break
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                        answer = future.result()
-                        number = waiting.pop(future)
-                        del left[number]
-                        yield number, answer
-            except BrokenProcessPool:
-                for number in waiting.values():
-                    left[number] += 1
-        for number in [number for number, tries in left.items() if tries >= TRIES]:
-            del left[number]
-            yield number, None
+    """Each worker is a pool of its own: when its process dies, its item alone is tried again, at the end."""
+    context = multiprocessing.get_context("spawn")
+    pools: list[ProcessPoolExecutor | None] = [None] * min(workers, len(items))
+    waiting, deaths = deque(range(len(items))), [0] * len(items)
+    running: dict[Future[dict[str, Any]], tuple[int, int]] = {}  # number and worker
+    free = list(range(len(pools)))
+    try:
+        while waiting or running:
+            while waiting and free:
+                number, worker = waiting.popleft(), free.pop()
+                pool = pools[worker] or ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+                pools[worker] = pool
+                running[pool.submit(call, items[number])] = number, worker
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, worker = running.pop(future)
+                free.append(worker)
+                try:
+                    yield number, future.result()
+                except BrokenProcessPool:
+                    pools[worker] = None
+                    deaths[number] += 1
+                    if deaths[number] < TRIES:
+                        waiting.append(number)
+                    else:
+                        yield number, None
+    finally:
+        for each in pools:
+            if each is not None:
+                each.shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:

@@ -105,7 +105,7 @@ def parameter_types(function: Callable[..., Any]) -> dict[str, Any]:
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             one = types.SimpleNamespace(__annotations__={name: parameter.annotation})
             try:
-                hints[name] = get_type_hints(one, getattr(plain, "__globals__", {}))[name]
+                hints[name] = get_type_hints(one, getattr(inspect.unwrap(plain), "__globals__", {}))[name]
             except NameError:
                 hints[name] = Any
             if parameter.annotation is parameter.empty:

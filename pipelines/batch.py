@@ -6,32 +6,42 @@ import hashlib
 import inspect
 import json
 import os
+import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import fields
-from functools import lru_cache, partial
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..core.files import PathLike, check_writable, decoded, existing_file, lines_of
 from ..core.report import Done
 from ..core.spread import spread
+from ..core.values import coerce, parameter_types, type_name
 from ..flame_motion import BadInput, MissingAsset, Progress
 from .request import Components
 
 COMMANDS = ("animate", "motion", "evaluate")
 
 
+@dataclass(frozen=True)
+class BatchDone(Done):
+    """What a batch made."""
+
+    faults: int = 0  # how many jobs failed by a fault of ours; their tracebacks went to the error stream
+
+
 def run_batch(
     file: PathLike, command: str = "animate", *, workers: int = 1, ray: str | None = None,
     progress: Progress | None = None,
-) -> Done:  # fmt: skip
+) -> BatchDone:  # fmt: skip
     """Does every job of FILE, a JSON object a line: a command's options by their Python names, `output` among them.
 
     A job may name another `command` than the others. A job that fails does so alone: its line and sentence are in
     `problems`. FILE.done lists what is done by content (options, and the bytes of the files that they name); started
-    again, those jobs are skipped while their outputs are there. workers: processes, each with models of its own, loaded
-    once; ray: a cluster instead (`spread`). Raises BadInput for a file that is none, and for two jobs with one output.
+    again, those jobs are skipped while their outputs are there. A job whose files were saved while it ran is said to
+    be doubtful, and is done again then. workers: processes, each with models of its own, loaded once; ray: a cluster
+    instead (`spread`). Raises BadInput for a file that is none, and for two jobs with one output.
     """
     path = existing_file(file, "the batch")
     ledger = path.with_name(path.name + ".done")
@@ -41,20 +51,24 @@ def run_batch(
     waiting = {line: job for line, job in jobs.items() if not _is_done(job, done.get(_key(job)))}
     lines = list(waiting)
     made = [done[_key(job)] for line, job in jobs.items() if line not in waiting]
+    faults = 0
     answers = spread(_do, list(waiting.values()), workers=workers, ray=ray)
     for count, (number, answer) in enumerate(answers, len(jobs) - len(waiting) + 1):
-        job = waiting[lines[number]]
         if answer is None:
-            problems[lines[number]] = "its process died, again and again"
-        elif "error" in answer:
+            answer = {"error": "its process died, again and again"}
+        if "fault" in answer:
+            faults += 1
+            print(answer["fault"], end="", file=sys.stderr)
+        if "error" in answer:
             problems[lines[number]] = answer["error"]
-        else:
+        if "files" in answer:
             made.append(answer["files"])
-            _note(ledger, {"key": _key(job), "files": answer["files"]})
+        if "key" in answer:
+            _note(ledger, {"key": answer["key"], "files": answer["files"]})
         if progress is not None:
             progress("batch", count, len(jobs))
     notes = [f"line {line}: {sentence}" for line, sentence in sorted(problems.items())]
-    return Done([Path(name) for names in made for name in names], notes)
+    return BatchDone([Path(name) for names in made for name in names], notes, faults)
 
 
 def _note(ledger: Path, entry: dict[str, Any]) -> None:
@@ -158,26 +172,31 @@ def _is_done(job: dict[str, Any], files: list[str] | None) -> bool:
 
 
 def _do(job: dict[str, Any]) -> dict[str, Any]:
-    """Does a job: its files, or the sentence that says why not."""
+    """Does a job: its `files` and the `key` of what it read, an `error` in a sentence, the traceback of a `fault`."""
     options = dict(job)
     command = options.pop("command")
     try:
-        files = {"animate": _animate, "motion": _motion, "evaluate": _evaluate}[command](options)
+        before = _key(job)
+        made = {"animate": _animate, "motion": _motion, "evaluate": _evaluate}[command](options)
+        files = [str(file) for file in made]
+        if _key(job) != before:
+            sentence = "a file that it reads was saved while it ran, so its output is doubtful: start the batch again"
+            return {"files": files, "error": sentence}
     except (BadInput, MissingAsset) as error:
         return {"error": str(error)}
-    except TypeError as error:  # an option of another kind than it must be, where nothing looked before
-        return {"error": f"an option is of the wrong kind ({error})"}
     except Exception as error:  # the others shall be done all the same
-        traceback.print_exc()
         message = " ".join(str(error).split())[:200]
-        return {"error": f"a fault of flamecast's, please report it ({type(error).__name__}: {message})"}
-    return {"files": [str(file) for file in files]}
+        sentence = f"a fault of flamecast's, please report it ({type(error).__name__}: {message})"
+        return {"error": sentence, "fault": traceback.format_exc()}
+    return {"files": files, "key": before}
 
 
 def _animate(options: dict[str, Any]) -> list[Path]:
     photo = options.pop("photo", None)
     if photo is None:
         raise BadInput("expected a photo: a file, or demo")
+    if "progress" in options:
+        raise BadInput("there is no option progress")
     parts = {each.name: options.pop(each.name) for each in fields(Components) if each.name in options}
     return _pipeline(json.dumps(parts, sort_keys=True))(photo, **options).files
 
@@ -193,7 +212,7 @@ def _pipeline(parts: str) -> Any:
 def _motion(options: dict[str, Any]) -> list[Path]:
     from .motion import write_motion
 
-    return write_motion(**options).files
+    return _called(write_motion, options).files
 
 
 def _evaluate(options: dict[str, Any]) -> list[Path]:
@@ -212,12 +231,21 @@ def _evaluate(options: dict[str, Any]) -> list[Path]:
     return [output]
 
 
-def _called(function: Any, options: dict[str, Any], *given: Any) -> Any:
-    """A function with options that it has. BadInput names others."""
-    known = [name for name in inspect.signature(function).parameters if name != "progress"][len(given) :]
-    if unknown := sorted(set(options) - set(known)):
+def _called(function: Any, options: dict[str, Any]) -> Any:
+    """A function with options that it has, as its signature wants them. BadInput names others."""
+    parameters = inspect.signature(function).parameters
+    known = [name for name, each in parameters.items() if name != "progress" and each.kind is not each.VAR_KEYWORD]
+    takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters.values())  # and looks at them itself
+    if unknown := sorted(name for name in options if name == "progress" or not (takes_more or name in known)):
         raise BadInput(f"there is no option {', '.join(unknown)}; known are: {', '.join(known)}")
-    needed = [name for name in known if inspect.signature(function).parameters[name].default is inspect.Parameter.empty]
+    needed = [name for name in known if parameters[name].default is inspect.Parameter.empty]
     if missing := [name for name in needed if name not in options]:
         raise BadInput(f"expected {' and '.join(missing)}, too; known are: {', '.join(known)}")
-    return partial(function, *given)(**options)
+    given = dict(options)
+    for name, kind in parameter_types(function).items():
+        if name in given:
+            try:
+                given[name] = coerce(given[name], kind)
+            except TypeError:
+                raise BadInput(f"{name} must be {type_name(kind)}, got {given[name]!r}") from None
+    return function(**given)

@@ -197,6 +197,16 @@ class Components:
     sign_cert: Any = option(None, "Signs the video (C2PA): your certificate chain, PEM, your own first.", type=Path)
     sign_key: Any = option(None, "The private key of the certificate, PEM.", type=Path)
 
+    def __post_init__(self) -> None:
+        """BadInput for a value of another type."""
+        check_options(self)
+        by_driver = self.driver_options.values() if isinstance(self.driver_options, Mapping) else [self.driver_options]
+        if not all(isinstance(given, Mapping) for given in (self.generator_options, *by_driver)):
+            raise BadInput(
+                "expected generator_options as values by name, and driver_options as such values by driver, got "
+                f"{self.generator_options!r} and {self.driver_options!r}"
+            )
+
 
 class PluginOption(NamedTuple):
     """An option that a plug-in declares."""

@@ -115,7 +115,7 @@ Config = Annotated[
 def run_batch(context: typer.Context, command: str, options: dict[str, Any]) -> bool:
     """Takes the batch's own options out of a command's, and does the file of jobs, if there is one: whether it did.
 
-    Exit code 2 where some failed.
+    Exit code 2 where some failed, 1 where one did by a fault of ours.
     """
     jobs = Batch(**{name: options.pop(name) for name in options_of(Batch)})
     if jobs.batch is None:
@@ -134,7 +134,7 @@ def run_batch(context: typer.Context, command: str, options: dict[str, Any]) -> 
         done = run(jobs.batch, command, workers=jobs.workers, ray=jobs.ray, progress=progress)
     show(done)
     if done.problems:
-        raise typer.Exit(2)
+        raise typer.Exit(1 if done.faults else 2)
     return True
 
 

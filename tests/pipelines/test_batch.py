@@ -148,7 +148,60 @@ def test_a_fault_of_ours_fails_alone_and_keeps_its_traceback(desk, monkeypatch, 
     short = {"command": "motion", "motion": "demo", "seconds": 0.08}
     done = run_batch(write_jobs(desk / "jobs.jsonl", [short | {"output": f"m{k}.npz"} for k in range(3)]))
     assert done.problems == ["line 2: a fault of flamecast's, please report it (RuntimeError: out of cheese)"]
+    assert done.faults == 1
     assert (desk / "m0.npz").exists() and (desk / "m2.npz").exists() and "in broken" in capsys.readouterr().err
+
+
+def test_a_type_error_inside_is_a_fault_of_ours_and_ends_in_1(desk, monkeypatch, capsys):
+    monkeypatch.setattr(batch, "_motion", lambda options: len(7))  # type: ignore[arg-type]
+    job = {"command": "motion", "motion": "demo", "output": "m.npz"}
+    file = write_jobs(desk / "jobs.jsonl", [job, {"output": 7}])
+    code = cli.app(["animate", "--batch", str(file)], standalone_mode=False)
+    said = capsys.readouterr().err
+    assert code == 1 and "please report it (TypeError" in said and "len(7)" in said
+
+
+@pytest.mark.parametrize(
+    "job, said",
+    [
+        ({"command": "motion", "head": 7}, "head must be str | None, got 7"),
+        ({"command": "motion", "driver_options": [1]}, "driver_options must be"),
+        ({"command": "motion", "progress": 1}, "no option progress"),
+        ({"command": "motion", "size": []}, "size must be"),
+        ({"photo": "photo.png", "head": 7}, "head must be"),
+        ({"photo": "photo.png", "progress": 1}, "no option progress"),
+        ({"photo": "photo.png", "generator_options": 7}, "expected generator_options as values by name"),
+        ({"photo": "photo.png", "driver_options": {"text": 7}}, "driver_options as such values by driver"),
+        ({"command": "evaluate", "what": "factors", "photos": 7}, "photos must be"),
+        ({"command": "evaluate", "what": "video", "video": "a.mp4", "truth": "b.mp4", "pictures": "x"}, "must be int"),
+    ],
+)
+def test_a_value_of_another_type_is_the_users(desk, job, said):
+    jobs = [{"motion": "demo"} | job if job.get("command") != "evaluate" else job]
+    done = run_batch(write_jobs(desk / "jobs.jsonl", [each | {"output": "m.npz"} for each in jobs]))
+    assert len(done.problems) == 1 and said in done.problems[0] and done.faults == 0
+
+
+def test_an_input_saved_during_its_job_is_not_counted_as_done(desk, monkeypatch):
+    (desk / "edit.json").write_text('{"curves": {"yaw": {"keys": [[0, "10deg"]]}}}')
+    really, now = batch._motion, ["saved meanwhile"]
+
+    def saves(options):
+        files = really(options | {"edit": "yaw=1deg"})
+        if now:
+            (desk / "edit.json").write_text(now.pop())
+        return files
+
+    monkeypatch.setattr(batch, "_motion", saves)
+    job = {"command": "motion", "motion": "demo", "seconds": 0.08, "edit": "edit.json", "output": "m.npz"}
+    file = write_jobs(desk / "jobs.jsonl", [job])
+    first = run_batch(file)
+    assert "line 1: a file that it reads was saved" in first.problems[0] and [f.name for f in first.files][:1] == [
+        "m.npz"
+    ]
+    second, made = run_batch(file), (desk / "m.npz").stat().st_mtime_ns
+    assert second.problems == []
+    assert run_batch(file).problems == [] and (desk / "m.npz").stat().st_mtime_ns == made
 
 
 @pytest.mark.parametrize("lacking, said", [({"output": 7}, "expected an output"), ({}, "expected photos, too; known")])
@@ -198,6 +251,34 @@ def test_a_process_that_dies_takes_only_its_own_thing_along(tmp_path, monkeypatc
     call = importlib.import_module("deadly").die_or_double
     answers = dict(spread(call, list(range(6)), workers=2))
     assert answers == {k: None if k == 3 else {"twice": 2 * k} for k in range(6)} and TRIES > 1
+
+
+MEETING = """import os, pathlib, signal, time
+def wait_for(path):
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until, f"{path} never came"
+        time.sleep(0.01)
+def meet(job):
+    here = pathlib.Path(job["folder"])
+    if job["name"] == "dies":
+        (here / "dead").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    wait_for(here / "dead")
+    (here / job["name"]).touch()
+    for other in "abcd":  # all are here at once, or nobody ever is
+        wait_for(here / other)
+    return {"met": True}
+"""
+
+
+def test_after_a_death_the_others_still_run_at_the_same_time(tmp_path, monkeypatch):
+    (tmp_path / "meeting.py").write_text(MEETING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    call = importlib.import_module("meeting").meet
+    jobs = [{"folder": str(tmp_path), "name": name} for name in ["dies", *"abcd"]]
+    answers = dict(spread(call, jobs, workers=4))
+    assert answers == {0: None} | {k: {"met": True} for k in range(1, 5)}
 
 
 def test_options_beside_a_batch_are_refused(desk, capsys):
