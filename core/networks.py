@@ -33,12 +33,19 @@ def save_network(path: PathLike, network: nn.Module, card: dict[str, Any], half:
         name: (value.half() if half and name not in buffers else value).contiguous()
         for name, value in network.state_dict().items()
     }
-    weights, text = Path(path).with_suffix(".safetensors"), Path(path).with_suffix(".json")
+    weights, text = weight_files(path)
     with atomic_path(weights) as file:
         Path(file).write_bytes(save(arrays))
     with atomic_path(text) as file:
         Path(file).write_text(json.dumps(card | {"network": sizes}, indent=1) + "\n", encoding="utf-8")
     return [weights, text]
+
+
+def weight_files(path: PathLike) -> tuple[Path, Path]:
+    """Weights PATH.safetensors and their card PATH.json, whatever dots PATH has; it may name either of them."""
+    path = Path(path)
+    name = path.name.removesuffix(".safetensors").removesuffix(".json")
+    return path.with_name(f"{name}.safetensors"), path.with_name(f"{name}.json")
 
 
 def load_network(path: PathLike, make: Callable[[dict[str, Any]], Network]) -> tuple[Network, dict[str, Any]]:
@@ -59,14 +66,15 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    text = existing_file(path.with_suffix(".json"), "the card").read_bytes()
-    weights = existing_file(path.with_suffix(".safetensors"), "the weights")
+    weights, text_file = weight_files(path)
+    text = existing_file(text_file, "the card").read_bytes()
+    existing_file(weights, "the weights")
     try:
         card = json.loads(text)
         if not isinstance(card, dict):
             raise BadInput("expected an object")
     except ValueError as error:
-        raise BadInput(f"{path.with_suffix('.json')} is no card of weights ({error})") from None
+        raise BadInput(f"{text_file} is no card of weights ({error})") from None
     try:
         return card, load_file(str(weights))
     except SafetensorError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from typing import Any
 
 from .errors import BadInput
 from .files import atomic_path, check_writable
+
+
+REPORT = re.compile(rb'\s*\{\s*"flamecast":')  # how every report begins
 
 
 class Clock:
@@ -43,6 +47,15 @@ def write_report(path: Path, content: dict[str, Any]) -> None:
     with atomic_path(path) as hidden:
         # Bytes of a file name that are no UTF-8 become JSON's own escapes.
         Path(hidden).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def check_report(path: Path) -> None:
+    """Raises BadInput where a report cannot be written to `path`, or would take the place of what is no report."""
+    check_writable(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            if not REPORT.match(file.read(64)):
+                raise BadInput(f"the report would replace {path}, which is none of flamecast's: choose another output")
 
 
 @dataclass(frozen=True)

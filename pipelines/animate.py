@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.files import PathLike, check_writable, refuse_overwriting
+from ..core.files import PathLike, refuse_overwriting
 from ..core.plugins import DRIVERS, GENERATOR_OPTIONS, call_options, load_plugin, option_names
-from ..core.report import Clock, write_report
+from ..core.report import Clock, check_report, write_report
 from ..core.threads import one_torch_thread
 from ..drivers.registry import Driver, load_driver
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
@@ -144,7 +144,7 @@ class AnimatePipeline(Components):
             if self._signature() is not None:
                 check_signable(target)
         if output is not None:
-            check_writable(_report_path(output))
+            check_report(_report_path(output))
         self._generator()
         refuse_unused(GENERATOR_OPTIONS, request.options, {self.generator})
         load_head(self.head)

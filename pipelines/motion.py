@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..core.files import PathLike, check_writable, refuse_overwriting
+from ..core.files import PathLike, refuse_overwriting
 from ..core.options import flat
-from ..core.report import Clock, Done, check_file, write_report
+from ..core.report import Clock, Done, check_file, check_report, write_report
 from ..core.threads import one_torch_thread
 from ..flame_motion import FlameSequence, Progress, load_head
 from ..flame_motion.edit import apply_edit, edit_files
@@ -35,7 +35,7 @@ def write_motion(
     edit = request.edit
     check_file(output, ".npz")
     report = output.with_suffix(".json")
-    check_writable(report)
+    check_report(report)
     named = [value for name, value in flat(request.drive).items() if name not in ("text", "emotion", "say")]
     refuse_overwriting([*named, *edit_files(edit), *mix_files(request.mix)], [output, report])
     clock = Clock()

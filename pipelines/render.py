@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..core.files import PathLike, check_writable, refuse_overwriting
-from ..core.report import Clock, Done, write_report
+from ..core.report import Clock, Done, check_report, write_report
 from ..core.threads import one_torch_thread
 from ..drivers import load_driver
 from ..flame_motion import BadInput, FlameSequence, Head, Progress, load_head
@@ -184,7 +184,7 @@ def _check_output(output: Path, report: Path) -> None:
         raise BadInput(f"the output folder {output} is there already: choose another name or remove it")
     else:
         check_writable(output)
-    check_writable(report)
+    check_report(report)
 
 
 def _check_size(cameras: Cameras, maps: tuple[str, ...], video: bool) -> None:

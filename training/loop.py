@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ..core.files import NO_ROOM
 from ..flame_motion import BadInput
 from .options import TrainingOptions, command_line
+from .run_record import CHECKPOINT, check_run, write_record
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
 
     from .batches import StepData
+
+
+_log = logging.getLogger("flamecast")
 
 
 def check_training() -> None:
@@ -31,23 +36,44 @@ def run_training(
 ) -> dict[str, Any]:
     """Trains a module from the last checkpoint in `options.run` on, and leaves its averaged weights in it.
 
-    Returns what the card says of it: steps, batch_size, loss, and val_loss where there is held-out data. BadInput
-    where a checkpoint finds no room; the one before it stays whole.
+    Returns what the card says of it: steps, batch_size, loss, and val_loss where there is held-out data; `steps_were`
+    where the run was made longer. A run that is at its end already is not trained: it says so, and gives what it gave.
+    BadInput where the run is another's (`check_run`), or a checkpoint finds no room; the one before it stays whole.
     """
-    import torch
-
-    trainer, last = make_trainer(options, callbacks, data.held_out is not None), Path(options.run) / "last.ckpt"
+    trainer, last = make_trainer(options, callbacks, data.held_out is not None), Path(options.run) / CHECKPOINT
+    record = check_run(options)
+    if last.exists() and (done := _at_end(last, options)) is not None and "facts" in record:
+        _log.warning("%s is at its end already: steps=%d (or until=) goes on from there", options.run, done["steps"])
+        module.load_state_dict(done["weights"])
+        return record["facts"]
     with _room_for(options.run):
-        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+        write_record(options, record)
+        # Weights only: a checkpoint may come from elsewhere, and a whole pickle could run anything.
+        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None, weights_only=True)
     facts: dict[str, Any] = {"steps": trainer.global_step, "batch_size": options.batch_size}
     if "loss" in trainer.callback_metrics:
         facts["loss"] = round(float(trainer.callback_metrics["loss"]), 4)
-    else:  # this run had ended before: no step was left to do, and its checkpoint holds the averaged weights
-        module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+    if len(record["steps"]) > 1:
+        facts["steps_were"] = record["steps"][:-1]
     if data.held_out is not None:
-        (found,) = trainer.validate(module, data, verbose=False, weights_only=False)
+        (found,) = trainer.validate(module, data, verbose=False, weights_only=True)
         facts["val_loss"] = round(found["val_loss"], 4)
+    if trainer.is_global_zero:
+        write_record(options, record | {"facts": facts})
     return facts
+
+
+def _at_end(last: Path, options: TrainingOptions) -> dict[str, Any] | None:
+    """The step and the averaged weights of a checkpoint with no step left to do. BadInput where it is none."""
+    import torch
+
+    try:
+        found = torch.load(last, map_location="cpu", weights_only=True)
+        steps, weights = found["global_step"], found["state_dict"]
+    except Exception as error:  # torch has many names for a file that is no checkpoint, or more than arrays
+        reason = str(error).splitlines()[0][:120]
+        raise BadInput(f"the checkpoint {last} cannot be read ({reason}): give another folder, run=FOLDER") from error
+    return {"steps": steps, "weights": weights} if steps >= (options.until or options.steps) else None
 
 
 def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback], validates: bool) -> Trainer:
@@ -77,7 +103,7 @@ def make_trainer(options: TrainingOptions, callbacks: Sequence[Callback], valida
             TQDMProgressBar(refresh_rate=50),
             LearningRateMonitor("step"),
             SeededBatches(options.seed),
-            LastCheckpoint(Path(options.run) / "last.ckpt"),
+            LastCheckpoint(Path(options.run) / CHECKPOINT),
             *([average] if options.ema_decay else []),
             ModelCheckpoint(options.run, save_last=True, train_time_interval=timedelta(minutes=1), save_top_k=0),
             *callbacks,

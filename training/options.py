@@ -13,7 +13,7 @@ class TrainingOptions:
     """How long, how fast and where a training runs."""
 
     output: str = option("out/weights", "weights to write: OUTPUT.safetensors, and its card OUTPUT.json")
-    run: str = option("runs/training", "folder of checkpoints and logs; a run that stopped is resumed from there")
+    run: str = option("", "folder of checkpoints and logs, OUTPUT.run when empty; a run that stopped is resumed there")
     steps: int = option(1000, "steps of the optimizer, and of the learning rate's schedule")
     until: int | None = option(None, "step to stop at; a later run is resumed from there")
     minutes: float | None = option(None, "time to stop after; a later run is resumed from there")
@@ -28,6 +28,11 @@ class TrainingOptions:
     accelerator: str = option("auto", "cpu, gpu, … as Lightning names them")
     devices: int = option(1, "how many of them")
     strategy: str = option("auto", "ddp, fsdp, … as Lightning names them")
+
+    def __post_init__(self) -> None:
+        """A run belongs to its output."""
+        if not self.run:
+            object.__setattr__(self, "run", f"{self.output}.run")
 
 
 @dataclass(frozen=True)

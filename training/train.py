@@ -17,6 +17,7 @@ from .loop import check_training
 from .mouth.options import MouthTraining
 from .mouth.train import train_mouth
 from .options import TrainingOptions, describe
+from .run_record import check_run
 from .speech.train import (
     HeadTraining,
     JudgeTraining,
@@ -43,7 +44,9 @@ def train(name: str, overrides: list[str], config: PathLike | None = None) -> li
     kind, training = TRAININGS[key]
     options = _preset(key, overrides, config)
     check_training()
-    return training(kind(**options))
+    given = kind(**options)
+    check_run(given)
+    return training(given)
 
 
 def described(name: str) -> list[str]:

@@ -29,8 +29,11 @@ class TextEncoder:
             raise BadInput(f"text encoder {str(path)!r}: expected a folder of transformers with a config.json")
         self.name = path.name if folder is not None else "all-MiniLM-L6-v2"
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        self.tokenizer = AutoTokenizer.from_pretrained(str(path), **options)
-        self.model = AutoModel.from_pretrained(str(path), use_safetensors=True, **options).float().eval()
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(str(path), **options)
+            self.model = AutoModel.from_pretrained(str(path), use_safetensors=True, **options).float().eval()
+        except (OSError, ValueError, KeyError, TypeError) as error:  # what transformers says of a folder's lacks
+            raise BadInput(f"text encoder {str(path)!r}: no text encoder of transformers ({str(error)[:90]})") from None
         self.model.requires_grad_(False)
 
     @property

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from ...core.networks import load_network, save_network
+from ...core.networks import load_network, save_network, weight_files
 from ...flame_motion import BadInput, FlameSequence, Progress
 from ...renderer import Cameras
 from ..conditioning import CHUNK, Conditioning, motion_size, render_conditioning
@@ -122,7 +122,7 @@ class DiffusionGenerator:
         # A frame's noise is its own, whichever window it is in.
         numbers = [(seed * 1009 + view) * 1_000_003 + first + k for view in range(views) for k in range(frames)]
         start = torch.cat([
-            start_latents(self.network.config.start, latents[None], torch.Generator().manual_seed(number))
+            start_latents(self.network.config.start, latents[None], torch.Generator().manual_seed(number % 2**64))
             for latents, number in zip(self.network.encode(conditions["warped"]), numbers, strict=True)
         ])  # fmt: skip
         pictures = sample(
@@ -136,7 +136,7 @@ def load_denoiser(weights: str | os.PathLike[str]) -> PortraitDenoiser:
     """The network of weights WEIGHTS.safetensors and WEIGHTS.json, or of a folder with `denoiser` so. BadInput."""
     path = Path(weights)
     path = path / DENOISER if path.is_dir() else path
-    if not path.with_suffix(".json").is_file():
+    if not weight_files(path)[1].is_file():
         raise BadInput(
             f"the diffusion generator's weights: expected {path}.safetensors and its card {path}.json; train some with "
             "`flamecast train generator-image output=WEIGHTS`, and give them with --generator-option weights=WEIGHTS"

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...core.easing import smoothstep
 from ...core.errors import BadInput
 from ...core.files import PathLike
-from ...core.networks import load_network
+from ...core.networks import load_network, weight_files
 from ...core.threads import one_torch_thread
 from ...renderer import Cameras, clip, rasterize
 from ..portrait import Portrait
@@ -28,7 +28,7 @@ STILL, MOVED = 0.25, 2.5  # px of a crop: lips that moved less than the first ar
 @lru_cache(maxsize=1)
 def mouth_network() -> MouthNetwork:
     """The network of the package. BadInput while it has none."""
-    if not WEIGHTS.with_suffix(".json").exists():
+    if not weight_files(WEIGHTS)[1].exists():
         raise BadInput(
             f"no weights of the mouth network ship yet: train them with `flamecast train mouth output={WEIGHTS}` "
             "(docs/training.md says on what), or leave mouth=true out"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ...core.options import options_of
-from ..request import GENERATOR, Batch
+from ..request import GENERATOR, LARGEST_SEED, Batch
 from .options import run_batch, with_options
 
 HELP = (
@@ -17,7 +17,7 @@ HELP = (
 )
 evaluate = typer.Typer(help=HELP)
 Data = Annotated[Path, typer.Option(help="The folder that `flamecast prepare` made.")]
-Seed = Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0)]
+Seed = Annotated[int, typer.Option(help="Of prompts, motions and trainings.", min=0, max=LARGEST_SEED)]
 Weights = Annotated[Path | None, typer.Option(help="Other weights than the shipped ones.")]
 Page = Annotated[Path | None, typer.Option(help="An .html to write: one file with tables and every picture.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.signal import find_peaks
 
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import DriverCall, MixDriver, MixSignal
+from flamecast.drivers.speech.audio_features import load_features
 from flamecast.drivers.text import Fill, TextDriver, kept_by, keyframed
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.drivers.text.prompt import clauses, known_words, says_nothing, unknown_words
@@ -92,6 +94,17 @@ def test_words_that_mean_nothing_are_told_from_those_that_do():
 def test_a_folder_that_is_no_encoder_is_refused(tmp_path):
     with pytest.raises(BadInput, match="expected a folder of transformers"):
         TextEncoder(str(tmp_path))
+
+
+def test_neither_encoder_asks_the_network_for_what_a_folder_lacks_or_a_name_means(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *where, **how: asked.append(where))
+    (tmp_path / "config.json").write_text('{"model_type": "wav2vec2", "architectures": ["Wav2Vec2Model"]}')
+    for encoder in (load_features, TextEncoder):
+        for name in (str(tmp_path), "facebook/wav2vec2-base"):
+            with pytest.raises(BadInput, match="encoder"):
+                encoder(name)
+    assert not asked
 
 
 # -- generated motion -------------------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ def test_from_noise_an_untrained_network_answers_with_grey(given, steps):
 def test_an_untrained_generator_is_the_warp_generator(portrait, tmp_path):
     save(tiny(), tmp_path)
     motion = drive(portrait.pose, demo_motion(portrait.pose.head)[20:22])
-    made, warped = DiffusionGenerator(tmp_path)(portrait, motion), WarpGenerator()(portrait, motion)
+    made = DiffusionGenerator(tmp_path)(portrait, motion, seed=2**53 - 1)  # the largest that a request takes
+    warped = WarpGenerator()(portrait, motion)
     assert all(np.array_equal(a, b) for a, b in zip(made, warped, strict=True))
 
 

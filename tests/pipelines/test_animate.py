@@ -30,6 +30,7 @@ from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.fit import open_portrait, write_fit
 from flamecast.pipelines.motion import write_motion
 from flamecast.pipelines.opening import open_signal
+from flamecast.pipelines.render import write_render
 from flamecast.pipelines.request import Clip, Drive, Transfer
 from flamecast.pipelines.stages import drive_signal, transferred
 
@@ -250,6 +251,24 @@ def test_a_killed_run_leaves_nothing(tmp_path, number):
     while os.listdir(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_report_replaces_no_file_but_a_report(tmp_path):
+    (tmp_path / "me.json").write_text('{"name": "mine"}')
+    motion = FlameSequence.neutral(frames=1, fps=25)
+    writes = [
+        lambda: AnimatePipeline()("demo", motion="demo", output=tmp_path / "me.mp4"),
+        lambda: write_motion(tmp_path / "me.npz", motion="demo"),
+        lambda: write_render(motion, tmp_path / "me.mp4"),
+    ]
+    for write in writes:
+        with pytest.raises(BadInput, match="me.json, which is none of flamecast's"):
+            write()
+    assert [file.name for file in tmp_path.iterdir()] == ["me.json"]
+    (tmp_path / "me.json").unlink()
+    for seconds in (0.04, 0.08):  # one's own is replaced
+        write_motion(tmp_path / "me.npz", motion="demo", seconds=seconds)
+    assert json.loads((tmp_path / "me.json").read_text())["frames"] == 2
 
 
 def test_an_array_that_is_no_photo_is_refused():

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from flamecast.core.networks import weight_files
+from flamecast.flame_motion import BadInput
 from flamecast.training.batches import StepData, batch_number, rng_at, shuffled_rows
 from flamecast.training.loop import run_training
 from flamecast.training.module import TrainingModule
 from flamecast.training.optimizer import adamw
-from flamecast.training.options import TrainingOptions, command_line
-from flamecast.training.train import TRAININGS
+from flamecast.training.options import DiffusionOptions, TrainingOptions, command_line
+from flamecast.training.run_record import check_run
+from flamecast.training.train import TRAININGS, described
 
 
 class Rows:
@@ -49,8 +52,8 @@ class Toy(TrainingModule):
 @pytest.fixture
 def options(tmp_path) -> TrainingOptions:
     return TrainingOptions(
-        run=str(tmp_path / "run"), steps=24, lr=0.1, warmup_steps=4, ema_decay=0.5, validate_every=5,
-        accelerator="cpu", precision="32-true",
+        output=str(tmp_path / "made"), run=str(tmp_path / "run"), steps=24, lr=0.1, warmup_steps=4, ema_decay=0.5,
+        validate_every=5, accelerator="cpu", precision="32-true",
     )  # fmt: skip
 
 
@@ -118,3 +121,61 @@ def test_every_row_comes_once_an_epoch_and_processes_share_the_batches():
 
 def test_a_card_names_the_command_that_makes_the_same_model(options):
     assert command_line("toy", options) == "flamecast train toy steps=24 lr=0.1 warmup_steps=4 ema_decay=0.5"
+
+
+def test_a_run_belongs_to_its_output_and_to_what_it_was_begun_with(options, tmp_path, caplog):
+    assert replace(options, run="").run == f"{options.output}.run"
+    first, facts = trained(replace(options, until=8))
+    for changed, said in (
+        ({"lr": 0.2}, "was begun with lr=0.1 \\(now 0.2\\)"), ({"batch_size": 3}, "batch_size=32"),
+        ({"output": str(tmp_path / "other")}, "belongs to another output"), ({"seed": 1}, "seed=0"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=said):
+            trained(replace(options, **changed))
+    _, ended = trained(options)
+    assert (facts["steps"], ended["steps"]) == (8, 24) and "steps_were" not in ended
+    again, told = trained(options)
+    assert not again.drawn and told == ended and "at its end already" in caplog.text
+    assert all(value.isfinite().all() for value in again.state_dict().values())
+    longer, facts = trained(replace(options, steps=30))
+    assert len(longer.drawn) == 6 and facts["steps"] == 30 and facts["steps_were"] == [24]
+
+
+def test_a_checkpoint_that_is_more_than_arrays_is_not_run(options, tmp_path):
+    trained(replace(options, until=8))
+    last = Path(options.run) / "last.ckpt"
+
+    class Bomb:
+        def __reduce__(self):
+            return (tmp_path.joinpath, ("x",))
+
+    content = torch.load(last, weights_only=True)
+    torch.save(content | {"bomb": Bomb()}, last)
+    with pytest.raises(BadInput, match="checkpoint .* cannot be read"):
+        trained(options)
+
+
+def test_what_an_output_would_destroy_is_refused_before_any_work(options, tmp_path):
+    Path(f"{options.output}.json").write_text("{}")
+    with pytest.raises(BadInput, match="no card of weights"):
+        check_run(options)
+    Path(f"{options.output}.safetensors").write_bytes(b"x")
+    check_run(options)
+    with pytest.raises(BadInput, match="is also an input"):
+        check_run(DiffusionOptions(output=options.output, run=options.run, init_weights=options.output))
+
+
+def test_dots_in_a_name_stay(tmp_path):
+    assert [file.name for file in weight_files(tmp_path / "v1.2")] == ["v1.2.safetensors", "v1.2.json"]
+    assert (
+        weight_files(tmp_path / "v1.2.safetensors")
+        == weight_files(tmp_path / "v1.2.json")
+        == weight_files(tmp_path / "v1.2")
+    )
+
+
+def test_no_preset_writes_over_what_ships_or_where_another_one_does():
+    outputs = [
+        next(line for line in described(name) if line.startswith("output=")).split("  #")[0] for name in TRAININGS
+    ]
+    assert len(set(outputs)) == len(outputs) and all(output.startswith("output=out/") for output in outputs)

@@ -11,7 +11,6 @@ from ..options import TrainingOptions, option
 class CompletionTraining(TrainingOptions):
     """Options of a training of the completion network."""
 
-    run: str = "runs/completion"
     steps: int = 4000
     batch_size: int = 8
     warmup_steps: int = 300

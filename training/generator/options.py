@@ -12,7 +12,6 @@ from ..options import TrainingOptions, option
 class GeneratorTraining(TrainingOptions):
     """Options of a training of the diffusion generator. Several names in one option stand between commas."""
 
-    run: str = "runs/generator"
     steps: int = 4000
     batch_size: int = 4
     lr: float = 3e-4

@@ -11,8 +11,6 @@ from ..options import TrainingOptions, option
 class MouthTraining(TrainingOptions):
     """Options of the training of the mouth's network. Several names in one option stand between commas."""
 
-    output: str = "generator/mouth/weights/mouth"
-    run: str = "runs/mouth"
     steps: int = 8000
     batch_size: int = 8
     lr: float = 4e-4

@@ -36,7 +36,6 @@ class SpeechOptions(TrainingOptions):
 class LipsTraining(SpeechOptions):
     """Options of `flamecast train speech-lips`."""
 
-    run: str = "runs/speech_lips"
     steps: int = 2000
     max_clips: int = 10000
     silent_sounds: int = option(400, "sounds that nobody speaks in, to which the mouth stays shut")
@@ -49,7 +48,6 @@ class LipsTraining(SpeechOptions):
 class HeadTraining(SpeechOptions, DiffusionOptions):
     """Options of `flamecast train speech-head`."""
 
-    run: str = "runs/speech_head"
     steps: int = 6000
     batch_size: int = 64
     lr: float = 5e-4
@@ -68,7 +66,6 @@ class HeadTraining(SpeechOptions, DiffusionOptions):
 class JudgeTraining(SpeechOptions):
     """Options of `flamecast train speech-judge`."""
 
-    run: str = "runs/speech_judge"
     steps: int = 1500
     batch_size: int = 48
     warmup_steps: int = 1

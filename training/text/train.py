@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 class TextTraining(DiffusionOptions):
     """Options of `flamecast train text-motion` and `text-emotion`."""
 
-    run: str = "runs/text"
     steps: int = 3000
     batch_size: int = 64
     lr: float = 6e-4
@@ -37,7 +36,6 @@ class TextTraining(DiffusionOptions):
 class EvaluatorTraining(TrainingOptions):
     """Options of `flamecast train text-evaluator`."""
 
-    run: str = "runs/text_evaluator"
     steps: int = 3000
     batch_size: int = 128
     lr: float = 5e-4
