@@ -15,7 +15,6 @@ from typing import Any
 from .errors import BadInput
 from .files import atomic_path, check_writable
 
-
 REPORT = re.compile(rb'\s*\{\s*"flamecast":')  # how every report begins
 
 

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from .errors import BadInput
+from .extras import how_to_install
 
 TRIES = 3  # processes that an item may lose before it is taken to be what kills them
 
@@ -86,7 +87,7 @@ def _by_ray(
     try:
         import ray
     except ImportError:
-        raise BadInput('--ray needs more: pip install "flamecast[scale]"') from None
+        raise BadInput(f"--ray needs more: {how_to_install('scale')}") from None
     if not items:
         return
     if not ray.is_initialized():

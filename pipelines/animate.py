@@ -22,7 +22,7 @@ from ..flame_motion.media.video_writer import Finish, check_target
 from ..generator import Generator, Portrait, load_generator
 from .fit import open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
-from .provenance import Input, Signature, check_signable, open_signature
+from .provenance import Input, Signature, broken_inputs, check_signable, open_signature
 from .request import AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
 from .stages import Posed, drive_signal, pose, shortened, write_videos
@@ -126,7 +126,9 @@ class AnimatePipeline(Components):
             stream = self._generator()(posed.portrait, motion, cameras, seed=request.seed, progress=progress, **options)
             frames = None if targets else np.stack(list(stream))
             if targets:
-                write_videos(stream, targets, posed, clock, self._finishers(targets, request))
+                finishers, problems = self._finishers(targets, request)
+                posed = replace(posed, driven=replace(posed.driven, problems=[*posed.driven.problems, *problems]))
+                write_videos(stream, targets, posed, clock, finishers)
         report = self._report(request, posed, targets, clock)
         files = []
         if request.output is not None:
@@ -160,15 +162,16 @@ class AnimatePipeline(Components):
                 self._parts.signature = open_signature(self.sign_cert, self.sign_key)
             return self._parts.signature
 
-    def _finishers(self, targets: list[Path], request: AnimateRequest) -> list[Finish | None]:
-        """What is done to each whole video before it gets its name: it is signed, where there is a key."""
+    def _finishers(self, targets: list[Path], request: AnimateRequest) -> tuple[list[Finish | None], list[str]]:
+        """What is done to each whole video before it gets its name: it is signed, where there is a key. And what the
+        user should know of the inputs that it is signed with."""
         signature = self._signature()
         if signature is None:
-            return [None] * len(targets)
+            return [None] * len(targets), []
         words = {name: getattr(request.drive, name) for name in ("text", "emotion", "say")}
         given = [_sources(request) | words, *({role: file} for role, file in _named_files(request))]
         inputs = tuple(each for part in given for each in Input.all_of(part))
-        return [signature.finish(target, inputs) for target in targets]
+        return [signature.finish(target, inputs) for target in targets], broken_inputs(inputs)
 
     def _placed(self, component: Any) -> Any:
         """A part on the pipeline's device, where it can move."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import MissingAsset
+from ..core.extras import how_to_install
 from ..core.files import PathLike, existing_file
 from .signing_keys import read_certificates
 
@@ -28,6 +29,7 @@ class Credentials:
     source_type: str | None = None  # the last word of IPTC's digital source type
     inputs: tuple[dict[str, str], ...] = ()  # role, name, sha256
     reasons: tuple[str, ...] = ()  # why it is not valid
+    broken: tuple[str, ...] = ()  # names of inputs whose own manifests were broken when they went in
 
 
 def read_credentials(path: PathLike, trust: PathLike | None = None) -> Credentials:
@@ -62,13 +64,9 @@ def read_manifest(file: Any, anchors: bytes | None) -> Credentials:
         return Credentials("none")
     except c2pa.C2paError as error:
         return Credentials("tampered", reasons=(f"its manifest cannot be read: {reason_of(error)}",))
-    failed = [] if "validation_results" not in store else store["validation_results"]["activeManifest"]["failure"]
-    failures = {each["code"]: each.get("explanation") or each["code"] for each in failed}
+    failures = _failures(store)
     untrusted = failures.pop("signingCredential.untrusted", None)
-    of_signer = [
-        code for code in failures if code.startswith(("signingCredential.", "timeStamp.")) or "Validity" in code
-    ]
-    if len(of_signer) < len(failures):
+    if _of_content(failures):
         state = "tampered"
     elif failures or store.get("validation_state") == "Invalid" and untrusted is None:
         state = "refused"
@@ -76,6 +74,20 @@ def read_manifest(file: Any, anchors: bytes | None) -> Credentials:
         state = "trusted" if store.get("validation_state") == "Trusted" else "unchanged"
     manifest = store.get("manifests", {}).get(store.get("active_manifest"), {})
     return Credentials(state, reasons=tuple(failures.values()), **_fields_of(manifest))
+
+
+def _failures(validated: dict[str, Any]) -> dict[str, str]:
+    """What does not hold of a manifest that was validated, or of an input's, by C2PA's code, in its words."""
+    results = validated.get("validation_results") or {}
+    failed = (results.get("activeManifest") or {}).get("failure", [])
+    return {each["code"]: each.get("explanation") or each["code"] for each in failed}
+
+
+def _of_content(failures: dict[str, str]) -> bool:
+    """Whether a file was changed since it was signed, which is more than a signer whom nobody knows."""
+    return any(
+        not code.startswith(("signingCredential.", "timeStamp.")) and "Validity" not in code for code in failures
+    )
 
 
 def _fields_of(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +104,9 @@ def _fields_of(manifest: dict[str, Any]) -> dict[str, Any]:
         "actions": tuple(each.get("action", "") for each in actions),
         "source_type": sources[0] if sources else None,
         "inputs": _inputs_of(data.get(INPUTS)),
+        "broken": tuple(
+            str(each.get("title")) for each in manifest.get("ingredients", ()) if _of_content(_failures(each))
+        ),
     }
 
 
@@ -113,5 +128,5 @@ def load_c2pa() -> Any:
         import c2pa
         import cryptography  # noqa: F401
     except ImportError:
-        raise MissingAsset('signing and reading signatures needs more: pip install "flamecast[sign]"') from None
+        raise MissingAsset(f"signing and reading signatures needs more: {how_to_install('sign')}") from None
     return c2pa

@@ -9,11 +9,13 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 
+from ..core.extras import how_to_install
 from ..core.plugins import DRIVER_OPTIONS, DRIVERS, GENERATOR_OPTIONS, GENERATORS, registered
 
 _SHARED = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}  # library: Debian's package
+FOR_DEVELOPERS = ("dev", "test")  # extras
 _GROUPS = (
     DRIVERS, DRIVER_OPTIONS, GENERATORS, GENERATOR_OPTIONS,
     "flamecast.rasterizers", "flamecast.heads",
@@ -74,8 +76,22 @@ def _packages() -> Iterator[Finding]:
         if "extra ==" in need:
             continue
         yield _package(re.split(r"[^\w.-]", need)[0])
+    yield from _extras()
     if _installed("torchvision"):
         yield Finding("torchvision", version("torchvision"), "uninstall it: its builds break against the CPU torch")
+
+
+def _extras() -> Iterator[Finding]:
+    """Every extra that a user may want: there, or what it lacks and how to add it; nothing needs one."""
+    needs = [need for need in requires("flamecast") or () if "extra ==" in need]
+    for extra in metadata("flamecast").get_all("Provides-Extra") or ():
+        own = [need for need in needs if re.search(rf"""extra == ["']{extra}["']""", need)]
+        names = [re.split(r"[^\w.-]", need)[0] for need in own]
+        if extra in FOR_DEVELOPERS or not names:
+            continue
+        lacks = [name for name in names if not _installed(name)]
+        state = f"not installed ({', '.join(lacks)}), and not needed" if lacks else "installed"
+        yield Finding(f"extra {extra}", state, how_to_install(extra) if lacks else "")
 
 
 def _package(name: str) -> Finding:

@@ -113,6 +113,8 @@ def _credential_lines(found: dict[str, Any]) -> list[str]:
     for each in credentials.inputs:
         digest = f", SHA-256 {each['sha256']}" if "sha256" in each else ""
         lines.append(f"C2PA says: out of {each.get('role')} {each.get('name')}{digest}")
+    for name in credentials.broken:
+        lines.append(f"C2PA: BROKEN INPUT: {name} was changed after its own signer signed it, and went in so")
     return lines
 
 

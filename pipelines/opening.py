@@ -66,11 +66,12 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
     if (drive.signal is None) != (drive.driver is None):
         raise BadInput("driver and signal belong together: a driver's name, and what it is driven by")
     if len(named) != 1:
-        got = " and ".join(named) or "none"
-        raise BadInput(
-            f"expected one of video, motion, text, speech or say (or a driver's name with its signal) to drive with, "
-            f"got {got}"
-        )
+        if not named:
+            raise BadInput(
+                "nothing drives the portrait: give one of video, motion, text, speech or say (words for a voice), "
+                "or a driver's name with its signal"
+            )
+        raise BadInput(f"{' and '.join(named)} cannot drive at once: leave one; text may be added to any of the others")
     if drive.motion is not None:
         return _open_motion(drive, fps, head)
     if drive.speech is not None or drive.say is not None:

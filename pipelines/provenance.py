@@ -8,7 +8,7 @@ import mimetypes
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from typing import Any
 
 from ..core.errors import BadInput
 from ..core.files import PathLike, existing_file
-from .credentials import INPUTS, OFFLINE, load_c2pa, read_manifest, reason_of
+from .credentials import INPUTS, OFFLINE, load_c2pa, read_credentials, read_manifest, reason_of
 from .signing_keys import algorithm_of, check_dates, pkcs8, read_certificates, read_private_key
 
 SIGNED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}  # C2PA has no place for it in Matroska
@@ -154,6 +154,17 @@ class Signature:
             raise BadInput(f"C2PA refuses the certificate {chain_file} ({'; '.join(found.reasons)}); {PAGE}")
 
 
+def broken_inputs(inputs: Iterable[Input]) -> list[str]:
+    """A sentence for each file whose own manifest is broken: the signature of what is made of it does not mend that."""
+    files = [each for each in inputs if each.path is not None and _media_type(each.name) is not None]
+    return [
+        f"the {each.role} {each.name} was changed after it was signed (its own C2PA manifest is broken): the signature "
+        "of the output vouches for what was done to it, not for what it shows"
+        for each in files
+        if each.path is not None and read_credentials(each.path).state == "tampered"
+    ]
+
+
 def open_signature(cert: PathLike | None, key: PathLike | None) -> Signature | None:
     """The signature of `--sign-cert` and `--sign-key`; None where neither is given. BadInput for one alone."""
     if cert is None and key is None:
@@ -170,10 +181,16 @@ def check_signable(target: Path) -> None:
         raise BadInput(f"the output {target} cannot be signed: only {', '.join(SIGNED)} hold a C2PA manifest; name one")
 
 
+def _media_type(name: str) -> str | None:
+    """The type of a picture, film or sound by its name; None for anything else."""
+    kind = mimetypes.guess_type(name)[0] or ""
+    return kind if kind.startswith(MEDIA) else None
+
+
 def _add_ingredient(builder: Any, given: Input) -> bool:
     """Adds a file to the manifest as C2PA does, with what its own manifest says; whether it could be."""
-    kind = mimetypes.guess_type(given.name)[0] or ""
-    if given.path is None or not kind.startswith(MEDIA):
+    kind = _media_type(given.name)
+    if given.path is None or kind is None:
         return False
     relation = "componentOf" if given.role == "photo" else "inputTo"
     try:

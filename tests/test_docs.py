@@ -7,7 +7,10 @@ import json
 import pickle
 import re
 import shlex
+import subprocess
+import sys
 import wave
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from flamecast.configs.load import load_config
+from flamecast.core import extras
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.flame_motion.edit import EFFECTS, apply_edit
 from flamecast.flame_motion.edit.controls import control_names
@@ -219,3 +223,40 @@ def test_the_driver_of_contributing_is_short_and_works():
     motion = driver(degrees=8.0)(driver.open("2.0"), seed=0).motion
     assert isinstance(motion, FlameSequence) and len(motion) == 50
     assert np.isclose(motion.neck[:, 0].max(), np.radians(8.0), rtol=0.01)
+
+
+def test_the_package_of_contributing_installs_as_it_stands_there(tmp_path):
+    pytest.importorskip("setuptools", reason="nothing is fetched here: setuptools has to be there")
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "nodding.py").write_text(blocks(CONTRIBUTING, "python")[0])
+    (package / "pyproject.toml").write_text(blocks(CONTRIBUTING, "toml")[0])
+    install = ["-m", "pip", "install", "-q", "--no-index", "--no-build-isolation", "--no-deps", "--target"]
+    done = subprocess.run(
+        [sys.executable, *install, str(tmp_path / "made"), str(package)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (point,) = [point for each in distributions(path=[str(tmp_path / "made")]) for point in each.entry_points]
+    assert (point.group, point.name, point.value) == ("flamecast.drivers", "nod", "nodding:NodDriver")
+
+
+def test_a_command_says_nothing_but_its_files(desk):
+    """No bars of libraries, no warnings that nobody can mend."""
+    made = [sys.executable, "-c", "from flamecast.pipelines.cli import main; main()"]
+    short = ["animate", "photo.jpg", "--text", "she nods", "--seconds", "0.2", "--size", "64", "-o", "out.mp4"]
+    for _ in range(2):  # the first may say that it compiles
+        done = subprocess.run([*made, *short], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and done.stdout == "out.mp4\nout.json\n" and done.stderr == ""
+
+
+def test_every_exit_code_is_in_the_readme():
+    said = README.split("Exit codes:")[1].split("\n\n")[0]
+    assert {"0", "1", "2", "3", "130", "143"} == set(re.findall(r"\b\d+\b", said))
+
+
+def test_an_extra_is_installed_by_the_command_of_the_readme(monkeypatch):
+    """As a checkout, or from an index where it came from one."""
+    monkeypatch.setattr(extras, "_checkout", lambda: "/home/me/flamecast")
+    assert extras.how_to_install("voice") == 'pip install -e "/home/me/flamecast[voice]"'
+    monkeypatch.setattr(extras, "_checkout", lambda: None)
+    assert extras.how_to_install("voice") == 'pip install "flamecast[voice]"'

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.extras import how_to_install
 from ..core.files import NO_ROOM
 from ..flame_motion import BadInput
 from .options import TrainingOptions, command_line
@@ -28,7 +29,7 @@ _log = logging.getLogger("flamecast")
 def check_training() -> None:
     """BadInput where what training needs is not installed."""
     if find_spec("lightning") is None or find_spec("librosa") is None:
-        raise BadInput('training needs more: pip install "flamecast[train]"')
+        raise BadInput(f"training needs more: {how_to_install('train')}")
 
 
 def run_training(

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from ...core.extras import how_to_install
 from ...flame_motion import BadInput, Waveform
 
 MAX_CHARACTERS = 100_000
@@ -29,7 +30,7 @@ def speak(text: str) -> tuple[Waveform, str]:
     elif find_spec("hibari") is not None:
         raise BadInput("say: the voice here speaks English; for other languages install espeak-ng, or give a recording")
     else:
-        raise BadInput('say: no voice is installed: pip install "flamecast[voice]", or install espeak-ng')
+        raise BadInput(f"say: no voice is installed: {how_to_install('voice')}, or install espeak-ng")
     if len(sound.samples) < 2:
         raise BadInput(f"say: the voice {voice} has nothing to say to {text.strip()[:40]!r}; give words")
     return sound, voice

@@ -66,7 +66,7 @@ def check_control(head: Head, name: str) -> None:
     near = difflib.get_close_matches(name.lower(), folded, n=4, cutoff=0.5)
     near += [low for low in folded if name and name.lower() in low and low not in near][: 6 - len(near)]
     hint = f"did you mean {', '.join(folded[low] for low in near)}?" if near else f"try {', '.join(known[:12])} …"
-    raise BadInput(f"edit {name!r}: head {head.id} has no such control; {hint}")
+    raise BadInput(f"edit {name!r}: the {head.id.partition('@')[0]} head has no such control; {hint}")
 
 
 def apply_controls(motion: FlameSequence, values: Mapping[str, Tensor | float], head: Head) -> FlameSequence:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import BadInput
+from ...core.extras import how_to_install
 from ..web import address_of, listening
 from .limits import Limits
 from .options import AppOptions
@@ -38,7 +39,7 @@ def check_installed() -> None:
     except (ImportError, ValueError):
         missing = True
     if missing:
-        raise BadInput('the page needs further packages: pip install "flamecast[app]"')
+        raise BadInput(f"the page needs further packages: {how_to_install('app')}")
 
 
 @contextmanager

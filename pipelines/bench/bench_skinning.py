@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import MissingAsset
+from ...core.extras import how_to_install
 from ...flame_motion.heads.flame.topology import FACES, IDENTITY, VERTICES
 from ...flame_motion.heads.head import PARENTS, Head
 from ...flame_motion.sequence import FlameSequence
@@ -63,7 +64,7 @@ def smplx_vertices(head: Head) -> Callable[[FlameSequence], Tensor]:
         from smplx.lbs import lbs
     except ImportError as error:
         raise MissingAsset(
-            "smplx is not installed: pip install flamecast[flame] (its licence is non-commercial)"
+            f"smplx is not installed: {how_to_install('flame')} (its licence is non-commercial)"
         ) from error
     directions = torch.cat([head.identity, head.expression], -1).contiguous()
     correctives = head.pose_correctives

@@ -1,4 +1,5 @@
-"""The command line. Exit codes: 0 done, 2 bad input, 3 a missing asset, 1 our fault (with a traceback).
+"""The command line. Exit codes: 0 done, 2 bad input, 3 a missing asset, 130 ended by Ctrl-C, 1 our fault (with a
+traceback).
 
 Only typer is imported here: every command imports what it runs.
 """
@@ -9,6 +10,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -61,6 +63,8 @@ def main() -> NoReturn:
     # An exception instead of sudden death lets every open output be dropped.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     _quiet_native_logs()
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers' bars for weights that lie here already
+    warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype")  # of MediaPipe's, and nobody's to mend
     give_memory_back()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may be no text, a terminal no UTF-8

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ...core.extras import how_to_install
 from ...core.files import PathLike
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, Progress
@@ -138,7 +139,7 @@ def _missing(row: dict[str, dict[str, float]], pair: ClipPair) -> list[str]:
     if np.isnan(row["face"]["landmarks"]):
         found.append("no face is found in the video: what faces and lips do is not known")
     elif np.isnan(row["face"]["identity"]):
-        found.append('identity is not known: pip install "flamecast[evaluate]"')
+        found.append(f"identity is not known: {how_to_install('evaluate')}")
     elif np.isnan(row["lips"]["correlation"]):
         found.append("the lips of the truth do not move: their dynamics are not known")
     if np.isnan(row["lips"]["silence of the truth"]):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.extras import how_to_install
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
@@ -54,7 +55,7 @@ def go_live(
         from .server import create_app
         from .state import LiveState
     except ImportError as error:
-        raise BadInput(f'flamecast live needs more ({error}): pip install "flamecast[app]"') from None
+        raise BadInput(f"flamecast live needs more ({error}): {how_to_install('app')}") from None
     media = _open_media(options)
     names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
@@ -183,7 +184,7 @@ def _virtual_camera(live: Any, portrait: Portrait, wanted: bool) -> Iterator[Non
     try:
         import pyvirtualcam
     except ImportError:
-        raise BadInput('--virtual-camera needs more: pip install "flamecast[camera]"') from None
+        raise BadInput(f"--virtual-camera needs more: {how_to_install('camera')}") from None
     height, width = portrait.image.shape[:2]
     try:
         camera = pyvirtualcam.Camera(width, height, 25)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import BadInput
+from ...core.extras import how_to_install
 from ...core.plugins import registered
 
 DEFAULT_RASTERIZER = "auto"  # see `resolved`
@@ -33,7 +34,7 @@ BUILT_IN = {name: f"{name}_rasterizer:rasterize" for name in ("numba", "torch", 
 _FROM_SOURCE = "it has no wheel on PyPI, build it from"
 # What some of the built-in back ends need beyond flamecast's own requirements, and how to get it.
 OPTIONAL = {
-    "cuda": ("warp", 'pip install "flamecast[cuda]"'),
+    "cuda": ("warp", how_to_install("cuda")),
     "pytorch3d": ("pytorch3d", f"{_FROM_SOURCE} https://github.com/facebookresearch/pytorch3d"),
     "nvdiffrast": ("nvdiffrast", f"{_FROM_SOURCE} https://github.com/NVlabs/nvdiffrast"),
 }

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from flamecast.core.extras import how_to_install
 from flamecast.flame_motion import FlameSequence
 from flamecast.pipelines.app.limits import Limits
 
@@ -377,7 +378,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(tmp_path)}
     )
     assert done.returncode == 2
-    assert done.stderr == 'flamecast: the page needs further packages: pip install "flamecast[app]"\n'
+    assert done.stderr == f"flamecast: the page needs further packages: {how_to_install('app')}\n"
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from flamecast.core import plugins
+from flamecast.core.extras import how_to_install
 from flamecast.pipelines import doctor
 
 
@@ -81,7 +82,7 @@ def test_every_rasterizer_is_listed_and_those_that_lack_a_package_say_how_to_get
     assert "lacks its package" in found["rasterizer cuda"].state and not found["rasterizer cuda"].fatal
     assert {f"rasterizer {name}" for name in ("torch", "pytorch3d", "nvdiffrast")} <= set(found)
     doctor.print_report()
-    assert 'pip install "flamecast[cuda]"' in capsys.readouterr().out  # [cuda] is no markup
+    assert how_to_install("cuda") in capsys.readouterr().out  # [cuda] is no markup
 
 
 def test_kernels_that_cannot_be_kept_are_said(monkeypatch):
@@ -89,3 +90,12 @@ def test_kernels_that_cannot_be_kept_are_said(monkeypatch):
 
     monkeypatch.setattr(rasterizer, "_rasterize", SimpleNamespace(stats=SimpleNamespace(cache_path=None)))
     assert "NUMBA_CACHE_DIR" in doctor._kernel_cache().advice
+
+
+def test_an_extra_that_is_not_installed_is_said_and_breaks_nothing(monkeypatch):
+    there = doctor._installed
+    monkeypatch.setattr(doctor, "_installed", lambda name: name != "gradio" and there(name))
+    found = {each.subject: each for each in doctor.examine()}
+    assert found["extra app"].state == "not installed (gradio), and not needed" and not found["extra app"].fatal
+    assert found["extra app"].advice == how_to_install("app")
+    assert "extra test" not in found and "extra dev" not in found

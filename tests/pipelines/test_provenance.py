@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import zlib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,11 +20,13 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from flamecast.core.extras import how_to_install
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, VideoClip
 from flamecast.flame_motion.media.video_writer import VideoWriter
 from flamecast.pipelines import AnimatePipeline, cli
 from flamecast.pipelines.batch import run_batch
 from flamecast.pipelines.credentials import read_credentials
+from flamecast.pipelines.inspection import inspect_file, sentences
 from flamecast.pipelines.provenance import Input, Signature, open_signature
 
 c2pa = pytest.importorskip("c2pa", reason='signing needs pip install "flamecast[sign]"')
@@ -95,6 +99,26 @@ def test_files_that_options_name_are_inputs_too(keys, signed, tmp_path):
     assert found.state == "unchanged" and listed == {role: (name, digest[name]) for role, name in files.items()}
     pipeline(signed / "photo.png", output=tmp_path / "orbit.mp4", camera="orbit:5", edit="roll=2deg", **SHORT)
     assert [each["role"] for each in read_credentials(tmp_path / "orbit.mp4").inputs] == ["photo", "motion"]
+
+
+def test_a_photo_whose_own_manifest_is_broken_is_said_to_be(authority, keys, signed, tmp_path):
+    signature, plain, made = Signature.open(*keys), io.BytesIO((signed / "photo.png").read_bytes()), io.BytesIO()
+    with signature._signer() as signer, signature._builder("photo.png", "image/png", ()) as builder:
+        builder.sign(signer, "image/png", plain, made)
+    whole, broken = bytearray(made.getvalue()), bytearray(made.getvalue())
+    text = b"tEXtComment\0changed"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    broken[-12:-12] = chunk  # before the end: the same picture, and other bytes than were signed
+    cert, key = keys
+    for name, content, problems in (("whole.png", whole, 0), ("broken.png", broken, 1)):
+        (tmp_path / name).write_bytes(content)
+        video = tmp_path / f"{name}.mp4"
+        done = AnimatePipeline(sign_cert=cert, sign_key=key)(tmp_path / name, output=video, **SHORT)
+        told = [problem for problem in done.problems if f"photo {name} was changed after it was signed" in problem]
+        assert len(told) == problems and all(problem in done.report["problems"] for problem in told)
+        found = inspect_file(video, authority.folder / "authority.pem")
+        assert found["c2pa"]["state"] == "trusted" and found["c2pa"]["broken"] == ((name,) if problems else ())
+        assert sum(f"BROKEN INPUT: {name}" in line for line in sentences(found)) == problems
 
 
 def test_only_the_authority_that_vouched_is_believed(signed, tmp_path):
@@ -251,7 +275,7 @@ def test_without_the_package_it_is_said_what_to_install(keys, signed, monkeypatc
     with pytest.raises(MissingAsset, match=r'pip install "flamecast\[sign\]"'):
         Signature.open(*keys)
     found = read_credentials(signed / "out.mp4")
-    assert found.state == "unknown" and "flamecast[sign]" in found.reasons[0]
+    assert found.state == "unknown" and how_to_install("sign") in found.reasons[0]
 
 
 def test_jobs_of_a_batch_are_signed_and_the_pipeline_is_saved_without_its_key(keys, signed, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from flamecast.core.extras import how_to_install
 from flamecast.flame_motion import FlameSequence, load_head
 from flamecast.renderer import Cameras, clip, load_rasterizer, look_at, pinhole, rasterize, rasterizer_names
 from flamecast.renderer.rasterizers.nvdiffrast_rasterizer import padded
@@ -186,7 +187,7 @@ def test_agreement_off_the_edges_forgives_a_hair_and_no_more(sphere) -> None:
 def test_an_absent_package_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
     package = registry.OPTIONAL[backend][0]
     monkeypatch.setitem(sys.modules, package, None)
-    how = re.escape('pip install "flamecast[cuda]"') if backend == "cuda" else "no wheel on PyPI, build it from https"
+    how = re.escape(how_to_install("cuda")) if backend == "cuda" else "no wheel on PyPI, build it from https"
     with pytest.raises(ImportError, match=f"the {backend} rasterizer needs the package {package}: .*{how}"):
         rasterize(torch.zeros(1, 3, 4), torch.tensor([[0, 1, 2]]), 2, 2, backend)
 

@@ -22,7 +22,10 @@ def load_heads(
     without: names of those left out; only: of those taken, all when empty. BadInput where none is left, and for names
     that are not there.
     """
-    files = {file.stem: file for path in map(Path, paths) for file in _head_files(path)}
+    given = [Path(path) for path in paths]
+    if absent := [path for path in given if not path.exists()]:
+        raise BadInput(f"the heads {absent[0]} are not there: expected NAME.glb, NAME.npz, or a folder of them")
+    files = {file.stem: file for path in given for file in _head_files(path)}
     if strange := sorted({*without, *only} - set(files)):
         raise BadInput(f"there is no head {strange[0]!r}; known are {', '.join(sorted(files)) or 'none'}")
     kept = sorted(name for name in files if name not in without and (not only or name in only))

