@@ -72,7 +72,7 @@ def test_a_training_starts_from_weights_of_its_own_sizes(tmp_path):
     for name, value in first.denoiser.state_dict().items():
         assert torch.allclose(value, more.denoiser.state_dict()[name], atol=1e-4), name
     with pytest.raises(BadInput, match="has other sizes"):
-        train("text-motion", [*again, "steps=1", "layers=2"])
+        train("text-motion", [*again, "steps=1", "layers=2", f"run={tmp_path / 'third'}"])
 
 
 @pytest.mark.parametrize("name", ["text-motion", "text-evaluator"])
