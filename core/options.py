@@ -96,7 +96,10 @@ class Option:
     @property
     def help_text(self) -> str:
         """The help with unit and range, as the command line and forms show it."""
-        known = self.unit if self.above is not None else self.range_text or self.unit
+        if self.above is not None:
+            known = self.unit if self.maximum is None else f"at most {self.maximum:g} {self.unit}".rstrip()
+        else:
+            known = self.range_text or self.unit
         return f"{self.help.removesuffix('.')} ({known})." if known else self.help
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import fastapi
 from fastapi import APIRouter, Depends, FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from ...core.errors import BadInput, MissingAsset
 from .job import WAITING, Full, Job
-from .job_options import ADDED, file_options, json_schema, value_options
+from .job_options import ADDED, EXAMPLES, bounded, file_options, json_schema, value_options
 from .job_queue import JobQueue
 from .job_request import DEMO, JobRequest, read_request
 from .limits import MB, Limits
@@ -23,18 +24,25 @@ from .uploads import check_content, shown_name, store, stored_name
 from .visitors import api_user, visitor_of
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-Name = Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"]
+Id = Annotated[str, fastapi.Path(description="The job's, as the answer to its request has it")]
+Name = Annotated[
+    Literal["video.mp4", "motion.npz", "head.glb", "report.json", "poster.jpg"],
+    fastapi.Path(description="One of its `files`"),
+]
+Download = Annotated[bool, fastapi.Query(description="To be saved under a name, not shown")]
 
 
 class JobAnswer(BaseModel):
     """The state of a job."""
 
     id: str = Field(description="Unguessable: who knows it may watch, fetch and cancel the job")
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    state: Literal["waiting", "running", "done", "failed", "cancelled"] = Field(
+        description="Ask until it is none of the first two"
+    )
     position: int = Field(description="How many jobs wait before this one")
     stage: str = Field(description="What is being done")
-    done: int
-    of: int
+    done: int = Field(description="How much of the stage is done")
+    of: int = Field(description="How much the stage is, 0 where that is not known")
     seconds_left: float | None = Field(description="An estimate, s")
     error: str | None = Field(description="One sentence, where it failed")
     problems: list[str] = Field(description="What to know about the result")
@@ -104,11 +112,15 @@ def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
         job = queue.add(api_user(request), lambda folder: _read_form(folder, given, sent, limits))
         return answer_of(queue, job, request)
 
-    animate.__signature__ = inspect.Signature(_form_parameters())  # type: ignore[attr-defined]
-    routes.post("/jobs", status_code=202, summary="Animate a portrait", dependencies=[Depends(_check_fields)])(animate)
+    signature = inspect.Signature(_form_parameters(limits), return_annotation=JobAnswer)
+    animate.__signature__ = signature  # type: ignore[attr-defined]
+    examples = {name: {"value": {"photo": "@photo.jpg", **fields}} for name, fields in EXAMPLES.items()}
+    form = {"requestBody": {"content": {FORMS[0]: {"examples": examples}}}}
+    described = {"summary": "Animate a portrait", "response_description": "The job", "openapi_extra": form}
+    routes.post("/jobs", status_code=202, dependencies=[Depends(_check_fields)], **described)(animate)
 
 
-def _form_parameters() -> list[inspect.Parameter]:
+def _form_parameters(limits: Limits) -> list[inspect.Parameter]:
     """The route's parameters: a form field for each option, described by the option. Values are checked later, as
     texts, so that the sentences are those of the command line.
     """
@@ -117,8 +129,9 @@ def _form_parameters() -> list[inspect.Parameter]:
         kinds[name] = Annotated[UploadFile | None, File(description=option.help)], None
     for name, option in ADDED.items():
         kinds[name] = Annotated[bool, Form(description=option.help)], option.default
-    for name, option in value_options().items():
-        described = Annotated[str | None, WithJsonSchema(json_schema(option))]
+    for name, given in value_options().items():
+        option = bounded(given, limits)
+        described = Annotated[str | None, WithJsonSchema(json_schema(option, limits))]
         kinds[name] = Annotated[described, Form(description=option.help_text)], option.default
     return [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
@@ -130,17 +143,17 @@ def _add_job_routes(routes: APIRouter, queue: JobQueue) -> None:
     """The routes of an existing job."""
 
     @readable(routes, "/jobs/{id}", summary="How a job goes")
-    def job(request: Request, id: str) -> JobAnswer:
+    def job(request: Request, id: Id) -> JobAnswer:
         return answer_of(queue, _job(queue, request, id), request)
 
     @routes.delete("/jobs/{id}", summary="Cancel a job and delete its files")
-    def cancel(request: Request, id: str) -> JobAnswer:
+    def cancel(request: Request, id: Id) -> JobAnswer:
         found = _job(queue, request, id)
         queue.remove(found)
         return answer_of(queue, found, request)
 
     @readable(routes, "/jobs/{id}/files/{name}", summary="A result", response_class=FileResponse)
-    def result(request: Request, id: str, name: Name, download: bool = False) -> FileResponse:
+    def result(request: Request, id: Id, name: Name, download: Download = False) -> FileResponse:
         path = _job(queue, request, id).file(name)
         if path is None or not path.is_file():
             raise HTTPException(404, "there is no such file: the job has not made it, or it was removed")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 MB = 1 << 20  # bytes, as browsers count them
+
+
+def _bound(default: float, what: str) -> Any:
+    """A field of the limits, which `/docs` describes by these words."""
+    return field(default=default, metadata={"description": what})
 
 
 @dataclass(frozen=True)
 class Limits:
     """The bounds of a server. BadInput for such as no job could keep to."""
 
-    upload_mb: float = 100.0  # of one request, all its files together
-    seconds: float = 60.0  # s of a made video
-    size: int = 1024  # px, longest side of a made video
-    fps: float = 60.0  # Hz of a made video
-    words: int = 2000  # characters of any one text
-    waiting: int = 20  # jobs in the queue, all users together
-    waiting_each: int = 3  # jobs of one user that are waiting or running
-    job_minutes: float = 20.0  # min of one job
-    keep_minutes: float = 60.0  # min that files stay after their job has ended
-    user_mb: float = 1000.0  # of one user: what was sent and what was made of it, all together
+    upload_mb: float = _bound(100.0, "What one request may hold, all its files together, MB")
+    seconds: float = _bound(60.0, "The longest video made, s")
+    size: int = _bound(1024, "The largest video made: its longest side, px")
+    fps: float = _bound(60.0, "The highest frame rate made, Hz")
+    words: int = _bound(2000, "The longest of any one text, characters")
+    waiting: int = _bound(20, "Jobs in the queue, all users together")
+    waiting_each: int = _bound(3, "Jobs of one user that are waiting or running")
+    job_minutes: float = _bound(20.0, "What one job may take, minutes")
+    keep_minutes: float = _bound(60.0, "How long files stay after their job has ended, minutes")
+    user_mb: float = _bound(1000.0, "What one user may have here, sent and made of it together, MB")
 
     def __post_init__(self) -> None:
         from ...core.errors import BadInput  # here: the command line reads the defaults, and is light

@@ -136,6 +136,27 @@ def test_a_fault_of_ours_is_json_and_tells_nothing(plain, monkeypatch):
     assert answer.status_code == 500 and "something went wrong in flamecast itself" in answer.json()["detail"]
 
 
+def test_the_examples_of_the_docs_are_taken_and_everything_there_is_described(plain):
+    with httpx.Client(base_url=plain, timeout=60) as client:
+        api = client.get("/openapi.json").json()
+        create = api["paths"]["/api/jobs"]["post"]
+        for name, example in create["requestBody"]["content"]["multipart/form-data"]["examples"].items():
+            fields = {
+                field: (value[1:], VIDEO) if str(value).startswith("@") else (None, str(value))
+                for field, value in example["value"].items()
+            }
+            sent = client.post("/api/jobs", files=fields)
+            assert sent.status_code == 202, (name, sent.text)
+            assert client.delete(f"/api/jobs/{sent.json()['id']}").status_code == 200
+        answer = create["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for schema in ("Body_animate_api_jobs_post", answer, "Limits"):
+            for field, facts in api["components"]["schemas"][schema]["properties"].items():
+                assert facts.get("description"), (schema, field)
+        for path in api["paths"].values():
+            for operation in path.values():
+                assert all(one.get("description") for one in operation.get("parameters", [])), operation["summary"]
+
+
 # -- behind a proxy ----------------------------------------------------------------------------------------------------
 
 

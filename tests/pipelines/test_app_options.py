@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from flamecast.pipelines.app.job_options import EXAMPLES, file_options, value_options
 from flamecast.pipelines.app.job_queue import JobQueue
-from flamecast.pipelines.app.job_request import read_request
+from flamecast.pipelines.app.job_request import SIGNALS, read_request
 from flamecast.pipelines.app.limits import Limits
 from flamecast.pipelines.request import AnimateRequest, all_options
 
@@ -20,6 +21,7 @@ gr = pytest.importorskip("gradio", reason='needs pip install "flamecast[app]"')
 from flamecast.pipelines.app.page_events import PageEvents  # noqa: E402
 from flamecast.pipelines.app.page_form import add_form  # noqa: E402
 
+FILE = "a file"
 NOT_SERVED = {"output", "views", "driver", "signal"}
 SURFACES = """
 import json, pathlib, sys
@@ -62,18 +64,29 @@ def test_every_option_of_a_request_is_a_field_with_its_help_range_and_default(su
         if name in NOT_SERVED:
             assert name not in form
             continue
-        assert form[name]["description"], name
+        assert form[name]["description"] and "`demo`" not in form[name]["description"], name
         if not option.is_file:
-            found = form[name]
+            found, most = form[name], {"size": 1024, "seconds": 60, "fps": 60}  # what a server makes is less
             assert (found.get("default"), found.get("minimum"), found.get("maximum"), found.get("enum")) == (
                 option.default,
                 option.minimum,
-                option.maximum,
+                most.get(name, option.maximum),
                 list(option.choices) or None,
             ), name
+            assert name not in most or f"{most[name]} {option.unit}" in found["description"], name
+            assert found.get("maxLength") == (2000 if option.plain_type is str and not option.choices else None)
             assert name in page, name
     assert {"demo", "demo_motion", "preview", "camera_keys"} == set(form) - set(all_options()) - {"depth"}
     assert "512" in str(page["size"]["choices"]) and str(Limits.size * 2) not in str(page["size"]["choices"])
+
+
+def test_each_signal_has_an_example_of_options_that_there_are():
+    known = dict.fromkeys(value_options()) | dict.fromkeys(file_options(), FILE)
+    shown = [name for fields in EXAMPLES.values() for name in fields]
+    assert {*SIGNALS, "text", "say"} <= set(shown) <= set(known)
+    for fields in EXAMPLES.values():
+        assert all(str(value).startswith("@") == (known[name] is FILE) for name, value in fields.items())
+        assert len({*SIGNALS, "say"} & set(fields)) <= 1
 
 
 @pytest.fixture(scope="module")
