@@ -116,7 +116,11 @@ def _add_creation(routes: APIRouter, queue: JobQueue, limits: Limits) -> None:
     animate.__signature__ = signature  # type: ignore[attr-defined]
     examples = {name: {"value": {"photo": "@photo.jpg", **fields}} for name, fields in EXAMPLES.items()}
     form = {"requestBody": {"content": {FORMS[0]: {"examples": examples}}}}
-    described = {"summary": "Animate a portrait", "response_description": "The job", "openapi_extra": form}
+    described: dict[str, Any] = {
+        "summary": "Animate a portrait",
+        "response_description": "The job",
+        "openapi_extra": form,
+    }
     routes.post("/jobs", status_code=202, dependencies=[Depends(_check_fields)], **described)(animate)
 
 
