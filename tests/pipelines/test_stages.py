@@ -15,9 +15,9 @@ from flamecast.flame_motion.edit import demo_motion
 from flamecast.generator import Portrait
 from flamecast.pipelines import AnimatePipeline
 from flamecast.pipelines.live.posing import Poser
-from flamecast.pipelines.opening import Signal
+from flamecast.pipelines.opening import Signal, open_signal
 from flamecast.pipelines.render import write_render
-from flamecast.pipelines.request import Clip, Transfer
+from flamecast.pipelines.request import Clip, Drive, Transfer
 from flamecast.pipelines.stages import drive_signal, mixed, transferred
 from flamecast.pipelines.views import place
 from flamecast.renderer import load_maps, render_maps
@@ -142,3 +142,15 @@ def test_notes_of_a_motion_file_are_said_beside_words(portrait):
     signal = Signal("any", None, problems=["the file does not say its rate"])
     made = drive_signal(signal, lambda name: lambda *a, **k: _driven(3), Clip(), head="open")
     assert "the file does not say its rate" in made.problems
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "nothing drives the portrait: give one of video, motion, text, speech or say"),
+        ({"motion": "demo", "say": "hello"}, "motion and say cannot drive at once: leave one"),
+    ],
+)
+def test_nothing_to_drive_with_and_too_much_are_told_apart(given, said):
+    with pytest.raises(BadInput, match=said):
+        open_signal(Drive(**given), Clip())

@@ -196,3 +196,9 @@ def test_preparing_goes_on_where_it_stopped_and_keeps_to_its_heads(tmp_path, mon
     assert made == [(3, 0), (3, 1), (3, 2)]
     with pytest.raises(BadInput, match="holds samples of other heads"):
         prepare.prepare_heads([heads], tmp_path / "out", count=3)
+
+
+def test_heads_that_are_not_there_are_named_as_heads(tmp_path):
+    for name in ("avatars", "dora.npz", "dora.glb"):
+        with pytest.raises(BadInput, match=f"the heads .*{name} are not there: expected NAME.glb"):
+            load_heads([tmp_path / name])
