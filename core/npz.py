@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -43,21 +46,49 @@ def _check_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str) -
         raise BadInput(f"{place} should hold {needed} bytes and holds {entry.file_size}: it is damaged")
 
 
-def load_arrays(path: PathLike) -> dict[str, np.ndarray]:
-    """Every array of an `.npz`. BadInput for anything else: missing, not an archive, truncated, pickled, oversized."""
-    path = existing_file(path, "the .npz file")
+class Arrays(Mapping[str, np.ndarray]):
+    """The arrays of an `.npz` by name, each unpacked when it is first asked for: what nobody names costs nothing.
+
+    BadInput for one that is damaged, then.
+    """
+
+    def __init__(self, path: Path, entries: dict[str, zipfile.ZipInfo]) -> None:
+        self._path, self._entries = path, entries
+        self._read: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._read:
+            entry = self._entries[name]
+            if entry.file_size + sum(array.nbytes for array in self._read.values()) > MAX_BYTES:
+                raise BadInput(f"{self._path}: its arrays unpack to more than {MAX_BYTES >> 30} GB: refused")
+            with _archive(self._path) as archive, archive.open(entry) as member:
+                self._read[name] = np.lib.format.read_array(member, allow_pickle=False)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip file, whose every fault is a BadInput."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-            if sum(entry.file_size for entry in entries) > MAX_BYTES:
-                raise BadInput(f"{path}: its arrays unpack to more than {MAX_BYTES >> 30} GB: refused")
-            arrays = {}
-            for entry in entries:
-                _check_member(archive, entry, str(path))
-                with archive.open(entry) as member:
-                    arrays[entry.filename[: -len(".npy")]] = np.lib.format.read_array(member, allow_pickle=False)
-            return arrays
+            yield archive
     except BadInput:
         raise
     except Exception as error:  # a hostile archive can fail anywhere in zlib, zipfile or numpy's header parser
         raise BadInput(f"{path}: expected an .npz archive of arrays, and it cannot be read as one ({error})") from error
+
+
+def load_arrays(path: PathLike) -> Arrays:
+    """The arrays of an `.npz`. BadInput for anything else: missing, not an archive, truncated, pickled."""
+    path = existing_file(path, "the .npz file")
+    with _archive(path) as archive:
+        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+        for entry in entries:
+            _check_member(archive, entry, str(path))
+    return Arrays(path, {entry.filename[: -len(".npy")]: entry for entry in entries})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from .portrait_fit import fit_head, refit
 from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
-    from ..flame_motion.tracking.landmarks import LandmarkDetector
+    from ..flame_motion.tracking.landmarks import Face, LandmarkDetector
 
 FORMAT = 3
 FORMATS = (1, 2, 3)  # that can be read; 1 had no lids of a person's own, 2 no whole head
@@ -108,13 +109,14 @@ class Portrait:
     def fit_with_notes(
         cls, image: np.ndarray, *, matte: np.ndarray | None = None, face: int = 0, focal: float | None = None,
         head: str | Head = DEFAULT_HEAD, detector: LandmarkDetector | None = None,
+        seen: tuple[int, list[Face]] | None = None,
     ) -> tuple[Portrait, list[str]]:  # fmt: skip
-        """The portrait, and what the user should know of the fit, a sentence each.
+        """The portrait, and what the user should know of the fit, a sentence each; see `portrait_fit.fit_head`.
 
         A photo in which a face stands on its side or its head becomes a portrait turned upright.
         """
         model = load_head(head) if isinstance(head, str) else head
-        found = fit_head(image, matte=matte, face=face, focal=focal, head=model, detector=detector)
+        found = fit_head(image, matte=matte, face=face, focal=focal, head=model, detector=detector, seen=seen)
         upright = np.ascontiguousarray(np.rot90(image, found.turned))
         portrait = cls(
             upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error, found.eyelids
@@ -223,7 +225,7 @@ def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         raise BadInput(f"portrait {name} must be finite, got NaN or infinity")
 
 
-def _whole_head(data: dict[str, np.ndarray]) -> WholeHead | None:
+def _whole_head(data: Mapping[str, np.ndarray]) -> WholeHead | None:
     """The whole head of a file that has one."""
     names = [f.name for f in fields(WholeHead)]
     return WholeHead(*(data[f"whole_{name}"] for name in names)) if f"whole_{names[0]}" in data else None

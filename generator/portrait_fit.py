@@ -50,18 +50,15 @@ def fit_head(
     face: int = 0,
     focal: float | None = None,  # px; guessed when None
     detector: LandmarkDetector | None = None,
+    seen: tuple[int, list[Face]] | None = None,  # what `find_faces` gave for this face; found when None
 ) -> FittedHead:
     """Fit the head to the face-th largest face of a photo, which may stand on its side or its head.
 
     Raises BadInput where there is no such face.
     """
-    turned, faces = find_faces(image, detector or MediaPipeDetector())
+    turned, faces = find_faces(image, detector or MediaPipeDetector(), face) if seen is None else seen
     image = np.ascontiguousarray(np.rot90(image, turned))
     matte = None if matte is None else np.ascontiguousarray(np.rot90(matte, turned))
-    if not 0 <= face < len(faces):
-        raise BadInput(
-            f"face {face} was asked for and the photo shows {len(faces)}: 0 to {len(faces) - 1} can be given."
-        )
     height, width = image.shape[:2]
     points = faces[face].points[None].astype(np.float32)
     problem, pinhole = LandmarkFit(head), Pinhole.guess(width, height, focal)
@@ -74,12 +71,22 @@ def fit_head(
     return FittedHead(matte.astype(np.float32), pose, offsets, camera, landmarks, error, eyelids, turned)
 
 
-def find_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
+def find_faces(image: np.ndarray, detector: LandmarkDetector, face: int = 0) -> tuple[int, list[Face]]:
     """(quarter turns counter-clockwise, faces of the photo so turned), such that the largest face stands upright.
 
     Upright it is also searched for small faces. A detector may find a face that lies; the photo is turned all the same:
-    segmentation, hair and shoulders expect a head above its neck. Raises BadInput where no orientation shows a face.
+    segmentation, hair and shoulders expect a head above its neck. Raises BadInput where no orientation shows a face, or
+    fewer than the face-th largest needs.
     """
+    turned, faces = _upright_faces(image, detector)
+    if not 0 <= face < len(faces):
+        raise BadInput(
+            f"face {face} was asked for and the photo shows {len(faces)}: 0 to {len(faces) - 1} can be given."
+        )
+    return turned, faces
+
+
+def _upright_faces(image: np.ndarray, detector: LandmarkDetector) -> tuple[int, list[Face]]:
     held = lambda turns: np.ascontiguousarray(np.rot90(image, turns))  # noqa: E731
     for turns in (0, 1, 3, 2):
         faces = detector.faces(held(turns), small=turns == 0)

@@ -20,7 +20,7 @@ from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.edit import edit_files
 from ..flame_motion.media.video_writer import Finish, check_target
 from ..generator import Generator, Portrait, load_generator
-from .fit import open_portrait
+from .fit import Sight, look_at, open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
 from .provenance import Input, Signature, broken_inputs, check_signable, open_signature
 from .request import AnimateRequest, Components, refuse_unused
@@ -111,13 +111,15 @@ class AnimatePipeline(Components):
 
         longest: s that the output lasts at most, whatever an edit makes of the driver's time.
         """
-        targets = self._check(request)
+        targets, clock = self._check(request), Clock()
+        with self._parts.lock, clock.stage("fit"):
+            sight = look_at(request.photo, request.face, self._detector)  # before any weights are loaded
+        self._generator()
         signal = open_signal(request.drive, request.clip, request.mix, self.head)
         clips = open_mix(request.mix, self.head)
         options = call_options(GENERATOR_OPTIONS, self.generator, request.options.get(self.generator, {}))
         with self._parts.lock:
-            clock = Clock()
-            portrait, driven = self._fit_and_drive(request, signal, clock, progress)
+            portrait, driven = self._fit_and_drive(request, sight, signal, clock, progress)
             with clock.stage("transfer"):
                 video = signal.value if isinstance(signal.value, VideoClip) else None
                 posed = shortened(pose(portrait, driven, request, clips, video=video), longest)
@@ -147,7 +149,6 @@ class AnimatePipeline(Components):
                 check_signable(target)
         if output is not None:
             check_report(_report_path(output))
-        self._generator()
         refuse_unused(GENERATOR_OPTIONS, request.options, {self.generator})
         load_head(self.head)
         check_edit(request.edit, self.head)
@@ -211,13 +212,13 @@ class AnimatePipeline(Components):
         return self._parts.drivers[name]
 
     def _fit_and_drive(
-        self, request: AnimateRequest, signal: Signal, clock: Clock, progress: Progress | None
+        self, request: AnimateRequest, sight: Portrait | Sight, signal: Signal, clock: Clock, progress: Progress | None
     ) -> tuple[Portrait, Driven]:
         """The portrait and the driver's motion, neither of which waits for the other."""
 
         def fit() -> tuple[Portrait, list[str]]:
             with clock.stage("fit"):
-                return open_portrait(request.photo, request.face, self.head, detector)
+                return open_portrait(sight, head=self.head)
 
         def motion() -> Driven:
             with clock.stage("motion"):
@@ -225,7 +226,6 @@ class AnimatePipeline(Components):
                     signal, self.driver, request.clip, head=self.head, seed=request.seed, progress=progress
                 )
 
-        detector = self._detector()  # here: the thread beside could not have the lock that this one holds
         with ThreadPoolExecutor(1, "fit") as beside:
             portrait = beside.submit(fit)  # whichever fails first, both have ended before the error goes on
             driven = motion()

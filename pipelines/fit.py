@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,45 +14,69 @@ from ..core.report import Done, check_file
 from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.media.photos import load_photo
+from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..generator import Portrait
 from ..generator.completion.merge import with_whole_head
 from ..generator.overlay import draw_overlay
+from ..generator.portrait_fit import find_faces
 from .request import HEAD, AnimateRequest
 
 if TYPE_CHECKING:
-    from ..flame_motion.tracking.landmarks import LandmarkDetector
+    from ..flame_motion.tracking.landmarks import Face, LandmarkDetector
 
 _DOUBTFUL = 2.0  # % of the inter-ocular distance
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A photo that shows the face that is asked for, not yet fitted."""
+
+    image: np.ndarray  # [H, W, 3] uint8
+    matte: np.ndarray | None  # [H, W] 1 = person, of a cut-out
+    face: int
+    seen: tuple[int, list[Face]]  # see `generator.portrait_fit.find_faces`
+
+
 @one_torch_thread()
-def open_portrait(
-    photo: PathLike | np.ndarray | Portrait, face: int = 0, head: str = HEAD, detector: LandmarkDetector | None = None
-) -> tuple[Portrait, list[str]]:
-    """The fitted portrait of a photo file, a portrait.npz, an array [H, W, 3] uint8 or a Portrait; what to know of it.
+def look_at(
+    photo: PathLike | np.ndarray | Portrait, face: int = 0, detector: Callable[[], LandmarkDetector] | None = None
+) -> Portrait | Sight:
+    """The first look at a photo (as for `open_portrait`), before any other work is done for it.
 
-    Its whole head is completed from the photo as large as it came. A cut-out's transparency is its matte. Raises
-    BadInput.
+    detector: gives one, when one is needed. Raises BadInput where it is no photo, or does not show the face.
     """
-    portrait, notes = _open(photo, face, head, detector)
-    return with_whole_head(portrait), notes
-
-
-def _open(
-    photo: PathLike | np.ndarray | Portrait, face: int, head: str, detector: LandmarkDetector | None
-) -> tuple[Portrait, list[str]]:
     if isinstance(photo, Portrait):
-        return photo, []
+        return photo
+    matte = None
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
             raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
-        return Portrait.fit_with_notes(photo, face=face, head=head, detector=detector)
-    if str(photo).endswith(".npz"):
-        return Portrait.load(photo), []
-    image, alpha = load_photo(str(photo))
-    cut_out = alpha is not None and float((alpha < 128).mean()) > 0.05
-    matte = alpha.astype(np.float32) / 255 if alpha is not None and cut_out else None
-    return Portrait.fit_with_notes(image, matte=matte, face=face, head=head, detector=detector)
+        image = photo
+    elif str(photo).endswith(".npz"):
+        return Portrait.load(photo)
+    else:
+        image, alpha = load_photo(str(photo))
+        if alpha is not None and float((alpha < 128).mean()) > 0.05:  # a cut-out
+            matte = alpha.astype(np.float32) / 255
+    return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face))
+
+
+@one_torch_thread()
+def open_portrait(
+    photo: PathLike | np.ndarray | Portrait | Sight, face: int = 0, head: str = HEAD
+) -> tuple[Portrait, list[str]]:
+    """The fitted portrait of a photo file, a portrait.npz, an array [H, W, 3] uint8 or a Portrait; what to know of it.
+
+    Its whole head is completed from the photo as large as it came. A cut-out's transparency is its matte. What was
+    looked at before is not looked at again. Raises BadInput.
+    """
+    sight = photo if isinstance(photo, Sight) else look_at(photo, face)
+    if isinstance(sight, Portrait):
+        return with_whole_head(sight), []
+    portrait, notes = Portrait.fit_with_notes(
+        sight.image, matte=sight.matte, face=sight.face, head=head, seen=sight.seen
+    )
+    return with_whole_head(portrait), notes
 
 
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:

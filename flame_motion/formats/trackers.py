@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,9 @@ def track_rate(path: PathLike) -> float | None:
     Keys: `fps`, `frame_rate`, `video_fps`, in any case; a number or equal ones. BadInput where that is no rate.
     """
     files = sorted(Path(path).glob("*.npz"))[:1] if Path(path).is_dir() else [Path(path)]
-    arrays = {key: array for file in files for key, array in load_arrays(file).items()}
-    for key, array in arrays.items():
-        if key.lower().replace("_", "") in RATE_KEYS:
+    for arrays in map(load_arrays, files):
+        for key in (key for key in arrays if key.lower().replace("_", "") in RATE_KEYS):
+            array = arrays[key]
             rates = np.unique(array)
             if array.dtype.kind not in "fiu" or len(rates) != 1 or not 0 < rates[0] < np.inf:
                 raise BadInput(f"{path}: {key}: expected one number of frames a second above 0, got {array!r:.60}")
@@ -124,7 +125,7 @@ def _turned(axis_angle: Tensor, points: Tensor) -> Tensor:
     return (rotations.matrix_from_axis_angle(axis_angle) @ points[..., None]).squeeze(-1)
 
 
-def _check_keys(path: PathLike, arrays: dict[str, np.ndarray], origin: str, keys: tuple[str, ...]) -> None:
+def _check_keys(path: PathLike, arrays: Mapping[str, np.ndarray], origin: str, keys: tuple[str, ...]) -> None:
     if missing := [key for key in keys if key not in arrays]:
         has = ", ".join(arrays) or "nothing"
         raise BadInput(f"{path}: not a {origin} file: it lacks {', '.join(missing)} (it has {has})")
@@ -133,7 +134,7 @@ def _check_keys(path: PathLike, arrays: dict[str, np.ndarray], origin: str, keys
             raise BadInput(f"{path}: {key}: expected numbers, got {arrays[key].dtype}")
 
 
-def _shape(path: PathLike, arrays: dict[str, np.ndarray], frames: int, head: Head) -> Tensor:
+def _shape(path: PathLike, arrays: Mapping[str, np.ndarray], frames: int, head: Head) -> Tensor:
     """Identity [S] of a file: `shape` as [S], [1, S] or [T, S] of one person; zeros where the file has none."""
     size = head.identity.shape[-1]
     if "shape" not in arrays:
@@ -149,7 +150,7 @@ def _shape(path: PathLike, arrays: dict[str, np.ndarray], frames: int, head: Hea
     return _fitted(path, "shape", torch.from_numpy(rows[0].astype(np.float32)), size)
 
 
-def _track(path: PathLike, arrays: dict[str, np.ndarray], name: str, axis: int) -> Tensor:
+def _track(path: PathLike, arrays: Mapping[str, np.ndarray], name: str, axis: int) -> Tensor:
     """One channel as [T, axis] (-1: any length of at least 1)."""
     array = arrays[name]
     if array.ndim != 2 or array.shape[1] < 1 or (axis != -1 and array.shape[1] != axis):

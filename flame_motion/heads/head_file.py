@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def read_head(path: Path, name: str) -> Head:
     return head_from_arrays(arrays, f"{name}@{digest}")
 
 
-def head_from_arrays(arrays: dict[str, np.ndarray], head_id: str) -> Head:
+def head_from_arrays(arrays: Mapping[str, np.ndarray], head_id: str) -> Head:
     """A Head from arrays by its field names, other names left out: whole numbers int64, the rest float32."""
     names = {field.name for field in fields(Head)} & arrays.keys() - {"id", "expression_names"}
     tensors: dict[str, Any] = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from .container import opened, video_stream
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 WORKING_SIDE = 4096  # px: a face needs no more, and every later stage's memory grows with it
 _LARGEST = 178_000_000  # px: larger is refused unread, as a decompression bomb; Pillow's own limit lies just above
@@ -62,7 +65,22 @@ def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     return _on_white(picture), alpha
 
 
+def check_photo(path: Path) -> None:
+    """BadInput where a file is no photo, by what it begins with: no pixel is decoded."""
+    with _opened(path):
+        pass
+
+
 def _open(path: Path) -> Image:
+    with _opened(path) as picture:
+        picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8
+        picture.load()
+        return picture
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile]:
+    """A picture whose size and kind are read; what goes wrong until it is let go is a BadInput."""
     from PIL import Image, UnidentifiedImageError
 
     existing_file(path, "the photo")
@@ -73,8 +91,7 @@ def _open(path: Path) -> Image:
             _refuse_raw(path, picture)
             _seek_largest(picture)
             _refuse_huge(path, *picture.size)
-            picture.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG is decoded at 1/2, 1/4 or 1/8
-            picture.load()
+            yield picture
     except UnidentifiedImageError:
         raise BadInput(f"the photo {path} is not a picture{_what_instead(path)}") from None
     except Image.DecompressionBombError:
@@ -83,7 +100,6 @@ def _open(path: Path) -> Image:
         raise
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise BadInput(f"the photo {path} is damaged or cannot be read: {error}") from error
-    return picture
 
 
 def _refuse_huge(path: Path, width: int, height: int) -> None:

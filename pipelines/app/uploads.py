@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...core.errors import BadInput
+from ...flame_motion.media.photos import check_photo
 from .limits import MB, Limits
 
 BLOCK = 1 << 20  # bytes
@@ -111,6 +112,11 @@ def check_content(path: Path, kind: str, what: str) -> None:
         raise BadInput(f"{what} is empty (0 bytes)")
     if kind in ("keyframes", "camera_keys") and path.stat().st_size > JSON_BYTES:
         raise BadInput(f"{what} has more than {JSON_BYTES / 1e6:g} MB, which no list of keyframes has")
+    if kind == "photo" and path.suffix != ".npz":
+        try:
+            check_photo(path)
+        except BadInput as error:
+            raise BadInput(str(error).replace(f"the photo {path}", f"the {what}")) from None
     if kind not in ("video", "speech"):
         return
     if start.lstrip(b"\xef\xbb\xbf\0 \t\r\n").lower().startswith(_LISTS) or b"<mpd" in start.lower():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,26 @@ def test_what_is_no_json_is_one_sentence(tmp_path, content, says):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(BadInput, match=says):
         files.read_json(tmp_path / "a.json", "the list", 100 if b" " in content else None)
+
+
+def test_what_nobody_names_of_an_archive_is_not_unpacked(tmp_path):
+    path = tmp_path / "a.npz"
+    save_arrays(path, {"wanted": np.arange(3), "extra": np.zeros(50_000_000, np.uint8)})
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        arrays = load_arrays(path)
+        assert set(arrays) == {"wanted", "extra"} and arrays["wanted"].tolist() == [0, 1, 2]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    assert load_arrays(path)["wanted"].tolist() == [0, 1, 2]
+    with pytest.raises(BadInput, match="cannot be read as one"):
+        load_arrays(path)["extra"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -271,6 +271,21 @@ def test_a_report_replaces_no_file_but_a_report(tmp_path):
     assert json.loads((tmp_path / "me.json").read_text())["frames"] == 2
 
 
+def test_the_photo_is_looked_at_before_any_weights_are_loaded(tmp_path, monkeypatch):
+    def loaded(*_, **__):
+        raise AssertionError("something was loaded before the photo was looked at")
+
+    for name in ("load_generator", "load_driver", "open_signal"):
+        monkeypatch.setattr(f"flamecast.pipelines.animate.{name}", loaded)
+    (tmp_path / "letter.jpg").write_text("dear reader\n")
+    with pytest.raises(BadInput, match="is not a picture: it holds text"):
+        AnimatePipeline()(tmp_path / "letter.jpg", text="nods", output=tmp_path / "out.mp4")
+    with pytest.raises(BadInput, match="no face was found"):
+        AnimatePipeline()(np.full((96, 96, 3), 90, np.uint8), text="nods", output=tmp_path / "out.mp4")
+    with pytest.raises(BadInput, match="face 3 was asked for and the photo shows 1"):
+        AnimatePipeline()("demo", text="nods", face=3, output=tmp_path / "out.mp4")
+
+
 def test_an_array_that_is_no_photo_is_refused():
     for wrong in (astronaut().astype(np.float32), astronaut()[..., 0], astronaut()[None]):
         with pytest.raises(BadInput, match=r"photo must be uint8 \[H, W, 3\], got"):

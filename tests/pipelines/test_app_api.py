@@ -117,8 +117,8 @@ def test_a_removed_job_and_its_files_are_gone(client, server):
 
 
 def test_what_cannot_be_used_is_said_as_the_command_line_says_it(client):
-    text = finished(client, post_job(client, {"photo": ("notes.png", b"no picture at all")}, text="nods"))
-    assert (text["state"], text["error"]) == ("failed", "the photo notes.png is not a picture: it holds text")
+    text = post_job(client, {"photo": ("notes.png", b"no picture at all")}, text="nods")
+    assert (text.status_code, text.json()["detail"]) == (422, "the photo notes.png is not a picture: it holds text")
     memory = io.BytesIO()
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(memory, format="PNG")
     empty = finished(client, post_job(client, {"photo": ("wall.png", memory.getvalue())}, text="nods", size=64))
@@ -149,8 +149,8 @@ def test_a_damaged_video_fails_alone(client):
 def test_a_picture_of_too_many_pixels_is_refused_unread(client):
     memory = io.BytesIO()
     Image.new("1", (20000, 20000)).save(memory, format="PNG")
-    job = finished(client, post_job(client, {"photo": ("bomb.png", memory.getvalue())}, text="nods"))
-    assert job["state"] == "failed" and "scale it down" in job["error"]
+    answer = post_job(client, {"photo": ("bomb.png", memory.getvalue())}, text="nods")
+    assert answer.status_code == 422 and "scale it down" in answer.json()["detail"]
 
 
 def test_more_than_is_taken_is_refused_early_and_while_it_comes(client, server):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def load_head(path: Path) -> TexturedHead:
         raise BadInput(f"{path} is no textured head: it has no array {error}") from None
 
 
-def _read_part(data: dict[str, np.ndarray], name: str, path: Path) -> Part:
+def _read_part(data: Mapping[str, np.ndarray], name: str, path: Path) -> Part:
     get = lambda key: data[f"{name}.{key}"]  # noqa: E731
     ends = np.cumsum(get("morph_count")).astype(int)
     steps, offsets = get("morph_step").astype(np.int32), get("morph_offset").T * float(data["morph_unit"])

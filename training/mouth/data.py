@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def _clips(
     return kept
 
 
-def _rows(pairs: dict[str, np.ndarray], photos: int, clip: int, person: int) -> dict[str, np.ndarray]:
+def _rows(pairs: Mapping[str, np.ndarray], photos: int, clip: int, person: int) -> dict[str, np.ndarray]:
     """The arrays of one clip, ready to be joined to others'; photos: how many came before."""
     of, count = pairs["of"], len(pairs["of"])
     numbers = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -90,7 +91,7 @@ def _cached(target: Path) -> dict[str, np.ndarray] | None:
     return {"source_sha256": np.array(""), **arrays}
 
 
-def _outdated(arrays: dict[str, np.ndarray]) -> bool:
+def _outdated(arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether a converted head was completed by another version of this program, or from another built-in head."""
     made = int(arrays.get("format_version", 0)), str(arrays.get("completed_with", ""))
     return made != (FORMAT_VERSION, load_open_head().id)
@@ -123,7 +124,7 @@ def read_converted(path: Path) -> Head:
     `id` carries the hash of the FLAME file it was made from (so that completing it anew does not make it another
     head), or that of the `.npz` itself. A head converted by another version is completed again.
     """
-    arrays = load_arrays(path)
+    arrays: Mapping[str, np.ndarray] = load_arrays(path)
     source = str(arrays.get("source_sha256", ""))
     _check_head_arrays(path, arrays)
     if source and _outdated(arrays):
@@ -133,11 +134,12 @@ def read_converted(path: Path) -> Head:
         with suppress(BadInput):  # a folder that may only be read: complete it at every start
             _keep(path, arrays, source)
     if "landmark_faces" not in arrays:
-        arrays |= {"landmark_faces": np.zeros(68, np.int64), "landmark_bary": np.full((68, 3), np.nan)}
+        unknown = {"landmark_faces": np.zeros(68, np.int64), "landmark_bary": np.full((68, 3), np.nan)}
+        arrays = {**arrays, **unknown}
     return head_from_arrays(arrays, f"{path.stem.replace('@', '_')}@{(source or _digest(path))[:8]}")
 
 
-def _check_head_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _check_head_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """BadInput unless these are a head's arrays: nothing lacking, finite numbers, faces that point somewhere."""
     needed = {field.name for field in fields(Head)} - OPTIONAL
     if missing := sorted(needed - arrays.keys()):
