@@ -112,9 +112,9 @@ class FollowerProcess:
 
     def close(self) -> None:
         """Ends the process, which has nothing to keep, whatever it is at."""
-        self._here.close()
         self._process.kill()
         self._process.join()
+        self._here.close()
 
     def _call(self, what: str, *given: Any) -> Any:
         try:

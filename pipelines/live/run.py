@@ -80,9 +80,10 @@ def go_live(
                 finally:  # what is recorded by now is kept, however it ends
                     live.stop_recording()
                     live.stop_microphone()
-                numbers = session.numbers()
-        if session.failure is not None:
-            raise session.failure
+                numbers, failure = session.numbers(), session.failure
+                follower.close()  # whatever picture it is at: the session would wait for it
+        if failure is not None:
+            raise failure
         return numbers
     finally:
         gc.unfreeze()

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 
 from flamecast.flame_motion import BadInput, VideoClip
 from flamecast.flame_motion.media.photos import load_photo
+from flamecast.pipelines.live.follower import FollowerProcess
 from flamecast.pipelines.live.options import LiveOptions
 from flamecast.pipelines.live.protocol import ANSWER, HEADER, MAX_MESSAGE, PICTURE, SOUND, decode_jpeg
 from flamecast.pipelines.live.recorder import Recorder
@@ -403,6 +404,24 @@ def test_who_ends_it_does_not_wait_for_the_last_pictures_or_for_what_drives(monk
     ending.join(60)
     release.set()
     assert not ending.is_alive()
+
+
+def test_the_process_that_follows_is_not_waited_for():
+    """Nor is who waits for its answer: it may be at a picture that takes long, or still at its start."""
+    follower, ended = FollowerProcess("open"), []
+
+    def ask() -> None:
+        try:
+            follower.start(None, 25.0)
+        except RuntimeError as error:
+            ended.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    follower.close()
+    asking.join(20)
+    assert "has died" in str(ended[0]) and not follower._process.is_alive()
+    follower.close()  # once more changes nothing
 
 
 def test_a_camera_that_is_not_there_is_said(tmp_path):
