@@ -6,6 +6,7 @@ import io
 import json
 import queue
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -404,6 +405,18 @@ def test_who_ends_it_does_not_wait_for_the_last_pictures_or_for_what_drives(monk
     ending.join(60)
     release.set()
     assert not ending.is_alive()
+
+
+def test_the_command_says_its_numbers_and_ends_at_once(monkeypatch, capfd):
+    """Without taking apart what it loaded, which took most of the time between Ctrl+C and the end."""
+    from flamecast.pipelines import cli
+
+    numbers = {"drawn": 3, "fed": 4, "dropped": 1, "fps": 24.9, "latency_ms": 70.0, "faces": 3}
+    monkeypatch.setattr("flamecast.pipelines.live.run.go_live", lambda options, ready: numbers)
+    monkeypatch.setattr("os._exit", lambda code: sys.exit(f"ended {code}"))
+    with pytest.raises(SystemExit, match="ended 0"):
+        cli.app(["live", "demo"], standalone_mode=False)
+    assert capfd.readouterr().out.startswith("3 pictures of 4, 1 dropped; at the end 24.9 a second, 70.0 ms late")
 
 
 def test_the_process_that_follows_is_not_waited_for():
