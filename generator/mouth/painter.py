@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ...core.easing import smoothstep
-from ...core.errors import BadInput
 from ...core.files import PathLike
-from ...core.networks import load_network, weight_files
+from ...core.networks import load_network
 from ...core.threads import one_torch_thread
 from ...renderer import Cameras, clip, rasterize
 from ..portrait import Portrait
@@ -22,17 +21,13 @@ from .network import MouthConfig, MouthNetwork, Reference, in_channels_last
 from .parts import parts_in_crop
 
 WEIGHTS = Path(__file__).with_name("weights") / "mouth"
+COLORED = 12.0  # grey levels between a photo's channels around the mouth, on average, from which on it is in color
 STILL, MOVED = 0.25, 2.5  # px of a crop: lips that moved less than the first are left alone, from the second on changed
 
 
 @lru_cache(maxsize=1)
 def mouth_network() -> MouthNetwork:
-    """The network of the package. BadInput while it has none."""
-    if not weight_files(WEIGHTS)[1].exists():
-        raise BadInput(
-            f"no weights of the mouth network ship yet: train them with `flamecast train mouth output={WEIGHTS}` "
-            "(docs/training.md says on what), or leave mouth=true out"
-        )
+    """The network of the package."""
     return load_mouth(WEIGHTS)
 
 
@@ -51,6 +46,7 @@ class MouthPainter:
     eyes: float  # m between the outer eye corners
     photo: MouthCrop  # where the photo's mouth is in it
     reference: Reference
+    vivid: float  # how much color it may add, 0..1: none in a photo that has none
 
     @classmethod
     @one_torch_thread()
@@ -67,9 +63,10 @@ class MouthPainter:
         height, width = portrait.image.shape[:2]
         seen = rasterize(posed, faces, 2 * height, 2 * width)[0].numpy()
         parts = parts_in_crop(seen, part, 0, 0, crop.crop_from_picture)
+        photo = cut(portrait.image, crop.crop_from_picture)
         with torch.inference_mode():
-            reference = network.reference(_planes(cut(portrait.image, crop.crop_from_picture)), _planes(parts))
-        return cls(network, marks, eyes, crop, reference)
+            reference = network.reference(_planes(photo), _planes(parts))
+        return cls(network, marks, eyes, crop, reference, min(float(np.ptp(photo, axis=2).mean()) / COLORED, 1.0))
 
     @one_torch_thread()
     def paint(
@@ -100,6 +97,7 @@ class MouthPainter:
         """What to add to a drawn crop [HEIGHT, WIDTH, 3] uint8, float32 in 0..255; apart: `MouthCrop.open`."""
         numbers = torch.tensor([numbers_of(apart, self.photo.open, self.photo.scale)])
         change = self.network(_planes(drawn), _planes(parts), numbers, self.reference)[0]
+        change = torch.lerp(change.mean(1, keepdim=True), change, self.vivid)
         return np.ascontiguousarray(255 * change[0].permute(1, 2, 0).numpy())
 
 

@@ -26,10 +26,9 @@ def parts_in_crop(
     x0, y0, x1, y1 = window_of(placed, seen.shape, HEIGHT + 2 * margin, WIDTH + 2 * margin)
     if x1 <= x0 or y1 <= y0:
         return np.zeros((HEIGHT + 2 * margin, WIDTH + 2 * margin, len(PLANES)), np.uint8)
-    table = np.zeros((len(PARTS) + 1, len(PLANES)), np.uint8)  # the last row: no triangle
+    table = np.zeros((len(PARTS), len(PLANES)), np.uint8)
     for plane, names in enumerate(PLANES):
         table[[PARTS.index(name) for name in names], plane] = 255
-    triangle = seen[y0:y1, x0:x1]
-    labels = np.where(triangle >= 0, part[np.maximum(triangle, 0)], len(PARTS))
+    of_triangle = np.concatenate([table[part], np.zeros((1, len(PLANES)), np.uint8)])  # the last row: no triangle
     halves[:, 2] += halves[:, :2] @ [x0, y0]
-    return cut(table[labels], halves, margin, continued=False)
+    return cut(of_triangle[seen[y0:y1, x0:x1]], halves, margin, continued=False)

@@ -32,7 +32,7 @@ class WarpGenerator:
     """Animates a portrait by geometry alone, and its mouth by a network too where that is asked for."""
 
     def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = False) -> None:
-        """mouth: whether a network makes a mouth that moves look like a photo's."""
+        """mouth: whether a network finishes a mouth that moves: softer, better in blurred photos than in sharp ones."""
         check_rasterizer(rasterizer)
         self.rasterizer, self.mouth = rasterizer, mouth
         self._prepared: tuple[Portrait, Scene] | None = None  # the portrait drawn last
@@ -57,7 +57,7 @@ class WarpGenerator:
                 progress("generate", done, len(motion))
 
     def to(self, device: str | torch.device) -> WarpGenerator:
-        """Returns itself, still on the CPU: its kernels are compiled for that, and it has no network to move."""
+        """Returns itself, still on the CPU: its kernels are compiled for that."""
         return self
 
     def _frames(self, scene: Scene, motion: FlameSequence, cameras: Cameras) -> Iterator[Callable[[], np.ndarray]]:

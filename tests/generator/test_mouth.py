@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from flamecast.core.errors import BadInput
 from flamecast.flame_motion import FlameSequence
 from flamecast.generator import Portrait
-from flamecast.generator.mouth import painter
 from flamecast.generator.mouth.crop import EYES, HEIGHT, WIDTH, MouthMarks, cut, place_mouth, put_back
 from flamecast.generator.mouth.network import MouthNetwork, around_lips, opening_of
 from flamecast.generator.mouth.parts import PLANES, parts_in_crop
@@ -118,7 +116,7 @@ def test_the_photo_as_it_is_stays_to_the_bit_and_only_a_mouth_that_moves_is_chan
     painted = [frame[0] for frame in WarpGenerator(mouth=True)(portrait, portrait.pose)]
     assert np.array_equal(painted[0], portrait.image)
     motion = talking(portrait)
-    plain = [frame[0] for frame in WarpGenerator()(portrait, motion)]
+    plain = [frame[0] for frame in WarpGenerator(mouth=False)(portrait, motion)]
     first, again = ([frame[0] for frame in WarpGenerator(mouth=True)(portrait, motion)] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again))
     for a, b in zip(plain, first):
@@ -129,15 +127,23 @@ def test_the_photo_as_it_is_stays_to_the_bit_and_only_a_mouth_that_moves_is_chan
         assert np.abs(columns - lips[:, 0].mean()).max() < 0.65 * eyes and np.abs(rows - lips[:, 1].mean()).max() < eyes
 
 
+def test_the_weights_of_the_package_finish_a_mouth(portrait):
+    motion = talking(portrait)
+    plain, finished = (
+        [frame[0].astype(int) for frame in WarpGenerator(mouth=m)(portrait, motion)] for m in (False, True)
+    )
+    assert all(100 < (a != b).any(2).sum() < 0.1 * a[..., 0].size for a, b in zip(plain, finished))
+
+
+def test_a_mouth_in_black_and_white_gets_no_color(portrait, monkeypatch):
+    monkeypatch.setattr(scene, "mouth_network", wild)
+    gray = portrait.image.mean(-1, keepdims=True).repeat(3, -1).round().astype(np.uint8)
+    for frame in WarpGenerator(mouth=True)(replace(portrait, image=gray), talking(portrait)):
+        assert np.ptp(frame[0].astype(int), axis=2).max() <= 1
+
+
 def test_switched_off_or_untrained_the_frames_are_the_same_to_the_bit(portrait, monkeypatch):
     monkeypatch.setattr(scene, "mouth_network", lambda: MouthNetwork().eval().requires_grad_(False))
     motion = talking(portrait)
     frames = [[frame[0] for frame in WarpGenerator(mouth=mouth)(portrait, motion)] for mouth in (True, False)]
     assert all(np.array_equal(a, b) for a, b in zip(*frames))
-
-
-def test_without_weights_it_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(painter, "WEIGHTS", tmp_path / "mouth")
-    painter.mouth_network.cache_clear()
-    with pytest.raises(BadInput, match="no weights of the mouth network ship yet: train them with"):
-        painter.mouth_network()

@@ -11,8 +11,9 @@ import torch
 from flamecast.core.npz import save_arrays
 from flamecast.flame_motion import BadInput
 from flamecast.generator.mouth.crop import HEIGHT, WIDTH
+from flamecast.generator.mouth.painter import load_mouth
 from flamecast.training.critic import CHANNELS, ProjectedCritic, critic_loss, fooling_loss, unlike
-from flamecast.training.mouth.data import MouthPairs
+from flamecast.training.mouth.data import MouthPairs, _chance
 from flamecast.training.mouth.examples import MARGIN, affine_onto
 from flamecast.training.mouth.prepare import joined, write_index
 from flamecast.training.train import train
@@ -63,6 +64,18 @@ def test_batches_go_by_step_alone_and_leave_the_photo_itself_out(pairs):
     assert np.array_equal((255 * plain["drawn"][0]).round().byte().permute(1, 2, 0).numpy(), middle)
 
 
+def test_somebody_of_whom_there_is_more_is_drawn_more_often_by_the_root_of_it():
+    person = np.array([0] * 4 + [1] * 16)
+    rows = {
+        "open": np.full(20, 0.2), "misfit": np.zeros(20), "self": np.zeros(20, bool), "pixels": np.ones(20),
+        "person": person,
+    }  # fmt: skip
+    shares = np.bincount(person, _chance(rows))
+    assert shares[1] == pytest.approx(2 * shares[0]) and shares.sum() == pytest.approx(1)
+    blurred = rows | {"pixels": np.where(person == 1, 0.5, 1.0)}
+    assert np.bincount(person, _chance(blurred))[1] < shares[1]
+
+
 def test_people_are_held_out_whole(pairs):
     assert MouthPairs.read([pairs], without=["anna"]).people == ["ben"]
     assert MouthPairs.read([pairs], people=["anna"]).count == 6
@@ -94,3 +107,12 @@ def test_a_resumed_training_of_the_mouth_is_an_unbroken_one_to_the_bit(pairs, tm
     card = json.loads((tmp_path / "whole_out.json").read_text())
     assert card["pairs"] == 6 and card["held_out"] == ["ben"] and card["steps"] == 4 and "val_loss" in card
     assert card["network"]["widths"] == [20, 40, 80, 160]
+
+
+def test_a_training_that_starts_from_weights_begins_at_their_numbers(pairs, tmp_path):
+    common = [f"data={pairs}", "batch_size=2", "held_out=ben"]
+    where = lambda name: [f"run={tmp_path / 'runs' / name}", f"output={tmp_path / name}"]  # noqa: E731
+    train("mouth", [*common, *where("first"), "steps=2"])
+    train("mouth", [*common, *where("on"), f"init_weights={tmp_path / 'first'}", "steps=1", "lr=1e-6"])
+    first, on = (load_mouth(tmp_path / name).parameters() for name in ("first", "on"))
+    assert 0 < max(float((a - b).abs().max()) for a, b in zip(first, on)) < 1e-5

@@ -22,7 +22,8 @@ from .prepare import read_index
 
 MISFIT = 3.0  # px by which lips may be off after all
 ENLARGED = 1 / 1.4  # px of a frame to one of the crop: what is more enlarged is learned from more rarely
-RARELY = 0.4
+RARELY = 0.25
+GREY = 0.1  # of the batches' pictures are without colors
 TURN, GROW, SHIFT = 0.12, 0.08, 4.0  # rad, share and px by which a crop is turned, scaled and moved
 
 Rows = dict[str, Tensor]
@@ -143,11 +144,15 @@ def _rows(pairs: Mapping[str, np.ndarray], photos: int, clip: int, person: int) 
 
 
 def _chance(rows: dict[str, np.ndarray]) -> np.ndarray:
-    """How likely each pair is drawn [N]: open mouths more, people with many pairs less for each, no bad ones."""
-    weight = 0.15 + np.minimum(4 * rows["open"], 1.5)
-    weight = weight * np.where(rows["pixels"] < ENLARGED, RARELY, 1.0) * (rows["misfit"] < MISFIT) * ~rows["self"]
-    total = np.bincount(rows["person"], weight)[rows["person"]]
-    weight = weight / np.sqrt(np.maximum(total, 1e-6) * np.bincount(rows["person"])[rows["person"]])
+    """How likely each pair is drawn [N]: no bad ones, open mouths more, blurred footage less.
+
+    A person is drawn as often as the root of how many pairs there are of them: neither one clip nor many photos of one
+    smile each may be all that is learned.
+    """
+    weight = (0.15 + np.minimum(4 * rows["open"], 1.5)) * (rows["misfit"] < MISFIT) * ~rows["self"]
+    of_person = np.bincount(rows["person"], weight)[rows["person"]]
+    weight = weight / np.maximum(of_person, 1e-6) * np.sqrt(np.bincount(rows["person"])[rows["person"]])
+    weight = weight * np.where(rows["pixels"] < ENLARGED, RARELY, 1.0)
     return weight / weight.sum()
 
 
@@ -176,6 +181,8 @@ def _other_colours(rows: Rows, rng: np.random.Generator) -> Rows:
         return torch.from_numpy(rng.normal(0, spread, (count, channels, 1, 1)).astype(np.float32))
 
     gain, contrast, saturation, lift = (draw(0.12) + draw(0.05, 3)).exp(), draw(0.12).exp(), draw(0.2).exp(), draw(0.03)
+    saturation *= torch.from_numpy(rng.random((count, 1, 1, 1)) > GREY)
+    gain = torch.where(saturation == 0, gain.mean(1, keepdim=True), gain)
     for name in ("drawn", "truth", "photo"):
         picture = rows[name] * gain
         grey = picture.mean(1, keepdim=True)

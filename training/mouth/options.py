@@ -16,6 +16,7 @@ class MouthTraining(TrainingOptions):
     lr: float = 4e-4
     precision: str = "32-true"
     data: str = option("mouths", "folders that `flamecast prepare mouths` made, between commas")
+    init_weights: str | None = option(None, "weights to start from; their sizes are kept")
     held_out: str = option("", "names of people who are not trained on but validated on")
     perceptual: float = option(0.15, "weight of the perceptual distance beside the absolute error")
     critic_from: int = option(1000, "step from which on a critic learns; 200 steps later it is listened to")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.networks import save_network
 from ..loop import card_of, run_training
 from ..options import names_in
 from .options import MouthTraining
 
+if TYPE_CHECKING:
+    from ...generator.mouth.network import MouthNetwork
+
 
 def train_mouth(options: MouthTraining) -> list[Path]:
     """Trains the network of the mouth and writes its weights and card; returns both files. BadInput."""
     from lightning.pytorch import seed_everything
 
-    from ...generator.mouth.network import MouthNetwork
     from ..batches import StepData
     from .data import MouthPairs
     from .module import MouthModule
@@ -24,7 +27,7 @@ def train_mouth(options: MouthTraining) -> list[Path]:
     pairs = MouthPairs.read(folders, options.batch_size, options.seed, without=held_out)
     validation = MouthPairs.read(folders, options.batch_size, people=held_out, varied=False) if held_out else None
     seed_everything(options.seed, verbose=False)
-    module = MouthModule(MouthNetwork(), options)
+    module = MouthModule(_initial(options), options)
     facts = run_training(module, StepData(pairs, validation), options)
     if module.global_rank != 0:  # of several processes one writes
         return []
@@ -33,3 +36,13 @@ def train_mouth(options: MouthTraining) -> list[Path]:
         "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
     }  # fmt: skip
     return save_network(options.output, module.network, card)
+
+
+def _initial(options: MouthTraining) -> MouthNetwork:
+    """An untrained network, or the one at `init_weights`. BadInput."""
+    from ...generator.mouth.network import MouthNetwork
+    from ...generator.mouth.painter import load_mouth
+
+    if options.init_weights is None:
+        return MouthNetwork()
+    return load_mouth(options.init_weights).requires_grad_(True)
