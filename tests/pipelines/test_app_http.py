@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import threading
@@ -13,6 +14,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from PIL import Image
 
 from flamecast.flame_motion import BadInput
 from flamecast.pipelines.app.limits import Limits
@@ -23,6 +25,9 @@ uvicorn = pytest.importorskip("uvicorn", reason='needs pip install "flamecast[ap
 pytest.importorskip("gradio", reason='needs pip install "flamecast[app]"')
 
 VIDEO = bytes(range(256)) * 4
+with io.BytesIO() as _file:
+    Image.new("RGB", (256, 256), "tan").save(_file, "PNG")
+    PHOTO = _file.getvalue()
 STAND_IN = """
 from pathlib import Path
 
@@ -142,7 +147,9 @@ def test_the_examples_of_the_docs_are_taken_and_everything_there_is_described(pl
         create = api["paths"]["/api/jobs"]["post"]
         for name, example in create["requestBody"]["content"]["multipart/form-data"]["examples"].items():
             fields = {
-                field: (value[1:], VIDEO) if str(value).startswith("@") else (None, str(value))
+                field: (value[1:], PHOTO if field == "photo" else VIDEO)
+                if str(value).startswith("@")
+                else (None, str(value))
                 for field, value in example["value"].items()
             }
             sent = client.post("/api/jobs", files=fields)
@@ -207,8 +214,8 @@ def test_everything_that_page_and_api_name_is_there_behind_a_proxys_path(serve, 
             job = made(browser, "/fc/api/jobs")
             assert job["files"]["video.mp4"].startswith("/fc/api/jobs/")
             assert browser.get(job["files"]["video.mp4"]).content == VIDEO
-            sent = browser.post("/fc/gradio_api/upload", files={"files": ("me.png", b"a picture")})
-            assert browser.get(f"/fc/gradio_api/file={sent.json()[0]}").content == b"a picture"
+            sent = browser.post("/fc/gradio_api/upload", files={"files": ("me.png", PHOTO)})
+            assert browser.get(f"/fc/gradio_api/file={sent.json()[0]}").content == PHOTO
 
 
 def test_addresses_in_what_the_page_shows_are_relative(tmp_path):
@@ -292,9 +299,9 @@ def test_the_backend_of_the_docs_passes_photo_and_video_on(plain):
     space: dict = {}
     exec(compile(block.replace("http://127.0.0.1:7860", plain), "embedding.md", "exec"), space)
     with TestClient(space["site"]) as visitor:
-        no = visitor.post("/portraits?text=", files={"photo": ("me.png", b"a picture")})
+        no = visitor.post("/portraits?text=", files={"photo": ("me.png", PHOTO)})
         assert no.status_code == 422 and no.json()["detail"].startswith("nothing says what to do")
-        sent = visitor.post("/portraits?text=nods", files={"photo": ("me.png", b"a picture")})
+        sent = visitor.post("/portraits?text=nods", files={"photo": ("me.png", PHOTO)})
         assert sent.status_code == 200, sent.text
         until = time.monotonic() + 60
         while (video := visitor.get(f"/portraits/{sent.json()['id']}.mp4")).status_code == 404:
