@@ -13,6 +13,7 @@ _QUIET = -45.0  # dB: the networks learnt from louder voices
 _USUAL = -25.0  # dB: to which a quieter one is raised
 _STEADY = 6.0  # dB between loud and quiet moments: less is a hum or a hiss, not a voice
 _MOMENT = 0.02  # s
+_CLICKS = 4  # of the loudest moments, which a click or two may fill
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Level:
         # The loudest moments but for a click or two, so that one word in a minute of hiss is a voice.
         loud, quiet = (
             float(10 * np.log10(max(power, 1e-18)))
-            for power in (powers[-min(10, len(powers))], powers[len(powers) // 10])
+            for power in (powers[-min(_CLICKS + 1, len(powers))], powers[len(powers) // 10])
         )
         if loud >= _QUIET:
             return cls(loud, 1.0, None)

@@ -152,6 +152,8 @@ def test_a_level_is_that_of_the_voice_not_of_what_is_around_it():
     hum = Waveform((0.3 + 1e-3 * np.sin(2 * np.pi * 50 * time)).astype(np.float32), 16000)
     assert Level.of(hum).note == "is silent: the mouth stays shut"
     assert Level.of(Waveform(np.zeros(9, np.float32), 16000)).note == "is silent: the mouth stays shut"
+    beeps = 0.5 * np.sin(2 * np.pi * 440 * time) * ((time % 0.5) < 0.06) * (time < 1.5)
+    assert Level.of(Waveform(beeps.astype(np.float32), 16000)).note is None  # three short sounds are no clicks
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, pytest.param(41.3, marks=pytest.mark.slow)])
