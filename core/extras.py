@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distributions
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -18,8 +18,11 @@ def how_to_install(extra: str) -> str:
 @lru_cache(maxsize=1)
 def _checkout() -> str | None:
     """The folder that flamecast runs from, where pip was given one to run it from."""
-    try:
-        found = json.loads(distribution("flamecast").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
-        return None
-    return url2pathname(urlsplit(found["url"]).path) if found.get("dir_info", {}).get("editable") else None
+    for installed in distributions(name="flamecast"):  # a checkout's own folder holds one more, which says nothing
+        try:
+            found = json.loads(installed.read_text("direct_url.json") or "{}")
+        except ValueError:
+            continue
+        if found.get("dir_info", {}).get("editable"):
+            return url2pathname(urlsplit(found["url"]).path)
+    return None

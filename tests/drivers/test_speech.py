@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import wave
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from flamecast.core.extras import how_to_install
 from flamecast.core.networks import save_network
 from flamecast.drivers import load_driver
 from flamecast.drivers.mix import DriverCall, MixSignal
@@ -268,7 +270,7 @@ def test_without_a_voice_it_says_how_to_get_one(monkeypatch):
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
-    with pytest.raises(BadInput, match=r'no voice is installed: pip install "flamecast\[voice\]"'):
+    with pytest.raises(BadInput, match=re.escape(f"no voice is installed: {how_to_install('voice')}")):
         speak("hello")
     monkeypatch.setattr(module, "find_spec", lambda name: name)
     with pytest.raises(BadInput, match="speaks English"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from flamecast.pipelines.app.job_options import EXAMPLES, file_options, value_options
 from flamecast.pipelines.app.job_queue import JobQueue
@@ -93,7 +94,7 @@ def test_each_signal_has_an_example_of_options_that_there_are():
 def page(tmp_path_factory):
     """The page's events, and the values of its fields as it opens, with a photo and a voice."""
     folder = tmp_path_factory.mktemp("page")
-    (folder / "me.png").write_bytes(b"a picture")
+    Image.new("RGB", (64, 64)).save(folder / "me.png")
     (folder / "talk.wav").write_bytes(b"RIFF\0\0 a sound")
     events = PageEvents(JobQueue(folder / "queue", Limits(), warm=False), Limits())
     with gr.Blocks():

@@ -36,6 +36,6 @@ def test_a_scorecard_has_a_row_for_everyone(tmp_path, capsys):
     )
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert list(rows) == ["warp", "same"] and rows["same"]["head"]["ssim"] == 1 > rows["warp"]["head"]["ssim"]
-    assert abs(rows["same"]["mouth"]["frechet"]) < 1e-6 < rows["warp"]["mouth"]["frechet"]
+    assert abs(rows["same"]["mouth"]["frechet"]) < 1e-4 < rows["warp"]["mouth"]["frechet"]
     page = (tmp_path / "card.html").read_text()
     assert "warp: clip" in page and "same: clip" in page and "class=best" in page

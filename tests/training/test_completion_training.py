@@ -83,9 +83,9 @@ def test_a_training_resumes_to_the_bit_and_its_weights_load(tmp_path):
     network = load_completion(tmp_path / "whole" / "made")
     assert network(torch.zeros(1, CHANNELS, ROWS, COLUMNS)).color().shape == (1, 3, ROWS, COLUMNS)
     with pytest.raises(BadInput, match="1 of its people are in"):
-        train("completion", [*where, *SMALL, f"validation={data}"])
+        train("completion", [*where, *SMALL, f"validation={data}", f"run={tmp_path / 'other'}"])
     with pytest.raises(BadInput, match="expected multiples of 8"):
-        train("completion", [*where, *SMALL, "widths=40,no"])
+        train("completion", [*where, *SMALL, "widths=40,no", f"run={tmp_path / 'other'}"])
 
 
 def test_a_training_that_starts_from_weights_keeps_their_sizes_and_begins_at_their_numbers(tmp_path):

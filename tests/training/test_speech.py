@@ -68,7 +68,7 @@ def test_the_mouth_is_trained_and_goes_on_where_it_stopped(tmp_path, footage):
     with pytest.raises(BadInput, match="was trained on the features log-mel, not on whisper-base-3"):
         load_articulation(tmp_path / "lips", "whisper-base-3")
     with pytest.raises(BadInput, match="nothing is left to train on"):
-        train("speech-lips", [*made, "held_out=Ann,Bob,Carla"])
+        train("speech-lips", [*made, "held_out=Ann,Bob,Carla", f"run={tmp_path / 'other'}"])
 
 
 @pytest.mark.parametrize("name", ["speech-lips", "speech-head", "speech-judge"])
