@@ -109,7 +109,7 @@ class SpeechDriver:
         level, problems = Level.of(speech.sound), list(speech.problems)
         if speech.path is None and level.note is not None:  # a file's level is among its problems
             problems.append(f"the recording {level.note}")
-        parts = self._generate(audio_buffer(level.heard(speech.sound)), frames, seed, options, progress)
+        parts = self._generate(audio_buffer(level.amplified(speech.sound)), frames, seed, options, progress)
         return Driven(
             FlameSequence.concatenate(list(parts), fade=0),
             {"seconds": round(speech.duration, 3), **asdict(options)},

@@ -45,6 +45,6 @@ class Level:
             loud, 10 ** (raised / 20), f"is very quiet ({loud:.0f} dB): the mouth hears it {raised:.0f} dB louder"
         )
 
-    def heard(self, sound: Waveform) -> Waveform:
+    def amplified(self, sound: Waveform) -> Waveform:
         """The sound as the networks hear it."""
         return sound if self.gain == 1 else Waveform((sound.samples * self.gain).clip(-1, 1), sound.sample_rate)

@@ -33,7 +33,7 @@ TEETH_LIT = np.float32(0.7)  # of the light outside, that they have when all els
 SLIT_LIT = np.float32(8)  # times the squared light of the mouth, which is all there is from .35 on
 
 # Channels, and whether to sample by splines. A helper is compiled anew for every number that is written out in a call.
-RED, GREEN, BLUE, ALPHA, COMPLETED = (np.int64(k) for k in range(5))
+RED, GREEN, BLUE, ALPHA, COMPLETED, OUTSIDE = (np.int64(k) for k in range(6))
 SHARP, SMOOTH = np.bool_(True), np.bool_(False)
 
 _helper = inlined(fastmath=True)
@@ -339,7 +339,7 @@ def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outlin
     alpha = _channel(photo, x, y, ALPHA) / FULL if shell else ZERO
     shown = ONE
     if under_opacity > 0:
-        outside = _channel(photo, x, y, 5) / FULL if shell else ONE
+        outside = _channel(photo, x, y, OUTSIDE) / FULL if shell else ONE
         comes_out = min(max((outline * (ONE + SOFT) - outside) / SOFT, ZERO), ONE)
         if shell:
             shown = max(max(alpha, under_share), comes_out)
