@@ -10,12 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import BadInput
 from .files import atomic_path, check_writable
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 REPORT = re.compile(rb'\s*\{\s*"flamecast":')  # how every report begins
+MARK = b"flamecast"  # in every file that is written beside an output
+_ENDS = 1 << 16  # bytes at both ends of a file that may hold it
 
 
 class Clock:
@@ -55,6 +60,30 @@ def check_report(path: Path) -> None:
         with path.open("rb") as file:
             if not REPORT.match(file.read(64)):
                 raise BadInput(f"the report would replace {path}, which is none of flamecast's: choose another output")
+
+
+def check_beside(path: Path) -> None:
+    """Raises BadInput where a file that goes beside an output, under a name that nobody typed, cannot be written to
+    `path`, or would take the place of one that flamecast did not make: what it makes holds its name, first or last.
+    """
+    check_writable(path)
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        found = MARK in file.read(_ENDS)
+        file.seek(max(0, path.stat().st_size - _ENDS))
+        if not found and MARK not in file.read():
+            raise BadInput(f"{path} would be replaced, and it is none of flamecast's: choose another output")
+
+
+def write_png(path: Path, picture: Image) -> None:
+    """Writes a picture, whole or not at all, with the name of the program that made it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    about = PngInfo()
+    about.add_text("Software", MARK.decode())
+    with atomic_path(path) as hidden:
+        picture.save(hidden, format="PNG", pnginfo=about)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.files import PathLike, refuse_overwriting
 from ..core.plugins import DRIVERS, GENERATOR_OPTIONS, call_options, load_plugin, option_names
-from ..core.report import Clock, check_report, write_report
+from ..core.report import Clock, check_beside, check_report, write_report
 from ..core.threads import one_torch_thread
 from ..drivers.registry import Driver, load_driver
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
@@ -145,6 +145,8 @@ class AnimatePipeline(Components):
         targets = [] if output is None else view_targets(Path(output), view.views, view.camera)
         for target in targets:
             check_target(target)
+            if target != Path(output or ""):
+                check_beside(target)
             if self._signature() is not None:
                 check_signable(target)
         if output is not None:
@@ -165,14 +167,15 @@ class AnimatePipeline(Components):
 
     def _finishers(self, targets: list[Path], request: AnimateRequest) -> tuple[list[Finish | None], list[str]]:
         """What is done to each whole video before it gets its name: it is signed, where there is a key. And what the
-        user should know of the inputs that it is signed with."""
+        user should know of what it is made from."""
         signature = self._signature()
+        problems = broken_inputs(_sources(request), signature is not None)
         if signature is None:
-            return [None] * len(targets), []
+            return [None] * len(targets), problems
         words = {name: getattr(request.drive, name) for name in ("text", "emotion", "say")}
         given = [_sources(request) | words, *({role: file} for role, file in _named_files(request))]
         inputs = tuple(each for part in given for each in Input.all_of(part))
-        return [signature.finish(target, inputs) for target in targets], broken_inputs(inputs)
+        return [signature.finish(target, inputs) for target in targets], problems
 
     def _placed(self, component: Any) -> Any:
         """A part on the pipeline's device, where it can move."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.files import PathLike, atomic_path, check_writable, refuse_overwriting
-from ..core.report import Done, check_file
+from ..core.files import PathLike, refuse_overwriting
+from ..core.report import Done, check_beside, check_file, write_png
 from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.media.photos import load_photo
@@ -86,14 +86,13 @@ def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, prog
     AnimateRequest(face=face)  # refuses what `animate` would refuse
     check_file(output, ".npz")
     picture = output.with_name(f"{output.stem}_overlay.png")
-    check_writable(picture)
+    check_beside(picture)
     refuse_overwriting([photo], [output, picture])
     report = progress or (lambda stage, done, of: None)
     report("fit", 0, 1)
     portrait, problems = open_portrait(photo, face, head)
     portrait.save(output)
-    with atomic_path(picture) as hidden:
-        Image.fromarray(draw_overlay(portrait)).save(hidden, format="PNG")
+    write_png(picture, Image.fromarray(draw_overlay(portrait)))
     report("fit", 1, 1)
     if portrait.error > _DOUBTFUL:
         problems.append(

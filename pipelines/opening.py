@@ -68,8 +68,8 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
     if len(named) != 1:
         if not named:
             raise BadInput(
-                "nothing drives the portrait: give one of video, motion, text, speech or say (words for a voice), "
-                "or a driver's name with its signal"
+                "nothing drives the portrait: give a video, a motion, text for what happens, a recording (speech), "
+                "words to say (say), or a driver's name with its signal"
             )
         raise BadInput(f"{' and '.join(named)} cannot drive at once: leave one; text may be added to any of the others")
     if drive.motion is not None:

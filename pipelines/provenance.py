@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import mimetypes
+import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -154,15 +155,25 @@ class Signature:
             raise BadInput(f"C2PA refuses the certificate {chain_file} ({'; '.join(found.reasons)}); {PAGE}")
 
 
-def broken_inputs(inputs: Iterable[Input]) -> list[str]:
-    """A sentence for each file whose own manifest is broken: the signature of what is made of it does not mend that."""
-    files = [each for each in inputs if each.path is not None and _media_type(each.name) is not None]
+def broken_inputs(files: Mapping[str, object], signed: bool) -> list[str]:
+    """A sentence for each file, by its role, whose own manifest is broken. signed: whether what is made of them is,
+    which does not mend that.
+    """
+    rest = ": the signature of the output vouches for what was done to it, not for what it shows" if signed else ""
     return [
-        f"the {each.role} {each.name} was changed after it was signed (its own C2PA manifest is broken): the signature "
-        "of the output vouches for what was done to it, not for what it shows"
-        for each in files
-        if each.path is not None and read_credentials(each.path).state == "tampered"
+        f"the {role} {path} was changed after it was signed (its own C2PA manifest is broken){rest}"
+        for role, path in files.items()
+        if isinstance(path, (str, os.PathLike)) and role not in WORDS and _holds_manifest(Path(path))
+        if read_credentials(path).state == "tampered"
     ]
+
+
+def _holds_manifest(path: Path) -> bool:
+    """Whether a file holds a manifest's name at all: loading what reads them takes longer than looking."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"c2pa") >= 0
 
 
 def open_signature(cert: PathLike | None, key: PathLike | None) -> Signature | None:

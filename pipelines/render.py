@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from ..renderer import (
     stream_maps,
 )
 from ..renderer.rasterizers.rasterize import resolved
-from .fit import open_portrait
+from .fit import look_at, open_portrait
 from .opening import check_edit, mix_files, open_mix, open_signal
 from .request import HEAD, MAPS, RASTERIZER, AnimateRequest, Transfer, View
 from .sheets.map_colors import color
@@ -109,16 +109,18 @@ def render(request: AnimateRequest, target: _Target, *, head: str, rasterizer: s
     check_rasterizer(rasterizer)
     load_head(head)
     clock, view = Clock(), request.view
-    signal = open_signal(request.drive, request.clip, request.mix, head)
     check_edit(request.edit, head)
+    sight = None if request.photo is None else look_at(request.photo, request.face)  # before any weights are loaded
+    signal = open_signal(request.drive, request.clip, request.mix, head)
     clips = open_mix(request.mix, head)
     with clock.stage("motion"):
         driven = drive_signal(signal, load_driver, request.clip, head=head, seed=request.seed)
-        if request.photo is None:
+        if sight is None:
             driven = retimed(mixed(driven, clips), request.edit)
             scene = _front(driven.motion, request.edit, view)
         else:
-            posed = pose(open_portrait(request.photo, request.face, head)[0], driven, request, clips)
+            portrait, notes = open_portrait(sight, head=head)
+            posed = pose(portrait, replace(driven, problems=[*notes, *driven.problems]), request, clips)
             driven, scene = posed.driven, _portrait_scene(posed, view)
     _check_size(scene.cameras, target.maps, bool(target.output.suffix))
     with clock.stage("render and write"):

@@ -16,6 +16,7 @@ from . import worker
 from .job import CANCELLED, DONE, ENDED, FAILED, OUR_FAULT, RUNNING, WAITING, Full, Job
 from .job_request import JobRequest
 from .limits import MB, Limits
+from .looking import PhotoLooker
 from .results import with_shown_names
 from .timing import Rates, seconds_left
 from .uploads import bytes_of, remove_stale
@@ -34,10 +35,19 @@ class JobQueue:
     """Jobs of all users, done by `workers` processes."""
 
     def __init__(
-        self, root: Path, limits: Limits, *, workers: int = 1, warm: bool = True, target: Target = worker.work
+        self,
+        root: Path,
+        limits: Limits,
+        *,
+        workers: int = 1,
+        warm: bool = True,
+        target: Target = worker.work,
+        looker: PhotoLooker | None = None,
     ):
-        """root: the folder for all files; warm: new processes do a small job first; target: what a process runs."""
-        self.root, self.limits, self._target = root, limits, target
+        """root: the folder for all files; warm: new processes do a small job first; target: what a process runs;
+        looker: looks at the photo of a request before it becomes a job.
+        """
+        self.root, self.limits, self._target, self._looker = root, limits, target, looker
         self._warming = root / "warm" if warm else None  # where new processes do their first job
         root.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
@@ -51,6 +61,8 @@ class JobQueue:
 
     def start(self) -> None:
         """Starts the processes; `close` ends them."""
+        if self._looker is not None:
+            self._looker.start()
         for thread in self._threads:
             thread.start()
 
@@ -59,6 +71,8 @@ class JobQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._looker is not None:
+            self._looker.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(PATIENCE + 5)
@@ -104,7 +118,10 @@ class JobQueue:
         self.check_room(user)
         id, folder = self.new_folder(user)
         try:
-            return self.submit(id, user, folder, prepare(folder), tab)
+            request = prepare(folder)
+            if self._looker is not None:
+                self._looker.check(request)
+            return self.submit(id, user, folder, request, tab)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -16,7 +16,12 @@ from .results import with_shown_names
 
 DEMO = "demo"
 SIGNALS = ("video", "speech", "motion", "keyframes")
-EXCLUSIVE = ("video", "motion", "speech", "say")  # one of these; words may go with it
+EXCLUSIVE = {  # one of these; words may go with it
+    "video": "a video",
+    "motion": "a motion",
+    "speech": "a recording",
+    "say": "words to say",
+}
 PREVIEW_SIZE, PREVIEW_SECONDS = 256, 2.0  # px, s
 STILL_SECONDS = 4.0  # s of a clip that keyframes alone move, or words without a length
 
@@ -136,7 +141,8 @@ def _check_sources(options: dict[str, Any], files: Mapping[str, Path], redraw: P
     if not moving:
         raise BadInput("nothing says what to do: give words, a recording, a video, keyframes or a motion")
     if len(both := [name for name in EXCLUSIVE if name in moving]) > 1:
-        raise BadInput(f"expected one of {', '.join(EXCLUSIVE)} to drive with, got {' and '.join(both)}")
+        given = " and ".join(EXCLUSIVE[name] for name in both)
+        raise BadInput(f"{given} cannot drive at once: leave one; text may be added to any of the others")
 
 
 def _bounded(options: dict[str, Any], limits: Limits, preview: bool) -> float:

@@ -56,8 +56,9 @@ def running_app(
     with own_folder() as root:
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(root))
         from .job_queue import JobQueue
+        from .looking import PhotoLooker
 
-        queue = JobQueue(root, limits, workers=workers, warm=warm)
+        queue = JobQueue(root, limits, workers=workers, warm=warm, looker=PhotoLooker())
         try:
             app = build(queue, limits, reach)
             queue.start()

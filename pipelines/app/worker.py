@@ -29,8 +29,7 @@ def work(channel: Connection, warming: Path | None) -> None:
 
     warming: a folder for a first small job, after which the models are loaded and the kernels compiled; None: no such.
     """
-    _settle()
-    threading.Thread(target=_end_with_server, daemon=True).start()
+    settle()
     from ...flame_motion import BadInput, MissingAsset
     from .job_runner import JobRunner
 
@@ -85,10 +84,11 @@ def _end_with_server() -> None:
         os._exit(1)
 
 
-def _settle() -> None:
-    """Makes this a background process: low priority, no core dumps, silent native libraries."""
+def settle() -> None:
+    """Makes this a background process, which ends with the server: low priority, no core dumps, silent libraries."""
     import signal
 
+    threading.Thread(target=_end_with_server, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
     try:
         import resource

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...core.files import PathLike, check_writable, refuse_overwriting
-from ...core.report import Done
+from ...core.report import Done, check_beside
 from ...core.threads import one_torch_thread
 from ...drivers import load_driver
 from ...flame_motion import BadInput, Driven, FlameSequence, Progress, load_head
@@ -90,7 +90,8 @@ def _write_meshes(clip: FlameSequence, output: Path, progress: Progress | None) 
     text = output.suffix.lower() == ".obj"
     materials = output.with_suffix(".mtl")
     for file in [*files, materials] if text else files:
-        check_writable(file)
+        if file != output:
+            check_beside(file)
     for number, file in enumerate(files):
         with torch.no_grad():
             (vertices,) = person(clip[number : number + 1])

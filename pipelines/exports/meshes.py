@@ -18,7 +18,7 @@ from ...renderer import vertex_normals
 def save_obj(path: Path, vertices: Tensor, head: Head, materials: str) -> None:
     """Writes vertices [N, 3] m of a head as text: uv, normals, a group for each part, materials from `materials`."""
     text = io.StringIO()
-    text.write(f"# head {head.id}, metres, +y up, +z out of the face\nmtllib {materials}\n")
+    text.write(f"# flamecast: head {head.id}, metres, +y up, +z out of the face\nmtllib {materials}\n")
     np.savetxt(text, vertices.numpy(), fmt="v %.7f %.7f %.7f")
     np.savetxt(text, head.uv.numpy(), fmt="vt %.6f %.6f")
     np.savetxt(text, vertex_normals(vertices, head.faces).numpy(), fmt="vn %.4f %.4f %.4f")
@@ -35,7 +35,7 @@ def save_obj(path: Path, vertices: Tensor, head: Head, materials: str) -> None:
 
 def save_materials(path: Path) -> None:
     """Writes the `.mtl` that goes with any number of OBJ files."""
-    lines = []
+    lines = ["# flamecast\n"]
     for material in MATERIALS:
         color = " ".join(f"{c:.4f}" for c in material.color)
         shine = 1000 * (1 - material.roughness) ** 2
@@ -46,7 +46,7 @@ def save_materials(path: Path) -> None:
 def save_ply(path: Path, vertices: Tensor, head: Head) -> None:
     """Writes vertices [N, 3] m of a head as little-endian PLY: normals at the vertices, a colour for each face."""
     header = (
-        f"ply\nformat binary_little_endian 1.0\ncomment head {head.id}, metres, +y up, +z out of the face\n"
+        f"ply\nformat binary_little_endian 1.0\ncomment flamecast: head {head.id}, metres, +y up, +z out of the face\n"
         f"element vertex {len(vertices)}\n"
         + "".join(f"property float {name}\n" for name in ("x", "y", "z", "nx", "ny", "nz"))
         + f"element face {len(head.faces)}\nproperty list uchar int vertex_indices\n"

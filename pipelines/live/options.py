@@ -49,14 +49,14 @@ class LiveOptions:
     def __post_init__(self) -> None:
         check_options(self)
         drivers = {
-            "video": self.video, "speech": self.speech, "camera": self.camera_device,
-            "microphone": self.microphone or None,
+            "a video": self.video, "a recording": self.speech, "a camera": self.camera_device,
+            "the microphone": self.microphone or None,
         }  # fmt: skip
         given = [name for name, value in drivers.items() if value is not None]
         if len(given) > 1:
-            raise BadInput(f"expected one of {', '.join(drivers)} to drive with, got {' and '.join(given)}")
-        if self.loop and not {"video", "speech"} & set(given):
-            raise BadInput("loop goes with a file that ends: video or speech")
+            raise BadInput(f"{' and '.join(given)} cannot drive at once: leave one")
+        if self.loop and not {"a video", "a recording"} & set(given):
+            raise BadInput("loop goes with a file that ends: a video or a recording")
 
     @property
     def source(self) -> str:

@@ -21,7 +21,7 @@ from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
-from ..fit import open_portrait
+from ..fit import Sight, look_at, open_portrait
 from ..framing import framed
 from ..web import Names, address_of, listed, listening
 from .follower import FollowerProcess
@@ -56,11 +56,12 @@ def go_live(
         from .state import LiveState
     except ImportError as error:
         raise BadInput(f"flamecast live needs more ({error}): {how_to_install('app')}") from None
+    sight = look_at(options.photo, options.face)  # before anything is started for it
     media = _open_media(options)
     names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
     try:
-        portrait, generator = _prepared(options)
+        portrait, generator = _prepared(options, sight)
         follower.start(portrait.pose, media.fps if isinstance(media, VideoClip) else CAMERA_FPS, portrait.image)
         follower.set_strength(options.strength)
         live = LiveState(options.source, folder=Path(options.folder), sound=_sound_of(options))
@@ -104,9 +105,9 @@ def _open_media(options: LiveOptions) -> VideoClip | Waveform | None:
 
 
 @one_torch_thread()
-def _prepared(options: LiveOptions) -> tuple[Portrait, Generator]:
+def _prepared(options: LiveOptions, sight: Portrait | Sight) -> tuple[Portrait, Generator]:
     """The fitted portrait, as large as it is drawn, and its generator, warm."""
-    whole = open_portrait(options.photo, options.face, options.head)[0]
+    whole = open_portrait(sight, head=options.head)[0]
     generator = load_generator(options.generator)
     for size in SIZES if options.size is None else (options.size,):
         portrait = framed(whole, options.framing, size)

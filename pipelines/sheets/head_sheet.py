@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ...core.files import atomic_path, check_writable, refuse_overwriting
-from ...core.report import Done, check_file
+from ...core.files import refuse_overwriting
+from ...core.report import Done, check_beside, check_file, write_png
 from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, FlameSequence, Progress, load_head
 from ...flame_motion.edit.controls import ANGLES, JOINTS, apply_controls, is_numbered
@@ -44,15 +44,14 @@ def write_head_sheet(
     columns, size = (COLUMNS, PANEL) if axes is None else (CLOSE_COLUMNS, CLOSE_PANEL)
     pages = list(pages_of(sections, columns))
     files = [output.with_name(f"{output.stem}_{k + 1}{output.suffix}") if k else output for k in range(len(pages))]
-    for file in files:
-        check_writable(file)
+    for file in files[1:]:
+        check_beside(file)
     artist = Artist(model, size)
     for number, (file, page) in enumerate(zip(files, pages)):
         if progress is not None:
             progress("pages", number, len(pages))
         picture = draw_page(artist, page, columns, f"{model.id}   page {number + 1} of {len(pages)}")
-        with atomic_path(file) as hidden:
-            picture.save(hidden, format="PNG")
+        write_png(file, picture)
     return Done(files)
 
 

@@ -121,8 +121,12 @@ def test_what_cannot_be_used_is_said_as_the_command_line_says_it(client):
     assert (text.status_code, text.json()["detail"]) == (422, "the photo notes.png is not a picture: it holds text")
     memory = io.BytesIO()
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(memory, format="PNG")
-    empty = finished(client, post_job(client, {"photo": ("wall.png", memory.getvalue())}, text="nods", size=64))
-    assert empty["state"] == "failed" and "no face was found" in empty["error"]
+    empty = post_job(client, {"photo": ("wall.png", memory.getvalue())}, text="nods", size=64)
+    assert empty.status_code == 422 and empty.json()["detail"].startswith("no face was found in the photo")
+    cut = post_job(client, {"photo": ("cut.png", photo_bytes()[:20_000])}, text="nods", size=64)
+    assert cut.status_code == 422 and cut.json()["detail"].startswith("the photo cut.png is damaged")
+    other = post_job(client, {"photo": ("me.png", photo_bytes())}, text="nods", size=64, face=3)
+    assert other.status_code == 422 and other.json()["detail"].startswith("face 3 was asked for and the photo shows 1")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +207,7 @@ def test_options_that_name_the_servers_files_or_exceed_its_bounds_are_refused(cl
         ({"demo": True, "seed": 1e30}, "seed must be 0 to"),
         ({"demo": True, "edit": "nope=1"}, "edit 'nope'"),
         ({"demo": True, "camera": "foo"}, "camera 'foo'"),
-        ({"demo": True, "demo_motion": True, "say": "hello"}, "got motion and say"),
+        ({"demo": True, "demo_motion": True, "say": "hello"}, "a motion and words to say cannot drive at once"),
     ],
 )
 def test_what_can_be_refused_at_once_is_refused_at_once(client, fields, sentence):

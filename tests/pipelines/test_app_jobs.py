@@ -52,6 +52,18 @@ def work(channel, warming):
             (Path(folder) / "out").mkdir()
             (Path(folder) / "out" / "video.mp4").write_bytes(word.encode())
             channel.send(("done", {"files": ["video.mp4"], "problems": [], "facts": {"process": os.getpid()}}))
+
+
+def look(channel, warming):
+    channel.send(("ready", None))
+    while True:
+        photo, face = channel.recv()
+        word = photo.read_text()
+        if word == "dies":
+            os._exit(9)
+        if word == "hangs":
+            time.sleep(600)
+        channel.send(("looked", f"no face in {photo}" if word == "blank" else None))
 """
 
 
@@ -317,6 +329,38 @@ def test_what_ended_long_ago_is_removed_with_its_files(make):
     assert queue.get(job.id) is None and not job.folder.exists() and not stray.exists()
 
 
+def test_a_photo_is_looked_at_before_it_waits_and_within_a_bound(make, tmp_path):
+    """What was found out by then is said; a process that dies or takes too long is replaced, and the job accepted."""
+    import player
+
+    from flamecast.pipelines.app.looking import PhotoLooker
+
+    queue = make(go=False)
+    queue._looker = looker = PhotoLooker(player.look, within=3.0)
+    queue.start()
+
+    def post(word: str):
+        def prepare(folder):
+            (folder / "photo").write_text(word)
+            return JobRequest(AnimateRequest.of(photo=folder / "photo", text="x"), {str(folder / "photo"): "me.png"})
+
+        return queue.add("a", prepare)
+
+    with pytest.raises(BadInput, match="^no face in me.png$"):
+        post("blank")
+    assert list((queue.root / "a" / "jobs").iterdir()) == []
+    for word in ("dies", "hangs"):
+        started, first = time.monotonic(), looker._process
+        job = post(word)
+        assert time.monotonic() - started < 6 and looker._process is not first and not first.process.is_alive()
+        ended(job)
+        with pytest.raises(BadInput, match="^no face in me.png$"):
+            post("blank")
+    assert looker._process.process.is_alive()
+    queue.close()
+    assert not looker._process.process.is_alive()
+
+
 def test_closing_ends_the_processes_and_removes_the_files(make):
     queue = make()
     done, slow = put(queue, "done"), put(queue, "slow")
@@ -353,7 +397,7 @@ PHOTO = {"photo": "demo"}
         (PHOTO | {"text": "nods", "seed": 1e30}, "seed must be 0 to 9007199254740991"),
         (PHOTO | {"text": "nods", "edit": "nope=1"}, "edit 'nope'"),
         (PHOTO | {"text": "nods", "camera": "foo"}, "^camera 'foo'"),
-        (PHOTO | {"motion": "demo", "say": "hello"}, "expected one of .* got motion and say"),
+        (PHOTO | {"motion": "demo", "say": "hello"}, "a motion and words to say cannot drive at once: leave one"),
         (PHOTO | {"text": "nods", "fps": 240}, "fps: 240 were asked for"),
         (PHOTO | {"text": "a" * 5000}, "text has 5000 characters"),
         (PHOTO | {"text": "nods", "strength": 9}, "strength must be 0 to 2"),

@@ -238,7 +238,7 @@ def test_only_a_jpeg_of_a_cameras_size_is_adecode_jpeg():
 
 
 def test_one_thing_drives(tmp_path):
-    with pytest.raises(BadInput, match="one of video, speech, camera, microphone to drive with, got video and speech"):
+    with pytest.raises(BadInput, match="a video and a recording cannot drive at once: leave one"):
         live("demo", video=Path("a.mp4"), speech=Path("b.wav"))
     with pytest.raises(BadInput, match="folder for recordings"):
         live("demo", folder=tmp_path / "nowhere")
@@ -247,6 +247,20 @@ def test_one_thing_drives(tmp_path):
     for wrong in ({"size": 1}, {"framing": "nope"}, {"face": -1}, {"strength": 3.0}, {"loop": True}):
         with pytest.raises(BadInput, match=next(iter(wrong))):
             live("demo", **wrong)
+
+
+def test_the_photo_is_looked_at_before_anything_is_started(tmp_path, monkeypatch):
+    def start(*_, **__):
+        raise AssertionError("something was opened before the photo was looked at")
+
+    for name in ("_open_media", "FollowerProcess", "load_generator"):
+        monkeypatch.setattr(f"flamecast.pipelines.live.run.{name}", start)
+    Image.new("RGB", (200, 200), "tan").save(tmp_path / "wall.png")
+    with pytest.raises(BadInput, match="no face was found"):
+        live(tmp_path / "wall.png", video=Path("a.mp4"), folder=tmp_path)
+    with pytest.raises(BadInput, match="is not a picture: it holds text"):
+        (tmp_path / "me.jpg").write_text("no picture")
+        live(tmp_path / "me.jpg", speech=Path("a.wav"), folder=tmp_path)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

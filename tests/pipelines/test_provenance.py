@@ -114,8 +114,14 @@ def test_a_photo_whose_own_manifest_is_broken_is_said_to_be(authority, keys, sig
         (tmp_path / name).write_bytes(content)
         video = tmp_path / f"{name}.mp4"
         done = AnimatePipeline(sign_cert=cert, sign_key=key)(tmp_path / name, output=video, **SHORT)
-        told = [problem for problem in done.problems if f"photo {name} was changed after it was signed" in problem]
+        told = [
+            problem
+            for problem in done.problems
+            if f"photo {tmp_path / name} was changed after it was signed" in problem
+        ]
         assert len(told) == problems and all(problem in done.report["problems"] for problem in told)
+        plain = AnimatePipeline()(tmp_path / name, output=tmp_path / "plain.mp4", **SHORT)  # unsigned, it is said, too
+        assert sum("its own C2PA manifest is broken" in problem for problem in plain.problems) == problems
         found = inspect_file(video, authority.folder / "authority.pem")
         assert found["c2pa"]["state"] == "trusted" and found["c2pa"]["broken"] == ((name,) if problems else ())
         assert sum(f"BROKEN INPUT: {name}" in line for line in sentences(found)) == problems

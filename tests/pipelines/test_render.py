@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from flamecast.flame_motion import BadInput, FlameSequence, MissingAsset, VideoClip, load_head
 from flamecast.flame_motion.edit import demo_motion
@@ -74,6 +75,16 @@ def test_bad_input_leaves_nothing(motion, options, message, tmp_path):
     with pytest.raises(BadInput, match=message):
         write_render(motion, output, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_photo_is_looked_at_before_any_weights_are_loaded(motion, tmp_path, monkeypatch):
+    def load(*_, **__):
+        raise AssertionError("something was loaded before the photo was looked at")
+
+    monkeypatch.setattr("flamecast.pipelines.render.open_signal", load)
+    Image.new("RGB", (200, 200), "tan").save(tmp_path / "wall.png")
+    with pytest.raises(BadInput, match="no face was found"):
+        write_render(motion, tmp_path / "maps", photo=tmp_path / "wall.png")
 
 
 @pytest.mark.skipif(find_spec("nvdiffrast") is not None, reason="nvdiffrast is installed here")

@@ -147,7 +147,7 @@ def test_notes_of_a_motion_file_are_said_beside_words(portrait):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "nothing drives the portrait: give one of video, motion, text, speech or say"),
+        ({}, "nothing drives the portrait: give a video, a motion, text for what happens"),
         ({"motion": "demo", "say": "hello"}, "motion and say cannot drive at once: leave one"),
     ],
 )
