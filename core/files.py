@@ -66,25 +66,36 @@ def lines_of(text: str) -> list[str]:
     return io.StringIO(text, newline=None).read().removesuffix("\n").split("\n")
 
 
+def own_folder(name: str) -> Path:
+    """A folder of this program's in the user's own: FLAMECAST_HOME/NAME (default ~/.flamecast/NAME); it may be missing.
+
+    RuntimeError where there is neither that variable nor a home.
+    """
+    return Path(os.environ.get("FLAMECAST_HOME") or Path.home() / ".flamecast") / name
+
+
 @contextmanager
-def atomic_path(target: PathLike) -> Iterator[str]:
+def atomic_path(target: PathLike, private: bool = False) -> Iterator[str]:
     """Yields a path to write to; what lies there becomes `target` when the block ends well, and vanishes otherwise.
 
     On Linux the file has no name until then, so that not even a killed process leaves anything behind; elsewhere it is
-    a hidden sibling. The folder of `target` is made when missing. BadInput when it cannot be written, or the disk is
-    full.
+    a hidden sibling. The folder of `target` is made when missing. private: only this user may ever read the file, or a
+    folder made for it. BadInput when it cannot be written, or the disk is full.
     """
     target = Path(target)
     check_writable(target)
     hidden = target.with_name(f".{secrets.token_hex(8)}.partial")
+    mode = 0o600 if private else 0o666
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _nameless_file(target.parent)
+        target.parent.mkdir(0o700 if private else 0o777, parents=True, exist_ok=True)
+        descriptor = _nameless_file(target.parent, mode)
+        if descriptor is None and private:
+            os.close(os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
     except OSError as error:
         raise _unwritable(target, error) from error
     try:
         yield str(hidden) if descriptor is None else _descriptor_path(descriptor)
-        _publish(descriptor, hidden, target)
+        _publish(descriptor, hidden, target, mode)
     except OSError as error:
         if error.errno in NO_ROOM:
             raise _unwritable(target, error) from error
@@ -128,8 +139,8 @@ def refuse_overwriting(inputs: Iterable[object], outputs: Iterable[Path]) -> Non
                     raise BadInput(f"the output {output} is also an input: choose another name")
 
 
-def _publish(descriptor: int | None, hidden: Path, target: Path) -> None:
-    """Gives what was written the name `target`."""
+def _publish(descriptor: int | None, hidden: Path, target: Path, mode: int) -> None:
+    """Gives what was written the name `target`; mode: what it was opened with."""
     try:
         if descriptor is not None:
             source = _descriptor_path(descriptor)
@@ -137,6 +148,7 @@ def _publish(descriptor: int | None, hidden: Path, target: Path) -> None:
                 # Without a folder descriptor Python calls link(), which would link the symlink itself.
                 os.link(source, hidden, src_dir_fd=descriptor, follow_symlinks=True)
             except OSError:  # some network file systems make nameless files and cannot name them
+                os.close(os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
                 shutil.copyfile(source, hidden)
         os.replace(hidden, target)
     except OSError as error:
@@ -148,12 +160,12 @@ def _descriptor_path(descriptor: int) -> str:
     return f"/proc/self/fd/{descriptor}"
 
 
-def _nameless_file(folder: Path) -> int | None:
+def _nameless_file(folder: Path, mode: int) -> int | None:
     """A descriptor of a file without a name in `folder`; None where the system or file system has no such thing."""
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, mode)
     except OSError:
         return None
 

@@ -18,13 +18,13 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 MAX_BYTES = 4 << 30
 
 
-def save_arrays(path: PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True) -> None:
+def save_arrays(path: PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True, private: bool = False) -> None:
     """Write named arrays (numbers, booleans or fixed-length text; never objects) to `path` as it is spelled.
 
-    Raises BadInput where nothing can be written.
+    private: only this user may read it. Raises BadInput where nothing can be written.
     """
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with atomic_path(path) as hidden, zipfile.ZipFile(hidden, "w", method) as archive:
+    with atomic_path(path, private) as hidden, zipfile.ZipFile(hidden, "w", method) as archive:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", EPOCH)
             entry.compress_type = method

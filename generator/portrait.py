@@ -172,6 +172,10 @@ class Portrait:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an `.npz` of arrays."""
+        save_arrays(path, self.arrays())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file of it holds, by name."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in NESTED}
         pose = {f"pose_{name}": getattr(self.pose, name).numpy() for name in POSE_FIELDS}
         camera = {
@@ -183,12 +187,16 @@ class Portrait:
         arrays = {**own, **pose, **camera, **head, **lids}
         if self.whole is not None:
             arrays |= {f"whole_{f.name}": getattr(self.whole, f.name) for f in fields(WholeHead)}
-        save_arrays(path, {k: np.asarray(v) for k, v in arrays.items()})
+        return {name: np.asarray(value) for name, value in arrays.items()}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Portrait:
         """Read what `save` wrote; BadInput for anything else."""
-        data = load_arrays(path)
+        return cls.from_arrays(load_arrays(path), path)
+
+    @classmethod
+    def from_arrays(cls, data: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> Portrait:
+        """The portrait of such arrays, which come from `path`. BadInput where they are none of a portrait."""
         try:
             if data["format"].tolist() not in FORMATS:
                 raise BadInput(f"format {FORMAT} was expected, got {data['format'].tolist()}")

@@ -20,8 +20,9 @@ from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.edit import edit_files
 from ..flame_motion.media.video_writer import Finish, check_target
 from ..generator import Generator, Portrait, load_generator
-from .fit import Sight, look_at, open_portrait
+from .fit import Fitted, Sight, look_at, open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
+from .portrait_cache import KeptPortrait
 from .provenance import Input, Signature, broken_inputs, check_signable, open_signature
 from .request import AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
@@ -62,9 +63,11 @@ class AnimatePipeline(Components):
     """Animates portraits: `AnimatePipeline()("photo.jpg", video="driver.mp4", output="out.mp4")`.
 
     Detector, head, drivers and generator are loaded at first use and kept; a pipeline may be used from several threads,
-    which then wait for each other.
+    which then wait for each other. cache: whether fitted portraits are kept on disk for the next process
+    (`portrait_cache`): for programs of one user, who knows of it; a server leaves it off.
     """
 
+    cache: bool = False
     _parts: _Parts = field(default_factory=_Parts, init=False, repr=False, compare=False)
 
     @classmethod
@@ -113,7 +116,7 @@ class AnimatePipeline(Components):
         """
         targets, clock = self._check(request), Clock()
         with self._parts.lock, clock.stage("fit"):
-            sight = look_at(request.photo, request.face, self._detector)  # before any weights are loaded
+            sight = self._look_at(request)  # before any weights are loaded
         self._generator()
         signal = open_signal(request.drive, request.clip, request.mix, self.head)
         clips = open_mix(request.mix, self.head)
@@ -214,8 +217,13 @@ class AnimatePipeline(Components):
             self._parts.drivers[name] = self._placed(load_driver(name, saved=self._saved(f"driver_{name}"), **given))
         return self._parts.drivers[name]
 
+    def _look_at(self, request: AnimateRequest) -> Fitted | Sight:
+        """The photo, or its portrait where an earlier run kept that."""
+        kept = KeptPortrait.of(request.photo, request.face, self.head) if self.cache else None
+        return look_at(request.photo, request.face, self._detector, kept)
+
     def _fit_and_drive(
-        self, request: AnimateRequest, sight: Portrait | Sight, signal: Signal, clock: Clock, progress: Progress | None
+        self, request: AnimateRequest, sight: Fitted | Sight, signal: Signal, clock: Clock, progress: Progress | None
     ) -> tuple[Portrait, Driven]:
         """The portrait and the driver's motion, neither of which waits for the other."""
 

@@ -41,6 +41,7 @@ def examine() -> Iterator[Finding]:
     yield _codecs()
     yield _accelerator()
     yield _kernel_cache()
+    yield from _kept_portraits()
     yield from _plug_ins()
 
 
@@ -165,6 +166,18 @@ def _kernel_cache() -> Finding:
     if place is None:
         return Finding("compiled kernels", "not kept: every start compiles", "set NUMBA_CACHE_DIR to a folder of yours")
     return Finding("compiled kernels", f"kept in {place}")
+
+
+def _kept_portraits() -> Iterator[Finding]:
+    """How many fitted portraits lie on this disk, and where."""
+    try:
+        from .portrait_cache import kept_portraits
+
+        folder, count, size = kept_portraits()
+    except (ImportError, OSError, RuntimeError):  # what does not load is told of above; without a home there are none
+        return
+    some = f"{count} ({size / 1e6:.1f} MB) in {folder}; remove the folder to be rid of them"
+    yield Finding("fitted portraits kept", some if count else f"none in {folder}")
 
 
 def _plug_ins() -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from ..generator import Portrait
 from ..generator.completion.merge import with_whole_head
 from ..generator.overlay import draw_overlay
 from ..generator.portrait_fit import find_faces
+from .portrait_cache import KeptPortrait
 from .request import HEAD, AnimateRequest
 
 if TYPE_CHECKING:
@@ -35,48 +36,61 @@ class Sight:
     matte: np.ndarray | None  # [H, W] 1 = person, of a cut-out
     face: int
     seen: tuple[int, list[Face]]  # see `generator.portrait_fit.find_faces`
+    kept: KeptPortrait | None = None  # where its portrait is to be kept
+
+
+class Fitted(NamedTuple):
+    """A fitted portrait, and what the user should know of the fit, a sentence each."""
+
+    portrait: Portrait
+    notes: list[str]
 
 
 @one_torch_thread()
 def look_at(
-    photo: PathLike | np.ndarray | Portrait, face: int = 0, detector: Callable[[], LandmarkDetector] | None = None
-) -> Portrait | Sight:
+    photo: PathLike | np.ndarray | Portrait, face: int = 0, detector: Callable[[], LandmarkDetector] | None = None,
+    kept: KeptPortrait | None = None,
+) -> Fitted | Sight:  # fmt: skip
     """The first look at a photo (as for `open_portrait`), before any other work is done for it.
 
-    detector: gives one, when one is needed. Raises BadInput where it is no photo, or does not show the face.
+    detector: gives one, when one is needed; kept: where its portrait may lie from an earlier fit. Raises BadInput where
+    it is no photo, or does not show the face.
     """
     if isinstance(photo, Portrait):
-        return photo
+        return Fitted(photo, [])
+    if kept is not None and (found := kept.load()) is not None:
+        return Fitted(*found)
     matte = None
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
             raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
         image = photo
     elif str(photo).endswith(".npz"):
-        return Portrait.load(photo)
+        return Fitted(Portrait.load(photo), [])
     else:
         image, alpha = load_photo(str(photo))
         if alpha is not None and float((alpha < 128).mean()) > 0.05:  # a cut-out
             matte = alpha.astype(np.float32) / 255
-    return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face))
+    return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face), kept)
 
 
 @one_torch_thread()
-def open_portrait(
-    photo: PathLike | np.ndarray | Portrait | Sight, face: int = 0, head: str = HEAD
-) -> tuple[Portrait, list[str]]:
+def open_portrait(photo: PathLike | np.ndarray | Portrait | Sight | Fitted, face: int = 0, head: str = HEAD) -> Fitted:
     """The fitted portrait of a photo file, a portrait.npz, an array [H, W, 3] uint8 or a Portrait; what to know of it.
 
     Its whole head is completed from the photo as large as it came. A cut-out's transparency is its matte. What was
     looked at before is not looked at again. Raises BadInput.
     """
-    sight = photo if isinstance(photo, Sight) else look_at(photo, face)
-    if isinstance(sight, Portrait):
-        return with_whole_head(sight), []
+    sight = photo if isinstance(photo, (Sight, Fitted)) else look_at(photo, face)
+    if isinstance(sight, Fitted):
+        return Fitted(with_whole_head(sight.portrait), sight.notes)
     portrait, notes = Portrait.fit_with_notes(
         sight.image, matte=sight.matte, face=sight.face, head=head, seen=sight.seen
     )
-    return with_whole_head(portrait), notes
+    fitted = Fitted(with_whole_head(portrait), notes)
+    if sight.kept is not None:
+        sight.kept.save(*fitted)
+    return fitted
 
 
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:

@@ -28,7 +28,7 @@ HOST, APP_PORT, LIVE_PORT = "127.0.0.1", 7860, 7862  # where the servers listen:
 MIN_FPS, MAX_FPS = 1, 240  # Hz, of a video
 OF_COMMANDS = (  # names that commands, the server's form and Python have besides: a plug-in's option cannot have them
     "context", "help", "driver_option", "generator_option", "config", "demo", "demo_motion", "preview", "camera_keys",
-    "progress",
+    "no_cache", "progress",
 )  # fmt: skip
 
 

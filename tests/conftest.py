@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +23,13 @@ from flamecast.flame_motion.heads.flame.register import Registration
 
 from .flame_motion import flame_like
 
+_HOME = tempfile.TemporaryDirectory(prefix="flamecast-tests-")  # the user's own folder of all tests; gone at the end
 SLOW_TIMEOUT = 600.0  # s that a test marked slow may take; pyproject.toml says how long the others may
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.option.randomly_reset_seed = False  # pytest-randomly shuffles; the seeds are set below
+    os.environ["FLAMECAST_HOME"] = _HOME.name  # of this machine's user nothing is found, and nothing left behind
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

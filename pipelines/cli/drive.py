@@ -14,6 +14,7 @@ from .options import (
     Config,
     DriverOption,
     GeneratorOption,
+    NoCache,
     constructor_options,
     joined,
     options_of_driver,
@@ -35,6 +36,7 @@ def animate(
     driver_option: DriverOption = None,
     generator_option: GeneratorOption = None,
     config: Config = None,
+    no_cache: NoCache = False,
     **options: Any,
 ) -> None:
     """Animate PHOTO (or a portrait.npz) by words, speech, a video or a motion file. Writes the video and a report."""
@@ -52,6 +54,7 @@ def animate(
             **parts,
             generator_options=constructor_options(GENERATORS, parts["generator"], generator_option),
             driver_options=options_of_driver(options, driver_option),
+            cache=not no_cache,
         )
         done = pipeline(photo, output=output, **joined(options), progress=progress)
     show(done)

@@ -20,6 +20,9 @@ DriverOption = Annotated[
 GeneratorOption = Annotated[
     list[str] | None, typer.Option(help="An option of the generator, name=value. Give it again for one more.")
 ]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Fit the photo anew and keep no fitted portrait of it on this machine.")
+]
 
 
 def with_options(
@@ -123,7 +126,7 @@ def run_batch(context: typer.Context, command: str, options: dict[str, Any]) -> 
     beside = [
         name
         for name in context.params
-        if name not in options_of(Batch) and context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
+        if name not in (*options_of(Batch), "no_cache") and context.get_parameter_source(name).name == "COMMANDLINE"  # type: ignore[union-attr]
     ]
     if beside:
         raise typer.BadParameter(f"with --batch, {', '.join(beside)} stands in the lines of the file")

@@ -21,7 +21,7 @@ from ...core.threads import one_torch_thread
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
-from ..fit import Sight, look_at, open_portrait
+from ..fit import Fitted, Sight, look_at, open_portrait
 from ..framing import framed
 from ..web import Names, address_of, listed, listening
 from .follower import FollowerProcess
@@ -105,7 +105,7 @@ def _open_media(options: LiveOptions) -> VideoClip | Waveform | None:
 
 
 @one_torch_thread()
-def _prepared(options: LiveOptions, sight: Portrait | Sight) -> tuple[Portrait, Generator]:
+def _prepared(options: LiveOptions, sight: Fitted | Sight) -> tuple[Portrait, Generator]:
     """The fitted portrait, as large as it is drawn, and its generator, warm."""
     whole = open_portrait(sight, head=options.head)[0]
     generator = load_generator(options.generator)

@@ -69,7 +69,7 @@ def test_permissions_are_said(tmp_path):
 def system(request, monkeypatch) -> str:
     """This machine, and what others lack."""
     if request.param == "no nameless files":
-        monkeypatch.setattr(files, "_nameless_file", lambda folder: None)
+        monkeypatch.setattr(files, "_nameless_file", lambda folder, mode: None)
     if request.param == "no links":
 
         def link(*arguments, **options):
@@ -89,6 +89,18 @@ def test_what_was_written_appears_whole_at_the_end(system, tmp_path):
     mask = os.umask(0)
     os.umask(mask)
     assert target.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_private_file_was_never_open_to_others(system, tmp_path):
+    before = os.umask(0)
+    try:
+        with atomic_path(tmp_path / "own" / "a.txt", private=True) as hidden:
+            Path(hidden).write_text("mine")
+            assert os.stat(hidden).st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+    assert (tmp_path / "own" / "a.txt").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(system, tmp_path):

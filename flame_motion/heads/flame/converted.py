@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ....core.errors import BadInput, MissingAsset
-from ....core.files import existing_file
+from ....core.files import existing_file, own_folder
 from ....core.npz import load_arrays, save_arrays
 from ..head import DEFAULT_HEAD, Head
 from ..head_file import head_from_arrays, load_open_head
@@ -24,7 +24,7 @@ OPTIONAL = {"id", "pose_correctives", "mediapipe_faces", "mediapipe_bary", "land
 
 def heads_folder() -> Path:
     """Where converted heads live: FLAMECAST_HOME/heads (default ~/.flamecast/heads)."""
-    return Path(os.environ.get("FLAMECAST_HOME") or Path.home() / ".flamecast") / "heads"
+    return own_folder("heads")
 
 
 def load_flame(path: Path) -> Head:
