@@ -86,7 +86,7 @@ class Portrait:
     def vertices(self, motion: FlameSequence | None = None) -> Tensor:
         """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
         posed = self.head(self.pose if motion is None else motion, self.offsets)
-        return posed if self._teeth is None else self._teeth.behind_lips(posed)
+        return posed if self.teeth is None else self.teeth.behind_lips(posed)
 
     def front_faces(self) -> Tensor:
         """Which of the head's triangles [F] bool turn their front to the camera in the photo."""
@@ -94,7 +94,8 @@ class Portrait:
         return (torch.linalg.cross(b - a, c - a) * (self.camera.centers[0, 0] - a)).sum(1) > 0
 
     @cached_property
-    def _teeth(self) -> TeethRows | None:
+    def teeth(self) -> TeethRows | None:
+        """The head's rows of teeth, which go along with the lips; None where they are not known."""
         return TeethRows.of(self.head)
 
     @classmethod

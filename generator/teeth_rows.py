@@ -52,13 +52,22 @@ class TeethRows:
         A raised upper lip bares no gum, and lower teeth stand out `LOWER_SHOWN` above the lower
         lip; rows that are so already stay.
         """
+        up, by = self._up_and_way(vertices)
+        out = vertices.clone()
+        for row, share, way in zip(self.moving, self.share, by.unbind(1), strict=True):
+            out[:, row] += share[:, None] * (way[:, None] * up)[:, None]
+        return out
+
+    def goes(self, vertices: Tensor) -> Tensor:
+        """How far [T, 2] m up the upper and the lower row goes in `behind_lips`; vertices: as there."""
+        return self._up_and_way(vertices)[1]
+
+    def _up_and_way(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
+        """The head's up [T, 3], and how far [T, 2] m along it the upper and the lower row goes."""
         at = lambda which: vertices[:, which].mean(1)  # noqa: E731
         up = torch.nn.functional.normalize((self.up[:, None] * vertices[:, self.moving[0]]).sum(1), dim=-1)
         upper, lower = vertices[:, self.lips].unbind(1)
         along = lambda a, b: ((a - b) * up).sum(-1)  # noqa: E731
         raised = along(upper, at(self.top)).clamp_min(0)
         sunk = (along(at(self.tips[1]), lower) - LOWER_SHOWN).clamp_min(0)
-        out = vertices.clone()
-        for row, share, by in zip(self.moving, self.share, (raised, -sunk), strict=True):
-            out[:, row] += share[:, None] * (by[:, None] * up)[:, None]
-        return out
+        return up, torch.stack([raised, -sunk], 1)

@@ -44,6 +44,7 @@ class CompletedHead:
     attributes: np.ndarray  # [U, 3] u, v, opacity
     texture: np.ndarray  # [h, w, 4] uint8 sRGB, and in alpha how much of it is hair
     own: np.ndarray  # [H, W] float32 0..1, how much of what the photo shows there this mesh stands for
+    face: np.ndarray  # [G] 0..1, how opaque the fitted head's face is drawn over each point
     centre: Tensor  # [3] m, of the head in the photo
 
     def pose(self, motion: FlameSequence) -> Tensor:
@@ -90,7 +91,8 @@ def completed_head(portrait: Portrait, shell: Shell, over: Tensor) -> CompletedH
     attributes = np.concatenate([uv, _opacity(carried.body, hair)[point, None]], 1).astype(np.float32)
     return CompletedHead(
         carried, torch.from_numpy(faces[kept]).int(), uv_faces[kept], torch.from_numpy(point), attributes,
-        _texture(portrait, whole), _own(portrait, whole, shell), portrait.vertices()[0].mean(0),
+        _texture(portrait, whole), _own(portrait, whole, shell), np.append(face.ravel(), 0).astype(np.float32),
+        portrait.vertices()[0].mean(0),
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     sure = _sure_outside(portrait, texels, photo)
     sure *= 1 - _other_than_skin(color, texels, skin, sure)
     sure = _sure_inside(portrait, texels, photo, sure, teeth)
-    completed, bare = _completed(portrait, size)
+    completed, bare = completed_colors(portrait, size)
     # Beside what the photo shows the skin goes on, and under hair, of which alone the completed head tells there: where
     # cheeks seen aslant end a pixel is already of the dark behind them.
     off = cv2.distanceTransform((~(skin & (sure > 0.5))).astype(np.uint8), cv2.DIST_L2, 5) / size
@@ -71,7 +71,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     return (np.dstack([out, sure]).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _completed(portrait: Portrait, size: int) -> tuple[np.ndarray, np.ndarray]:
+def completed_colors(portrait: Portrait, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     """The completed head's color 0..1 at each texel [R, R, 3], and how much of it is skin [R, R]."""
     whole = portrait.whole
     assert whole is not None

@@ -38,7 +38,7 @@ def with_options(
         known = options_of(Components) | options_of(Batch) | all_options() if fields is None else fields
         own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD]
         made = [_parameter(name, known[name], changed) for name in names]
-        first = [p for p in own if p.name in ("context", "photo", "motion", "output")]
+        first = [p for p in own if p.name in ("context", "photo", "source", "output") or p.default is p.empty]
         last = [p for p in own if p not in first]
         order = [p.replace(kind=p.KEYWORD_ONLY) for p in (*first, *made, *last)]
         command.__signature__ = inspect.Signature(order)  # type: ignore[attr-defined]

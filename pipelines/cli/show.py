@@ -27,19 +27,35 @@ def fit(
     show(done)
 
 
-@with_options("edit", "seconds", "fps", "motion_fps", "head", head=Option("Another head to move: its name or file."))
+@with_options(
+    "edit", "seconds", "fps", "motion_fps", "head", head=Option("Another head to move, or to fit: its name or file.")
+)
 def export(
-    motion: Annotated[str, typer.Argument(help="A motion.npz, an ARKit .csv, or `demo`.", show_default=False)],
+    source: Annotated[
+        str,
+        typer.Argument(help="A photo, a portrait.npz or `demo`; a motion.npz or an ARKit .csv.", show_default=False),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj or .ply.")],
-    frame: Annotated[int | None, typer.Option(help="Only this frame, counted from 0.")] = None,
+    motion: Annotated[list[str] | None, typer.Option(help="A clip that the portrait plays: as for animate.")] = None,
+    speech: Annotated[list[Path] | None, typer.Option(help="The same by a recording of speech.")] = None,
+    say: Annotated[list[str] | None, typer.Option(help="The same by words that a voice says.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="The same by what to do, in words.")] = None,
+    material: Annotated[
+        str | None, typer.Option(help="Of a portrait: unlit (the photo's own light, the default) or pbr.")
+    ] = None,
+    face: Annotated[int | None, typer.Option(help="Which face of the photo; 0 is the largest.", min=0)] = None,
+    frame: Annotated[int | None, typer.Option(help="Of a motion: only this frame, counted from 0.")] = None,
     **options: Any,
 ) -> None:
-    """Write MOTION for other programs: glTF (mesh and animation), ARKit CSV, or a mesh a frame (OBJ, PLY)."""
+    """Write SOURCE for other programs: a photo's person as a textured, rigged head; a motion as glTF, CSV or meshes."""
     from ..console import show, watched
     from ..exports.export import write_export
 
+    given = {"motion": motion, "speech": speech, "say": say, "text": text}
+    clips = [{name: value} for name, values in given.items() for value in values or []]
+    own: dict[str, Any] = {name: value for name, value in (("material", material), ("face", face)) if value is not None}
     with watched() as progress:
-        done = write_export(motion, output, frame=frame, **joined(options), progress=progress)
+        done = write_export(source, output, clips=clips, frame=frame, **joined(options), **own, progress=progress)
     show(done)
 
 

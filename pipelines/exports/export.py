@@ -1,10 +1,12 @@
-"""`flamecast export`: a motion for other programs, by the ending of the output."""
+"""`flamecast export`: a motion, or a photo's person, for other programs, by the ending of the output."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...core.files import PathLike, check_writable, refuse_overwriting
@@ -15,20 +17,23 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, load_head
 from ...flame_motion.edit import apply_edit, edit_files
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
+from ...generator import Portrait
 from ..opening import open_signal
 from ..request import HEAD, AnimateRequest
 from ..stages import drive_signal, retargeted
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
+from .portrait import is_portrait, write_portrait
 
 ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply")
 
 
 @one_torch_thread()
 def write_export(
-    motion: PathLike | FlameSequence,
+    source: PathLike | FlameSequence | Portrait | np.ndarray,
     output: Path | str,
     *,
+    clips: Sequence[Mapping[str, Any]] = (),
     frame: int | None = None,
     head: str | None = None,
     progress: Progress | None = None,
@@ -36,15 +41,25 @@ def write_export(
 ) -> Done:
     """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: .glb, .gltf, .csv, .obj or .ply.
 
+    A photo, a portrait or `demo` becomes, in a .glb or .gltf, that person's head: see `portrait.write_portrait` for
+    clips and options. Of a motion:
     options: edit, seconds, fps and motion_fps of `AnimateRequest`. Meshes of a longer clip are numbered, OUT_0000.obj
     and so on, unless `frame` picks one. head: another head to move, by retargeting; a .csv is always of the built-in
     head where the motion's own has no ARKit axes. BadInput for what cannot be read, understood or written.
     """
     output = Path(output)
-    request = AnimateRequest.of(motion=motion, **options)
-    edit = request.edit
     _check_output(output)
-    refuse_overwriting([motion, *edit_files(edit), head], [output])
+    if is_portrait(source, output):
+        if frame is not None:
+            raise BadInput("frame goes with a motion, and this is a portrait")
+        named = {} if head is None else {"head": head}
+        return write_portrait(source, output, clips, progress=progress, **named, **options)  # type: ignore[arg-type]
+    beside = [name for name in ("face", "material") if options.pop(name, None) is not None]
+    if beside := [*beside, *(name for clip in clips for name in clip)]:
+        raise BadInput(f"{', '.join(beside)} goes with a portrait written as .glb: {source} is taken for a motion")
+    request = AnimateRequest.of(motion=source, **options)
+    edit = request.edit
+    refuse_overwriting([source, *edit_files(edit), head], [output])
     signal = open_signal(request.drive, request.clip, head=head or HEAD)
     driven = drive_signal(signal, load_driver, request.clip, head=head or HEAD)
     clip = driven.motion if edit is None else apply_edit(driven.motion, edit)

@@ -56,6 +56,11 @@ class Document:
             }
         return self.append("accessors", described)
 
+    def image(self, encoded: bytes, mime: str) -> int:
+        """Stores a PNG or JPEG file's bytes; the index of its image."""
+        view = self._view(np.frombuffer(encoded, np.uint8), None)
+        return self.append("images", {"bufferView": view, "mimeType": mime})
+
     def save(self, path: Path) -> None:
         """Writes `path`, whole or not at all: text with the buffer inside where it ends in .gltf, otherwise binary."""
         text = path.suffix.lower() == ".gltf"

@@ -48,20 +48,24 @@ def save_gltf(motion: FlameSequence, path: Path, head: Head) -> None:
     morphs = _morphs(head, motion)
     document = Document(f"flamecast {version('flamecast')}")
     document.content["asset"]["extras"] = {"head": head.id, "fps": motion.fps, "frames": len(motion)}
+    skin, nodes = add_skeleton(document, joints)
+    mesh = document.append("meshes", _mesh(document, head, rest, morphs))
+    body = document.append("nodes", {"name": "head", "mesh": mesh, "skin": skin})
+    document.append("animations", animation(document, head, motion, joints, nodes, [body], morphs.weights))
+    document.content["scene"] = document.append("scenes", {"nodes": [nodes[0], body]})
+    document.save(path)
+
+
+def add_skeleton(document: Document, joints: Tensor) -> tuple[int, list[int]]:
+    """FLAME's five joints, resting at `joints` [5, 3] m: the index of the skin, and of the joints' nodes."""
     nodes = [_joint_node(document, joints, index) for index in range(len(JOINTS))]
     for index, parent in enumerate(PARENTS):
         if parent >= 0:
             document.content["nodes"][nodes[parent]].setdefault("children", []).append(nodes[index])
     bind = np.tile(np.eye(4, dtype=np.float32), (len(JOINTS), 1, 1))
     bind[:, 3, :3] = -joints.numpy()  # column by column: the translation is the last row
-    skin = document.append(
-        "skins", {"joints": nodes, "inverseBindMatrices": document.accessor(bind), "skeleton": nodes[0]}
-    )
-    mesh = document.append("meshes", _mesh(document, head, rest, morphs))
-    body = document.append("nodes", {"name": "head", "mesh": mesh, "skin": skin})
-    document.append("animations", _animation(document, head, motion, morphs, joints, nodes, body))
-    document.content["scene"] = document.append("scenes", {"nodes": [nodes[0], body]})
-    document.save(path)
+    inverse = document.accessor(bind)
+    return document.append("skins", {"joints": nodes, "inverseBindMatrices": inverse, "skeleton": nodes[0]}), nodes
 
 
 # -- what moves --------------------------------------------------------------------------------------------------------
@@ -85,35 +89,31 @@ def _morphs(head: Head, motion: FlameSequence) -> Morphs:
     return Morphs(names, torch.cat(offsets, -1).permute(2, 0, 1), torch.tensor(steps), torch.cat(weights, 1))
 
 
-def _animation(
-    document: Document,
-    head: Head,
-    motion: FlameSequence,
-    morphs: Morphs,
-    joints: Tensor,
-    nodes: list[int],
-    body: int,
-) -> dict[str, Any]:
-    """One key a frame for each joint's rotation, for the joints that shift, and for the weights of all targets."""
+def animation(
+    document: Document, head: Head, motion: FlameSequence, joints: Tensor, nodes: list[int], bodies: list[int],
+    weights: Tensor,
+) -> dict[str, Any]:  # fmt: skip
+    """One key a frame for each joint's rotation, for the joints that shift, and for all bodies' weights [T, K]."""
     times = np.arange(len(motion), dtype=np.float64) / motion.fps
     clock = document.accessor(times.astype(np.float32), bounds=True)
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
 
-    def key(node: int, path: str, values: Tensor) -> None:
+    def key(targets: list[int], path: str, values: Tensor) -> None:
         output = document.accessor(np.ascontiguousarray(values.numpy(), np.float32))
         samplers.append({"input": clock, "output": output, "interpolation": "LINEAR"})
-        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
+        channels.extend({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}} for node in targets)
 
     turns = torch.stack([motion.rotation, motion.neck, motion.jaw, *motion.eyes.unbind(1)], 1)  # [T, 5, 3]
     shifts = torch.einsum("jke,te->tjk", head.skin.joints_expression, motion.expression)  # [T, 5, 3] m
     stays = shifts - (matrix_from_axis_angle(turns) @ shifts[..., None]).squeeze(-1)
     stays[:, 0] += motion.translation
     for index, node in enumerate(nodes):
-        key(node, "rotation", _steady(quaternion_from_axis_angle(turns[:, index])))
+        key([node], "rotation", _steady(quaternion_from_axis_angle(turns[:, index])))
         if index == 0 or bool((stays[:, index].abs() > SMALLEST).any()):
-            key(node, "translation", _bone(joints, index) + stays[:, index])
-    key(body, "weights", morphs.weights.reshape(-1))
+            key([node], "translation", _bone(joints, index) + stays[:, index])
+    if bodies:
+        key(bodies, "weights", weights.reshape(-1))
     return {"name": "clip", "samplers": samplers, "channels": channels}
 
 
@@ -136,8 +136,8 @@ def _joint_node(document: Document, joints: Tensor, index: int) -> int:
 
 def _mesh(document: Document, head: Head, rest: Tensor, morphs: Morphs) -> dict[str, Any]:
     """One primitive for each material, all with the same targets."""
-    normals = _upright(vertex_normals(rest, head.faces))
-    turned = _upright(vertex_normals(rest + morphs.steps[:, None, None] * morphs.offsets, head.faces))
+    normals = upright(vertex_normals(rest, head.faces))
+    turned = upright(vertex_normals(rest + morphs.steps[:, None, None] * morphs.offsets, head.faces))
     tilts = (turned - normals) / morphs.steps[:, None, None]
     tilts[tilts.abs().amax(-1) < SMALLEST_TURN] = 0
     offsets = morphs.offsets.clone()
@@ -148,15 +148,15 @@ def _mesh(document: Document, head: Head, rest: Tensor, morphs: Morphs) -> dict[
         chosen = materials == number
         vertices, corners, uv = _corners(head, chosen)
         attributes = {
-            "POSITION": document.accessor(_rows(rest, vertices), target=VERTICES, bounds=True),
-            "NORMAL": document.accessor(_rows(normals, vertices), target=VERTICES),
+            "POSITION": document.accessor(rows_of(rest, vertices), target=VERTICES, bounds=True),
+            "NORMAL": document.accessor(rows_of(normals, vertices), target=VERTICES),
             "TEXCOORD_0": document.accessor(uv, target=VERTICES),
-            **_skin_attributes(document, head.weights[vertices].numpy()),
+            **skin_attributes(document, head.weights[vertices].numpy()),
         }
         targets = [
             {
-                "POSITION": document.sparse(_rows(o, vertices), bounds=True),
-                "NORMAL": document.sparse(_rows(t, vertices)),
+                "POSITION": document.sparse(rows_of(o, vertices), bounds=True),
+                "NORMAL": document.sparse(rows_of(t, vertices)),
             }
             for o, t in zip(offsets, tilts)
         ]
@@ -179,7 +179,7 @@ def _corners(head: Head, chosen: Tensor) -> tuple[Tensor, np.ndarray, np.ndarray
     return unique[:, 0], corners.numpy(), uv
 
 
-def _skin_attributes(document: Document, weights: np.ndarray) -> dict[str, int]:
+def skin_attributes(document: Document, weights: np.ndarray) -> dict[str, int]:
     """JOINTS_n and WEIGHTS_n of weights [M, 5], four joints in each set, the largest weights first."""
     order = np.argsort(-weights, axis=1, kind="stable")
     sorted_weights = np.take_along_axis(weights, order, 1).astype(np.float64)
@@ -205,10 +205,10 @@ def _material(material: Material) -> dict[str, Any]:
     return {"name": material.name, "pbrMetallicRoughness": surface, "doubleSided": True}
 
 
-def _upright(normals: Tensor) -> Tensor:
+def upright(normals: Tensor) -> Tensor:
     """Unit normals [..., 3]; a vertex without any (0) gets +z, because glTF allows no zeros."""
     return torch.where((normals == 0).all(-1, keepdim=True), torch.tensor([0.0, 0.0, 1.0]), normals)
 
 
-def _rows(values: Tensor, vertices: Tensor) -> np.ndarray:
+def rows_of(values: Tensor, vertices: Tensor) -> np.ndarray:
     return np.ascontiguousarray(values[vertices].numpy(), np.float32)

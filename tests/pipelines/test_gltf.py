@@ -34,9 +34,9 @@ class Player:
         assert kind == 0x4E4F534A
         self.json: dict[str, Any] = json.loads(raw[20 : 20 + size])
         self.bin = raw[28 + size :]
-        (self.mesh,) = self.json["meshes"]
+        self.mesh = self.json["meshes"][0]
         (self.skin,) = self.json["skins"]
-        (self.animation,) = self.json["animations"]
+        self.animation = self.json.get("animations", [{"channels": []}])[0]
         self.parent = {c: n for n, node in enumerate(self.json["nodes"]) for c in node.get("children", [])}
 
     def array(self, number: int) -> np.ndarray:
@@ -77,23 +77,26 @@ class Player:
 
     def corners(self, time: float) -> dict[str, np.ndarray]:
         """Corners of the triangles [F, 3, 3] m of each material at `time` s."""
-        (body,) = [n for n, node in enumerate(self.json["nodes"]) if "skin" in node]
-        weights = self.channel(body, "weights", time)
-        assert weights is not None
         bind = self.array(self.skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
         joints = np.stack([self._world(node, time) @ b for node, b in zip(self.skin["joints"], bind)])
         posed = {}
-        for primitive in self.mesh["primitives"]:
-            at = {name: self.array(number) for name, number in primitive["attributes"].items()}
-            points = at["POSITION"] + sum(
-                w * self.array(t["POSITION"]) for w, t in zip(weights, primitive["targets"], strict=True) if w
-            )
-            sets = [name[-1] for name in at if name.startswith("JOINTS")]
-            blend = sum(np.einsum("nk,nkij->nij", at[f"WEIGHTS_{s}"], joints[at[f"JOINTS_{s}"]]) for s in sets)
-            points = np.einsum("nij,nj->ni", blend[:, :3, :3], points) + blend[:, :3, 3]
-            name = self.json["materials"][primitive["material"]]["name"]
-            posed[name] = points[self.array(primitive["indices"])[:, 0]].reshape(-1, 3, 3)
+        for body, node in enumerate(self.json["nodes"]):
+            mesh = self.json["meshes"][node["mesh"]] if "mesh" in node else {"primitives": []}
+            weights = self.channel(body, "weights", time)
+            shown = mesh.get("weights", []) if weights is None else weights
+            for primitive in mesh["primitives"]:
+                name = self.json["materials"][primitive["material"]]["name"]
+                posed[name] = self._corners_of(primitive, shown, joints)
         return posed
+
+    def _corners_of(self, primitive: dict[str, Any], shown: Any, joints: np.ndarray) -> np.ndarray:
+        at = {name: self.array(number) for name, number in primitive["attributes"].items()}
+        targets = primitive.get("targets", [])
+        points = at["POSITION"] + sum(w * self.array(t["POSITION"]) for w, t in zip(shown, targets, strict=True) if w)
+        sets = [name[-1] for name in at if name.startswith("JOINTS")]
+        blend = sum(np.einsum("nk,nkij->nij", at[f"WEIGHTS_{s}"], joints[at[f"JOINTS_{s}"]]) for s in sets)
+        points = np.einsum("nij,nj->ni", blend[:, :3, :3], points) + blend[:, :3, 3]
+        return points[self.array(primitive["indices"])[:, 0]].reshape(-1, 3, 3)
 
     def _world(self, node: int, time: float) -> np.ndarray:
         about = self.json["nodes"][node]
