@@ -19,6 +19,7 @@ from ..drivers.registry import Driver, load_driver
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.edit import edit_files
 from ..flame_motion.media.video_writer import Finish, check_target
+from ..flame_motion.style import PRESETS
 from ..generator import Generator, Portrait, load_generator
 from .fit import Fitted, Sight, look_at, open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
@@ -274,7 +275,8 @@ def _sources(request: AnimateRequest) -> dict[str, Any]:
 def _named_files(request: AnimateRequest) -> list[tuple[str, str]]:
     """The files that options name, each with its role."""
     files = [("mix", file) for file in mix_files(request.mix)] + [("edit", file) for file in edit_files(request.edit)]
-    camera = request.view.camera or ""
+    camera, style = request.view.camera or "", request.drive.style
+    files += [("style", style)] if style is not None and style not in PRESETS else []
     return files + ([("camera", camera)] if camera.lower().endswith(".json") else [])
 
 

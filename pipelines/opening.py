@@ -15,7 +15,9 @@ from ..flame_motion.edit import apply_edit, demo_motion
 from ..flame_motion.formats import load_motion
 from ..flame_motion.retargeting.regions import find_region
 from ..flame_motion.retargeting.retarget import head_of, retarget
+from ..flame_motion.style import Style
 from .request import HEAD, MAX_FPS, MIN_FPS, Clip, Drive, refuse_unused
+from .styles import open_style
 
 DEMO = "demo"  # the motion that is built in
 FPS = 25.0  # Hz, of what the text driver fills in
@@ -31,6 +33,7 @@ class Signal:
     facts: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)  # those that the driver declares for a call
+    style: Style | VideoClip | None = None  # that its motion is to have
 
 
 def open_signal(drive: Drive, clip: Clip, mix: str | None = None, head: str = HEAD) -> Signal:
@@ -53,7 +56,9 @@ def open_signal(drive: Drive, clip: Clip, mix: str | None = None, head: str = HE
     calls = [signal.value.base, *signal.value.parts.values()] if isinstance(signal.value, MixSignal) else []
     used = {signal.driver, *(call.driver for call in calls if isinstance(call, DriverCall))}
     refuse_unused(DRIVER_OPTIONS, drive.options, used)
-    return signal
+    if drive.style is None:
+        return signal
+    return replace(signal, style=open_style(drive.style, signal.driver, signal.value))
 
 
 def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: str) -> Signal:

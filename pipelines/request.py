@@ -49,6 +49,10 @@ class Drive:
     keyframes: Any = option(None, "Keyframes (.json, as for an edit) that the words join.", type=Path)
     speech: Any = option(None, "A recording of speech, any language: the mouth follows it.", type=Path)
     say: str | None = option(None, "Words that a voice of this machine says (extra voice, or espeak-ng).")
+    style: str | None = option(
+        None, "Words and speech move as a person in a clip does (amplitude, tempo, rest, blinks): a video, a motion, "
+        "a .style.json; or calm, lively, presenter.",
+    )  # fmt: skip
     driver: str | None = option(None, "A driver of another package, by name; goes with a signal.")
     signal: Any = option(
         None, "What that driver is driven by: a file, words, a number.", type=str | None, checked=False

@@ -33,6 +33,7 @@ from .framing import framed
 from .opening import Signal, check_rate, motion_of, open_mix
 from .own_frame import own_frame
 from .request import AnimateRequest, Clip, Transfer
+from .styles import with_style
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +57,8 @@ def drive_signal(
     load: gives a driver by its name.
     """
     driven = _called(signal, load, clip.seconds, head=head, seed=seed, progress=progress)
+    if signal.style is not None:
+        driven = with_style(driven, (signal.driver, signal.value), signal.style, load, seed)
     motion, problems = driven.motion, [*signal.problems, *driven.problems, *_too_short(driven.motion, clip.seconds)]
     if clip.seconds is not None:
         motion = motion[: max(1, round(clip.seconds * motion.fps))]

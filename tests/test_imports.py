@@ -159,7 +159,7 @@ LAYERS = (
     ("heads",),  # what channels move
     ("clip_checks", "smplx_parameters", "sequence", "packing", "driven"),  # a clip for one head
     ("retargeting",),  # clips carried over: to other heads, people, sides
-    ("edit",),  # clips changed by hand
+    ("edit", "style"),  # clips changed by hand, or to move as somebody does
     ("formats", "tracking"),  # clips from other programs' files, and from pictures
     ("diffusion",),  # clips from noise: it knows tensors only
 )

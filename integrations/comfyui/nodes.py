@@ -68,7 +68,7 @@ class AnimateText:
         words, length = _words(), {"default": 4.0, "min": 0.1, "max": LONGEST, "step": 0.1}
         own = {"photo": ("IMAGE",), "text": words.pop("text"), **request_inputs("seconds", seconds=length), **_fps()}
         required = own | request_inputs(*COMMON, size={"step": 2}) | driver_inputs("text")
-        return {"required": required, "optional": words | request_inputs(*FREE)}
+        return {"required": required, "optional": words | request_inputs("style", *FREE)}
 
     def animate(self, photo: Tensor, **options: Any) -> tuple[Tensor, float]:
         """Frames [T, H, W, 3] and their rate, Hz."""
@@ -86,7 +86,7 @@ class AnimateSpeech:
     def INPUT_TYPES(cls) -> Kinds:
         own = {"photo": ("IMAGE",), "audio": ("AUDIO",), **_fps(), **driver_inputs("speech")}
         required = own | request_inputs(*COMMON, size={"step": 2})
-        return {"required": required, "optional": _words() | request_inputs(*FREE)}
+        return {"required": required, "optional": _words() | request_inputs("style", *FREE)}
 
     def animate(self, photo: Tensor, audio: dict[str, Any], **options: Any) -> tuple[Tensor, float, dict[str, Any]]:
         """Frames [T, H, W, 3], their rate, Hz, and the same sound."""

@@ -26,6 +26,7 @@ HELP = {  # where a server takes less than a command line, or takes it otherwise
     "edit": "Added to every frame: smile=0.5,yaw=15deg; done to the clip: gain=1.3, smooth=0.1s, rest=0, speed=1.5; "
     "only=mouth confines it. Keyframes are sent as a file (keyframes).",
     "mix": "Regions that the words move: upper=text.",
+    "style": "How words and speech move: calm, lively or presenter.",
     "camera": "Camera movement: orbit:40, arc:-20,20, dolly:0.8. Keyframes are sent as a file (camera_keys).",
 }
 EXAMPLES: dict[str, dict[str, Any]] = {  # a request for each signal; @ before what is a file, as curl has it

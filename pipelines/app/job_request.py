@@ -9,6 +9,7 @@ from typing import Any
 
 from ...core.errors import BadInput
 from ...core.options import Option
+from ...flame_motion.style import PRESETS
 from ..request import HEAD, AnimateRequest, View
 from .job_options import file_options, value_options
 from .limits import Limits
@@ -102,13 +103,15 @@ def _read(option: Option, value: Any, limits: Limits) -> Any:
 
 
 def _check_specs(options: dict[str, Any]) -> None:
-    """BadInput for an edit, mix or camera that would name a file of the server."""
+    """BadInput for an edit, mix, style or camera that would name a file of the server."""
     for piece in options.get("edit", "").split(";"):
         if ".json" in piece.lower():
             raise BadInput("edit: send keyframes as a file of their own (keyframes); edit takes name=value pairs")
     for part in filter(None, options.get("mix", "").split(",")):
         if part.partition("=")[2].strip() != "text":
             raise BadInput(f"mix {part.strip()[:60]!r}: expected region=text, such as upper=text")
+    if options.get("style", PRESETS[0]) not in PRESETS:
+        raise BadInput(f"style {options['style'][:60]!r}: expected {', '.join(PRESETS)}")
     camera = options.get("camera", "")
     if ".json" in camera.lower() or "/" in camera or "\\" in camera:
         raise BadInput("camera: expected a move such as orbit:20, dolly:0.8 or zoom:1.2; send keyframes as camera_keys")

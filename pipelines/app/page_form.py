@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ...core.options import Option
+from ...flame_motion.style import PRESETS
 from .job_options import driver_of, value_options
 from .keyframe_text import EXAMPLE
 from .limits import Limits
@@ -38,6 +39,7 @@ LOOKS: dict[str, dict[str, Any]] = {  # of options that do not look as their fie
     "emotion": {"label": "How it feels", "info": None, "placeholder": "amused, breaking into a laugh"},
     "say": {"label": "Or words to say", "info": None, "lines": 2, "placeholder": "Hello there."},
     "mix": {"label": "Regions the words move", "info": None, "placeholder": "upper=text"},
+    "style": {"label": "Style of movement", "info": "Of words and voice"},
     "mode": {"label": "What is taken over"},
     "camera": {"info": "Or in its own words: orbit:20+zoom:1.1"},
     "size": {"label": "Longest side, px", "info": None},
@@ -145,6 +147,8 @@ def _component(option: Option, limits: Limits) -> Any:
         return gr.Dropdown(sizes, value=option.default if option.default in sizes else sizes[-1], **facts)
     if name == "camera":
         return gr.Dropdown(CAMERAS, value="", allow_custom_value=True, **facts)
+    if name == "style":
+        return gr.Dropdown([("As it comes", ""), *((each.capitalize(), each) for each in PRESETS)], value="", **facts)
     if option.choices:
         return gr.Dropdown(list(option.choices), value=option.default, **facts)
     if option.plain_type is bool:

@@ -35,7 +35,9 @@ def export(
         str,
         typer.Argument(help="A photo, a portrait.npz or `demo`; a motion.npz or an ARKit .csv.", show_default=False),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj or .ply.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj, .ply, .style.json.")
+    ],
     motion: Annotated[list[str] | None, typer.Option(help="A clip that the portrait plays: as for animate.")] = None,
     speech: Annotated[list[Path] | None, typer.Option(help="The same by a recording of speech.")] = None,
     say: Annotated[list[str] | None, typer.Option(help="The same by words that a voice says.")] = None,

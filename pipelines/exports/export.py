@@ -17,10 +17,12 @@ from ...flame_motion import BadInput, Driven, FlameSequence, Progress, load_head
 from ...flame_motion.edit import apply_edit, edit_files
 from ...flame_motion.formats.arkit import has_shapes, to_arkit
 from ...flame_motion.formats.arkit_csv import write_arkit_csv
+from ...flame_motion.style import measure_style
 from ...generator import Portrait
 from ..opening import open_signal
 from ..request import HEAD, AnimateRequest
 from ..stages import drive_signal, retargeted
+from ..styles import ENDING as STYLE
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
 from .portrait import is_portrait, write_portrait
@@ -39,7 +41,7 @@ def write_export(
     progress: Progress | None = None,
     **options: Any,
 ) -> Done:
-    """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: .glb, .gltf, .csv, .obj or .ply.
+    """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: a file of `ENDINGS`, or a .style.json.
 
     A photo, a portrait or `demo` becomes, in a .glb or .gltf, that person's head: see `portrait.write_portrait` for
     clips and options. Of a motion:
@@ -69,6 +71,9 @@ def write_export(
         clip = clip[frame : frame + 1]
     if head is not None:
         clip = retargeted(Driven(clip), load_head(head)).motion
+    if output.name.lower().endswith(STYLE):
+        measure_style(clip, "" if isinstance(source, FlameSequence) else Path(str(source)).name).save(output)
+        return Done([output], driven.problems)
     ending = output.suffix.lower()
     if ending == ".csv":
         return _write_csv(clip, output, driven.problems)
@@ -79,9 +84,9 @@ def write_export(
 
 
 def _check_output(output: Path) -> None:
-    if output.suffix.lower() not in ENDINGS:
+    if output.suffix.lower() not in ENDINGS and not output.name.lower().endswith(STYLE):
         given = output.suffix or "no ending"
-        raise BadInput(f"the output {output} must end in one of {', '.join(ENDINGS)}, got {given}")
+        raise BadInput(f"the output {output} must end in one of {', '.join((*ENDINGS, STYLE))}, got {given}")
     check_writable(output)
 
 
