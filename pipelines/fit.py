@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ from ..core.files import PathLike, refuse_overwriting
 from ..core.report import Done, check_beside, check_file, write_png
 from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
-from ..flame_motion.media.photos import load_photo
+from ..flame_motion.media.photos import read_photo
 from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..generator import Portrait
 from ..generator.completion.merge import with_whole_head
@@ -36,6 +36,7 @@ class Sight:
     matte: np.ndarray | None  # [H, W] 1 = person, of a cut-out
     face: int
     seen: tuple[int, list[Face]]  # see `generator.portrait_fit.find_faces`
+    notes: list[str] = field(default_factory=list)  # on the file
     kept: KeptPortrait | None = None  # where its portrait is to be kept
 
 
@@ -60,6 +61,7 @@ def look_at(
         return Fitted(photo, [])
     if kept is not None and (found := kept.load()) is not None:
         return Fitted(*found)
+    notes: list[str] = []
     matte = None
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
@@ -68,10 +70,11 @@ def look_at(
     elif str(photo).endswith(".npz"):
         return Fitted(Portrait.load(photo), [])
     else:
-        image, alpha = load_photo(str(photo))
-        if alpha is not None and float((alpha < 128).mean()) > 0.05:  # a cut-out
-            matte = alpha.astype(np.float32) / 255
-    return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face), kept)
+        read = read_photo(str(photo))
+        image, notes = read.image, read.notes
+        if read.alpha is not None and float((read.alpha < 128).mean()) > 0.05:  # a cut-out
+            matte = read.alpha.astype(np.float32) / 255
+    return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face), notes, kept)
 
 
 @one_torch_thread()
@@ -87,7 +90,7 @@ def open_portrait(photo: PathLike | np.ndarray | Portrait | Sight | Fitted, face
     portrait, notes = Portrait.fit_with_notes(
         sight.image, matte=sight.matte, face=sight.face, head=head, seen=sight.seen
     )
-    fitted = Fitted(with_whole_head(portrait), notes)
+    fitted = Fitted(with_whole_head(portrait), [*sight.notes, *notes])
     if sight.kept is not None:
         sight.kept.save(*fitted)
     return fitted

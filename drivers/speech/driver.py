@@ -18,7 +18,7 @@ from ...flame_motion.media.sound import mono_at
 from .articulation import TrainedArticulation, load_articulation
 from .audio_features import FPS, PER_FRAME, SAMPLE_RATE, STEP, AudioBuffer, AudioFeatures, FeatureSpan, load_features
 from .head_motion import CARRIED_FRAMES, WINDOW_FRAMES, HeadMotionChannels, HeadMotionSampler, sharpen_blinks
-from .level import Level
+from .level import Level, StreamLevel
 from .options import SpeechOptions
 from .signal import SpeechSignal, audio_buffer
 
@@ -140,14 +140,15 @@ class SpeechDriver:
     ) -> Iterator[FlameSequence]:
         """The motion of sound that comes in chunks of any length, `LATENCY` seconds behind it.
 
-        The mouth is that of the whole sound, but for what depends on sound more than `STREAM_LOOKAHEAD` frames later.
+        The mouth is that of the whole sound, but for what depends on sound more than `STREAM_LOOKAHEAD` frames later. A
+        very quiet voice is raised by what was heard of it so far.
         The head is as lively, but moves in another way: its windows are shorter and know less of the sound after them.
         """
-        options = options or SpeechOptions()
+        options, level = options or SpeechOptions(), StreamLevel(SAMPLE_RATE)
         sampler, sound, head, done = self._head_sampler(seed), AudioBuffer(torch.zeros(0)), torch.zeros(0, 0), 0
         for block in itertools.chain(mono_at(SAMPLE_RATE, chunks), [None]):  # None: the sound has ended
             if block is not None:
-                sound = _extend(sound, block, done)
+                sound = _extend(sound, level.amplified(block), done)
             seconds = sound.origin / (FPS * PER_FRAME) + len(sound.samples) / SAMPLE_RATE
             total = max(round(seconds * FPS), 1) if seconds > 0 else 0
             ready = int(seconds * FPS) - STREAM_LOOKAHEAD if block is not None else total

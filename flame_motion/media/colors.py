@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 WHITE_NITS = 203.0  # of an absolute signal that stands for paper white (ITU-R BT.2408)
 _ROWS = 256  # converted at once
+_KNEE = 0.7  # of light, 1 = white: from here on an HDR picture's highlights are pressed together
+_BRIGHT = 0.999  # of an HDR picture's pixels are no brighter than what becomes white
 _HEAD = 1 << 16  # bytes in which a file says what its colours are
 _D65 = (0.3127, 0.3290)
 _SRGB = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # x, y of red, green, blue
@@ -42,6 +44,11 @@ class ColorSpace:
         """Whether there is nothing to convert."""
         return self.curve == 0 and np.allclose([*self.primaries, *self.white], [*_SRGB, *_D65], atol=0.005)
 
+    @property
+    def is_hdr(self) -> bool:
+        """Whether it holds more light than white."""
+        return self.curve in (_PQ, _HLG)
+
     def light(self, values: np.ndarray) -> np.ndarray:
         """Signals 0..1 as light, 1 = white."""
         if self.curve == _PQ:  # SMPTE ST 2084, then relative to white
@@ -58,16 +65,35 @@ class ColorSpace:
             return np.power(values, self.curve)
         return np.where(values <= 0.04045, values / 12.92, np.power((values + 0.055) / 1.055, 2.4))
 
+    def peak(self, pixels: np.ndarray) -> float:  # [H, W, 3] uint8
+        """The light, 1 = white, that hardly anything of a picture exceeds."""
+        few = pixels[:: max(1, len(pixels) // 512), :: max(1, pixels.shape[1] // 512)]
+        return float(np.quantile(self.light(few.max(2) / 255.0), _BRIGHT))
+
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
-        """[H, W, 3] uint8 of this space as uint8 of sRGB; light beyond white and colours beyond sRGB's are clipped."""
+        """[H, W, 3] uint8 of this space as uint8 of sRGB; colours beyond sRGB's are clipped, and so is light beyond
+        white, of an HDR picture after its highlights were pressed together.
+        """
         table = self.light(np.arange(256) / 255.0).astype(np.float32)
         matrix = (np.linalg.inv(_xyz(_SRGB, _D65)) @ _adapted(self.white) @ _xyz(self.primaries, self.white)).T
         made = np.empty_like(pixels)
+        peak = self.peak(pixels) if self.is_hdr else 1.0
         for row in range(0, len(pixels), _ROWS):
-            light = np.clip(table[pixels[row : row + _ROWS]] @ matrix.astype(np.float32), 0, 1)
+            light = table[pixels[row : row + _ROWS]] @ matrix.astype(np.float32)
+            light = np.clip(_pressed(light, peak) if peak > 1 else light, 0, 1)
             encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
             made[row : row + _ROWS] = np.rint(255 * encoded)
         return made
+
+
+def _pressed(light: np.ndarray, peak: float) -> np.ndarray:  # [..., 3]
+    """Light whose brightest colour was `peak` so that it is 1: as it is below the knee, above it along a rational curve
+    without a corner there; all three colours by one factor, so that hues stay.
+    """
+    brightest = light.max(-1, keepdims=True)
+    slope, along = (peak - _KNEE) / (1 - _KNEE), np.clip((brightest - _KNEE) / (peak - _KNEE), 0, 1)
+    wanted = _KNEE + (1 - _KNEE) * slope * along / (1 + (slope - 1) * along)
+    return np.where(brightest > _KNEE, light * wanted / np.maximum(brightest, _KNEE), light)
 
 
 def _xyz(primaries: tuple[float, ...], white: tuple[float, float]) -> np.ndarray:  # [3, 3]
@@ -84,19 +110,25 @@ def _adapted(white: tuple[float, float]) -> np.ndarray:  # [3, 3]
     return np.linalg.inv(cone) @ np.diag(seen[1] / seen[0]) @ cone
 
 
-def in_srgb(picture: Image, path: Path) -> Image:
-    """A picture's colours as sRGB, by what its file says of them; what cannot be read of that is ignored."""
+def in_srgb(picture: Image, path: Path) -> tuple[Image, list[str]]:
+    """A picture's colours as sRGB, by what its file says of them; notes on what could not be kept or read of that."""
     space = _named_space(path)
     profile = picture.info.get("icc_profile")
     if space is None and profile:
-        return _by_profile(picture, profile)
+        converted = _by_profile(picture, profile)
+        if converted is None:
+            kind = "cannot be read or is for another kind of picture: its colours are taken for sRGB's"
+            return picture, [f"the photo's colour profile {kind}"]
+        return converted, []
     space = space or _png_space(picture)
     if space is None or space.is_srgb:
-        return picture
+        return picture, []
     mode = "RGBA" if _has_alpha(picture) else "RGB"
     whole = np.array(picture.convert(mode))
+    beyond = space.is_hdr and space.peak(whole[..., :3]) > 1
     whole[..., :3] = space.to_srgb(whole[..., :3])
-    return _like(picture, whole)
+    notes = ["the photo is HDR: what is brighter than white paper in it is pressed together to white"]
+    return _like(picture, whole), notes if beyond else []
 
 
 def _like(picture: Image, pixels: np.ndarray) -> Image:
@@ -111,8 +143,8 @@ def _has_alpha(picture: Image) -> bool:
     return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
 
 
-def _by_profile(picture: Image, data: bytes) -> Image:
-    """Converted by an ICC profile, of grey, RGB or CMYK; one that does not fit the picture is ignored."""
+def _by_profile(picture: Image, data: bytes) -> Image | None:
+    """Converted by an ICC profile, of grey, RGB or CMYK; None where it cannot be read or does not fit the picture."""
     from PIL import ImageCms
 
     alpha = picture.convert("RGBA").getchannel("A") if _has_alpha(picture) else None
@@ -120,17 +152,15 @@ def _by_profile(picture: Image, data: bytes) -> Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(data))
         kind = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(source.profile.xcolor_space.strip())
         if kind is None or (kind == "CMYK") != (picture.mode == "CMYK"):
-            return picture
+            return None
         if kind == "L" and picture.mode not in ("1", "L", "LA", "La"):  # grey kept as a palette or as colours
-            return picture
+            return None
         # Transparency is apart: a palette's own must not be blended in.
         flat = picture.convert("RGBA").convert("RGB") if kind == "RGB" else picture.convert(kind)
         converted = ImageCms.profileToProfile(flat, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture
-    if converted is None:
-        return picture
-    if alpha is not None:
+        return None
+    if converted is not None and alpha is not None:
         converted.putalpha(alpha)
         converted.info.pop("transparency", None)
     return converted

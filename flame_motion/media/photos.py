@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ _KINDS = (  # what files of other formats begin with
     (b"SDPX", "DPX"),
     (b"XPDS", "DPX"),
     (b"PF\n", "PFM"),
+    (b"Pf\n", "PFM"),
     (b"#?R", "Radiance HDR"),
     (b"%!PS", "PostScript"),
     (b"\xc5\xd0\xd3\xc6", "PostScript"),
@@ -45,24 +47,38 @@ _NEW_SUBFILE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706  # tags of TIFF and DNG
 _BACKDROP = 255  # transparent pixels are shown on white
 
 
-def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns uint8 RGB [H, W, 3] and, where the picture has one, its alpha uint8 [H, W].
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture as it is worked on, and what to know of it."""
 
-    Upright by EXIF, converted to sRGB, at most WORKING_SIDE px long; transparency is composited on white. `demo` is the
-    portrait inside scikit-image. The format is recognised by content, not by name. Raises BadInput.
+    image: np.ndarray  # [H, W, 3] uint8 sRGB, upright, at most WORKING_SIDE px long; what is transparent is on white
+    alpha: np.ndarray | None = None  # [H, W] uint8, where it is transparent anywhere
+    notes: list[str] = field(default_factory=list)
+
+
+def load_photo(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns uint8 RGB [H, W, 3] and, where the picture has one, its alpha uint8 [H, W]; see `read_photo`."""
+    photo = read_photo(path)
+    return photo.image, photo.alpha
+
+
+def read_photo(path: str | Path) -> Photo:
+    """Reads a picture; `demo` is the portrait inside scikit-image.
+
+    Upright by EXIF, converted to sRGB, at most WORKING_SIDE px long; transparency is composited on white. The format is
+    recognised by content, not by name. Raises BadInput.
     """
     if str(path) == "demo":
         from skimage.data import astronaut
 
-        return astronaut(), None
+        return Photo(astronaut())
     from PIL import ImageOps
 
-    picture = _open(Path(path))
-    picture = _working_size(in_srgb(_eight_bits(ImageOps.exif_transpose(picture)), Path(path)))
+    path = Path(path)
+    picture, notes = in_srgb(_eight_bits(ImageOps.exif_transpose(_open(path))), path)
+    picture = _working_size(picture)
     alpha = _alpha(picture)
-    if alpha is None:
-        return _rgb(Path(path), picture), None
-    return _on_white(picture), alpha
+    return Photo(_rgb(path, picture) if alpha is None else _on_white(picture), alpha, notes)
 
 
 def check_photo(path: Path) -> None:
@@ -89,6 +105,7 @@ def _opened(path: Path) -> Iterator[ImageFile]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = Image.open(path, formats=FORMATS)
             _refuse_raw(path, picture)
+            _refuse_floats(path, picture)
             _seek_largest(picture)
             _refuse_huge(path, *picture.size)
             yield picture
@@ -119,6 +136,15 @@ def _refuse_raw(path: Path, picture: Image) -> None:
         canon = picture.format == "TIFF" and file.read(10)[8:] == b"CR"
     if _DNG_VERSION in tags or thumbnail or canon:
         raise BadInput(f"the photo {path} is a camera's RAW file: export it as JPEG, PNG or TIFF")
+
+
+def _refuse_floats(path: Path, picture: Image) -> None:
+    """BadInput for grey of floating-point numbers: nothing says what is white in it, or whether it is light."""
+    if picture.mode == "F":
+        kind = "PFM" if picture.format == "PPM" else "a TIFF of floating-point numbers"
+        raise BadInput(
+            f"the photo {path} is not a picture this reads: it is {kind}; save it as JPEG, PNG or TIFF of 8 or 16 bits"
+        )
 
 
 def _seek_largest(picture: Image) -> None:
@@ -172,19 +198,16 @@ def _working_size(picture: Image) -> Image:
 
 
 def _eight_bits(picture: Image) -> Image:
-    """Grey of 16 or 32 bits and of floats, scaled to 8; other modes as they are.
+    """Grey of 16 or 32 bits, scaled to 8; other modes as they are.
 
     A 16-bit file often holds a sensor's 10, 12 or 14 bits: the fewest that its brightest value fits into are its scale.
     """
     from PIL import Image
 
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
+    if picture.mode.startswith("I;16") or picture.mode == "I":
         values = np.asarray(picture).astype(np.float64)
         top = float(values.max(initial=0.0))
-        if picture.mode == "F":
-            full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else top
-        else:
-            full = next((value for value in _FULL_SCALES if top <= value), top)
+        full = next((value for value in _FULL_SCALES if top <= value), top)
         return Image.fromarray(np.clip(values / full * 255.0 + 0.5, 0, 255).astype(np.uint8))
     return picture
 

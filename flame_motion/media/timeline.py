@@ -41,7 +41,11 @@ class Timeline:
         with opened(path) as container:
             kinds = set(container.format.name.split(","))
             video = video_stream(container)
-            read = _Packets(None if video is None else video.index, timed=not kinds & WITHOUT_TIMES)
+            read = _Packets(
+                None if video is None else video.index,
+                timed=not kinds & WITHOUT_TIMES,
+                appended="mpegts" in kinds,
+            )
             try:
                 for packet in container.demux(*([] if video is None else [video]), *container.streams.audio):
                     read.add(packet)
@@ -102,11 +106,14 @@ class Timeline:
 class _Packets:
     """The times of a file's packets, part by part, as they come."""
 
-    def __init__(self, video: int | None, timed: bool) -> None:
+    def __init__(self, video: int | None, timed: bool, appended: bool = False) -> None:
+        """video: the stream of pictures; timed: packets say when they are; appended: parts lie one after the other."""
         self.times: dict[tuple[int, int], array[float]] = {}  # by part and stream: s
         self.ends: dict[tuple[int, int], float] = {}  # by part and stream: s
         self.begins: dict[int, list[tuple[int, int]]] = {}  # see Timeline
-        self._video, self._timed = video, timed
+        self._video, self._timed, self._appended = video, timed, appended
+        self._began = 0  # byte at which the newest part begins
+        self._joined: dict[int, tuple[float, float]] = {}  # streams new in it: (their clock, the pictures' then), s
         self._counted: dict[int, int] = {}  # packets by stream
         self._clock: dict[int, float] = {}  # s, by stream: of its last packet
         self._parts = 1
@@ -117,17 +124,43 @@ class _Packets:
             return
         stream, step = packet.stream_index, packet.time_base
         clock = float((packet.pts if packet.dts is None else packet.dts) * step)
-        begins = self.begins.setdefault(stream, [(0, 0)])
-        if self._timed and clock < self._clock.get(stream, clock) - _BACK:
-            # Streams start over one after the other: who is behind joins the newest part.
-            begins.append((self._counted[stream], max(begins[-1][1] + 1, self._parts - 1)))
-            self._parts = begins[-1][1] + 1
+        part = self._part_of(stream, clock, packet.pos)
+        begins = self.begins.setdefault(stream, [(0, part)])
+        if part != begins[-1][1]:
+            begins.append((self._counted[stream], part))
+        if part == self._parts:
+            self._begin(stream, clock, packet.pos or 0)
         self._clock[stream] = clock
         self._counted[stream] = self._counted.get(stream, 0) + 1
         if packet.size and not packet.is_discard:
             key = (begins[-1][1], stream)
             self.times.setdefault(key, array("d")).append(float(packet.pts * step))
             self.ends[key] = max(float((packet.pts + (packet.duration or 0)) * step), self.ends.get(key, -math.inf))
+
+    def _part_of(self, stream: int, clock: float, place: int | None) -> int:
+        """Which part a packet at byte `place` is of; that after the newest where it begins one."""
+        newest, back = self._parts - 1, self._timed and clock < self._clock.get(stream, clock) - _BACK
+        own = self.begins[stream][-1][1] if stream in self.begins else None
+        if self._timed and self._appended and own != newest:  # a part may lack the stream
+            if own is not None and not back and (place is None or place < self._began):
+                return own
+            if self._video is not None and stream != self._video:
+                self._joined[stream] = clock, self._clock.get(self._video, clock)
+            return newest
+        # Streams start over one after the other: who is behind joins the newest part.
+        return (own or 0) if not back else max((own or 0) + 1, newest)
+
+    def _begin(self, stream: int, clock: float, place: int) -> None:
+        """A part begins with a packet of this stream. What joined the one before just now may be of it already."""
+        for other, (joined, pictures) in self._joined.items() if stream == self._video else ():
+            if abs(joined - clock) < abs(joined - pictures):
+                counted, part = self.begins[other].pop()
+                self.begins[other].append((counted, part + 1))
+                for kept in (self.times, self.ends):
+                    if (part, other) in kept:
+                        kept[part + 1, other] = kept.pop((part, other))  # type: ignore[attr-defined, index]
+        self._joined.clear()
+        self._parts, self._began = self._parts + 1, place
 
     def _steps(self) -> dict[int, float]:
         """The usual time from a packet to the next, s, by stream. What packets say of it counts a hole in."""

@@ -45,7 +45,10 @@ def live(photo: Photo, open: Open = False, **options: Any) -> None:
 
             webbrowser.open(address)
 
-    numbers = go_live(LiveOptions(photo=photo, **joined(options, LIVE)), ready=ready)
+    def note(sentence: str) -> None:
+        typer.echo(f"note: {sentence}", err=True)
+
+    numbers = go_live(LiveOptions(photo=photo, **joined(options, LIVE)), ready=ready, note=note)
     late = numbers["latency_ms"]
     typer.echo(
         f"{numbers['drawn']} pictures of {numbers['fed']}, {numbers['dropped']} dropped; at the end {numbers['fps']} a "

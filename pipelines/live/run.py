@@ -18,6 +18,7 @@ import numpy as np
 
 from ...core.extras import how_to_install
 from ...core.threads import one_torch_thread
+from ...drivers.speech.level import Level
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
@@ -44,11 +45,13 @@ def go_live(
     options: LiveOptions,
     *,
     ready: Callable[[str], None] = lambda address: None,
+    note: Callable[[str], None] = lambda sentence: None,
     stop: threading.Event | None = None,
 ) -> dict[str, Any]:
     """Serves the page until Ctrl+C, `stop`, the end of `options.seconds` or of the driver; returns the last numbers.
 
-    ready: called with the page's address once it answers. Raises BadInput or MissingAsset.
+    ready: called with the page's address once it answers; note: with what to know of photo and sound. Raises BadInput
+    or MissingAsset.
     """
     _check_folder(Path(options.folder))
     try:
@@ -57,11 +60,11 @@ def go_live(
     except ImportError as error:
         raise BadInput(f"flamecast live needs more ({error}): {how_to_install('app')}") from None
     sight = look_at(options.photo, options.face)  # before anything is started for it
-    media = _open_media(options)
+    media = _open_media(options, note)
     names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
     try:
-        portrait, generator = _prepared(options, sight)
+        portrait, generator = _prepared(options, sight, note)
         follower.start(portrait.pose, media.fps if isinstance(media, VideoClip) else CAMERA_FPS, portrait.image)
         follower.set_strength(options.strength)
         live = LiveState(options.source, folder=Path(options.folder), sound=_sound_of(options))
@@ -97,17 +100,25 @@ def _check_folder(folder: Path) -> None:
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 
 
-def _open_media(options: LiveOptions) -> VideoClip | Waveform | None:
-    """The file that drives, if one does. BadInput."""
+def _open_media(options: LiveOptions, note: Callable[[str], None]) -> VideoClip | Waveform | None:
+    """The file that drives, if one does; a recording as loud as a voice is heard. BadInput."""
     if options.video is not None:
         return VideoClip.open(options.video)
-    return None if options.speech is None else Waveform.open(options.speech)
+    if options.speech is None:
+        return None
+    sound = Waveform.open(options.speech)
+    level = Level.of(sound)
+    if level.note is not None:
+        note(f"the recording {options.speech} {level.note}")
+    return level.amplified(sound)
 
 
 @one_torch_thread()
-def _prepared(options: LiveOptions, sight: Fitted | Sight) -> tuple[Portrait, Generator]:
+def _prepared(options: LiveOptions, sight: Fitted | Sight, note: Callable[[str], None]) -> tuple[Portrait, Generator]:
     """The fitted portrait, as large as it is drawn, and its generator, warm."""
-    whole = open_portrait(sight, head=options.head)[0]
+    whole, notes = open_portrait(sight, head=options.head)
+    for sentence in notes:
+        note(sentence)
     generator = load_generator(options.generator)
     for size in SIZES if options.size is None else (options.size,):
         portrait = framed(whole, options.framing, size)

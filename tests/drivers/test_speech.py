@@ -21,7 +21,7 @@ from flamecast.drivers.mix import DriverCall, MixSignal
 from flamecast.drivers.speech import SpeechDriver, SpeechOptions, SpeechSignal
 from flamecast.drivers.speech.audio_features import FPS, SAMPLE_RATE
 from flamecast.drivers.speech.driver import LATENCY, WEIGHTS
-from flamecast.drivers.speech.level import Level
+from flamecast.drivers.speech.level import Level, StreamLevel
 from flamecast.drivers.speech.signal import audio_buffer
 from flamecast.drivers.speech.voice import speak
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, Waveform, load_head
@@ -156,6 +156,41 @@ def test_a_level_is_that_of_the_voice_not_of_what_is_around_it():
     assert Level.of(Waveform(np.zeros(9, np.float32), 16000)).note == "is silent: the mouth stays shut"
     beeps = 0.5 * np.sin(2 * np.pi * 440 * time) * ((time % 0.5) < 0.06) * (time < 1.5)
     assert Level.of(Waveform(beeps.astype(np.float32), 16000)).note is None  # three short sounds are no clicks
+
+
+def test_a_voice_of_any_level_is_heard_as_it_comes(driver, voice):
+    """Twice the same words: the second time, the stream knows how loud they are."""
+    rate, half = voice.sample_rate, round(voice.duration * FPS)
+    twice = np.concatenate([voice.samples, voice.samples])
+
+    def jaw(gain: float) -> np.ndarray:
+        samples = (twice * gain).astype(np.float32)
+        parts = (Waveform(samples[start : start + 960], rate) for start in range(0, len(samples), 960))
+        return torch.cat([piece.jaw[:, 0] for piece in driver.stream(parts)])[half:].numpy()
+
+    plain, quiet = jaw(1.0), jaw(10 ** (-65 / 20))
+    assert np.corrcoef(quiet, plain)[0, 1] > 0.9 and quiet.std() > 0.7 * plain.std()
+
+
+@pytest.mark.parametrize("block", [100, 320, 16000])
+def test_only_a_quiet_voice_is_raised_as_it_comes(block):
+    rng, time = np.random.default_rng(0), np.arange(8 * 16000) / 16000
+    noise = rng.normal(size=(2, len(time)))
+    syllables = (np.sin(2 * np.pi * 3 * time) > 0) * 0.1 * noise[0] + 1e-4 * noise[1]
+    loud = syllables.clip(-1, 1).astype(np.float32)
+
+    def heard(samples: np.ndarray) -> np.ndarray:
+        level = StreamLevel(16000)
+        return np.concatenate([level.amplified(part) for part in np.split(samples, range(block, len(samples), block))])
+
+    assert np.array_equal(heard(loud), loud)
+    hiss = (1e-4 * rng.normal(size=len(time))).astype(np.float32)
+    assert np.array_equal(heard(hiss), hiss)
+    quiet = heard((loud * 10 ** (-55 / 20)).astype(np.float32))[-32000:]
+    assert 10 * np.log10(np.square(quiet).mean() * 2) == pytest.approx(-25, abs=4)
+    silent = np.zeros(16000 * 8, np.float32)
+    again = heard(np.concatenate([(loud * 10 ** (-55 / 20)).astype(np.float32), silent, loud]))
+    assert np.abs(again[-32000:] - loud[-32000:]).max() < 1e-6  # a loud voice after it is not raised
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 7.77, pytest.param(41.3, marks=pytest.mark.slow)])

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from flamecast.core.errors import BadInput
 from flamecast.flame_motion import VideoClip
 from flamecast.flame_motion.media.colors import ColorSpace
-from flamecast.flame_motion.media.photos import WORKING_SIDE, load_photo
+from flamecast.flame_motion.media.photos import WORKING_SIDE, load_photo, read_photo
 from flamecast.flame_motion.media.video_writer import VideoWriter
 
 
@@ -91,9 +91,13 @@ def test_16_bit_colour_tiff(picture, tmp_path):
     assert np.array_equal(load_photo(tmp_path / "a.tif")[0], picture)
 
 
-def test_float_grey(tmp_path):
-    Image.fromarray(np.full((32, 32), 0.5, np.float32)).save(tmp_path / "a.tif")
-    assert (load_photo(tmp_path / "a.tif")[0] == 128).all()
+@pytest.mark.parametrize("ending", ["tif", "pfm"])
+def test_grey_of_floats_is_refused(tmp_path, ending):
+    """Nothing says what is white in it: it came out almost black, or burnt."""
+    Image.fromarray(np.full((32, 32), 0.5, np.float32)).save(tmp_path / f"a.{ending}")
+    sentence = _refusal(tmp_path / f"a.{ending}")
+    assert "is not a picture this reads: it is " in sentence
+    assert sentence.endswith("save it as JPEG, PNG or TIFF of 8 or 16 bits")
 
 
 def test_palette_with_and_without_transparency(picture, tmp_path):
@@ -134,9 +138,16 @@ def test_srgb_profile_changes_nothing(picture, tmp_path):
     assert np.abs(load_photo(tmp_path / "a.png")[0].astype(int) - picture).max() <= 1
 
 
-def test_broken_profile_is_ignored(picture, tmp_path):
-    Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=b"no profile")
-    assert np.array_equal(load_photo(tmp_path / "a.png")[0], picture)
+def test_a_profile_that_cannot_be_used_is_ignored_and_said(picture, tmp_path):
+    cut = profile_of(P3_D50, 2.2)[:200]
+    for name, profile in {"a": b"no profile", "b": cut, "c": profile_of(None, 1.0, grey=True)}.items():
+        Image.fromarray(picture).save(tmp_path / f"{name}.png", icc_profile=profile)
+        photo = read_photo(tmp_path / f"{name}.png")
+        assert np.array_equal(photo.image, picture)
+        (note,) = photo.notes
+        assert note.startswith("the photo's colour profile cannot be read")
+    Image.fromarray(picture).save(tmp_path / "d.png", icc_profile=profile_of(P3_D50, 2.2))
+    assert read_photo(tmp_path / "d.png").notes == []
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -250,6 +261,21 @@ def test_pq_and_its_primaries_by_code(picture, tmp_path, kind):
         place = content.index(b"colrnclx") + 8
         path.write_bytes(content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :])
     assert np.abs(load_photo(path)[0].astype(int) - picture).mean() < 5  # 8 bits of PQ are coarse
+
+
+def test_highlights_of_an_hdr_picture_stay_apart_and_are_said(picture, tmp_path):
+    """Light of up to five times white: it was clipped to one white."""
+    light = np.repeat(np.repeat(np.linspace(0, 5, 256)[None, :, None], 32, 0), 3, 2)
+    Image.fromarray(np.rint(255 * pq(light)).astype(np.uint8)).save(tmp_path / "a.png")
+    photo = read_photo(with_chunk(tmp_path / "a.png", b"cICP", bytes([1, 16, 0, 1])))
+    row = photo.image[0, :, 0].astype(int)
+    assert (np.diff(row) >= 0).all() and row[-1] >= 253 and len(set(row[52:].tolist())) > 12  # from white on
+    below = light[0, :, 0] < 0.65
+    shown = np.rint(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055))[0, :, 0]
+    assert np.abs(row[below] - shown[below]).max() <= 6  # a face is as bright as it was
+    assert [("HDR" in note) for note in photo.notes] == [True]
+    Image.fromarray(np.rint(255 * pq(linear(picture))).astype(np.uint8)).save(tmp_path / "b.png")
+    assert read_photo(with_chunk(tmp_path / "b.png", b"cICP", bytes([1, 16, 0, 1]))).notes == []
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])

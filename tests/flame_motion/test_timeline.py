@@ -249,6 +249,23 @@ def test_parts_put_together_follow_each_other(tmp_path, sound):
         assert clip.audio is None
 
 
+@pytest.mark.parametrize("sounding", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
+def test_of_parts_put_together_some_may_be_silent(tmp_path, sounding):
+    """The sound of a part after a silent one was heard with the silent one's pictures."""
+    path, counts = tmp_path / "all.ts", (75, 65, 40)
+    parts = [
+        written(tmp_path / f"{k}.ts", frames=count, sound=(lambda t: t) if k in sounding else None)
+        for k, count in enumerate(counts)
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    clip = VideoClip.open(path)
+    assert shades(clip) == [k for count in counts for k in range(count)]
+    starts, ends = (0.0, 3.0, 5.6), (3.0, 5.6, 7.2)
+    wanted = [starts[k] + begin for k in sounding for begin in BEEPS if starts[k] + begin < ends[k]]
+    for samples in (Sound.of(path).take(20 * SAMPLE_RATE)[0], clip.audio.samples):
+        assert heard(samples, SAMPLE_RATE) == pytest.approx(wanted, abs=2 * SLACK)
+
+
 def test_sound_that_outlasts_its_part_is_not_cut_by_the_next(tmp_path):
     long = written(tmp_path / "a.ts", picture=lambda t: t if t < 1.0 else None)
     path = tmp_path / "all.ts"

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import wave
 from pathlib import Path
 
 import httpx
@@ -263,6 +264,20 @@ def test_the_photo_is_looked_at_before_anything_is_started(tmp_path, monkeypatch
         live(tmp_path / "me.jpg", speech=Path("a.wav"), folder=tmp_path)
 
 
+def test_a_very_quiet_recording_is_played_as_loud_as_a_voice_and_said(tmp_path):
+    from flamecast.pipelines.live.run import _open_media
+
+    sound = np.random.default_rng(0).normal(0, 0.2, 16000).clip(-0.9, 0.9) * (np.arange(16000) % 4000 < 2500)
+    said = []
+    for name, level in (("usual", 1.0), ("quiet", 0.003)):
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 16000, 0, "NONE", ""))
+            file.writeframes(np.rint(sound * level * 32767).astype("<i2").tobytes())
+        heard = _open_media(LiveOptions("demo", speech=tmp_path / f"{name}.wav"), said.append)
+        assert 0.03 < heard.samples.std() < 0.25
+    assert len(said) == 1 and f"the recording {tmp_path / 'quiet.wav'} is very quiet" in said[0]
+
+
 def test_a_port_that_is_taken_is_said(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -426,7 +441,7 @@ def test_the_command_says_its_numbers_and_ends_at_once(monkeypatch, capfd):
     from flamecast.pipelines import cli
 
     numbers = {"drawn": 3, "fed": 4, "dropped": 1, "fps": 24.9, "latency_ms": 70.0, "faces": 3}
-    monkeypatch.setattr("flamecast.pipelines.live.run.go_live", lambda options, ready: numbers)
+    monkeypatch.setattr("flamecast.pipelines.live.run.go_live", lambda options, ready, note: numbers)
     monkeypatch.setattr("os._exit", lambda code: sys.exit(f"ended {code}"))
     with pytest.raises(SystemExit, match="ended 0"):
         cli.app(["live", "demo"], standalone_mode=False)
