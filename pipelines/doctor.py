@@ -141,7 +141,7 @@ def _codecs() -> Finding:
 def _can_encode(av: object, name: str) -> bool:
     try:
         av.Codec(name, "w")  # type: ignore[attr-defined]
-    except Exception:  # PyAV has changed which exception says "unknown"
+    except ValueError:  # PyAV's "unknown codec" is one
         return False
     return True
 

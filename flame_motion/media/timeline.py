@@ -156,9 +156,9 @@ class _Packets:
             if abs(joined - clock) < abs(joined - pictures):
                 counted, part = self.begins[other].pop()
                 self.begins[other].append((counted, part + 1))
-                for kept in (self.times, self.ends):
-                    if (part, other) in kept:
-                        kept[part + 1, other] = kept.pop((part, other))  # type: ignore[attr-defined, index]
+                if (part, other) in self.times:
+                    self.times[part + 1, other] = self.times.pop((part, other))
+                    self.ends[part + 1, other] = self.ends.pop((part, other))
         self._joined.clear()
         self._parts, self._began = self._parts + 1, place
 

@@ -77,7 +77,7 @@ class VideoWriter:
             self._container.close()
             if kind is None and self._finish is not None:
                 self._finish(self._path)
-        except BaseException as failure:
+        except BaseException as failure:  # it goes on: the unfinished file must not get its name
             self._stack.__exit__(type(failure), failure, failure.__traceback__)
             raise
         return self._stack.__exit__(kind, error, trace)

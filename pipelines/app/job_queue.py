@@ -122,7 +122,7 @@ class JobQueue:
             if self._looker is not None:
                 self._looker.check(request)
             return self.submit(id, user, folder, request, tab)
-        except BaseException:
+        except BaseException:  # whatever it is, it goes on: only the folder is of no use any more
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -192,7 +192,7 @@ class JobQueue:
                 continue
             try:
                 usable = self._do(job, process)
-            except Exception:
+            except Exception:  # a fault of ours, logged there: this thread must go on for the others
                 self._fail(job, traceback.format_exc())
                 usable = False  # it may still be at that job, and what it sends then would be taken for the next one's
             if not usable:
@@ -313,7 +313,7 @@ class JobQueue:
                 self._changed.wait_for(lambda: self._closed, SWEEP)
             try:
                 self.sweep()
-            except Exception:  # the next time
+            except Exception:  # logged: files that cannot be removed now may be the next time
                 print(traceback.format_exc(), file=sys.stderr, flush=True)
 
     def sweep(self) -> None:

@@ -55,7 +55,7 @@ def work(channel: Connection, warming: Path | None) -> None:
             answer = ("cancelled", None)
         except MemoryError:
             answer = ("failed", "the job needs more memory than there is: make it smaller or shorter")
-        except Exception:
+        except Exception:  # a fault of ours: the server logs it, and this process may do the next job
             answer = ("fault", traceback.format_exc())
         channel.send(answer)
 

@@ -72,7 +72,7 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
-    except Exception as error:
+    except Exception as error:  # what the user got wrong is explained, anything else is raised again there
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
 

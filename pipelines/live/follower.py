@@ -152,7 +152,7 @@ def _serve(there: Connection, head: str) -> None:
                 follower.tracker.calibrate()
             elif follower is not None and what == "set_strength":
                 follower.poser.transfer = Transfer(strength=given[0])
-        except Exception as error:
+        except Exception as error:  # raised in the process that asked
             answer = error
         there.send_bytes(_packed(answer))
 

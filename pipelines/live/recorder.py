@@ -60,7 +60,7 @@ class Recorder:
                         writer.write(last.picture)
                     last, slot = drawn, max(due, slot)
                 writer.write(last.picture)
-        except Exception as error:
+        except Exception as error:  # raised by `close`
             self.failure = error
             while self._queue.get() is not None:  # `close` must not wait for room
                 pass

@@ -167,7 +167,7 @@ def _until_over(
                 pass
             if play is not None and not stop.is_set():
                 play(stop)
-        except BaseException as error:
+        except BaseException as error:  # raised by the thread that waits, below
             failures.append(error)
 
     player = threading.Thread(target=played, name="player", daemon=True)

@@ -139,6 +139,6 @@ class LiveSession:
         """Runs a thread's work; where it fails, the session ends with the reason."""
         try:
             work()
-        except Exception as error:
+        except Exception as error:  # raised by `go_live`, which looks at it
             self.failure = error
             self._stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -121,3 +122,5 @@ class LiveState:
         voice, self._voice, self._microphone = self._voice, None, None
         if voice is not None:
             voice.close()
+            if voice.failure is not None:  # the page has shown its sentence; where it comes from is for who runs this
+                traceback.print_exception(voice.failure)

@@ -105,7 +105,7 @@ class Voice:
                 self._give_up()
         except _Closed:
             pass
-        except Exception as error:
+        except Exception as error:  # told to who asks: `finish` raises it, the page shows it
             self.failure = error
         finally:
             self._motions.put(None)  # ends `_pace`
