@@ -17,7 +17,6 @@ from ..flame_motion import BadInput, FlameSequence, Head, load_head
 from ..flame_motion.heads.head import DEFAULT_HEAD
 from ..renderer import Cameras
 from .completion.whole_head import WholeHead
-from .portrait_fit import fit_head, refit
 from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ class Portrait:
 
         A photo in which a face stands on its side or its head becomes a portrait turned upright.
         """
+        from .portrait_fit import fit_head
+
         model = load_head(head) if isinstance(head, str) else head
         found = fit_head(image, matte=matte, face=face, focal=focal, head=model, detector=detector, seen=seen)
         upright = np.ascontiguousarray(np.rot90(image, found.turned))
@@ -126,6 +127,8 @@ class Portrait:
 
     def with_identity(self, shape: Tensor) -> Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
+        from .portrait_fit import refit
+
         pose, offsets, eyelids, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
         return replace(
             self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error, whole=None

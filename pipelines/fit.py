@@ -14,11 +14,7 @@ from ..core.report import Done, check_beside, check_file, write_png
 from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.media.photos import read_photo
-from ..flame_motion.tracking.detector import MediaPipeDetector
 from ..generator import Portrait
-from ..generator.completion.merge import with_whole_head
-from ..generator.overlay import draw_overlay
-from ..generator.portrait_fit import find_faces
 from .portrait_cache import KeptPortrait
 from .request import HEAD, AnimateRequest
 
@@ -74,6 +70,9 @@ def look_at(
         image, notes = read.image, read.notes
         if read.alpha is not None and float((read.alpha < 128).mean()) > 0.05:  # a cut-out
             matte = read.alpha.astype(np.float32) / 255
+    from ..flame_motion.tracking.detector import MediaPipeDetector
+    from ..generator.portrait_fit import find_faces
+
     return Sight(image, matte, face, find_faces(image, (detector or MediaPipeDetector)(), face), notes, kept)
 
 
@@ -84,6 +83,8 @@ def open_portrait(photo: PathLike | np.ndarray | Portrait | Sight | Fitted, face
     Its whole head is completed from the photo as large as it came. A cut-out's transparency is its matte. What was
     looked at before is not looked at again. Raises BadInput.
     """
+    from ..generator.completion.merge import with_whole_head
+
     sight = photo if isinstance(photo, (Sight, Fitted)) else look_at(photo, face)
     if isinstance(sight, Fitted):
         return Fitted(with_whole_head(sight.portrait), sight.notes)
@@ -99,6 +100,8 @@ def open_portrait(photo: PathLike | np.ndarray | Portrait | Sight | Fitted, face
 def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:
     """Writes the portrait to `output` (.npz) and its overlay beside it, OUTPUT_overlay.png. Raises BadInput."""
     from PIL import Image
+
+    from ..generator.overlay import draw_overlay
 
     AnimateRequest(face=face)  # refuses what `animate` would refuse
     check_file(output, ".npz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from ..flame_motion import FlameSequence, VideoClip
@@ -43,5 +42,7 @@ def _same_picture(image: np.ndarray, clip: VideoClip, frames: int) -> int | None
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
+    import cv2
+
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32)

@@ -13,9 +13,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
-
-from ...core.compiled import compiled
 
 CENTER = np.array([0.0, 0.02, -0.085])  # m: where the rays of the half sphere start
 BOTTOM = -0.28  # m: the height of the last row
@@ -113,93 +110,17 @@ def outermost(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """What each ray meets last of a mesh: distance [H, W] m (0: nothing), triangle (-1), and the weights [H, W, 2] of
     its second and third corner. vertices [N, 3] m in the space of the atlas, faces [F, 3]."""
+    from .atlas_kernel import cast
+
     start, direction = _rays_of(scale)
     shape = start.shape[:2]
     distance, triangle = np.zeros(shape), np.full(shape, -1, np.int64)
     weights = np.zeros((*shape, 2))
-    _cast(
+    cast(
         np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int64), start, direction,
         CAP_ROWS * float(scale), row_height() / scale, CENTER, distance, triangle, weights,
     )  # fmt: skip
     return distance, triangle, weights
-
-
-@njit(nogil=True, inline="always")
-def _cone(vertices, faces, k, center):
-    """The axis of the cone about triangle k that starts at the center, and the cosine of its half angle; most rays
-    miss it, and near the crown every triangle is tried against a whole row of them."""
-    x, y, z = 0.0, 0.0, 0.0
-    for corner in range(3):
-        n = faces[k, corner]
-        x, y, z = x + vertices[n, 0] - center[0], y + vertices[n, 1] - center[1], z + vertices[n, 2] - center[2]
-    length = max(np.sqrt(x * x + y * y + z * z), 1e-12)
-    x, y, z, cosine = x / length, y / length, z / length, 1.0
-    for corner in range(3):
-        n = faces[k, corner]
-        u, v, w = vertices[n, 0] - center[0], vertices[n, 1] - center[1], vertices[n, 2] - center[2]
-        cosine = min(cosine, (u * x + v * y + w * z) / max(np.sqrt(u * u + v * v + w * w), 1e-12))
-    return x, y, z, cosine - 1e-5 if cosine > 0 else -2.0
-
-
-@compiled(
-    "void(f8[:,::1], i8[:,::1], f8[:,:,::1], f8[:,:,::1], f8, f8, f8[::1], f8[:,::1], i8[:,::1], f8[:,:,::1])",
-    counted=False,
-)
-def _cast(vertices, faces, start, direction, cap_rows, row_height, center, distance, triangle, weights):
-    """Each triangle is tried against the rays around its corners' rows and columns (Moeller and Trumbore 1997)."""
-    rows, columns = start.shape[0], start.shape[1]
-    for k in range(faces.shape[0]):
-        a, b, c = faces[k, 0], faces[k, 1], faces[k, 2]
-        top, bottom, left, right = 1e9, -1e9, 1e9, -1e9
-        first, surrounds = 0.0, False
-        for corner in range(3):
-            n = faces[k, corner]
-            x, y, z = vertices[n, 0] - center[0], vertices[n, 1] - center[1], vertices[n, 2] - center[2]
-            level = np.sqrt(x * x + z * z)
-            column = (np.arctan2(x, z) / (2 * np.pi) + 0.5) * columns
-            latitude = np.arctan2(y, level)
-            row = cap_rows * (1 - latitude / (np.pi / 2)) if y >= 0 else cap_rows - y / row_height
-            surrounds = surrounds or level < 0.012 or (y >= 0 and latitude > 1.3)
-            if corner == 0:
-                first = column
-            elif column - first > columns / 2:
-                column -= columns
-            elif first - column > columns / 2:
-                column += columns
-            top, bottom = min(top, row), max(bottom, row)
-            left, right = min(left, column), max(right, column)
-        # A straight edge bends on the atlas: by next to nothing where it is short.
-        down, along = 0.1 + 0.15 * (bottom - top + right - left), 0.1 + 0.15 * (right - left)
-        top, bottom, left, right = top - down - 0.5, bottom + down - 0.5, left - along - 0.5, right + along - 0.5
-        if surrounds:
-            left, right = 0.0, columns - 1.0
-            top, bottom = 0.0 if top < cap_rows * 0.3 else top, bottom + 2
-        ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
-        cone_x, cone_y, cone_z, cosine = _cone(vertices, faces, k, center)
-        e1x, e1y, e1z = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
-        e2x, e2y, e2z = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
-        for i in range(max(0, int(np.ceil(top))), min(rows - 1, int(np.floor(bottom))) + 1):
-            for unwrapped in range(int(np.ceil(left)), int(np.floor(right)) + 1):
-                j = unwrapped % columns
-                dx, dy, dz = direction[i, j, 0], direction[i, j, 1], direction[i, j, 2]
-                if i < cap_rows and dx * cone_x + dy * cone_y + dz * cone_z < cosine:
-                    continue
-                px, py, pz = dy * e2z - dz * e2y, dz * e2x - dx * e2z, dx * e2y - dy * e2x
-                det = e1x * px + e1y * py + e1z * pz
-                if abs(det) < 1e-14:
-                    continue
-                tx, ty, tz = start[i, j, 0] - ax, start[i, j, 1] - ay, start[i, j, 2] - az
-                u = (tx * px + ty * py + tz * pz) / det
-                if u < -1e-6 or u > 1 + 1e-6:
-                    continue
-                qx, qy, qz = ty * e1z - tz * e1y, tz * e1x - tx * e1z, tx * e1y - ty * e1x
-                v = (dx * qx + dy * qy + dz * qz) / det
-                if v < -1e-6 or u + v > 1 + 1e-6:
-                    continue
-                t = (e2x * qx + e2y * qy + e2z * qz) / det
-                if t > distance[i, j]:
-                    distance[i, j], triangle[i, j] = t, k
-                    weights[i, j, 0], weights[i, j, 1] = u, v
 
 
 def around(picture: np.ndarray, columns: int) -> np.ndarray:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...core.compiled import compiled
 from ...flame_motion.heads.head import PARTS
 from ...renderer import rasterize
 from ..portrait import Portrait
@@ -30,8 +29,6 @@ from .atlas import (
 from .frame import AtlasView, atlas_view, in_atlas
 
 SURFACE = ("face", "lips", "lids", "scalp", "ears", "neck", "eye_left", "eye_right")  # the parts of the fitted surface
-NEAREST = 0.03  # m from the axis, where the search for the outline starts
-STEP = 0.004  # m between its samples
 INSIDE = 0.004  # m that the second look at the photo stays within the outline
 THICK = 0.03  # m outside the fitted surface, at most, where the second look is taken
 HIDES = 0.006  # m of depth by which a surface that hides another must be nearer
@@ -137,37 +134,13 @@ def view_clip(view: AtlasView, vertices: np.ndarray, size: tuple[int, ...]) -> t
 
 def outline_distance(matte: np.ndarray, view: AtlasView) -> tuple[np.ndarray, np.ndarray]:
     """How far out [H, W] m each ray stays within the person's outline, and whether it leaves the photo first."""
+    from .atlas_kernel import leave_outline
+
     start, direction = rays()
     distance, cut = np.empty(start.shape[:2]), np.empty(start.shape[:2], np.bool_)
     matrix = np.ascontiguousarray(view.intrinsics @ view.camera_from_atlas[:3])
-    _leave_outline(np.ascontiguousarray(matte, np.float32), matrix, start, direction, distance, cut)
+    leave_outline(np.ascontiguousarray(matte, np.float32), matrix, start, direction, FARTHEST, distance, cut)
     return distance, cut
-
-
-@compiled("void(f4[:,::1], f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,::1], b1[:,::1])", counted=False)
-def _leave_outline(matte, matrix, start, direction, distance, cut):
-    height, width = matte.shape
-    for i in range(start.shape[0]):
-        for j in range(start.shape[1]):
-            distance[i, j], cut[i, j] = FARTHEST, False
-            before = 1.0
-            t = NEAREST
-            while t < FARTHEST:
-                x = start[i, j, 0] + t * direction[i, j, 0]
-                y = start[i, j, 1] + t * direction[i, j, 1]
-                z = start[i, j, 2] + t * direction[i, j, 2]
-                w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
-                u = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) / w
-                v = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) / w
-                if u < 0 or v < 0 or u >= width or v >= height:
-                    cut[i, j], distance[i, j] = True, t
-                    break
-                now = matte[int(v), int(u)]
-                if now < 0.5:
-                    distance[i, j] = max(t - STEP * (0.5 - now) / max(before - now, 0.01), NEAREST)
-                    break
-                before = now
-                t += STEP
 
 
 CHANNELS = 23  # of `network_input`

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import sparse
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
 from ...flame_motion.heads.head import Skin
 from ..portrait import Portrait
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 CARRIERS = 24  # surface points that each point follows
 TORSO_LAG = 0.025  # m of movement that the torso makes half of
@@ -85,6 +87,9 @@ def nearest_carriers(surface: np.ndarray, points: np.ndarray, least: float) -> s
     The farther off the surface, the more of it counts, from a width of `least` on: neighbours far out share their
     carriers and move alike.
     """
+    from scipy import sparse
+    from scipy.spatial import cKDTree
+
     distance, carrier = map(np.asarray, cKDTree(surface).query(points, k=min(CARRIERS, len(surface))))
     width = np.maximum(least, 0.7 * distance[:, :1])
     weight = np.exp(-0.5 * (distance / width) ** 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,9 +67,11 @@ def prepare(portrait: Portrait) -> Scene:
     height, width = portrait.matte.shape
     lips = head.mediapipe[torch.tensor(INNER_LIPS)]
     seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
-    shell = build_shell(portrait)
-    completed = completed_head(portrait, shell, opacity)
-    texture = bake_texture(portrait)
+    with ThreadPoolExecutor(1, "texture") as beside:
+        colors = beside.submit(_colors, portrait)
+        shell = build_shell(portrait)
+        completed = completed_head(portrait, shell, opacity)
+        texture, lids = colors.result()
     matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
     return Scene(
         portrait,
@@ -78,7 +81,7 @@ def prepare(portrait: Portrait) -> Scene:
         np.dstack([portrait.image, matte, 255 * completed.own, 255 * _outside(portrait)]).astype(np.float32),
         backdrop(portrait.image, portrait.matte),
         texture,
-        lid_colors(portrait, texture),
+        lids,
         faces,
         head.uv_faces[drawn].int().numpy(),
         vertex,
@@ -89,6 +92,12 @@ def prepare(portrait: Portrait) -> Scene:
         to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
         portrait.vertices(),
     )
+
+
+def _colors(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
+    """See `Scene.texture` and `Scene.lids`."""
+    texture = bake_texture(portrait)
+    return texture, lid_colors(portrait, texture)
 
 
 def _outside(portrait: Portrait) -> np.ndarray:

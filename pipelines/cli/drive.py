@@ -10,6 +10,7 @@ import typer
 from ...core.options import Option, options_of
 from ...core.plugins import GENERATORS
 from ..request import Batch, Components, Transfer, View, all_options
+from .memory import loading
 from .options import (
     Config,
     DriverOption,
@@ -45,8 +46,10 @@ def animate(
     if photo is None:
         raise typer.BadParameter("Missing argument 'PHOTO': a photo of a face, or demo")
     output = _check_output(output)
-    from ..animate import AnimatePipeline
-    from ..console import show, watched
+    with loading():
+        from ...flame_motion.heads import skinning_kernel  # noqa: F401  with it, what every kernel needs of numba
+        from ..animate import AnimatePipeline
+        from ..console import show, watched
 
     parts = {name: options.pop(name) for name in options_of(Components)}
     with watched() as progress:
@@ -76,8 +79,9 @@ def motion(
     if run_batch(context, "motion", options):
         return
     output = _check_output(output)
-    from ..console import show, watched
-    from ..motion import write_motion
+    with loading():
+        from ..console import show, watched
+        from ..motion import write_motion
 
     head = options.pop("head")
     with watched() as progress:

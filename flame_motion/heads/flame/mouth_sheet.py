@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ..head import PARTS, Head
-from .surface import border_loops
 
 
 def with_mouth_closed(head: Head) -> Head:
@@ -20,6 +19,8 @@ def with_mouth_closed(head: Head) -> Head:
     label, faces = head.part.numpy(), head.faces.numpy()
     if np.isin(label, [PARTS.index("teeth_upper"), PARTS.index("teeth_lower")]).any():
         return head
+    from .surface import border_loops
+
     inner = np.unique(faces[label == PARTS.index("mouth")])
     loops = [row for row in border_loops(faces) if np.isin(row, inner).all()]
     if not loops:
