@@ -268,7 +268,7 @@ class AnimatePipeline(Components):
 def _sources(request: AnimateRequest) -> dict[str, Any]:
     """What the video is made from, by its role."""
     drive = request.drive
-    names = ("video", "motion", "keyframes", "speech", "signal")
+    names = ("video", "motion", "keyframes", "speech", "listen", "signal")
     return {"photo": request.photo, **{name: getattr(drive, name) for name in names}}
 
 

@@ -21,6 +21,7 @@ from .styles import open_style
 
 DEMO = "demo"  # the motion that is built in
 FPS = 25.0  # Hz, of what the text driver fills in
+SOURCES = ("video", "motion", "speech", "say", "listen", "idle", "driver")  # that words may be added to
 TEXT = "text"  # in a mix, instead of a file: the words
 
 
@@ -49,7 +50,7 @@ def open_signal(drive: Drive, clip: Clip, mix: str | None = None, head: str = HE
         signal = _open_one(drive, None, clip.fps, head)
     elif drive.keep is not None or drive.keyframes is not None:
         signal = _filled(words, drive, regions, head)
-    elif any(other is not None for other in (drive.video, drive.motion, drive.speech, drive.say, drive.driver)):
+    elif any(other is not None for other in (getattr(drive, name) for name in SOURCES)):
         signal = _with_words(_open_one(drive, None, clip.fps, head), words, drive, regions, head)
     else:
         signal = _open_one(drive, words, clip.fps, head)
@@ -65,7 +66,7 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
     """The signal of a drive that gives one thing; `words` are its text. BadInput."""
     given = {
         "video": drive.video, "motion": drive.motion, "text": words, "speech": drive.speech, "say": drive.say,
-        "driver": drive.driver,
+        "listen": drive.listen, "idle": drive.idle, "driver": drive.driver,
     }  # fmt: skip
     named = [name for name, value in given.items() if value is not None]
     if (drive.signal is None) != (drive.driver is None):
@@ -74,13 +75,16 @@ def _open_one(drive: Drive, words: TextPrompt | None, fps: float | None, head: s
         if not named:
             raise BadInput(
                 "nothing drives the portrait: give a video, a motion, text for what happens, a recording (speech), "
-                "words to say (say), or a driver's name with its signal"
+                "words to say (say), a recording to listen to (listen), seconds to idle (idle), or a driver's name "
+                "with its signal"
             )
         raise BadInput(f"{' and '.join(named)} cannot drive at once: leave one; text may be added to any of the others")
     if drive.motion is not None:
         return _open_motion(drive, fps, head)
     if drive.speech is not None or drive.say is not None:
         opened = _open_speech(drive)
+    elif drive.listen is not None or drive.idle is not None:
+        opened = _open_idle(drive)
     else:
         opened = _open_for(drive.driver or named[0], given[named[0]] if drive.driver is None else drive.signal)
     if isinstance(opened.value, VideoClip):
@@ -99,7 +103,7 @@ def _filled(words: TextPrompt, drive: Drive, regions: list[str], head: str) -> S
     """Words that fill in what is not kept of a motion, or lies between keyframes. BadInput."""
     from ..drivers.text import Fill, kept_by, keyframed
 
-    others = (drive.video, drive.speech, drive.say, drive.driver, regions or None)
+    others = (*(getattr(drive, name) for name in SOURCES if name != "motion"), regions or None)
     if any(other is not None for other in others) or (drive.motion is None) == (drive.keyframes is None):
         raise BadInput("expected, beside the words, a motion with keep (keep=head or keep=0s,2s), or keyframes alone")
     if drive.keyframes is not None:
@@ -167,6 +171,19 @@ def _open_speech(drive: Drive) -> Signal:
     if isinstance(drive.speech, Waveform):
         return Signal("speech", SpeechSignal(drive.speech), {"kind": "speech"})
     return Signal("speech", SpeechSignal.open(drive.speech), {"kind": "speech", "file": str(drive.speech)})
+
+
+def _open_idle(drive: Drive) -> Signal:
+    """Time to wait, or a recording to listen to. BadInput."""
+    from ..drivers.idle import IdleSignal
+    from ..drivers.speech import SpeechSignal
+
+    if drive.idle is not None:
+        return Signal("idle", IdleSignal(drive.idle), {"kind": "idle"})
+    if isinstance(drive.listen, Waveform):
+        return Signal("idle", IdleSignal.listening(SpeechSignal(drive.listen)), {"kind": "idle"})
+    heard = IdleSignal.listening(SpeechSignal.open(drive.listen))
+    return Signal("idle", heard, {"kind": "idle", "file": str(drive.listen)})
 
 
 def _open_motion(drive: Drive, fps: float | None, head: str) -> Signal:

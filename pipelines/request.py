@@ -34,9 +34,10 @@ OF_COMMANDS = (  # names that commands, the server's form and Python have beside
 
 @dataclass(frozen=True)
 class Drive:
-    """What moves the portrait: one of video, motion, words, speech, words to say, or a signal of any driver.
+    """What moves the portrait: one of video, motion, words, speech, words to say, a recording to listen to, time to
+    wait, or a signal of any driver.
 
-    In Python, `video` may be a VideoClip, `motion` a FlameSequence, `speech` a Waveform.
+    In Python, `video` may be a VideoClip, `motion` a FlameSequence, `speech` and `listen` a Waveform.
     """
 
     video: Any = option(None, "Driving video: the face in it drives, its sound is kept.", type=Path)
@@ -49,6 +50,10 @@ class Drive:
     keyframes: Any = option(None, "Keyframes (.json, as for an edit) that the words join.", type=Path)
     speech: Any = option(None, "A recording of speech, any language: the mouth follows it.", type=Path)
     say: str | None = option(None, "Words that a voice of this machine says (extra voice, or espeak-ng).")
+    listen: Any = option(None, "A recording that it listens to: it nods at pauses, glances, blinks.", type=Path)
+    idle: float | None = option(
+        None, "It waits so long: blinks, glances, breath, small shifts.", unit="s", above=0, maximum=3600
+    )
     style: str | None = option(
         None, "Words and speech move as a person in a clip does (amplitude, tempo, rest, blinks): a video, a motion, "
         "a .style.json; or calm, lively, presenter.",
@@ -78,7 +83,10 @@ def driver_of(given: Mapping[str, Any]) -> str | None:
         return given["driver"]
     if given.get("motion") is not None:
         return None
-    takes = {"video": "video", "speech": "speech", "say": "speech", "text": "text", "emotion": "text"}
+    takes = {
+        "video": "video", "speech": "speech", "say": "speech", "listen": "idle", "idle": "idle", "text": "text",
+        "emotion": "text",
+    }  # fmt: skip
     return next((driver for name, driver in takes.items() if given.get(name) is not None), None)
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ..flame_motion import Head
 
-FIXED_DURATION = ("text", "speech")  # drivers of what lasts just so long, whatever the frame rate
+FIXED_DURATION = ("text", "speech", "idle")  # drivers of what lasts just so long, whatever the frame rate
 
 
 def drive_signal(

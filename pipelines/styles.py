@@ -13,13 +13,13 @@ from ..drivers.mix import DriverCall, MixSignal
 from ..flame_motion import BadInput, Driven, VideoClip
 from ..flame_motion.formats import load_motion
 from ..flame_motion.retargeting.regions import find_region
-from ..flame_motion.style import PRESETS, Style, measure_style, preset, restyled
+from ..flame_motion.style import GROUPS, PRESETS, Style, measure_style, preset, restyled
 
 if TYPE_CHECKING:
     from ..drivers.registry import Driver
 
 ENDING = ".style.json"
-MADE = ("text", "speech")  # drivers whose motion is made and takes a style; a clip has its own
+MADE = ("text", "speech", "idle")  # drivers whose motion is made and takes a style; a clip has its own
 LIDS = re.compile(r"blink|wink|\blids?\b|eyelid|flutter|doz|asleep|sleep|(?:clos|shut|squint)\w* .{0,12}eyes?", re.I)
 
 
@@ -29,7 +29,9 @@ def open_style(given: str, driver: str | None, value: Any) -> Style | VideoClip:
     own = base.driver if isinstance(base, DriverCall) else driver
     if own not in MADE or hasattr(value, "keep"):
         what = "what is kept of a motion" if hasattr(value, "keep") else "a clip"
-        raise BadInput(f"style: goes with text or speech; {what} moves as it does, and edit changes it (edit=gain=1.3)")
+        raise BadInput(
+            f"style: goes with text, speech and idling; {what} moves as it does, and edit changes it (edit=gain=1.3)"
+        )
     if given in PRESETS:
         return preset(given)
     if not Path(given).exists() and not Path(given).suffix:
@@ -61,10 +63,12 @@ def with_style(
 def _asked(driver: str | None, value: Any) -> tuple[set[str], bool]:
     """What words move (groups of `restyled`), and whether they leave the lids alone."""
     if driver == "text":
-        return {"head", "brows", "mouth"}, not LIDS.search(f"{value.motion} {value.emotion}")
+        return set(GROUPS), not LIDS.search(f"{value.motion} {value.emotion}")
+    base = value.base if isinstance(value, MixSignal) else None
+    idles = driver == "idle" or isinstance(base, DriverCall) and base.driver == "idle"
+    asked, lids = set(GROUPS) if idles else set(), True  # who waits moves less than the people of the presets, who talk
     if not isinstance(value, MixSignal):
-        return set(), True
-    asked, lids = set(), True
+        return asked, True
     calls = dict(value.parts) | ({} if value.emotion is None else {"brows+lids": value.emotion})
     if isinstance(value.base, DriverCall) and value.base.driver == "text":
         calls["head+face"] = value.base

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from .statistics import BROWS, HEAD, SMILE, USUAL, Movement, Style, measure_styl
 LEAST, MOST = 0.25, 4.0  # times as far: beyond, the two have nothing to do with each other
 ASKED_LEAST, ASKED_MOST = 0.5, 2.0  # where words asked for the movement
 WIDE = {"head": 12.0, "shift": 20.0, "brows": 0.5, "mouth": 0.3}  # degrees, mm, 1, eyes' distances
+STEADY, EYES_TURN = 0.8, math.radians(10)  # share of a further turn that the eyes undo, and how far they can
 TILT, LIFT, CHEER = 6.0, 0.25, 0.25  # degrees, 1, 1: a rest is taken over as far as that
 SHAPING = ("mouthSmile", "mouthStretch", "mouthDimple", "mouthPucker", "mouthFunnel")  # axes that change the width
 GROUPS = ("head", "brows", "mouth")
@@ -81,7 +83,10 @@ def _offset(wanted: Movement, own: Movement, most: float) -> float:
 
 
 def _head(motion: FlameSequence, style: Style, own: Style, meant: bool, gains: dict[str, float]) -> FlameSequence:
-    """Turns about their mean, or about straight ahead where they were asked for; a clip's camera says what yaw is 0."""
+    """Turns about their mean, or about straight ahead where they were asked for; a clip's camera says what yaw is 0.
+
+    Eyes stay on what they look at, as those of people do when a head turns.
+    """
     middle = torch.zeros(3) if meant else rotations.mean(motion.neck)
     turn = rotations.compose(motion.neck, -middle.expand_as(motion.neck)).rad2deg()
     place = motion.translation.new_zeros(3) if meant else motion.translation.mean(0)
@@ -94,7 +99,10 @@ def _head(motion: FlameSequence, style: Style, own: Style, meant: bool, gains: d
     turned = torch.from_numpy(np.radians(grown[:, :3])).float()
     rest = middle + torch.tensor(tilt).deg2rad()
     neck = rotations.compose(turned, rest.expand_as(turned))
-    return replace(motion, neck=neck, translation=place + torch.from_numpy(grown[:, 3:] / 1000).float())
+    eyes = motion.eyes.clone()
+    eyes[..., :2] -= (STEADY * (neck - motion.neck)[:, None, :2]).clamp(-EYES_TURN, EYES_TURN)
+    place = place + torch.from_numpy(grown[:, 3:] / 1000).float()
+    return replace(motion, neck=neck, eyes=eyes, translation=place)
 
 
 def _brows(motion: FlameSequence, style: Style, own: Style, meant: bool, gains: dict[str, float]) -> FlameSequence:

@@ -33,6 +33,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # a request for each signal; @ before w
     "words": {"text": "she nods twice, then looks up to her left", "emotion": "amused", "seconds": 3},
     "words to say": {"say": "Hello there.", "style_strength": 1.3},
     "a recording of speech": {"speech": "@talk.wav", "text": "nods slowly", "mix": "head=text"},
+    "a recording to listen to": {"listen": "@talk.wav", "style": "calm"},
+    "time to wait": {"idle": 10},
     "a driving video": {"video": "@driver.mp4", "strength": 1.2},
     "a motion": {"motion": "@motion.npz", "edit": "gain=1.3,smooth=0.1s"},
     "keyframes": {"keyframes": "@keys.json", "seconds": 4, "camera": "orbit:15"},

@@ -16,12 +16,14 @@ from .limits import Limits
 from .results import with_shown_names
 
 DEMO = "demo"
-SIGNALS = ("video", "speech", "motion", "keyframes")
+SIGNALS = ("video", "speech", "listen", "motion", "keyframes")
 EXCLUSIVE = {  # one of these; words may go with it
     "video": "a video",
     "motion": "a motion",
     "speech": "a recording",
     "say": "words to say",
+    "listen": "a recording to listen to",
+    "idle": "time to idle",
 }
 PREVIEW_SIZE, PREVIEW_SECONDS = 256, 2.0  # px, s
 STILL_SECONDS = 4.0  # s of a clip that keyframes alone move, or words without a length
@@ -42,7 +44,7 @@ class JobRequest:
         """A few words that distinguish this job from others."""
         drive, edit = self.animate.drive, self.animate.edit
         parts = [text.strip() for text in (drive.text, drive.say, drive.emotion) if text is not None and text.strip()]
-        files = (drive.video, drive.speech, drive.motion, drive.keyframes)
+        files = (drive.video, drive.speech, drive.listen, drive.motion, drive.keyframes)
         parts += [self.names.get(str(file), "the demo motion") for file in files if file is not None]
         parts += [with_shown_names(edit, self.names)] if edit else []
         title = " · ".join(parts) or "still"
@@ -140,9 +142,9 @@ def _check_sources(options: dict[str, Any], files: Mapping[str, Path], redraw: P
     if "photo" not in files and "photo" not in options:
         raise BadInput("a photo is missing: give a picture of a face, or choose the demo portrait")
     moving = [name for name in SIGNALS if name in files]
-    moving += [name for name in ("text", "emotion", "say", "motion") if name in options]
+    moving += [name for name in ("text", "emotion", "say", "idle", "motion") if name in options]
     if not moving:
-        raise BadInput("nothing says what to do: give words, a recording, a video, keyframes or a motion")
+        raise BadInput("nothing says what to do: give words, a recording, a video, keyframes, a motion or time to idle")
     if len(both := [name for name in EXCLUSIVE if name in moving]) > 1:
         given = " and ".join(EXCLUSIVE[name] for name in both)
         raise BadInput(f"{given} cannot drive at once: leave one; text may be added to any of the others")

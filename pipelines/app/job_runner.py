@@ -17,7 +17,7 @@ from ..exports.export import write_export
 from ..request import GENERATOR
 from ..stages import Posed, retimed, write_videos
 from ..views import place
-from .job_request import STILL_SECONDS, JobRequest
+from .job_request import EXCLUSIVE, STILL_SECONDS, JobRequest
 from .results import HEAD, MOTION, OUT, PORTRAIT, POSTER, REPORT, RESULTS, VIDEO, with_shown_names
 
 POSTER_SIDE = 240  # px
@@ -54,7 +54,7 @@ class JobRunner:
         animate, limit = request.animate, request.max_seconds
         wanted, drive = animate.clip.seconds, animate.drive
         seconds = limit if wanted is None or request.preview else wanted
-        if wanted is None and seconds is not None and {drive.video, drive.speech, drive.say, drive.motion} == {None}:
+        if wanted is None and seconds is not None and all(getattr(drive, name) is None for name in EXCLUSIVE):
             seconds = min(STILL_SECONDS, seconds)  # words
         if drive.driver_name is None and drive.motion is None:  # keyframes alone, which are an edit
             drive = replace(drive, motion=FlameSequence.neutral(max(1, round((wanted or STILL_SECONDS) * 25)), 25.0))

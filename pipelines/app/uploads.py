@@ -17,6 +17,7 @@ ENDINGS = {  # by what a file is for; readers of motion go by the ending, those 
     "photo": "",
     "video": ".media",
     "speech": ".media",
+    "listen": ".media",
     "motion": ".npz",
     "keyframes": ".json",
     "camera_keys": ".json",
@@ -117,7 +118,7 @@ def check_content(path: Path, kind: str, what: str) -> None:
             check_photo(path)
         except BadInput as error:
             raise BadInput(str(error).replace(f"the photo {path}", f"the {what}")) from None
-    if kind not in ("video", "speech"):
+    if kind not in ("video", "speech", "listen"):
         return
     if start.lstrip(b"\xef\xbb\xbf\0 \t\r\n").lower().startswith(_LISTS) or b"<mpd" in start.lower():
         raise BadInput(f"{what} is a list of other files, which is not opened: give the recording itself")

@@ -56,7 +56,7 @@ def _parameter(name: str, field: Option, changed: dict[str, Any]) -> inspect.Par
     elif name in changed:
         default = changed[name]
     kind: Any = field.plain_type
-    if field.is_file and name not in ("video", "speech", "keyframes", "sign_cert", "sign_key"):
+    if field.is_file and name not in ("video", "speech", "listen", "keyframes", "sign_cert", "sign_key"):
         kind = str  # a file, or `demo`
     if field.repeated is not None:
         kind, help = list[str], f"{help} Give it again for one more."

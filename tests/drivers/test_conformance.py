@@ -13,6 +13,7 @@ import torch
 from skimage.data import astronaut
 
 from flamecast.drivers import load_driver
+from flamecast.drivers.idle import IdleSignal
 from flamecast.drivers.mix import DriverCall, MixSignal
 from flamecast.flame_motion import BadInput, Driven, TextPrompt, VideoClip, Waveform, load_head
 from flamecast.flame_motion.channels import CHANNELS
@@ -30,6 +31,7 @@ SIGNALS: dict[str, Callable[[int, float], Any]] = {
     "video": _clip,
     "text": lambda frames, fps: TextPrompt(motion="nods", emotion="happy", duration=frames / fps),
     "speech": lambda frames, fps: Waveform(np.sin(np.arange(round(16000 * frames / fps)), dtype=np.float32) / 2, 16000),
+    "idle": lambda frames, fps: IdleSignal(frames / fps),
     "mix": lambda frames, fps: MixSignal(
         DriverCall("video", _clip(frames, fps)), {"head": DriverCall("text", TextPrompt("nods"))}
     ),

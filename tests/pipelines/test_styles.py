@@ -42,7 +42,7 @@ def test_a_saved_motion_and_its_style_file_are_one(tmp_path):
     [
         ({"text": "nods", "style": "nobody"}, "expected calm, lively, presenter or a file .*got 'nobody'"),
         ({"text": "nods", "style": "gone.mp4"}, "the style gone.mp4 does not exist"),
-        ({"motion": "demo", "style": "calm"}, "goes with text or speech; a clip moves as it does"),
+        ({"motion": "demo", "style": "calm"}, "goes with text, speech and idling; a clip moves as it does"),
         ({"motion": "demo", "text": "nods", "style": "calm"}, "a clip moves as it does"),
         ({"motion": "demo", "text": "nods", "keep": "head", "style": "calm"}, "what is kept of a motion"),
     ],
