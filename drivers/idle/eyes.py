@@ -98,7 +98,8 @@ def blinks_of(rng: Generator, seconds: float, glances: list[float], pauses: list
         if found and at - found[-1].at < BLINK_LEAST:
             continue
         depth = rng.uniform(0.5, 0.8) if rng.random() < HALF else 1.0
-        found.append(Blink(at, *(rng.uniform(*span) for span in (CLOSING, SHUT, OPENING)), depth))
+        closing, shut, opening = (rng.uniform(*span) for span in (CLOSING, SHUT, OPENING))
+        found.append(Blink(at, closing, shut, opening, depth))
     return [blink for blink in found if blink.at < seconds]
 
 

@@ -35,7 +35,7 @@ class IdleSignal:
     def open(cls, given: str | Path) -> IdleSignal:
         """Seconds as a number, or a recording. BadInput for anything else."""
         try:
-            return cls(float(given))
+            return cls(float(str(given)))
         except ValueError:
             return cls.listening(SpeechSignal.open(given))
 
