@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from . import second_compiler
+
 _log = logging.getLogger("flamecast")
 
 
@@ -32,8 +34,9 @@ def compiled(signature: Any, counted: bool = True, **options: Any) -> Callable[[
             if "cannot cache" not in str(error):
                 raise
             kernel = njit(**settings)(function)
+        second_compiler.wait_for(function.__module__)
         try:
-            with event.install_listener("numba:compile", _notice()):
+            with event.install_listener("numba:compile", _notice(kernel.stats.cache_path is not None)):
                 kernel.compile(signature)
         except OSError:  # of the cache: a full disk, or files that belong to somebody else
             if not kernel.overloads:  # it could not be read; otherwise all is done but for keeping it
@@ -44,9 +47,10 @@ def compiled(signature: Any, counted: bool = True, **options: Any) -> Callable[[
     return decorate
 
 
-@lru_cache(maxsize=1)
-def _notice() -> Any:
-    """Logs a line when numba first compiles something in this process, instead of reading it from its cache."""
+@lru_cache(maxsize=2)
+def _notice(kept: bool) -> Any:
+    """When numba first compiles something in this process, instead of reading it from its cache: logs a line, and has
+    the second process start where what that compiles is `kept`."""
     from numba.core import event
 
     class Notice(event.Listener):
@@ -55,6 +59,8 @@ def _notice() -> Any:
         def on_start(self, event: Any) -> None:
             if not self.said:
                 self.said = True
+                if kept:
+                    second_compiler.start()
                 _log.warning("compiling what fits and draws for this machine: half a minute or so, the first time")
 
         def on_end(self, event: Any) -> None:

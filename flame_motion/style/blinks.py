@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import find_peaks, peak_widths
 
 LEAST = 0.12  # closure that a blink adds to what the lids rest at
 SHARE = 0.35  # of the widest closure of the clip, at least: how far a tracker sees a lid close depends on the face
@@ -29,6 +28,8 @@ def blinks_in(closure: np.ndarray, fps: float) -> list[Blink]:
     """The blinks of lids [T], 0 open and 1 shut."""
     if len(closure) < 3:
         return []
+    from scipy.signal import find_peaks, peak_widths
+
     closure = closure.astype(np.float64)
     least = max(LEAST, SHARE * float(closure.max() - np.percentile(closure, 30)))
     padded = np.pad(closure, 1, mode="reflect")  # one at the very edge is one, too

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 
 from ...core.errors import BadInput
 from ...core.files import PathLike, atomic_path, existing_file
@@ -159,12 +158,16 @@ def rest_values(motion: FlameSequence) -> dict[str, float]:
 
 def split_track(track: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """A track [T] as what is slower than `SPLIT` and the rest; together they are the track."""
+    from scipy.ndimage import gaussian_filter1d
+
     slow = gaussian_filter1d(track, fps / (2 * math.pi * SPLIT), axis=0, mode="nearest")
     return slow, track - slow
 
 
 def _spreads(track: np.ndarray, fps: float, windowed: bool) -> tuple[float, float]:
     """Spread below and above `SPLIT`; windowed: the upper quartile over windows, for what rests in between."""
+    from scipy.ndimage import gaussian_filter1d
+
     parts = split_track(gaussian_filter1d(track.astype(np.float64), NOISE * fps, mode="nearest"), fps)
     if not windowed:
         return float(parts[0].std()), float(parts[1].std())

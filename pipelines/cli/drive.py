@@ -9,6 +9,7 @@ import typer
 
 from ...core.options import Option, options_of
 from ...core.plugins import GENERATORS
+from ...core.second_compiler import compile_beside
 from ..request import Batch, Components, Transfer, View, all_options
 from .memory import loading
 from .options import (
@@ -25,6 +26,12 @@ from .options import (
 
 REQUEST = [name for name in all_options() if name not in ("photo", "output")]
 OF_PORTRAITS = (*options_of(Transfer), *options_of(View), "face")  # what `motion`, which has none, cannot be told
+# Half of what has to be compiled before a photo moves: that of the whole head, and of drawing.
+SECOND = (
+    "flamecast.generator.completion.atlas_kernel",
+    "flamecast.generator.warp.composite_kernel",
+    "flamecast.renderer.maps.interpolate_kernel",
+)
 
 
 @with_options(*REQUEST, *options_of(Components), *options_of(Batch))
@@ -46,6 +53,7 @@ def animate(
     if photo is None:
         raise typer.BadParameter("Missing argument 'PHOTO': a photo of a face, or demo")
     output = _check_output(output)
+    compile_beside(*SECOND)
     with loading():
         from ...flame_motion.heads import skinning_kernel  # noqa: F401  with it, what every kernel needs of numba
         from ..animate import AnimatePipeline

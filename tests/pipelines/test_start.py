@@ -23,7 +23,7 @@ OF_A_FIT = {
 }  # what looks at a photo, and the completion's weights
 OF_OTHER_JOBS = {
     "transformers", "diffusers", "sentence_transformers", "tokenizers", "omegaconf", "fastapi", "gradio", "uvicorn",
-    "lightning", "sklearn", "pandas", "jax",
+    "lightning", "sklearn", "pandas", "jax", "scipy.signal", "scipy.stats",
 }  # fmt: skip
 
 
