@@ -66,7 +66,7 @@ class VideoDriver:
         }
         sound = signal.audio if signal.path is None else signal.path
         problems = list(dict.fromkeys([*signal.problems, *tracking.problems]))
-        return Driven(tracking.motion, facts, sound, problems, _frame_problems(tracking))
+        return Driven(tracking.motion, facts, sound, problems, _frame_problems(tracking), recorded=True)
 
     def stream(self, frames: Iterable[np.ndarray], fps: float = 25.0) -> Iterator[FlameSequence]:
         """One frame of motion for each of `frames` [H, W, 3] uint8 as it comes, at a fixed cost and without look-ahead.

@@ -33,6 +33,7 @@ class Driven:
     frame_problems: list[dict[str, Any]] = field(default_factory=list)  # {"frames": [first, last], "problem": str}
     rest: FlameSequence | None = None  # one frame, which the motion is counted from; None: its own (`rest_of`)
     lips_meet: bool = False  # it speaks: where its lips are shut, a portrait's are too, even one that shows its teeth
+    recorded: bool = False  # it was seen in pictures of a face: another face shows it `emphasised`
 
     def __post_init__(self) -> None:
         if not isinstance(self.motion, FlameSequence):

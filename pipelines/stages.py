@@ -23,6 +23,7 @@ from ..flame_motion import Driven, FlameSequence, Progress, VideoClip
 from ..flame_motion.edit import apply_edit, changes_time
 from ..flame_motion.media.encoder_thread import EncoderThread
 from ..flame_motion.media.video_writer import Finish, VideoWriter
+from ..flame_motion.retargeting.emphasis import emphasised
 from ..flame_motion.retargeting.mouth import lips_shut
 from ..flame_motion.retargeting.regions import mix
 from ..flame_motion.retargeting.rest import rest_of
@@ -166,7 +167,8 @@ def pose(
         portrait, identity = portrait.with_identity(driven.motion.shape), "driver"
     portrait = framed(portrait, request.view.framing, request.view.size)
     first = None if own is None else driven.motion[own : own + 1]
-    motion = transferred(portrait.pose, driven, request.transfer, first)
+    another = replace(driven, recorded=driven.recorded and own is None)
+    motion = transferred(portrait.pose, another, request.transfer, first)
     motion = motion if request.edit is None else apply_edit(motion, request.edit)
     return Posed(portrait, motion, retimed(driven, request.edit), identity)
 
@@ -183,11 +185,16 @@ def transferred(
 ) -> FlameSequence:
     """The motion [T] of a portrait whose own pose is `source` (one frame).
 
-    first: the driver's frame that the portrait is a picture of, if any.
+    first: the driver's frame that the portrait is a picture of, if any; changes are counted from it then.
     """
-    if driven.lips_meet and transfer.mode == "relative":
-        source = lips_shut(source)
-    motion = drive(source, driven.motion, transfer.mode, driven.rest, first)  # type: ignore[arg-type]
+    motion, rest = driven.motion, driven.rest
+    if transfer.mode == "relative":
+        source = lips_shut(source) if driven.lips_meet else source
+        rest = first if rest is None else rest
+        if driven.recorded:
+            rest = rest_of(motion) if rest is None else rest
+            motion = emphasised(motion, rest)
+    motion = drive(source, motion, transfer.mode, rest, first)  # type: ignore[arg-type]
     return strengthened(source, motion, transfer.strength)
 
 

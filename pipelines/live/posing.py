@@ -47,5 +47,7 @@ class Poser:
         return self._shown
 
     def _driven(self, motion: FlameSequence, rest: FlameSequence, speaks: bool) -> FlameSequence:
-        driven = retargeted(Driven(motion, rest=rest, lips_meet=speaks), self._head, self.source.shape)
+        driven = retargeted(
+            Driven(motion, rest=rest, lips_meet=speaks, recorded=not speaks), self._head, self.source.shape
+        )
         return transferred(self.source, driven, self.transfer, driven.rest)

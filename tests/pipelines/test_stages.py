@@ -86,7 +86,7 @@ def test_live_poses_as_animate_does(portrait, motions):
         poser(rest, rest, number / 25)
     for number in range(len(motion)):
         live = poser(motion[number : number + 1], rest, 1 + number / 25)
-        whole = transferred(portrait.pose, Driven(motion, rest=rest), Transfer("relative", 0.8), rest)
+        whole = transferred(portrait.pose, Driven(motion, rest=rest, recorded=True), Transfer("relative", 0.8), rest)
         for name in ("neck", "jaw", "expression", "eyelids", "eyes"):
             assert torch.equal(getattr(live, name), getattr(whole, name)[number : number + 1]), name
 
@@ -154,3 +154,14 @@ def test_notes_of_a_motion_file_are_said_beside_words(portrait):
 def test_nothing_to_drive_with_and_too_much_are_told_apart(given, said):
     with pytest.raises(BadInput, match=said):
         open_signal(Drive(**given), Clip())
+
+
+def test_a_picture_out_of_the_drivers_footage_moves_from_where_its_frame_is(portrait, motions):
+    """Whatever the driver's face does in that frame, the portrait there is the photo. Other faces are emphasised."""
+    motion = motions["stranger"]
+    posed = transferred(portrait.pose, Driven(motion), Transfer(), motion[3:4])
+    for name in ("neck", "jaw", "expression", "eyelids", "eyes"):
+        assert torch.allclose(getattr(posed, name)[3], getattr(portrait.pose, name)[0], atol=1e-5), name
+    another = transferred(portrait.pose, Driven(motion, recorded=True), Transfer(), None)
+    plain = transferred(portrait.pose, Driven(motion), Transfer(), None)
+    assert torch.equal(another.neck, plain.neck) and not torch.allclose(another.expression, plain.expression)
