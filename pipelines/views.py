@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from ..flame_motion import BadInput
 from ..flame_motion.heads.head import PARTS
 from ..generator import Portrait
@@ -25,11 +27,16 @@ def check_camera(camera: str | None, views: str | None) -> None:
 
 def place(portrait: Portrait, frames: int, camera: str | None, views: str | None, fps: float) -> Cameras:
     """The cameras of all views over `frames` frames at `fps` Hz, around the middle of the portrait's head. BadInput."""
+    return place_cameras(portrait.camera, middle_of_head(portrait), frames, camera=camera, views=views, fps=fps)
+
+
+def middle_of_head(portrait: Portrait) -> Tensor:
+    """What a camera circles around, [3] m in the world."""
     vertices, head = portrait.vertices()[0], portrait.head
     wanted = head.part.new_tensor([PARTS.index(name) for name in _HEAD_PARTS])
     corners = head.faces[(head.part[:, None] == wanted).any(dim=1)].unique()
     low, high = vertices[corners].min(dim=0).values, vertices[corners].max(dim=0).values
-    return place_cameras(portrait.camera, (low + high) / 2, frames, camera=camera, views=views, fps=fps)
+    return (low + high) / 2
 
 
 def view_targets(output: Path, views: str | None, camera: str | None = None) -> list[Path]:

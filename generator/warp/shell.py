@@ -69,7 +69,7 @@ def build_shell(portrait: Portrait) -> Shell:
     photo_at = torch.cat([grid, torch.ones_like(depth[:, None])], 1) * depth[:, None]
     carried = Carried.by(surface, carriers, _unproject(portrait, grid, depth))
     carried = replace(carried, free=1 - _held(portrait, grid) * carried.body.clamp(0, 1))
-    return Shell(photo_at, _faces(len(ys), len(xs)), (xs, ys), carried)
+    return Shell(photo_at, grid_faces(len(ys), len(xs)), (xs, ys), carried)
 
 
 def _held(portrait: Portrait, grid: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ def _lines(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(left - grow, right + grow + cell, cell), np.arange(top - grow, bottom + grow + cell, cell)
 
 
-def _faces(rows: int, columns: int) -> Tensor:
+def grid_faces(rows: int, columns: int) -> Tensor:
     """Triangles [F, 3] of a grid of points."""
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     # Counter-clockwise seen from the camera, as the head's faces are.

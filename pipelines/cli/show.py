@@ -36,26 +36,34 @@ def export(
         typer.Argument(help="A photo, a portrait.npz or `demo`; a motion.npz or an ARKit .csv.", show_default=False),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="What to write: .glb, .gltf, .csv, .obj, .ply, .style.json.")
+        Path,
+        typer.Option(
+            "--output", "-o", help="What to write: .glb, .gltf, .html, .portrait, .csv, .obj, .ply, .style.json."
+        ),
     ],
-    motion: Annotated[list[str] | None, typer.Option(help="A clip that the portrait plays: as for animate.")] = None,
+    motion: Annotated[
+        list[str] | None, typer.Option(help="A clip that the portrait plays: as for animate; of a page, several.")
+    ] = None,
     speech: Annotated[list[Path] | None, typer.Option(help="The same by a recording of speech.")] = None,
     say: Annotated[list[str] | None, typer.Option(help="The same by words that a voice says.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="The same by what to do, in words.")] = None,
     material: Annotated[
         str | None, typer.Option(help="Of a portrait: unlit (the photo's own light, the default) or pbr.")
     ] = None,
+    size: Annotated[int | None, typer.Option(help="Of a page: the longest side of its photo, px (1024).")] = None,
     face: Annotated[int | None, typer.Option(help="Which face of the photo; 0 is the largest.", min=0)] = None,
     frame: Annotated[int | None, typer.Option(help="Of a motion: only this frame, counted from 0.")] = None,
     **options: Any,
 ) -> None:
-    """Write SOURCE for other programs: a photo's person as a textured, rigged head; a motion as glTF, CSV or meshes."""
+    """Write SOURCE for other programs: a photo's person as a rigged head or a page; a motion as glTF, CSV or meshes."""
     from ..console import show, watched
     from ..exports.export import write_export
 
     given = {"motion": motion, "speech": speech, "say": say, "text": text}
     clips = [{name: value} for name, values in given.items() for value in values or []]
-    own: dict[str, Any] = {name: value for name, value in (("material", material), ("face", face)) if value is not None}
+    own: dict[str, Any] = {
+        name: value for name, value in (("material", material), ("face", face), ("size", size)) if value is not None
+    }
     with watched() as progress:
         done = write_export(source, output, clips=clips, frame=frame, **joined(options), **own, progress=progress)
     show(done)

@@ -25,9 +25,9 @@ from ..stages import drive_signal, retargeted
 from ..styles import ENDING as STYLE
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
-from .portrait import is_portrait, write_portrait
+from .portrait import PAGES, is_portrait, write_portrait
 
-ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply")
+ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply", ".html", ".portrait")
 
 
 @one_torch_thread()
@@ -56,9 +56,13 @@ def write_export(
             raise BadInput("frame goes with a motion, and this is a portrait")
         named = {} if head is None else {"head": head}
         return write_portrait(source, output, clips, progress=progress, **named, **options)  # type: ignore[arg-type]
-    beside = [name for name in ("face", "material") if options.pop(name, None) is not None]
+    beside = [name for name in ("face", "material", "size") if options.pop(name, None) is not None]
     if beside := [*beside, *(name for clip in clips for name in clip)]:
-        raise BadInput(f"{', '.join(beside)} goes with a portrait written as .glb: {source} is taken for a motion")
+        raise BadInput(
+            f"{', '.join(beside)} goes with a portrait written as .glb or .html: {source} is taken for a motion"
+        )
+    if output.suffix.lower() in PAGES:
+        raise BadInput(f"a {output.suffix} is made of a photo or a portrait.npz: {source} is taken for a motion")
     request = AnimateRequest.of(motion=source, **options)
     edit = request.edit
     refuse_overwriting([source, *edit_files(edit), head], [output])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.files import PathLike, refuse_overwriting
+from ...core.files import PathLike, atomic_path, check_writable, refuse_overwriting
 from ...core.npz import load_arrays
 from ...core.options import flat
 from ...core.report import Done
@@ -19,14 +19,21 @@ from ...generator import Portrait
 from ...generator.warp.scene import prepare
 from ..animate import AnimatePipeline
 from ..fit import look_at, open_portrait
+from ..framing import framed
 from ..opening import DEMO, check_edit, open_signal
+from ..player.clips import add_clip
+from ..player.page import PLAYER, player_text
+from ..player.page import page as page_of
+from ..player.scene_file import scene_file
 from ..request import HEAD, AnimateRequest
 from ..stages import drive_signal, pose
 from .person import person_of
 from .person_clip import with_clip
 from .person_gltf import MATERIALS, save_person
 
-ENDINGS = (".glb", ".gltf")  # of what a portrait can become
+PAGE_SIZE = 1024  # px, the longest side of the photo in a page, when none is asked for
+PAGES = (".html", ".portrait")  # a page of one file; the player's file, with the player beside it
+ENDINGS = (".glb", ".gltf", *PAGES)  # of what a portrait can become
 TRACKS = (".csv", ".npy")  # endings of motions, which no photo has
 
 
@@ -56,26 +63,23 @@ def is_portrait(source: object, output: Path) -> bool:
 
 def write_portrait(
     source: PathLike | Portrait | np.ndarray, output: Path, clips: Sequence[Mapping[str, Any]] = (), *,
-    material: str = "unlit", face: int = 0, head: str = HEAD, progress: Progress | None = None, **options: Any,
+    material: str | None = None, face: int = 0, head: str = HEAD, size: int | None = None,
+    progress: Progress | None = None, **options: Any,
 ) -> Done:  # fmt: skip
-    """Writes the person of a photo (a file, `demo`, a portrait.npz) to `output`: .glb or .gltf. Raises BadInput.
+    """Writes the person of a photo (a file, `demo`, a portrait.npz) to `output`, one of `ENDINGS`. BadInput.
 
     clips: for each clip what moves it, options of `AnimateRequest` by name (motion; speech, say or text); glTF takes
     one. options: edit, seconds, fps and motion_fps of every clip. material: `unlit` shows the photo's own light, `pbr`
-    is lit by the program that shows it.
+    is lit by the program that shows it. size: the longest side of a page's photo in px, at most the photo's own.
     """
-    if material not in MATERIALS:
-        raise BadInput(f"material must be {' or '.join(MATERIALS)}, got {material!r}")
-    if options and not clips:
-        raise BadInput(f"{', '.join(sorted(options))} goes with a clip: give motion, speech, say or text, too")
-    if len(clips) > 1:
-        raise BadInput(f"a {output.suffix} holds one clip, got {len(clips)}")
+    page = output.suffix.lower() in PAGES
+    _check(output, clips, material, size, options)
     requests = [AnimateRequest.of(**{**options, **clip}, face=face) for clip in clips]
+    refuse_overwriting([source], [output])
     for request in requests:
         check_edit(request.edit, head)
         named = [value for name, value in flat(request.drive).items() if name not in ("text", "emotion", "say")]
-        refuse_overwriting([source, *named, *edit_files(request.edit)], [output])
-    refuse_overwriting([source], [output])
+        refuse_overwriting([*named, *edit_files(request.edit)], [output])
     report = progress or (lambda stage, done, of: None)
     report("fit", 0, 1)
     sight = look_at(source, face)
@@ -89,13 +93,58 @@ def write_portrait(
         posed = pose(portrait, driven, request)
         problems += posed.driven.problems
         moving.append(PortraitClip(clip_name(request), posed.motion, posed.driven))
+    written = [output]
+    if page:
+        written += _write_page(source, portrait, output, moving, size or PAGE_SIZE)
+    else:
+        _write_gltf(portrait, output, moving, material or MATERIALS[0])
+    return Done(written, list(dict.fromkeys(problems)))
+
+
+def _check(output: Path, clips: Sequence[Any], material: str | None, size: int | None, options: dict[str, Any]) -> None:
+    """BadInput for options that do not go together."""
+    page = output.suffix.lower() in PAGES
+    for name in PLAYER if output.suffix.lower() == ".portrait" else ():
+        check_writable(output.with_name(name))
+    if material is not None and (page or material not in MATERIALS):
+        wanted = "goes with a .glb or .gltf" if page else f"must be {' or '.join(MATERIALS)}, got {material!r}"
+        raise BadInput(f"material {wanted}")
+    if size is not None and not (page and 64 <= size <= 2048):
+        raise BadInput(f"size must be 64 to 2048 px, got {size}" if page else "size goes with a page, .html")
+    if options and not clips:
+        raise BadInput(f"{', '.join(sorted(options))} goes with a clip: give motion, speech, say or text, too")
+    if len(clips) > 1 and not page:
+        raise BadInput(f"a {output.suffix} holds one clip, got {len(clips)}; a page, .html, holds several")
+
+
+def _write_gltf(portrait: Portrait, output: Path, clips: list[PortraitClip], material: str) -> None:
     scene = prepare(portrait)
     person, motion, weights = person_of(scene), None, None
-    if moving:
-        motion = moving[0].motion
+    if clips:
+        motion = clips[0].motion
         person, weights = with_clip(person, scene, motion)
     save_person(person, scene.portrait, output, material=material, motion=motion, weights=weights)
-    return Done([output], problems)
+
+
+def _write_page(
+    source: object, portrait: Portrait, output: Path, clips: list[PortraitClip], size: int
+) -> list[Path]:  # fmt: skip
+    """Writes the page, or the player's file and beside it the player: what is beside it."""
+    made = scene_file(prepare(framed(portrait, "photo", min(size, max(portrait.image.shape[:2])))))
+    for clip in clips:
+        add_clip(made, clip.name, clip.motion, clip.driven)
+    if output.suffix.lower() == ".html":
+        title = Path(source).stem if isinstance(source, (str, Path)) else "portrait"
+        with atomic_path(output) as hidden:
+            Path(hidden).write_text(page_of(made, title), encoding="utf-8", errors="backslashreplace")
+        return []
+    with atomic_path(output) as hidden:
+        Path(hidden).write_bytes(made.packed())
+    beside = [output.with_name(name) for name in PLAYER]
+    for path in beside:
+        with atomic_path(path) as hidden:
+            Path(hidden).write_text(player_text(path.name), encoding="utf-8")
+    return beside
 
 
 def clip_name(request: AnimateRequest) -> str:
