@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
@@ -20,15 +21,21 @@ from ...flame_motion.packing import Layout
 from ...flame_motion.retargeting.rest import rest_of
 from ...flame_motion.windows import windows
 from .channels import CHANNELS, FPS, WINDOW_FRAMES, Part, combined_closure
+from .correct import GOALS, LEAST_SHARE, LIMITS, corrected, done_share
+from .course import laughing
 from .encoder import TextEncoder
+from .faces import corrected_face
 from .keep import Fill
-from .prompt import IDLE, Clause, clauses, says_nothing, unknown_words
+from .layers import LIDS, SHORTEST, Layer, layers_of, over_lids
+from .prompt import IDLE, says_nothing
+from .score import Score, read_score
 
 WEIGHTS = Path(__file__).parent / "weights"
 MAX_SECONDS = 3600.0  # of a clip
 CARRIED_FRAMES = 12  # frames of the window before, which the next one goes on from
 RAMP_FRAMES = 20  # frames after those, over which the guidance scale rises from 1 to its full value
 MAX_FILL_GUIDANCE = 1.5  # scale where some frames are kept: these say what to do, too
+FASTER = "all of it is faster; give a longer clip"
 SMOOTHING = 1.0  # frames, sigma of a Gaussian
 LOOKAHEAD_FRAMES = 50  # of what is kept beyond a window's own end
 COUNT_WORDS = re.compile(r"\b(once|twice|thrice|\d+x?|one|two|three|four|five|couple|times|single)\b", re.I)
@@ -93,26 +100,64 @@ class TextDriver:
             "emotion": prompt.emotion if prompt.emotion.strip() else prompt.motion,
         }
         frames = max(1, round(prompt.duration * FPS)) if fill is None else len(fill.motion)
-        plans = {part: clauses(text, frames / FPS, WINDOW_FRAMES / FPS) for part, text in texts.items()}
-        packed = {
-            part: torch.cat(list(self._generate(part, plan, frames, fill, seed, progress)))
-            for part, plan in plans.items()
-        }
-        facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(plans["motion"])}
-        return Driven(self._join(packed, frames, fill), facts, problems=_unused(prompt), rest=self._rest(fill))
+        seconds = frames / FPS
+        scores: dict[Part, Score] = {part: read_score(text, seconds) for part, text in texts.items()}
+        packed = {part: self._part(part, score, frames, fill, seed, progress) for part, score in scores.items()}
+        facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(scores["motion"].motion)}
+        motion = self._join(packed, frames, fill)
+        if fill is None:
+            motion = laughing(motion, [event for event in scores["emotion"].emotion if event.name == "laugh"], seed)
+        return Driven(motion, facts, problems=_problems(prompt, scores), rest=self._rest(fill))
 
-    def _generate(
-        self, part: Part, plan: list[Clause], frames: int, fill: Fill | None, seed: int, progress: Progress | None
-    ) -> Iterator[Tensor]:
-        """Packed motion [t, D] of one model on the CPU, clause by clause, each window continuing the one before."""
-        model = self.models[part]
+    def _part(
+        self, part: Part, score: Score, frames: int, fill: Fill | None, seed: int, progress: Progress | None
+    ) -> Tensor:
+        """Packed motion [T, D] of one model on the CPU: of every layer of its score, put together."""
+        model, layout = self.models[part], Layout.of(self.head, CHANNELS[part])
         rng = torch.Generator().manual_seed(seed * 2 + (part == "emotion"))
-        clip = None if fill is None else self._known(part, model, fill)
+        layers = layers_of(score, part, frames, IDLE)
+        if fill is not None:
+            clip = self._known(part, model, fill)
+            parts = [(one.text, one.start, one.stop) for one in layers if not one.beside]
+            return torch.cat(list(self._continued(part, parts, clip, rng, progress, frames)))
+        made: list[tuple[Layer, dict[str, np.ndarray]]] = []
+        for layer in layers:
+            channels = self._of_layer(part, layer, layout, frames, rng)
+            if layer.event is not None:
+                channels = corrected(channels, layer.event, layer.frames(frames))
+                if part == "emotion":
+                    channels = corrected_face(channels, layer.event, self.head.expression_names, seed)
+            if score.no_blinks and (layer.event is None or layer.event.name not in LIDS):
+                channels["eyelids"] = np.zeros_like(channels["eyelids"])
+            made.append((layer, {name: value[: layer.frames(frames)] for name, value in channels.items()}))
+            if progress is not None:
+                progress(part, min(layer.stop, frames), frames)
+        return layout.pack({name: torch.from_numpy(value) for name, value in _stacked(made, frames).items()})
+
+    def _of_layer(
+        self, part: Part, layer: Layer, layout: Layout, frames: int, rng: torch.Generator
+    ) -> dict[str, np.ndarray]:
+        """The channels [t, ...] of one layer; words that the network missed are said to it again, in other ones."""
+        length = max(layer.frames(frames), SHORTEST)
+        found: list[tuple[float, dict[str, np.ndarray]]] = []
+        for text in (layer.text,) if layer.event is None else layer.event.wordings():
+            whole = torch.cat(list(self._continued(part, [(text, 0, length)], None, rng, None, frames)))
+            channels = {name: value.numpy() for name, value in layout.channels(whole).items()}
+            found.append((1.0 if layer.event is None else done_share(channels, layer.event), channels))
+            if found[-1][0] >= LEAST_SHARE:
+                break
+        return max(found, key=lambda one: one[0])[1]
+
+    def _continued(
+        self, part: Part, texts: list[tuple[str, int, int]], clip: tuple[Tensor, Tensor] | None, rng: torch.Generator,
+        progress: Progress | None, frames: int,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Packed motion [t, D] on the CPU of (text, first frame, end) one after the other, each window continuing."""
+        model = self.models[part]
         before = torch.zeros(0, len(model.mean), device=self.device)  # the last frames that are final
-        for clause in plan:
-            first, end = (min(round(time * FPS), frames) for time in (clause.start, clause.stop))
-            text = IDLE if says_nothing(clause.text) else clause.text
-            for window in windows(end - first, WINDOW_FRAMES - CARRIED_FRAMES, 0 if fill is None else LOOKAHEAD_FRAMES):
+        for said, first, end in texts:
+            text = IDLE if says_nothing(said) else said
+            for window in windows(end - first, WINDOW_FRAMES - CARRIED_FRAMES, 0 if clip is None else LOOKAHEAD_FRAMES):
                 # What is counted is done once: "nods twice" over a minute is not a minute of nodding.
                 goes_on = window.start == 0 or part == "emotion" or not COUNT_WORDS.search(text)
                 span = slice(first + window.start, first + window.stop)
@@ -195,12 +240,53 @@ def _per_frame(mask: Tensor, values: Tensor) -> Tensor:
     return mask.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def _unused(signal: TextPrompt) -> list[str]:
-    """A sentence for each text of the prompt that holds words the models do not know."""
+def _stacked(made: list[tuple[Layer, dict[str, np.ndarray]]], frames: int) -> dict[str, np.ndarray]:
+    """The channels [T, ...] of layers faded into each other, those beside added; lids as far shut as any shuts them."""
+    result: dict[str, np.ndarray] = {}
+    layers = [layer for layer, _ in made]
+    shut: dict[bool, np.ndarray] = {}
+    for layer, channels in made:
+        weight, span = layer.weight(frames), slice(layer.start, layer.start + layer.frames(frames))
+        for name, value in channels.items():
+            share = weight.reshape(-1, *[1] * (value.ndim - 1))
+            if name == "eyelids":
+                for other in over_lids(layers, layer):
+                    cover = np.zeros(frames)
+                    cover[other.start : other.start + other.frames(frames)] = other.weight(frames)
+                    share = share * (1 - cover[span])[:, None]
+                track = shut.setdefault(layer.beside, np.zeros((frames, 2), np.float32))
+                if layer.beside:
+                    track[span] = combined_closure(track[span], (share * value).astype(np.float32))
+                else:
+                    track[span] += (share * value).astype(np.float32)
+                continue
+            track = result.setdefault(name, np.zeros((frames, *value.shape[1:]), np.float32))
+            track[span] += (share * value).astype(np.float32)
+    lids = [value.clip(0, 1) for value in shut.values()]
+    result["eyelids"] = lids[0] if len(lids) == 1 else combined_closure(lids[0], lids[1])
+    return result
+
+
+def _problems(prompt: TextPrompt, scores: Mapping[Part, Score]) -> list[str]:
+    """A sentence for each text of the prompt that could not be followed to the letter."""
     sentences = []
-    for name, text in (("text", signal.motion), ("emotion", signal.emotion)):
-        if words := unknown_words(text):
+    texts: tuple[tuple[str, str, Part], ...] = (
+        ("text", prompt.motion, "motion"),
+        ("emotion", prompt.emotion, "emotion"),
+    )
+    for name, text, part in texts:
+        if not text.strip():
+            continue
+        score = scores[part]
+        if words := score.unused:
             shown = ", ".join(words[:8]) + (" …" if len(words) > 8 else "")
-            idle = ": the portrait idles (expected English about a head or a face)" if says_nothing(text) else ""
+            nothing = not score.motion and not score.emotion
+            idle = ": the portrait idles (expected English about a head or a face)" if nothing else ""
             sentences.append(f"{name}: could not use the words {shown}{idle}")
+        for event in score.motion:
+            goal, asked = GOALS.get(event.name), event.action.manner.degrees
+            if goal is not None and asked is not None and goal.axis in LIMITS and asked > LIMITS[goal.axis]:
+                sentences.append(f"{name}: a head turns {LIMITS[goal.axis]:g} degrees at most that way, not {asked:g}")
+        if score.squeezed:
+            sentences.append(f"{name}: the times add up to {score.squeezed:g} s: {FASTER}")
     return sentences

@@ -15,7 +15,8 @@ from flamecast.drivers.mix import DriverCall, MixDriver, MixSignal
 from flamecast.drivers.speech.audio_features import load_features
 from flamecast.drivers.text import Fill, TextDriver, kept_by, keyframed
 from flamecast.drivers.text.encoder import TextEncoder
-from flamecast.drivers.text.prompt import clauses, known_words, says_nothing, unknown_words
+from flamecast.drivers.text.prompt import known_words, says_nothing, unknown_words
+from flamecast.drivers.text.score import read_score
 from flamecast.flame_motion import BadInput, FlameSequence, TextPrompt, load_head
 from flamecast.flame_motion.channels import CHANNELS
 from flamecast.flame_motion.edit import demo_motion
@@ -37,51 +38,17 @@ def _degrees(motion: FlameSequence, axis: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("nods, then blinks", ["nods", "blinks"]),
-        ("she nods twice before looking up", ["she nods twice", "looking up"]),
-        ("after nodding, he turns left", ["nodding", "he turns left"]),
-        ("before blinking, she smiles", ["she smiles", "blinking"]),
-        ("he frowns after shaking his head", ["shaking his head", "he frowns"]),
-        ("looks to the right before nodding", ["looks to the right", "nodding"]),
-        ("he blinks right after nodding", ["nodding", "he blinks"]),
-        ("nods and smiles", ["nods and smiles"]),
-        ("looks up before the show", ["looks up before the show"]),
-    ],
-)
-def test_what_comes_one_after_the_other_is_cut_into_shares(text, parts):
-    found = clauses(text, 8, 6.4)
-    assert [clause.text for clause in found] == parts
-    assert [clause.text for clause in clauses(text, 6, 6.4)] == [text]  # within one window: one clause
-    assert found[0].start == 0 and found[-1].stop == 8
-
-
-def test_a_short_clip_is_one_clause_and_a_long_one_is_spread():
-    assert [c.text for c in clauses("nods, then blinks", 3, 6.4)] == ["nods, then blinks"]
-    spread = clauses("She nods, then smiles. Then looks up; turns left", 8, 6.4)
-    assert [c.text for c in spread] == ["She nods", "smiles", "looks up", "turns left"]
-    assert [(c.start, c.stop) for c in spread] == [(0, 2), (2, 4), (4, 6), (6, 8)]
-
-
-def test_times_in_a_prompt_are_kept():
-    timed = clauses("1s: nods; 3.5s: looks left", 5, 6.4)
-    assert [(c.text, c.start, c.stop) for c in timed] == [("", 0, 1), ("nods", 1, 3.5), ("looks left", 3.5, 5)]
-
-
-@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("x" * 10_000, "at most 2000 characters, got 10000"),
         ("; ".join(["nods"] * 30), "30 things in 4 s are too many"),
         ("0s: nods; 9s: blinks", "within the clip of 4 s, got 0, 9"),
         ("2s: nods; 1s: blinks", "times that rise"),
-        ("smiles; 2s: nods", "expected a time before 'smiles'"),
     ],
 )
 def test_prompts_that_no_clip_can_hold_are_refused(text, says):
     with pytest.raises(BadInput, match=says):
-        clauses(text, 4, 6.4)
+        read_score(text, 4)
 
 
 def test_words_that_mean_nothing_are_told_from_those_that_do():

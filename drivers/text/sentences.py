@@ -1,0 +1,119 @@
+"""A prompt cut into its clauses in order of time, each with the seconds that it says it is for."""
+
+from __future__ import annotations
+
+import re
+
+from .times import CLOCK, TIMED, When, when, with_digits
+
+MALE, FEMALE = "Mr|Sir|Lord|Herr|Señor|Monsieur", "Mrs|Ms|Miss|Mme|Lady|Frau"
+TITLES = re.compile(rf"\b(?:({MALE})|({FEMALE})|Dr|Prof|Rev|Capt|Lt|Sgt|Gen)\b\.?((?:\s+[A-Z][\w'-]+)+)")
+SHORT = re.compile(r"\b(e\.g|i\.e|etc|approx|vs|sec|secs|deg|no|St|Jr|Sr)\.(?=\s+[a-z0-9])")
+BULLET = re.compile(
+    r"(?:^|\n)[ \t]*(?:[-*•–]\s+|\(?\d{1,2}[.)]\s+|\(?[a-h]\)\s+|(?:step|scene|shot)\s+\d+\s*[:.)-]\s*)", re.I
+)
+NUMBERED = re.compile(r"(?:^|(?<=[\s.;,]))\(?\d{1,2}[.)]\s+(?=[A-Za-z])")
+STARTS = re.compile(
+    r"^(?:and\s+|so\s+|but\s+)?(?:first(?:ly)?(?: of all)?|at first|initially|to (?:begin|"
+    r"start) with|second(?:ly)?|third(?:ly)?)\b(?! 2)[\s,:]*",
+    re.I,
+)
+AT_FIRST = re.compile(r"\s+(?:at first|first|initially|to begin with|in the beginning)$", re.I)
+ORDER = (
+    r"(?:then|after that|after this|after which|afterwards?|next|finally|lastly|at last|later(?: on)?|"
+    r"subsequently|followed by|before then)\b"
+)
+CHANGE = (
+    r"(?:and |which |before )?(?:giv(?:es|ing) way to|turn(?:s|ing)? into|chang(?:es|ing) (?:in)?to|"
+    r"fad(?:es|ing) into|melt(?:s|ing) into"
+    r"|becom(?:es|ing)|(?:ends?|ending|finish(?:es|ing)?) (?:up|by|with)|ends (?=\w)|but soon|and soon|"
+    r"but after a while|and after a while|until(?! the (?:very )?end))\b"
+)
+MARK = (
+    rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from) {TIMED}|"
+    rf"[\[(]?{CLOCK} ?- ?{CLOCK}[\])]? ?:|{CLOCK} ?: "
+    rf"|after {TIMED}|{TIMED} (?!later)|for the (?:first|next|last|remaining|rest))"
+)
+BREAKS = re.compile(
+    rf"\s*[;\n|]\s*|[.!?](?:\s+|$)|,?\s+(?:and\s+|but\s+)?(?:only\s+)?(?={ORDER})|,?\s+(?:{CHANGE})"
+    rf"|(?:,\s*(?:and\s+)?|\s+and\s+)(?={MARK})|(?<=seconds\)),\s*"
+    rf"|"
+    rf"(?<!\bat)(?<!\bfrom)(?<!\bto)(?<!-)(?<!\band)(?<!\buntil)(?<!\btill)(?<!\bbetween)\s+(?=[\[(]?\d+:\d\d)",
+    re.I,
+)
+EACH_FOR = re.compile(r"(?<=\w )(for [\d.]+ seconds)(?:,|,? and)\s+(?=[^.;\n]*\bfor \d)", re.I)
+BEFORE_THAT = re.compile(r"(for [\d.]+ seconds),?\s+(?:before|until)\s+(?!the end)", re.I)
+LEADING_ORDER = re.compile(rf"^(?:and\s+|but\s+|only\s+)*{ORDER}[\s,:]*", re.I)
+BEGINS = re.compile(
+    r"\b(?:starts?|begins?|starting|beginning) (?:out |off )?(?:by |with |"
+    r"as )?(?=\w+)(?!to\b)",
+    re.I,
+)
+FROM_TO = re.compile(
+    r"^(?P<lead>.*?)\b(?:goes? |going |changes? |shifts? |passes? |transitions? )?from (?P<a>(?!side|ear|"
+    r"top|shoulder|the camera|the lens|\d)[^,]+?) (?:in)?to (?P<b>.+)",
+    re.I,
+)
+FADES = re.compile(
+    r"^(?P<a>.+?)\b(?:that |which )?(?:(?:slowly |gradually )?(?:fad(?:es|ing)|dies|dying|"
+    r"vanish(?:es)?|disappears?|drops?|wears? off|melts?))(?: (?:away|off|again|slowly|out))*$",
+    re.I,
+)
+DOING = r"\w+ing\b"
+BEFORE = re.compile(rf"(?P<first>.+?),?\s+before\s+(?P<next>{DOING}.*)", re.I)
+AFTER = re.compile(rf"(?P<next>.+?),?\s+after\s+(?P<first>{DOING}.*)", re.I)
+AFTER_ALL = re.compile(rf"(?:right\s+)?after\s+(?P<first>{DOING}[^,]*),\s*(?P<next>.+)", re.I)
+BEFORE_ALL = re.compile(rf"(?:right\s+)?before\s+(?P<next>{DOING}[^,]*),\s*(?P<first>.+)", re.I)
+DIRECTED = re.compile(
+    r"the|her|his|their|its|my|your|head|face|eyes?|gaze|(?:turn|look|tilt|glanc|lean|gaz|peer|fac)(?:e?s|"
+    r"ing|e)?",
+    re.I,
+)
+
+
+def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
+    """The clauses of a prompt in order, each with the time that it names in a clip of `duration` s."""
+    text = BEFORE_THAT.sub(r"\1; ", EACH_FOR.sub(r"\1; ", with_digits(_plain(text))))
+    found = []
+    for piece in BREAKS.split(text):
+        piece = STARTS.sub("", LEADING_ORDER.sub("", piece.strip(" ,:")))
+        for part in _in_order(piece):
+            at, rest = when(part, duration)
+            rest = AT_FIRST.sub("", STARTS.sub("", LEADING_ORDER.sub("", BEGINS.sub("", rest)))).strip(" ,")
+            for k, one in enumerate(_changes(rest)):
+                found.append((one, at if k == 0 else When()))
+    return [(words, at) for words, at in found if words or at != When()]
+
+
+def _plain(text: str) -> str:
+    """Without bullets and numbers of lists, titles before names, and dots that end no sentence."""
+    text = re.sub(r"[‘’`]", "'", re.sub(r"[“”]", '"', re.sub(r"[–—−]", "-", text))).replace("…", "; ")
+    text = TITLES.sub(lambda m: "he" if m[1] else "she" if m[2] else "the person", text)
+    text = SHORT.sub(lambda m: m[1].replace(".", ""), text)
+    if BULLET.match(text):
+        text = NUMBERED.sub("; ", BULLET.sub("\n", text))
+    return text.strip()
+
+
+def _in_order(piece: str) -> list[str]:
+    """The actions of "nods before blinking" or "after nodding, she blinks", in order of time."""
+    for form in (AFTER_ALL, BEFORE_ALL, BEFORE, AFTER):
+        if (match := form.fullmatch(piece)) and not match["first"].lower().startswith("waiting"):
+            return [_drop_adverb_right(match["first"]), _drop_adverb_right(match["next"])]
+    return [piece]
+
+
+def _changes(clause: str) -> list[str]:
+    """The states of "goes from happy to sad" and "a smile that fades"."""
+    if (match := FROM_TO.match(clause)) and "side to" not in clause:
+        return [f"{match['lead']}{match['a']}".strip(), match["b"].strip()]
+    if match := FADES.match(clause):
+        return [match["a"].strip(" ,"), "a neutral face"]
+    return [clause]
+
+
+def _drop_adverb_right(part: str) -> str:
+    """Drops the "right" of "right before", which the cut left at the end; keeps it where it is a direction."""
+    words = part.split()
+    ends = len(words) > 1 and words[-1].lower() == "right"
+    return " ".join(words[:-1]) if ends and not DIRECTED.fullmatch(words[-2]) else part
