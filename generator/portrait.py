@@ -46,6 +46,7 @@ class Portrait:
     error: float  # mean landmark distance without the offsets, % of the inter-ocular distance
     eyelids: Tensor | None = None  # [N, 3, 2] m, the person's own lid shapes; the head's where None
     whole: WholeHead | None = None  # what the photo does not show, too; it is completed when drawn where None
+    of_clip: bool = False  # whether the identity is that of a clip, whose turns tell the head's depth, too
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -131,7 +132,8 @@ class Portrait:
 
         pose, offsets, eyelids, camera, error = refit(self.landmarks, self.camera, load_head(self.pose.head), shape)
         return replace(
-            self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error, whole=None
+            self, pose=pose, offsets=offsets, eyelids=eyelids, camera=camera, error=error, whole=None,
+            of_clip=True,
         )  # fmt: skip
 
     def resized(self, height: int, width: int) -> Portrait:
@@ -219,6 +221,7 @@ class Portrait:
                 float(data["error"]),
                 tensor("eyelids").float() if "eyelids" in data else None,
                 _whole_head(data),
+                "of_clip" in data and bool(data["of_clip"]),
             )
         except KeyError as missing:
             raise BadInput(

@@ -14,9 +14,10 @@ import torch
 from ...core.easing import smoothstep
 from ..portrait import Portrait
 from .atlas import around, blurred, surface_normals, surface_points
+from .depth import with_depth
 from .frame import AtlasView, atlas_view
 from .network import Completed, CompletionNetwork, load_completion
-from .seen import Seen, in_photo, look, network_input, unhidden
+from .seen import Seen, fitted_surface, in_photo, look, network_input, unhidden
 from .strands import continued_detail
 from .whole_head import FINE, WholeHead
 
@@ -31,22 +32,25 @@ REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at 
 
 
 @torch.no_grad()
-def complete(portrait: Portrait, network: CompletionNetwork) -> WholeHead:
-    """The whole head of a portrait."""
+def complete(portrait: Portrait, network: CompletionNetwork) -> Portrait:
+    """The portrait with its whole head; what one photo does not tell of the fitted one's depth is the network's."""
     seen = look(portrait)
     made = network(torch.from_numpy(network_input(seen))[None])
+    if not portrait.of_clip:
+        portrait = with_depth(portrait, seen, made.skin_radius[0, 0].numpy(), made.skin_there[0, 0].numpy() > 0)
+        seen = replace(seen, fitted=fitted_surface(portrait)[0])
     radius = within_outline(made.outside_radius[0, 0].numpy(), seen)
     made = replace(
         made,
         skin_there=torch.where(torch.from_numpy(seen.has_fit), SURELY, made.skin_there),
         outside_radius=torch.from_numpy(radius)[None, None].float(),
     )
-    return _merged(portrait, seen, made)
+    return replace(portrait, whole=_merged(portrait, seen, made))
 
 
 def with_whole_head(portrait: Portrait) -> Portrait:
     """The portrait that keeps its whole head, so that every machine draws the same one."""
-    return portrait if portrait.whole is not None else replace(portrait, whole=complete(portrait, load_completion()))
+    return portrait if portrait.whole is not None else complete(portrait, load_completion())
 
 
 def within_outline(radius: np.ndarray, seen: Seen) -> np.ndarray:

@@ -105,7 +105,9 @@ def test_it_agrees_with_the_outline(portrait):
 
 def test_the_same_photo_is_completed_alike_to_the_bit(portrait):
     one, two = (complete(portrait, load_completion()) for _ in range(2))
-    assert (one.color == two.color).all() and (one.radius == two.radius).all()
+    assert one.whole is not None and two.whole is not None
+    assert (one.whole.color == two.whole.color).all() and (one.whole.radius == two.whole.radius).all()
+    assert torch.equal(one.offsets, two.offsets)
 
 
 def test_shoulders_stay_at_the_photos_edge(scene):
