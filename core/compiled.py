@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 
 from . import second_compiler
 
+_KEPT = threading.local()  # .arrays: the memory of `scratch` by name
 _log = logging.getLogger("flamecast")
 
 
@@ -84,3 +87,16 @@ def empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
     """An uninitialised array for a kernel to fill. Not torch.empty: numpy asks for large pages, and fresh memory, which
     the system hands out page by page, then takes a third of the time to fill."""
     return np.empty(shape, dtype)
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """An uninitialised array of this thread's own, whose memory is used again at the next call with that name.
+
+    For what is as large as a picture, is needed for every frame, and is done with before the thread asks again: the
+    system takes as long to hand out fresh memory as a kernel to fill it.
+    """
+    kept = _KEPT.__dict__.setdefault("arrays", {})
+    count = math.prod(shape)
+    if name not in kept or len(kept[name]) < count or kept[name].dtype != dtype:
+        kept[name] = np.empty(count, dtype)
+    return kept[name][:count].reshape(shape)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.compiled import empty
+from ...core.compiled import empty, scratch
 from ...core.parallel import ahead, cores, split
 from ...flame_motion import FlameSequence, Head, Progress
 from ...flame_motion.heads.head import PARTS
@@ -134,7 +134,8 @@ class WarpGenerator:
         shown = _windowed(points, top, left, rows, columns, camera.height, camera.width)[None]
         seen = rasterize(shown, faces, samples * rows, samples * columns, self.rasterizer)
         values = np.concatenate([attributes, points[vertex, 3:].numpy()], 1)[None]
-        return seen[0].numpy(), interpolate_fast(seen, shown, faces, values, uv_faces)[0]
+        at = scratch(f"at {samples}", (*seen.shape, values.shape[-1]))  # read before the next frame of this thread
+        return seen[0].numpy(), interpolate_fast(seen, shown, faces, values, uv_faces, at)[0]
 
 
 def mouth_light(head: Head, vertices: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ def give_memory_back() -> None:
     Left alone it raises its threshold for that as it goes, and a long video takes a quarter more memory than a short
     one.
     """
-    _tell({MMAP_THRESHOLD: 512 << 10, TRIM_THRESHOLD: 4 << 20, ARENA_MAX: 2})
+    _tell({MMAP_THRESHOLD: 4 << 20, TRIM_THRESHOLD: 32 << 20, ARENA_MAX: 2})
 
 
 def keep_memory() -> None:

@@ -16,7 +16,7 @@ import torch
 from numba import types
 from torch import Tensor
 
-from ...core.compiled import compiled
+from ...core.compiled import compiled, scratch
 from ...core.parallel import cores, split
 
 BOUND_SLACK = 1e-6  # px added to bounding boxes against rounding; the edge functions decide
@@ -26,6 +26,7 @@ _CLIP = types.Array(types.float32, 3, "C", readonly=True)
 _FACES = types.Array(types.int32, 2, "C", readonly=True)
 _LINE = types.Array(types.float64, 1, "C", readonly=True)
 _IMAGE = types.Array(types.int32, 3, "C")
+_DEPTHS = types.Array(types.float32, 2, "C")
 _PLACES = types.Array(types.float64, 2, "C")
 _BOX = types.Array(types.float64, 1, "C")
 
@@ -36,7 +37,7 @@ def rasterize(clip: Tensor, faces: Tensor, height: int, width: int) -> Tensor:
     triangles = np.empty((batch, height, width), np.int32)
     bands = min(height, max(1, math.ceil(2 * cores() / max(batch, 1)))) if cores() > 1 else 1
     split(
-        _rasterize,
+        _with_depths,
         batch * bands,
         bands,
         np.ascontiguousarray(clip.detach().cpu().numpy(), np.float32),
@@ -47,6 +48,12 @@ def rasterize(clip: Tensor, faces: Tensor, height: int, width: int) -> Tensor:
         pieces=batch * bands if batch * bands <= 16 * cores() else 16 * cores(),
     )
     return torch.from_numpy(triangles).to(clip.device)
+
+
+def _with_depths(start, stop, bands, clip, faces, xs, ys, triangles):
+    """`_rasterize` with memory for the depths of a band, which each thread keeps."""
+    rows = -(-len(ys) // bands)
+    _rasterize(start, stop, bands, clip, faces, xs, ys, scratch("depths", (rows, len(xs))), triangles)
 
 
 def pixel_centers(size: int) -> np.ndarray:
@@ -93,9 +100,12 @@ def _crossing_box(clip, b, faces, t, places, box):
     return box[0] <= box[1]
 
 
-@compiled(types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _IMAGE))
-def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
-    """Fills horizontal bands start..stop-1, counted over all pictures (`bands` to a picture)."""
+@compiled(types.void(types.int64, types.int64, types.int64, _CLIP, _FACES, _LINE, _LINE, _DEPTHS, _IMAGE))
+def _rasterize(start, stop, bands, clip, faces, xs, ys, nearest, triangles):
+    """Fills horizontal bands start..stop-1, counted over all pictures (`bands` to a picture).
+
+    nearest [rows of a band, width]: memory to work in, 1/w of what is seen, 0 = nothing yet.
+    """
     height, width = triangles.shape[1], triangles.shape[2]
     places = np.empty((clip.shape[1], 2), np.float64)
     box = np.empty(6, np.float64)
@@ -103,7 +113,7 @@ def _rasterize(start, stop, bands, clip, faces, xs, ys, triangles):
     for unit in range(start, stop):
         b, band = unit // bands, unit % bands
         top, bottom = height * band // bands, height * (band + 1) // bands
-        nearest = np.zeros((bottom - top, width), np.float32)  # 1/w, 0 = nothing yet
+        nearest[: bottom - top] = 0
         triangles[b, top:bottom] = -1
         _project(clip, b, height, width, places)
         for t in range(faces.shape[0]):

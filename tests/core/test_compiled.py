@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
+import numpy as np
 import pytest
 from numba import types
 from numba.core.caching import IndexDataCacheFile
 
-from flamecast.core.compiled import compiled
+from flamecast.core.compiled import compiled, scratch
 
 HALF = """
 from numba import types
@@ -80,3 +82,16 @@ def test_what_compiles_says_so_once_and_says_nothing_when_it_is_read_from_the_ca
         said.append(done.stderr.splitlines())
     first, second = said
     assert len(first) == 1 and "compiling" in first[0] and second == []
+
+
+def test_scratch_memory_is_each_threads_own_and_used_again():
+    first = scratch("a picture", (4, 6))
+    assert first.shape == (4, 6) and first.dtype == np.float32 and first.flags.c_contiguous
+    again, other = scratch("a picture", (3, 5)), scratch("another", (4, 6))
+    assert np.shares_memory(first, again) and not np.shares_memory(first, other)
+    larger = scratch("a picture", (5, 6))
+    assert not np.shares_memory(first, larger) and np.shares_memory(larger, scratch("a picture", (5, 6)))
+    assert scratch("a picture", (5, 6), np.int32).dtype == np.int32
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(scratch, "another", (4, 6)).result()
+    assert not np.shares_memory(other, elsewhere)
