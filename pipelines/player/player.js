@@ -441,13 +441,14 @@ export class Renderer {
 
   // -- a frame
 
-  /** Draws parameters as a camera sees them; the photo's own camera when none is given. Says what it took. */
-  draw(parameters, camera = this.home) {
+  /** Draws parameters as a camera sees them, the photo's own when none is given; `held`: the background stays as it is.
+   * Says what it took. */
+  draw(parameters, camera = this.home, held = false) {
     const { gl, canvas, programs, header } = this, [width, height] = header.size;
     const posed = this.posed(parameters), places = this.markPlaces(posed), seen = this.openings(places, posed.skull);
     const still = camera.m.every((x, i) => Math.abs(x - this.home.m[i]) < 1e-7) ? 1 : 0;
     const squared = posed.translation.reduce((sum, x) => sum + x * x, 0), follow = squared / (squared + header.torso_lag ** 2);
-    const view = { camera, still, turned: this.turnedBy(camera, posed), zoom: canvas.width / width, posed, size: [width, height],
+    const view = { camera, held, still, turned: this.turnedBy(camera, posed), zoom: canvas.width / width, posed, size: [width, height],
       stays: posed.translation.map((x) => x * (1 - follow)), canvas: [canvas.width, canvas.height] };
     view.carried = new Float32Array(this.mixing.shape[0]);
     const all = this.mixing.shape[1];
@@ -495,7 +496,7 @@ export class Renderer {
     gl.disable(gl.DEPTH_TEST);
     this.bind(at, { sheet: buffers.sheet.texture, around: buffers.around.texture, photo: textures.photo, masks: textures.masks, backdrop: textures.backdrop, completed: textures.completed });
     this.common(at, view);
-    gl.uniformMatrix3fv(at.wall, true, this.wallFrom(view.camera));
+    gl.uniformMatrix3fv(at.wall, true, view.held ? [1, 0, 0, 0, 1, 0, 0, 0, 1] : this.wallFrom(view.camera));
     gl.uniform1f(at.bare, this.background ? 0 : 1);
     gl.bindVertexArray(this.empty);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
@@ -779,7 +780,7 @@ export class Player {
     if (state === this.drawn && !this.dirty) return;
     this.drawn = state; this.dirty = false;
     const camera = yaw || elevation || zoom !== 1 ? this.renderer.orbit(yaw, elevation, zoom) : undefined, begun = performance.now();
-    this.facts = this.renderer.draw(pose, camera);
+    this.facts = this.renderer.draw(pose, camera, true);
     this.facts.ms = performance.now() - begun;
     this.cost += 0.05 * (step * 1000 - this.cost);
     if (this.cost > SLOW && this.scale > 0.5 && (this.slow = (this.slow || 0) + 1) > 20) { this.scale = Math.max(0.5, 0.8 * this.scale); this.slow = 0; this.resized = true; }
