@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from flamecast.flame_motion import BadInput, FlameSequence
 from flamecast.flame_motion.edit import demo_motion
@@ -26,6 +27,7 @@ from flamecast.pipelines.exports.person_clip import with_clip
 from flamecast.pipelines.exports.person_gltf import save_person
 from flamecast.pipelines.fit import open_portrait
 
+from .test_blender import BLENDER
 from .test_gltf import Player
 
 SKIN = tuple(name for name in FACE if name not in EYES)
@@ -134,6 +136,38 @@ def test_the_khronos_validator_finds_no_error(files):
         said = subprocess.run([node, "-e", script, str(files / name)], capture_output=True, text=True, timeout=60)
         issues = json.loads(said.stdout)
         assert issues["numErrors"] == 0 and issues["numWarnings"] <= 2, issues
+
+
+BLENDER_DUMP = """
+import bpy, numpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.context.scene.render.fps = 25
+bpy.ops.import_scene.gltf(filepath="clip.glb")
+bpy.context.scene.frame_set(FRAME)
+meshes = [each for each in bpy.context.scene.objects if each.type == "MESH" and each.data.materials]
+for each in meshes:
+    shown = each.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    points = numpy.array([list(shown.matrix_world @ vertex.co) for vertex in shown.data.vertices])
+    numpy.save("blender_" + each.data.materials[0].name + ".npy", points)
+"""
+
+
+@pytest.mark.slow
+def test_blender_shows_the_clip_vertex_for_vertex(files, tmp_path):
+    """Needs Blender, or a Python with its module `bpy`, named by FLAMECAST_BLENDER."""
+    if BLENDER is None:
+        pytest.skip("Blender is not here (FLAMECAST_BLENDER names it)")
+    shutil.copy(files / "clip.glb", tmp_path)
+    (tmp_path / "dump.py").write_text(BLENDER_DUMP.replace("FRAME", "40"))
+    command = [BLENDER, "-b", "-P"] if "blender" in Path(BLENDER).name else [BLENDER]
+    done = subprocess.run([*command, "dump.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    posed = Player(files / "clip.glb").corners(40 / 25)
+    for name, corners_ in posed.items():
+        truth = corners_.reshape(-1, 3)[:, [0, 2, 1]] * [1, -1, 1]  # Blender's axes
+        shown = np.load(tmp_path / f"blender_{name}.npy")
+        within = 5e-4 if name in ("body", "shoulders") else 1e-4  # m, torsos hang on more joints than faces
+        assert cKDTree(shown).query(truth)[0].max() < within, name
 
 
 def test_the_command_takes_portraits_and_refuses_in_a_sentence(scene, tmp_path):
