@@ -12,6 +12,7 @@ from .times import When
 
 MAX_CHARACTERS = 2000
 MIN_SECONDS = 0.4  # of one action
+FEW = 3  # actions that any clip may hold, however short
 BEAT = {"nod": 0.62, "shake": 0.72, "blink": 0.6, "wink": 0.85, "bow": 1.8, "bob": 0.5, "tilt_both": 1.1, "circle": 1.9}
 NEEDS = {
     "yawn": 3.0,
@@ -221,8 +222,8 @@ def _share(group: list[_Item], start: float, stop: float, duration: float) -> fl
     free = [item for item in group if item.at.lasts is None]
     room = stop - start
     asked = fixed + MIN_SECONDS * len(free)
-    if free and not fixed and asked > room + 1e-6:
-        many = sum(max(len(item.actions), 1) for item in group)
+    many = sum(max(len(item.actions), 1) for item in group)
+    if many > FEW and free and not fixed and asked > room + 1e-6:
         raise BadInput(
             f"text: {many} things in {room:g} s are too many: expected at least {MIN_SECONDS:g} s each; "
             f"give {duration - room + asked:g} s or more"

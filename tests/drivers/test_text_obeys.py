@@ -112,6 +112,12 @@ def test_a_laugh_has_four_to_five_notes_a_second(driver):
     assert len(notes) >= 8 and 0.18 <= np.median(steps) <= 0.26
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.2, 0.6])
+def test_a_clip_may_be_as_short_as_a_frame(driver, seconds):
+    motion = driver(TextPrompt("she nods twice, then looks up", "happy; sad", duration=seconds)).motion
+    assert len(motion) == round(seconds * 25) and bool(motion.neck.isfinite().all())
+
+
 def test_a_note_names_times_that_do_not_fit(driver):
     driven = driver(TextPrompt("looks left for 3 seconds, then right for 5 seconds", duration=4.0))
     assert driven.problems == ["text: the times add up to 8 s: all of it is faster; give a longer clip"]
