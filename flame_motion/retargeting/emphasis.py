@@ -21,9 +21,9 @@ from .lids import EYE_CORNERS
 from .retarget import head_of
 
 # By how much each is made larger. `held` ones are named so that nothing else moves them.
-GAINS = {"brow": 1.4, "corner": 1.3, "lip": 1.4, "lid": 1.15, "held": 1.0}
-GAZE_PITCH, GAZE_YAW = 1.8, 1.4
-MAX_GAZE = 0.7  # rad that an eye turns
+GAINS = {"brow": 1.4, "aside": 1.15, "corner": 1.25, "lip": 1.25, "lid": 1.15, "held": 1.0}
+GAZE = (1.6, 1.5)  # of a small turn of the eyes up or down, and aside
+MAX_GAZE = (0.35, 0.65)  # rad that an eye turns up or down, and aside: a tracker takes an iris in the corner for more
 NOISE = 0.0015  # in distances between the outer eye corners: features are known no better than this
 TOGETHER = 512  # frames worked on at once, which bounds the memory
 JAW_SIZE = 0.25  # rad: what a jaw typically does, of a head that has not learned it
@@ -33,7 +33,7 @@ _FEATURES = (
     ("brow", 1, (20, 21), ()), ("brow", 1, (22, 23), ()),
     ("brow", 1, (17, 18, 19), ()), ("brow", 1, (24, 25, 26), ()),
     ("brow", 0, (20, 21), ()), ("brow", 0, (22, 23), ()),
-    ("corner", 0, (48,), ()), ("corner", 0, (54,), ()), ("corner", 1, (48,), ()), ("corner", 1, (54,), ()),
+    ("aside", 0, (48,), ()), ("aside", 0, (54,), ()), ("corner", 1, (48,), ()), ("corner", 1, (54,), ()),
     ("lip", 1, (50, 51, 52), (61, 62, 63)), ("lip", 1, (65, 66, 67), (56, 57, 58)),
     ("lid", 1, (37, 38), (41, 40)), ("lid", 1, (43, 44), (47, 46)),
     ("held", 1, (41, 40), ()), ("held", 1, (47, 46), ()),  # lower lids
@@ -46,12 +46,11 @@ def emphasised(motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
     """The motion with its change against `rest` (one frame of the same head) made larger, feature by feature.
 
     What moves for a feature is what most likely moves when it does (`Head.prior`). Jaw, head and place stay as they
-    are. Each frame is bit for bit as if it were alone. Where the head's landmarks are not known: the gaze alone.
+    are; far glances end where eyes do. Each frame is bit for bit as if it were alone. Where the head's landmarks are
+    not known: the gaze alone.
     """
-    scale = torch.tensor([GAZE_PITCH, GAZE_YAW, 1.0])
-    turned = rest.eyes + scale * (motion.eyes - rest.eyes)
-    inside = torch.maximum(motion.eyes.abs(), torch.tensor(MAX_GAZE))  # an eye that is farther already stays there
-    looking = replace(motion, eyes=torch.minimum(torch.maximum(turned, -inside), inside))
+    gain, most = torch.tensor([*GAZE, 1.0]), torch.tensor([*MAX_GAZE, 1.0])
+    looking = replace(motion, eyes=rest.eyes + most * torch.tanh(gain * (motion.eyes - rest.eyes) / most))
     try:
         features = _features(head_of(motion))
     except (BadInput, MissingAsset):

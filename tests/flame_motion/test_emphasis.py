@@ -9,7 +9,7 @@ import torch
 
 from flamecast.flame_motion import BadInput, FlameSequence, load_head
 from flamecast.flame_motion.channels import CHANNELS
-from flamecast.flame_motion.retargeting.emphasis import GAINS, GAZE_PITCH, GAZE_YAW, MAX_GAZE, emphasised
+from flamecast.flame_motion.retargeting.emphasis import GAINS, GAZE, MAX_GAZE, emphasised
 from flamecast.flame_motion.retargeting.lips import lip_gap
 
 REST = FlameSequence.neutral(1, 25.0, load_head())
@@ -57,8 +57,8 @@ def test_a_frame_is_what_it_is_alone():
         ({"browInnerUp": 0.6}, "brow", 1, [20, 21, 22, 23], []),
         ({"browOuterUpLeft": 0.6, "browOuterUpRight": 0.6}, "brow", 1, [17, 18, 24, 25], []),
         ({"browDownLeft": 0.6, "browDownRight": 0.6}, "brow", 1, [20, 21, 22, 23], []),
-        ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}, "corner", 0, [54], [48]),
-        ({"mouthPucker": 0.6}, "corner", 0, [54], [48]),
+        ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}, "aside", 0, [54], [48]),
+        ({"mouthPucker": 0.6}, "aside", 0, [54], [48]),
         ({"mouthRollUpper": 0.6}, "lip", 1, [50, 51, 52], [61, 62, 63]),
         ({"mouthRollLower": 0.6}, "lip", 1, [65, 66, 67], [56, 57, 58]),
         ({"mouthPressLeft": 0.6, "mouthPressRight": 0.6}, "lip", 1, [65, 66, 67], [56, 57, 58]),
@@ -84,11 +84,13 @@ def test_lips_do_not_part_when_corners_and_brows_move():
         assert gap[1] == pytest.approx(gap[0], abs=0.01), axes  # of the distance between the eyes
 
 
-def test_gaze_grows_up_to_as_far_as_eyes_turn():
-    eyes = torch.tensor([[[0.1, -0.2, 0.0]], [[0.9, 0.6, 0.0]]]).expand(2, 2, 3).contiguous()
-    motion = replace(FlameSequence.neutral(2, 25.0, load_head()), eyes=eyes)
-    wanted = torch.tensor([[[0.1 * GAZE_PITCH, -0.2 * GAZE_YAW, 0.0]], [[0.9, MAX_GAZE, 0.0]]]).expand(2, 2, 3)
-    assert torch.allclose(emphasised(motion, REST).eyes, wanted)
+def test_small_glances_grow_and_far_ones_end_where_eyes_do():
+    turns = torch.tensor([[0.02, -0.02, 0.0], [-0.3, 0.95, 0.0], [3.0, -3.0, 0.0]])
+    motion = replace(FlameSequence.neutral(3, 25.0, load_head()), eyes=turns[:, None].expand(3, 2, 3).contiguous())
+    eyes = emphasised(motion, REST).eyes
+    assert torch.allclose(eyes[0], torch.tensor([0.02 * GAZE[0], -0.02 * GAZE[1], 0.0]), atol=1e-4)
+    assert (eyes[1].abs() < torch.tensor([*MAX_GAZE, 1e-6])).all() and torch.equal(eyes[:, 0], eyes[:, 1])
+    assert torch.allclose(eyes[2], torch.tensor([MAX_GAZE[0], -MAX_GAZE[1], 0.0]), atol=0.01)
 
 
 def test_where_landmarks_are_not_known_only_the_gaze_grows(monkeypatch):

@@ -68,6 +68,74 @@ def test_tracking_recovers_the_motion_that_made_the_landmarks():
     assert np.corrcoef(opening, truth.jaw[:, 0].numpy())[0, 1] > 0.98
 
 
+# What a face does, by axes or channels (rad) at their most, and where it shows: in a channel of the motion, or between
+# two sets of the 68 landmarks along an axis.
+DEEDS: dict[str, tuple[dict[str, float], tuple]] = {
+    "brows up": ({"browInnerUp": 0.8, "browOuterUpLeft": 0.8, "browOuterUpRight": 0.8}, ([19, 24], [36, 45], 1)),
+    "brows down": ({"browDownLeft": 0.8, "browDownRight": 0.8}, ([21, 22], [39, 42], 1)),
+    "squint": ({"eyeSquintLeft": 0.9, "eyeSquintRight": 0.9}, ([40, 41, 46, 47], [36, 45], 1)),
+    "pucker": ({"mouthPucker": 0.9}, ([54], [48], 0)),
+    "funnel": ({"mouthFunnel": 0.9}, ([54], [48], 0)),
+    "smile": ({"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}, ([48, 54], [33], 1)),
+    "press": ({"mouthPressLeft": 0.9, "mouthPressRight": 0.9}, ([51], [57], 1)),
+    "roll": ({"mouthRollLower": 0.9, "mouthRollUpper": 0.9}, ([51], [57], 1)),
+    "jaw": ({"jaw": 0.25}, ([62], [66], 1)),
+    "gaze aside": ({"eyes yaw": 0.35}, ("eyes", 1)),
+    "gaze down": ({"eyes pitch": 0.25}, ("eyes", 0)),
+    "pitch": ({"neck": 0.2}, ("neck", 0)),
+}
+COURSE = torch.sin(torch.pi * torch.arange(10) / 10) ** 2  # of each deed
+
+
+def doing() -> FlameSequence:
+    """One person who does all `DEEDS`, one after the other."""
+    head = load_head()
+    still = FlameSequence.neutral(len(COURSE) * len(DEEDS), 25.0, head)
+    expression, eyes, neck, jaw = (torch.zeros_like(getattr(still, n)) for n in ("expression", "eyes", "neck", "jaw"))
+    for k, (axes, _) in enumerate(DEEDS.values()):
+        now = slice(k * len(COURSE), (k + 1) * len(COURSE))
+        for name, amount in axes.items():
+            if name.startswith("eyes"):
+                eyes[now, :, ("pitch", "yaw").index(name[5:])] = amount * COURSE[:, None]
+            elif name in ("neck", "jaw"):
+                {"neck": neck, "jaw": jaw}[name][now, 0] = amount * COURSE
+            else:
+                expression[now, head.expression_names.index(name)] = amount * COURSE
+    shape = 0.7 * torch.from_numpy(np.random.default_rng(1).standard_normal(len(still.shape))).float()
+    place = torch.tensor([0.0, 0.0, -0.7]).expand(len(still), 3)
+    return replace(still, shape=shape, expression=expression, eyes=eyes, neck=neck, jaw=jaw, translation=place)
+
+
+def shown(motion: FlameSequence, where: tuple) -> torch.Tensor:
+    """How much of it a motion shows [T], on one and the same straight head."""
+    if len(where) == 2:
+        values = getattr(motion, where[0])[..., where[1]]
+        return values.mean(1) if values.ndim == 2 else values
+    of, from_, axis = where
+    straight = replace(FlameSequence.neutral(len(motion), 25.0, load_head()), expression=motion.expression,
+                       jaw=motion.jaw, eyelids=motion.eyelids)  # fmt: skip
+    points = load_head().landmarks(straight)[..., axis]
+    return points[:, of].mean(1) - points[:, from_].mean(1)
+
+
+@pytest.fixture(scope="module")
+def done() -> tuple[FlameSequence, FlameSequence]:
+    """What was done, and what was tracked of it in landmarks that are off by .3 px."""
+    truth = doing()
+    points = landmarks_of(truth)
+    points += 0.3 * np.random.default_rng(2).standard_normal(points.shape).astype(np.float32)
+    return truth, track_landmarks(Detections(points, WIDTH, HEIGHT, 25.0), load_head()).motion
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_all_that_a_face_does_comes_back_by_its_size(done, deed):
+    k = list(DEEDS).index(deed)
+    true, found = (shown(motion, DEEDS[deed][1])[k * 10 : k * 10 + 10] for motion in done)
+    true, found = true - true[0], found - found[0]
+    assert np.corrcoef(true, found)[0, 1] > 0.99
+    assert 0.85 < float(true @ found / (true @ true)) < 1.1
+
+
 def test_frames_without_a_face_are_interpolated_and_reported():
     truth, points, _ = synthetic(20)
     points[8:12] = np.nan
