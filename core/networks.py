@@ -15,6 +15,7 @@ from .files import PathLike, atomic_path, existing_file
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_USUAL = 4096  # a number in a card, whatever its arrays hold
 Network = TypeVar("Network", bound="nn.Module")
 
 
@@ -56,9 +57,18 @@ def load_network(path: PathLike, make: Callable[[dict[str, Any]], Network]) -> t
     path = Path(path)
     card, arrays = read_weights(path)
     with fitting(path):
+        _check_sizes(card["network"], arrays)
         network = make(card["network"])
         network.load_state_dict(arrays)
     return network.float().eval().requires_grad_(False), card
+
+
+def _check_sizes(sizes: dict[str, Any], arrays: dict[str, Tensor]) -> None:
+    """ValueError for a card by which a network would be made that no file could fill, for hours or out of memory."""
+    largest = max(_USUAL, len(arrays), *(max(value.shape, default=0) for value in arrays.values()))
+    for name, value in sizes.items():
+        if isinstance(value, int) and not -1 <= value <= largest:
+            raise ValueError(f"{name}: expected at most {largest}, got {value}")
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -86,5 +96,6 @@ def fitting(path: Path) -> Iterator[None]:
     """BadInput where a network is made from a card and arrays that do not fit each other."""
     try:
         yield
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise BadInput(f"{path}: its weights and its card do not fit each other ({str(error)[:80]})") from None
+    except (KeyError, TypeError, RuntimeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise BadInput(f"{path}: its weights and its card do not fit each other ({reason})") from None

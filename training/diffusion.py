@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from ..flame_motion.diffusion import Conditioning, DenoiserConfig, MotionDenoise
 from ..flame_motion.diffusion.weights import TrainedDenoiser, load_denoiser
 from .module import TrainingModule
 from .motion_pairs import MotionPairs
-from .options import DiffusionOptions
+from .options import DiffusionOptions, start_of
 
 
 class DiffusionModule(TrainingModule):
@@ -66,7 +65,7 @@ def new_denoiser(
     if options.init_weights is None:
         sizes = DenoiserConfig(channels, context, options.width, options.layers, options.heads, options.patch)
         return TrainedDenoiser(MotionDenoiser(sizes), *statistics)
-    initial = load_denoiser(Path(options.init_weights))
+    initial = load_denoiser(start_of(options.init_weights))
     mean, spread = (
         torch.cat([old, new[len(old) :]]) for old, new in zip((initial.mean, initial.spread), statistics, strict=True)
     )

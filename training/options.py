@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, fields
+from pathlib import Path
 
+from ..core.networks import weight_files
 from ..core.options import Option, option, options_of
 
 
@@ -47,6 +49,12 @@ class DiffusionOptions(TrainingOptions):
     cond_drop_prob: float = option(0.1, "share of clips that are learned without tokens, for guidance")
     known_share: float = option(0.3, "share of clips of which some values are known, as in editing")
     token_noise: float = option(0.3, "noise on the tokens, of their spread: words nearby mean nearly the same")
+
+
+def start_of(init_weights: str) -> Path:
+    """The weights that a training starts from: a path, or else one of the package's own, as in a checkout of it."""
+    here, own = Path(init_weights), Path(__file__).parents[1] / init_weights
+    return own if not weight_files(here)[1].exists() and weight_files(own)[1].exists() else here
 
 
 # Where and how far a training runs: the same model comes out.

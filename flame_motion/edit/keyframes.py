@@ -38,7 +38,7 @@ def check_time(what: str, time: Any) -> None:
 def check_ease(ease: Any) -> None:
     """BadInput for an unknown curve."""
     if not isinstance(ease, str) or ease not in EASES:
-        raise BadInput(f"keyframe ease: expected one of {', '.join(EASES)}, got {ease!r}")
+        raise BadInput(f"keyframe ease: expected one of {', '.join(EASES)}, got {str(ease)[:40]!r}")
 
 
 def curve(points: Sequence[tuple[float, float, str]], times: Tensor) -> Tensor:

@@ -115,8 +115,9 @@ def _opened(path: Path) -> Iterator[ImageFile]:
         raise BadInput(f"the photo {path} has more than {_LARGEST // 10**6} million pixels: scale it down") from None
     except BadInput:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadInput(f"the photo {path} is damaged or cannot be read: {error}") from error
+    except Exception as error:  # a damaged picture can fail anywhere in Pillow's readers
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BadInput(f"the photo {path} is damaged or cannot be read: {reason}") from error
 
 
 def _refuse_huge(path: Path, width: int, height: int) -> None:

@@ -51,6 +51,7 @@ class JobQueue:
         self._warming = root / "warm" if warm else None  # where new processes do their first job
         root.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
+        self._preparing: set[Path] = set()  # folders of jobs to be
         self._changed = threading.Condition()
         self._closed = False
         self._rates = Rates()
@@ -117,6 +118,7 @@ class JobQueue:
         """Queues what `prepare` makes of the folder of a new job. Full, or BadInput, which leaves nothing."""
         self.check_room(user)
         id, folder = self.new_folder(user)
+        self._preparing.add(folder)
         try:
             request = prepare(folder)
             if self._looker is not None:
@@ -125,6 +127,8 @@ class JobQueue:
         except BaseException:  # whatever it is, it goes on: only the folder is of no use any more
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            self._preparing.discard(folder)
 
     def submit(self, id: str, user: str, folder: Path, request: JobRequest, tab: str | None = None) -> Job:
         """Queues a job. Full where there is no room for it."""
@@ -323,7 +327,7 @@ class JobQueue:
             old = [job for job in self._jobs.values() if job.state in ENDED and time.time() - (job.ended or 0) > keep]
             for job in old:
                 self._jobs.pop(job.id)
-            known = {self._warming, *(job.folder for job in self._jobs.values())}
+            known = {self._warming, *self._preparing, *(job.folder for job in self._jobs.values())}
         for job in old:
             shutil.rmtree(job.folder, ignore_errors=True)
         for entry in [*self.root.glob("*/uploads/*"), *self.root.glob("*/jobs/*"), *self.root.glob("*")]:

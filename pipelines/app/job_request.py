@@ -73,7 +73,7 @@ def read_request(
     options: dict[str, Any] = {}
     for name in ("photo", "motion"):
         if filled.get(name, DEMO) != DEMO:
-            raise BadInput(f"{name}: expected a file that is sent, or {DEMO}, got {filled[name]!r}")
+            raise BadInput(f"{name}: expected a file that is sent, or {DEMO}, got {str(filled[name])[:60]!r}")
         if filled.pop(name, None) is not None:
             if name in files:
                 raise BadInput(f"{name}: expected a file that is sent or the {DEMO}, got both")

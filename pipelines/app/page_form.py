@@ -143,7 +143,7 @@ def _component(option: Option, limits: Limits) -> Any:
     facts = {"label": name.replace("_", " ").capitalize(), "info": option.help_text, "elem_id": name}
     facts |= LOOKS.get(name, {})
     if name == "size":
-        sizes = [size for size in SIZES if size <= limits.size]
+        sizes = [size for size in SIZES if size <= limits.size] or [limits.size]
         return gr.Dropdown(sizes, value=option.default if option.default in sizes else sizes[-1], **facts)
     if name == "camera":
         return gr.Dropdown(CAMERAS, value="", allow_custom_value=True, **facts)

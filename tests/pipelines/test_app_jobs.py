@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -359,6 +360,20 @@ def test_a_photo_is_looked_at_before_it_waits_and_within_a_bound(make, tmp_path)
     assert looker._process.process.is_alive()
     queue.close()
     assert not looker._process.process.is_alive()
+
+
+def test_what_is_being_prepared_is_not_swept_however_long_it_takes(make):
+    queue = make(Limits(keep_minutes=0.05), go=False)
+
+    def prepare(folder):
+        (folder / "photo").write_text("x")
+        os.utime(folder, (0, 0))
+        queue.sweep()
+        assert (folder / "photo").exists()
+        return JobRequest(AnimateRequest.of(photo="demo", text="x"))
+
+    assert queue.add("a", prepare).state == WAITING
+    assert not queue._preparing
 
 
 def test_closing_ends_the_processes_and_removes_the_files(make):

@@ -123,3 +123,11 @@ def test_the_page_sends_the_options_that_go_with_its_source(page, tmp_path, sour
     if source == "Motion file":
         expected["motion"] = "demo"
     assert read_request(gathered, sent, names, Limits()).animate == AnimateRequest.of(**expected)
+
+
+def test_a_server_of_small_videos_has_a_page_too(tmp_path):
+    """Its largest is smaller than all that the page offers elsewhere: the page did not start."""
+    limits = Limits(size=64, seconds=0.1)
+    with gr.Blocks():
+        fields = add_form(PageEvents(JobQueue(tmp_path / "queue", limits, warm=False), limits), limits)
+    assert fields["size"].value == 64

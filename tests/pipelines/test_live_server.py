@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import queue
+import random
 import socket
 import sys
 import threading
@@ -109,6 +110,31 @@ def test_a_page_sends_its_camera_and_gets_the_portrait(server):
         assert got >= 20 and last["face"] and last["calibrated"]
         numbers = words(page, "numbers")
     assert 45 < numbers["latency_ms"] < 60 + 50 and numbers["fed"] >= numbers["drawn"] >= got
+
+
+@pytest.mark.slow
+def test_the_socket_takes_damaged_messages(server):
+    """Pictures, sound and words, damaged by chance: the page goes on being served."""
+    chance, picture = random.Random(0), face_jpeg()
+    good: list[bytes | str] = [HEADER.pack(PICTURE, 1.0) + picture, HEADER.pack(SOUND, 1.0) + bytes(3840)]
+    good += [json.dumps(each) for each in ({"type": "shown", "number": 1, "late": 5}, {"type": "strength", "value": 1},
+                                           {"type": "calibrate"}, {"type": "stop"})]  # fmt: skip
+    with connect(server.socket_address, max_size=None) as page:
+        for _ in range(300):
+            whole = chance.choice(good)
+            made = bytearray(whole.encode() if isinstance(whole, str) else whole)
+            for _ in range(chance.choice([1, 3, 20])):
+                at = chance.randrange(len(made) + 1)
+                made[at : at + chance.choice([0, 1, 30])] = chance.randbytes(chance.choice([0, 1, 8, 100]))
+            page.send(bytes(made) if not isinstance(whole, str) else made.decode(errors="replace"))
+        end, got = time.time() + 30, 0
+        while got < 5 and time.time() < end:
+            page.send(HEADER.pack(PICTURE, 1.0) + picture)
+            message = page.recv(timeout=20)
+            if isinstance(message, bytes):
+                page.send(json.dumps({"type": "shown", "number": ANSWER.unpack_from(message)[0]}))
+                got += 1
+    assert got == 5
 
 
 def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from flamecast.core.networks import weight_files
 from flamecast.drivers.text.encoder import TextEncoder
 from flamecast.flame_motion import BadInput, load_head
 from flamecast.flame_motion.diffusion.weights import load_denoiser
 from flamecast.training.motion_pairs import MotionPairBatches, MotionPairs
+from flamecast.training.options import start_of
+from flamecast.training.speech.train import HeadTraining
 from flamecast.training.text import data
 from flamecast.training.text.evaluator import load_evaluator
 from flamecast.training.train import TRAININGS, described, train
@@ -157,3 +160,15 @@ def test_what_cannot_be_trained_is_named():
     with pytest.raises(BadInput, match="stepps"):
         train("text-motion", ["stepps=3"])
     assert all(name.startswith(("completion", "generator_", "mouth", "speech_", "text_")) for name in TRAININGS)
+
+
+def test_what_a_preset_starts_from_is_found_wherever_the_command_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    preset = HeadTraining().init_weights
+    assert load_denoiser(start_of(preset)).denoiser.config.layers > 0
+    mine = weight_files(preset)
+    mine[0].parent.mkdir(parents=True)
+    for file in mine:
+        file.write_bytes(b"")
+    assert start_of(preset) == Path(preset)  # a file that is there counts for more
+    assert start_of("nowhere") == Path("nowhere")

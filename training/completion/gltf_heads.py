@@ -55,7 +55,8 @@ def load_gltf_head(path: Path) -> TexturedHead:
     if missing := [name for name in NAMES if name not in rig.joints]:
         raise BadInput(f"{path}: expected joints named as Mixamo does (Neck, Head, LeftEye …), it has no {missing[0]}")
     origin = (rig.joints["left_eye"] + rig.joints["right_eye"]) / 2
-    pieces = [piece for mesh in meshes for piece in _pieces(mesh, origin) if len(piece.faces)]
+    with readable(path):
+        pieces = [piece for mesh in meshes for piece in _pieces(mesh, origin) if len(piece.faces)]
     parts = {name: [p for p in pieces if p.name == name] for name in sorted({p.name for p in pieces}, key=_order)}
     if lacking := [name for name in ("skin", "eye_left", "eye_right") if name not in parts]:
         wanted = "triangles that neck and head carry" if lacking[0] == "skin" else f"a name with {PARTS[lacking[0]]}"
