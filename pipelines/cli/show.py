@@ -38,7 +38,7 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="What to write: .glb, .gltf, .html, .portrait, .csv, .obj, .ply, .style.json."
+            "--output", "-o", help="What to write: .glb, .gltf, .vrm, .html, .portrait, .csv, .obj, .ply, .style.json."
         ),
     ],
     motion: Annotated[

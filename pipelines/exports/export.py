@@ -25,9 +25,9 @@ from ..stages import drive_signal, retargeted
 from ..styles import ENDING as STYLE
 from .gltf import save_gltf
 from .meshes import save_materials, save_obj, save_ply
-from .portrait import PAGES, is_portrait, write_portrait
+from .portrait import PAGES, VRM, is_portrait, write_portrait
 
-ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply", ".html", ".portrait")
+ENDINGS = (".glb", ".gltf", ".csv", ".obj", ".ply", ".vrm", ".html", ".portrait")
 
 
 @one_torch_thread()
@@ -61,7 +61,7 @@ def write_export(
         raise BadInput(
             f"{', '.join(beside)} goes with a portrait written as .glb or .html: {source} is taken for a motion"
         )
-    if output.suffix.lower() in PAGES:
+    if output.suffix.lower() in (VRM, *PAGES):
         raise BadInput(f"a {output.suffix} is made of a photo or a portrait.npz: {source} is taken for a motion")
     request = AnimateRequest.of(motion=source, **options)
     edit = request.edit

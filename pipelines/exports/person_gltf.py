@@ -6,6 +6,7 @@ The file says in `asset.extras` what it is: metres, the axes, and the photo's ow
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ...renderer import vertex_normals
 from .glb import INDICES, VERTICES, Document
 from .gltf import add_skeleton, animation, rows_of, skin_attributes, upright
 from .person import Person, Surface
+from .vrm import add_vrm
 
 SMALLEST = 2e-5  # m; a shape leaves out what moves less
 AXES = "+x the subject's left, +y up, +z out of the face"
@@ -32,16 +34,19 @@ QUALITY = 92  # of JPEG
 
 def save_person(
     person: Person, portrait: Portrait, path: Path, *, material: str = "unlit", motion: FlameSequence | None = None,
-    weights: Tensor | None = None,
+    weights: Tensor | None = None, avatar: str | None = None,
 ) -> None:  # fmt: skip
-    """Writes the person to `path` (.glb or .gltf), with a clip `motion` whose weights [T, K] `with_clip` gave."""
+    """Writes the person to `path` (.glb or .gltf), with a clip `motion` whose weights [T, K] `with_clip` gave.
+
+    avatar: its name as a VRM; its head then stands straight and its face rests, instead of as in the photo.
+    """
     document = Document(f"flamecast {version('flamecast')}")
     document.content["asset"]["extras"] = _facts(portrait, person, motion)
     skin, nodes = add_skeleton(document, person.joints)
-    pose = portrait.pose
-    turns = quaternion_from_axis_angle(torch.stack([pose.neck[0], pose.jaw[0], *pose.eyes[0]]))[:, [1, 2, 3, 0]]
-    for node, turn in zip(nodes[1:], torch.nn.functional.normalize(turns.double(), dim=1).tolist(), strict=True):
-        document.content["nodes"][node]["rotation"] = turn
+    if avatar is None:
+        _take_pose(document, nodes, portrait.pose)
+    else:
+        person = replace(person, shown=0 * person.shown)
     materials = _materials(document, person, material)
     bodies = []
     for surface, number in zip(person.surfaces, materials, strict=True):
@@ -51,8 +56,17 @@ def save_person(
         moving = [b for b in bodies if "weights" in document.content["meshes"][document.content["nodes"][b]["mesh"]]]
         made = animation(document, portrait.head, motion, person.joints, nodes, moving, weights)
         document.append("animations", made)
+    if avatar is not None:
+        add_vrm(document, avatar, nodes[0], bodies, person.names)
     document.content["scene"] = document.append("scenes", {"nodes": [nodes[0], *bodies]})
     document.save(path)
+
+
+def _take_pose(document: Document, nodes: list[int], pose: FlameSequence) -> None:
+    """Turns the joints as the photo shows them."""
+    turns = quaternion_from_axis_angle(torch.stack([pose.neck[0], pose.jaw[0], *pose.eyes[0]]))[:, [1, 2, 3, 0]]
+    for node, turn in zip(nodes[1:], torch.nn.functional.normalize(turns.double(), dim=1).tolist(), strict=True):
+        document.content["nodes"][node]["rotation"] = turn
 
 
 def _facts(portrait: Portrait, person: Person, motion: FlameSequence | None) -> dict[str, Any]:

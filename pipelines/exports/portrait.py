@@ -33,7 +33,8 @@ from .person_gltf import MATERIALS, save_person
 
 PAGE_SIZE = 1024  # px, the longest side of the photo in a page, when none is asked for
 PAGES = (".html", ".portrait")  # a page of one file; the player's file, with the player beside it
-ENDINGS = (".glb", ".gltf", *PAGES)  # of what a portrait can become
+VRM = ".vrm"
+ENDINGS = (".glb", ".gltf", VRM, *PAGES)  # of what a portrait can become
 TRACKS = (".csv", ".npy")  # endings of motions, which no photo has
 
 
@@ -97,7 +98,8 @@ def write_portrait(
     if page:
         written += _write_page(source, portrait, output, moving, size or PAGE_SIZE)
     else:
-        _write_gltf(portrait, output, moving, material or MATERIALS[0])
+        name = _title(source) if output.suffix.lower() == VRM else None
+        _write_gltf(portrait, output, moving, material or MATERIALS[0], name)
     return Done(written, list(dict.fromkeys(problems)))
 
 
@@ -113,17 +115,25 @@ def _check(output: Path, clips: Sequence[Any], material: str | None, size: int |
         raise BadInput(f"size must be 64 to 2048 px, got {size}" if page else "size goes with a page, .html")
     if options and not clips:
         raise BadInput(f"{', '.join(sorted(options))} goes with a clip: give motion, speech, say or text, too")
+    if clips and output.suffix.lower() == VRM:
+        raise BadInput("a .vrm holds no clip: write a .glb, or play the clip in the program that shows the avatar")
     if len(clips) > 1 and not page:
         raise BadInput(f"a {output.suffix} holds one clip, got {len(clips)}; a page, .html, holds several")
 
 
-def _write_gltf(portrait: Portrait, output: Path, clips: list[PortraitClip], material: str) -> None:
+def _title(source: object) -> str:
+    return Path(source).stem if isinstance(source, (str, Path)) else "portrait"
+
+
+def _write_gltf(
+    portrait: Portrait, output: Path, clips: list[PortraitClip], material: str, avatar: str | None
+) -> None:  # fmt: skip
     scene = prepare(portrait)
     person, motion, weights = person_of(scene), None, None
     if clips:
         motion = clips[0].motion
         person, weights = with_clip(person, scene, motion)
-    save_person(person, scene.portrait, output, material=material, motion=motion, weights=weights)
+    save_person(person, scene.portrait, output, material=material, motion=motion, weights=weights, avatar=avatar)
 
 
 def _write_page(
@@ -134,9 +144,8 @@ def _write_page(
     for clip in clips:
         add_clip(made, clip.name, clip.motion, clip.driven)
     if output.suffix.lower() == ".html":
-        title = Path(source).stem if isinstance(source, (str, Path)) else "portrait"
         with atomic_path(output) as hidden:
-            Path(hidden).write_text(page_of(made, title), encoding="utf-8", errors="backslashreplace")
+            Path(hidden).write_text(page_of(made, _title(source)), encoding="utf-8", errors="backslashreplace")
         return []
     with atomic_path(output) as hidden:
         Path(hidden).write_bytes(made.packed())

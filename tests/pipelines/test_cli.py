@@ -233,7 +233,10 @@ def _sound_only(path: Path) -> None:
         (["motion", "--video", "grey.mp4", "-o", "taken.npz"], "taken.json is a folder"),
         (["fit", "wall.png", "-o", "out.npz"], "face"),
         (["fit", "wall.png", "-o", "taken.npz"], "taken_overlay.png is a folder"),
-        (["export", "demo", "-o", "out.fbx"], ".glb, .gltf, .csv, .obj, .ply, .html, .portrait, .style.json, got .fbx"),
+        (
+            ["export", "demo", "-o", "out.fbx"],
+            ".glb, .gltf, .csv, .obj, .ply, .vrm, .html, .portrait, .style.json, got .fbx",
+        ),
         (["export", "demo", "-o", "out"], "no ending"),
         (["export", "demo", "-o", "file/out.glb"], "not a folder"),
         (["export", "demo", "-o", "/proc/out.glb"], "cannot be written"),
