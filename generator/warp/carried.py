@@ -67,7 +67,9 @@ class Carried:
         blended = self.carriers @ maps.flatten(1).numpy()  # [G, T * 12]
         maps = torch.from_numpy(blended).view(-1, len(motion), 3, 4).transpose(0, 1)
         stays = motion.translation * (1 - follow(motion.translation))  # [T, 3]
-        moved = (maps[..., :3] * self.place[:, None]).sum(-1) + maps[..., 3] - self.body[:, None] * stays[:, None]
+        x, y, z = self.place.T[..., None]
+        turned = maps[..., 0] * x + maps[..., 1] * y + maps[..., 2] * z  # a sum over so short an axis takes longer
+        moved = turned + maps[..., 3] - self.body[:, None] * stays[:, None]
         return torch.where(self.free[:, None] < 1, torch.lerp(self.place, moved, self.free[:, None]), moved)
 
 

@@ -288,14 +288,19 @@ def _head(
 
 
 @_helper
-def _carried(photo_from_target, t, i, j):
-    """Where in the photo pixel (i, j) of triangle t comes from."""
-    y, x = i + 0.5, j + 0.5
-    m = photo_from_target
-    d = np.float32(m[t, 2, 0] * x + m[t, 2, 1] * y + m[t, 2, 2])
-    u = np.float32(m[t, 0, 0] * x + m[t, 0, 1] * y + m[t, 0, 2])
-    v = np.float32(m[t, 1, 0] * x + m[t, 1, 1] * y + m[t, 1, 2])
-    return u / d, v / d
+def _carried(row, by_x, j):
+    """Where in the photo pixel j of a row comes from: row and by_x as `_along` has them."""
+    x = j + 0.5
+    d = np.float32(by_x[2] * x + row[2])
+    return np.float32(by_x[0] * x + row[0]) / d, np.float32(by_x[1] * x + row[1]) / d
+
+
+@_helper
+def _along(photo_from_target, t, i):
+    """Homogeneous photo px at the left end of row i of triangle t, and their step from pixel to pixel."""
+    m, y = photo_from_target, i + 0.5
+    row = m[t, 0, 1] * y + m[t, 0, 2], m[t, 1, 1] * y + m[t, 1, 2], m[t, 2, 1] * y + m[t, 2, 2]
+    return row, (m[t, 0, 0], m[t, 1, 0], m[t, 2, 0])
 
 
 @_helper
@@ -316,9 +321,11 @@ def _gives_way(photo, x, y, stretched, turned):
     Where it is stretched it does to what is under it; where the head is turned, and beyond the photo's edge, it does
     for all that the completed head stands for: hair in front of a wall, too.
     """
-    own = _channel(photo, x, y, COMPLETED) / FULL
     beyond = max(max(-x, x - np.float32(photo.shape[1])), -y) / EDGE_FADE
-    everywhere = own * max(turned, min(max(beyond, ZERO), ONE))
+    share = max(turned, min(max(beyond, ZERO), ONE))
+    everywhere = ZERO
+    if share > 0:
+        everywhere = share * _channel(photo, x, y, COMPLETED) / FULL
     return max(stretched, everywhere), everywhere
 
 
@@ -424,14 +431,19 @@ def composite_rows(
     """
     outline = min(turned / OUTLINE_BY, ONE)
     turned = max((turned - REPLACED_FROM) / (ONE - REPLACED_FROM), ZERO)
+    nowhere = (0.0, 0.0, 0.0)
     for i in range(start, stop):
+        last, row, by_x = np.int32(-1), nowhere, nowhere
         for j in range(out.shape[1]):
             y0, x0 = 2 * (i - top), 2 * (j - left)
             beside = y0 < 0 or x0 < 0 or y0 >= face_seen.shape[0] or x0 >= face_seen.shape[1]
             shell = shell_seen[i, j] >= 0
             x, y, moved = np.float32(j + 0.5), np.float32(i + 0.5), ONE
             if shell:
-                x, y = _carried(shell_from, shell_seen[i, j], i, j)
+                if shell_seen[i, j] != last:  # neighbours mostly share their triangle
+                    last = shell_seen[i, j]
+                    row, by_x = _along(shell_from, last, i)
+                x, y = _carried(row, by_x, j)
                 if still:  # where nothing moves, the photo itself: neither matte nor backdrop may show
                     moved = _ramp(max(abs(x - np.float32(j + 0.5)), abs(y - np.float32(i + 0.5))))
             if still and beside and (moved == 0 or not shell):  # most of a usual picture
