@@ -22,8 +22,10 @@ from .speech.train import (
     HeadTraining,
     JudgeTraining,
     LipsTraining,
+    ShapesTraining,
     train_speech_head,
     train_speech_judge,
+    train_speech_lip_shapes,
     train_speech_lips,
 )  # fmt: skip
 from .text.train import EvaluatorTraining, TextTraining, train_evaluator, train_text
@@ -33,6 +35,7 @@ TRAININGS: dict[str, tuple[type[TrainingOptions], Callable[[Any], list[Path]]]] 
     "generator_views": (GeneratorTraining, train_generator), "mouth": (MouthTraining, train_mouth),
     "text_motion": (TextTraining, train_text), "text_emotion": (TextTraining, train_text),
     "text_evaluator": (EvaluatorTraining, train_evaluator), "speech_lips": (LipsTraining, train_speech_lips),
+    "speech_lip_shapes": (ShapesTraining, train_speech_lip_shapes),
     "speech_head": (HeadTraining, train_speech_head), "speech_judge": (JudgeTraining, train_speech_judge),
     "completion": (CompletionTraining, train_completion),
 }  # fmt: skip

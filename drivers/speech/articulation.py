@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.networks import load_network
+from ...core.networks import load_network, weight_files
 from ...flame_motion import BadInput, FlameSequence, load_head
 from ...flame_motion.retargeting.mirror import mirror_axes
 from ...flame_motion.retargeting.mouth import Mouth, mouth_of
+from .lip_shapes import WAKE_FRAMES, LipShapes, load_lip_shapes, with_shapes
 
+SHAPES = "lip_shapes"  # weights beside those of the mouth
 OPEN_GAP = 0.06  # between the lips, by the eyes' distance, from which an emotion shapes the mouth fully
-CONTACT_GAP = 0.02  # between the lips, by the eyes' distance, below which they are meant to touch
+CONTACT_GAP = 0.03  # between the lips, by the eyes' distance, below which they are meant to touch
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,18 @@ class TrainedArticulation:
 
     network: Articulation
     card: dict[str, Any]
+    shapes: LipShapes | None = None  # that round and press the lips; None: as the network alone has them
+
+    @property
+    def reach(self) -> int:
+        """Frames on either side that a frame depends on."""
+        return self.network.reach + (0 if self.shapes is None else WAKE_FRAMES)
 
     def to(self, device: torch.device | str) -> TrainedArticulation:
         """Moves the network to a device. Returns self."""
         self.network.to(device)
+        if self.shapes is not None:
+            self.shapes.to(device)
         return self
 
     @torch.no_grad()
@@ -98,10 +108,12 @@ class TrainedArticulation:
         side a mouth is drawn.
         """
         head, style = load_head(), torch.zeros(1, device=features.device)
-        face = self.network(features[None], style)[0].cpu() * gain
+        face = self.network(features[None], style)[0].cpu()
         even = (face[:, 3:] + face[:, 3:] @ mirror_axes(head)) / 2
-        jaw = face[:, :3] * torch.tensor([1.0, 0.0, 0.0])
-        return close_contacts(torch.cat([jaw, even], 1), mouth_of(head), CONTACT_GAP * gain)
+        face = torch.cat([face[:, :3] * torch.tensor([1.0, 0.0, 0.0]), even], 1)
+        if self.shapes is not None:
+            face = with_shapes(face, self.shapes(features).cpu(), head)
+        return close_contacts(face * gain, mouth_of(head), CONTACT_GAP * gain)
 
 
 def close_contacts(face: Tensor, mouth: Mouth, contact: float) -> Tensor:
@@ -132,7 +144,10 @@ def add_emotion(speech: FlameSequence, emotion: FlameSequence) -> FlameSequence:
 
 
 def load_articulation(path: Path, features: str) -> TrainedArticulation:
-    """Trained weights. Raises BadInput for damaged files, other audio features than `features`, and another head."""
+    """Trained weights, with those of `SHAPES` beside them where there are some.
+
+    Raises BadInput for damaged files, other audio features than `features`, and another head.
+    """
     network, card = load_network(
         path, lambda sizes: Articulation(ArticulationConfig(**sizes | {"dilations": tuple(sizes["dilations"])}))
     )
@@ -140,4 +155,6 @@ def load_articulation(path: Path, features: str) -> TrainedArticulation:
         raise BadInput(f"{path} was trained on the features {card.get('features')}, not on {features}")
     if network.config.out != 3 + load_head().expression.shape[-1]:
         raise BadInput(f"{path} moves a mouth of another head: {network.config.out} numbers a frame")
-    return TrainedArticulation(network, card)
+    beside = path.with_name(SHAPES)
+    shapes = load_lip_shapes(beside, features)[0] if weight_files(beside)[0].exists() else None
+    return TrainedArticulation(network, card, shapes)

@@ -170,12 +170,12 @@ class SpeechDriver:
 
     def _features_of(self, sound: AudioBuffer, start: int, stop: int) -> FeatureSpan:
         """The features that frames start..stop depend on."""
-        reach = max(self.articulation.network.reach, CARRIED_FRAMES)
+        reach = max(self.articulation.reach, CARRIED_FRAMES)
         return FeatureSpan.of(self.encoder, sound, PER_FRAME * (start - reach), PER_FRAME * (stop + reach))
 
     def _mouth(self, features: FeatureSpan, start: int, stop: int, gain: float) -> Tensor:
         """See `mouth`."""
-        reach = self.articulation.network.reach
+        reach = self.articulation.reach
         first = max(start - reach, -(-features.start // PER_FRAME))
         values = features.slice(PER_FRAME * first, PER_FRAME * (stop + reach))
         if len(values) % PER_FRAME:

@@ -122,7 +122,8 @@ def train(
     name: Annotated[
         str,
         typer.Argument(
-            help="generator-image, -temporal, -views; completion; mouth; speech-lips, -head, -judge; text-motion …",
+            help="generator-image, -temporal, -views; completion; mouth; speech-lips, -lip-shapes, -head, -judge; "
+            "text-motion …",
             show_default=False,
         ),
     ],

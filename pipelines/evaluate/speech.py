@@ -23,6 +23,10 @@ from ...training.speech.footage import SHUT, Footage, correlation, load_footage
 from ...training.speech.judge import Judge, JudgeConfig, load_judge, sync_wins
 
 LAGS = 4  # frames either way that the best correlation is looked for in
+MEANS = (
+    "r_opening", "r_width", "r_pucker", "r_loudness", "lag", "amplitude", "amplitude_pucker", "jitter", "judge_real",
+    "judge_ours",
+)  # fmt: skip
 MANY = 100  # clips: a person with more of them is trained on, and never tested
 
 
@@ -91,12 +95,14 @@ def _cross_validated(
     from lightning.pytorch import seed_everything
 
     from ...training.speech.judge_module import JudgeModule
+    from ...training.speech.lip_shapes import fitted_lip_shapes
     from ...training.speech.lips import LipsModule, silent_sounds, windows_of
-    from ...training.speech.train import JudgeTraining, LipsTraining, augmented
+    from ...training.speech.train import JudgeTraining, LipsTraining, ShapesTraining, augmented
 
     footage = [(clip, features.half()) for clip, features in augmented(clips, encoder, copies, seed)]
     silent, found = silent_sounds(encoder, 100, seed), []
     lips_options = LipsTraining(steps=steps, seed=seed, batch_size=32)
+    shapes_options = ShapesTraining()
     judge_options = JudgeTraining(steps=steps, seed=seed, batch_size=32)
     for fold, people in enumerate(people_in_folds(clips, folds)):
         seed_everything(seed, verbose=False)
@@ -107,7 +113,9 @@ def _cross_validated(
         )
         _train(LipsModule(speaking, mouth, lips_options), others, lips_options)
         _train(JudgeModule(judge, judge_options), others, judge_options)
-        lips = TrainedArticulation(speaking.eval().requires_grad_(False), {})
+        own = [pair for pair in footage if pair[0].speaker not in people and any(pair[0] is clip for clip in clips)]
+        shapes = fitted_lip_shapes(own, silent, shapes_options.components, shapes_options.ridge)
+        lips = TrainedArticulation(speaking.eval().requires_grad_(False), {}, shapes)
         judge = judge.eval().requires_grad_(False)
         for clip, features in footage:
             if clip.speaker in people and any(clip is own for own in clips):
@@ -150,13 +158,21 @@ def _row(one: Mouths, mouth: Mouth) -> dict[str, Any]:
     true, ours = (sync_wins(one.judge, shown, _even(features)) for shown in (real, made))
     return {
         "speaker": one.clip.speaker, "r_opening": correlation(real[seen, 0], made[seen, 0]),
-        "r_width": correlation(real[seen, 3], made[seen, 3]), "r_loudness": _loudness(one.clip, frames),
+        "r_width": correlation(real[seen, 3], made[seen, 3]), **_pucker(one, frames),
+        "r_loudness": _loudness(one.clip, frames),
         "lag": int(np.argmax(lags)) - LAGS, "amplitude": float(made[seen, 0].std() / real[seen, 0].std()),
         "closed": _share([bool((made[max(k - 1, 0) : k + 2, 0] < SHUT).any()) for k in touches]),
         "closures": len(touches),
         "jitter": float(_jitter(made[:, 0]) / _jitter(real[:, 0])),
         "judge_real": _share_of(true), "judge_ours": _share_of(ours),
     }  # fmt: skip
+
+
+def _pucker(one: Mouths, frames: int) -> dict[str, float]:
+    """r of the axis that purses the lips with the tracked one, and its spread by that."""
+    axis, seen = load_head().expression_names.index("mouthPucker"), one.clip.seen[:frames]
+    real, made = one.clip.motion.expression[:frames, axis][seen], one.face[:frames, 3 + axis][seen]
+    return {"r_pucker": correlation(real, made), "amplitude_pucker": float(made.std() / real.std().clamp_min(1e-6))}
 
 
 def closures(gap: Tensor, seen: Tensor, samples: Tensor) -> list[int]:
@@ -208,7 +224,7 @@ def _share_of(counted: tuple[int, int]) -> float | None:
 def _mean(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Means over clips; closures over all closures."""
     found: dict[str, float] = {}
-    for name in ("r_opening", "r_width", "r_loudness", "lag", "amplitude", "jitter", "judge_real", "judge_ours"):
+    for name in MEANS:
         known = [row[name] for row in rows if row[name] is not None]
         found[name] = round(float(np.mean(known)), 3) if known else float("nan")
     events = sum(row["closures"] for row in rows)

@@ -115,6 +115,17 @@ def test_the_head_is_trained_and_a_driver_uses_both(tmp_path, footage):
     assert len(driver(Waveform(np.zeros(24000, np.float32), 16000))) == 38
 
 
+def test_what_rounds_the_lips_is_fitted_and_used_by_the_mouth_beside_it(tmp_path, footage):
+    where = [f"data={footage}", f"output={tmp_path / 'w' / 'lip_shapes'}", "features=mel", "silent_sounds=4"]
+    train("speech-lip-shapes", [*where, "components=8", "held_out=Bob"])
+    card = json.loads((tmp_path / "w" / "lip_shapes.json").read_text())
+    assert "3 clips" in card["data"] and card["features"] == "log-mel" and "components=8" in card["command"]
+    where = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'w' / 'lips'}", *SMALL, "copies=0"]
+    train("speech-lips", [*where, "steps=1", "silent_sounds=4"])
+    lips = load_articulation(tmp_path / "w" / "lips", "log-mel")
+    assert lips.shapes is not None and lips.shapes.config.components == 8
+
+
 def test_the_judge_is_trained(tmp_path, footage):
     where = [f"data={footage}", f"run={tmp_path / 'run'}", f"output={tmp_path / 'judge'}", "copies=0", "batch_size=4"]
     train("speech-judge", [*where, "steps=1", "width=8", "space=4", "precision=32-true", "accelerator=cpu"])

@@ -45,6 +45,17 @@ class LipsTraining(SpeechOptions):
 
 
 @dataclass(frozen=True)
+class ShapesTraining(SpeechOptions):
+    """Options of `flamecast train speech-lip-shapes`, which is done in closed form."""
+
+    copies: int = 0
+    max_clips: int = 10000
+    silent_sounds: int = option(100, "sounds that nobody speaks in, in which lips keep their rest")
+    components: int = option(64, "numbers that a sound's features are first reduced to")
+    ridge: float = option(1.0, "weight of small numbers, of the mean power of what is seen")
+
+
+@dataclass(frozen=True)
 class HeadTraining(SpeechOptions, DiffusionOptions):
     """Options of `flamecast train speech-head`."""
 
@@ -97,6 +108,20 @@ def train_speech_lips(options: LipsTraining) -> list[Path]:
     facts = run_training(module, _windows_data(windows, unseen, options), options)
     card = card_of("speech driver: the mouth", "speech-lips", options, began, facts) | footage.card
     return save_network(Path(options.output), module.network, card | {"windows": len(windows)})
+
+
+def train_speech_lip_shapes(options: ShapesTraining) -> list[Path]:
+    """Fits the linear map that rounds and presses the lips; its weights and card. BadInput."""
+    from ...core.networks import save_network
+    from ...drivers.speech.lip_shapes import AXES
+    from .lip_shapes import fitted_lip_shapes
+    from .lips import silent_sounds
+
+    began, footage = time.time(), FootageSplit.load(options)
+    silent = silent_sounds(footage.encoder, options.silent_sounds, options.seed)
+    network = fitted_lip_shapes(footage.augmented(), silent, options.components, options.ridge)
+    card = card_of("speech driver: rounding and pressing of the lips", "speech-lip-shapes", options, began, {})
+    return save_network(Path(options.output), network, card | footage.card | {"axes": list(AXES)}, half=False)
 
 
 def train_speech_head(options: HeadTraining) -> list[Path]:
