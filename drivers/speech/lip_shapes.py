@@ -31,7 +31,7 @@ WAKE_FRAMES = 6  # either way: lips round before and after they part
 AWAKE = 0.03  # of the eyes' distance: a mouth that nearby opens so far speaks
 TOUCH = 0.03  # of the eyes' distance: lips that the network brings so near are its own
 SIZE = 1.6  # of the axes: what is predicted is smaller than what people do, the less of it is heard the smaller
-LEAST = -0.4  # of an axis: lips are counted from their rest, which is a little pursed or pressed itself
+LEAST = -0.3  # of an axis, which is 0 in the middle of speech: below, lips are drawn in or apart
 
 
 @dataclass(frozen=True)

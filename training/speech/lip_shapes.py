@@ -71,8 +71,12 @@ def _with_one(network: LipShapes, features: Tensor) -> Tensor:
 
 
 def _targets(clip: Footage, frames: int) -> Tensor:
-    """Opening and width as the picture shows them, and the tracked axes [T, 2 + A]."""
+    """Opening and width as the picture shows them, and the tracked axes about their middle [T, 2 + A].
+
+    Lips that rest are a little pursed and pressed: what is counted from there is less than 0 in nearly all speech.
+    """
     names = load_head().expression_names
     axes = clip.motion.expression[:frames, [names.index(name) for name in AXES]]
+    axes = axes - axes[clip.seen[:frames]].median(0).values
     mouth = clip.mouth[:frames]
     return torch.cat([mouth[:, :3].mean(1, keepdim=True), mouth[:, 3:], axes], 1).double()
