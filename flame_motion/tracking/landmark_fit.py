@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.parallel import split
+from ...core.threads import one_torch_thread
 from ..heads.head import Head, Skin
 from ..rotations import matrix_from_axis_angle, skew
 from .landmarks import EYES_OUTLINE, FACE_OUTLINE, INNER_LIPS, LIPS, OUTER_EYE_CORNERS
@@ -144,13 +146,18 @@ class LandmarkFit:
         error, pose, linear = self.rows(state, rest, joints, data)
         count, size = 3 * error.shape[1] + 2 * len(self.pairs), POSE + basis.shape[-1]
         sums = torch.empty(len(state), size + 1, size + 1)
-        room = torch.empty(TOGETHER, count, size + 1)
-        for start in range(0, len(state), TOGETHER):
-            part = slice(start, start + TOGETHER)
-            parts = error[part], pose[part], linear[part], data.weight[part]
-            rows = room[: len(parts[0])]
-            fill_rows(*_arrays(*parts, basis, self.pairs), APERTURE, *_arrays(rows))
-            torch.bmm(rows.transpose(1, 2), rows, out=sums[part])
+
+        @one_torch_thread()
+        def add_up(first: int, last: int) -> None:
+            room = torch.empty(TOGETHER, count, size + 1)
+            for index in range(first, last):
+                part = slice(index * TOGETHER, (index + 1) * TOGETHER)
+                parts = error[part], pose[part], linear[part], data.weight[part]
+                rows = room[: len(parts[0])]
+                fill_rows(*_arrays(*parts, basis, self.pairs), APERTURE, *_arrays(rows))
+                torch.bmm(rows.transpose(1, 2), rows, out=sums[part])
+
+        split(add_up, -(-len(state) // TOGETHER))  # the cores share the frames, which do not know of each other
         return sums[:, :size, :size].double(), sums[:, :size, size].double()
 
     def prior(self) -> Tensor:
