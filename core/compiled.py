@@ -64,7 +64,7 @@ def _notice(kept: bool) -> Any:
                 self.said = True
                 if kept:
                     second_compiler.start()
-                _log.warning("compiling what fits and draws for this machine: half a minute or so, the first time")
+                _log.warning("compiling what fits and draws for this machine: up to half a minute, the first time")
 
         def on_end(self, event: Any) -> None:
             pass
