@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from .course import laughing
 from .encoder import TextEncoder
 from .faces import corrected_face
 from .keep import Fill
-from .layers import LIDS, SHORTEST, Layer, layers_of, over_lids
+from .layers import LIDS, SHORTEST, Layer, layers_of, stacked
 from .prompt import IDLE, says_nothing
 from .score import Score, read_score
 
@@ -121,8 +121,8 @@ class TextDriver:
             parts = [(one.text, one.start, one.stop) for one in layers if not one.beside]
             return torch.cat(list(self._continued(part, parts, clip, rng, progress, frames)))
         made: list[tuple[Layer, dict[str, np.ndarray]]] = []
-        for layer in layers:
-            channels = self._of_layer(part, layer, layout, frames, rng)
+        for layer, first in zip(layers, self._at_once(part, layers, frames, rng), strict=True):
+            channels = self._of_layer(part, layer, first, layout, frames, rng)
             if layer.event is not None:
                 channels = corrected(channels, layer.event, layer.frames(frames))
                 if part == "emotion":
@@ -132,20 +132,42 @@ class TextDriver:
             made.append((layer, {name: value[: layer.frames(frames)] for name, value in channels.items()}))
             if progress is not None:
                 progress(part, min(layer.stop, frames), frames)
-        return layout.pack({name: torch.from_numpy(value) for name, value in _stacked(made, frames).items()})
+        return layout.pack({name: torch.from_numpy(value) for name, value in stacked(made, frames).items()})
+
+    def _at_once(self, part: Part, layers: Sequence[Layer], frames: int, rng: torch.Generator) -> list[Tensor | None]:
+        """Packed motion [t, D] of every layer that fits into one window, from one batch; None of those that do not."""
+        model = self.models[part]
+        lengths = [max(layer.frames(frames), SHORTEST) for layer in layers]
+        short = [k for k, length in enumerate(lengths) if length <= WINDOW_FRAMES - CARRIED_FRAMES]
+        made: list[Tensor | None] = [None] * len(layers)
+        if not short:
+            return made
+        noise = torch.zeros(len(short), max(lengths[k] for k in short), len(model.mean))
+        exists = torch.zeros(noise.shape[:2], dtype=torch.bool)
+        for row, k in enumerate(short):
+            noise[row, : lengths[k]] = torch.randn(lengths[k], len(model.mean), generator=rng)
+            exists[row, : lengths[k]] = True
+        tokens, token_mask = self.encoder([IDLE if says_nothing(layers[k].text) else layers[k].text for k in short])
+        conditioning = Conditioning(tokens, token_mask, exists.to(self.device))
+        motion = sample(model.denoiser, noise.to(self.device), conditioning, steps=self.steps, guidance=self.guidance)
+        for row, k in enumerate(short):
+            made[k] = model.motion(motion[row, : lengths[k]]).cpu()
+        return made
 
     def _of_layer(
-        self, part: Part, layer: Layer, layout: Layout, frames: int, rng: torch.Generator
+        self, part: Part, layer: Layer, first: Tensor | None, layout: Layout, frames: int, rng: torch.Generator
     ) -> dict[str, np.ndarray]:
         """The channels [t, ...] of one layer; words that the network missed are said to it again, in other ones."""
         length = max(layer.frames(frames), SHORTEST)
         found: list[tuple[float, dict[str, np.ndarray]]] = []
         for text in (layer.text,) if layer.event is None else layer.event.wordings():
-            whole = torch.cat(list(self._continued(part, [(text, 0, length)], None, rng, None, frames)))
-            channels = {name: value.numpy() for name, value in layout.channels(whole).items()}
+            if first is None:
+                first = torch.cat(list(self._continued(part, [(text, 0, length)], None, rng, None, frames)))
+            channels = {name: value.numpy() for name, value in layout.channels(first).items()}
             found.append((1.0 if layer.event is None else done_share(channels, layer.event), channels))
             if found[-1][0] >= LEAST_SHARE:
                 break
+            first = None
         return max(found, key=lambda one: one[0])[1]
 
     def _continued(
@@ -238,33 +260,6 @@ class TextDriver:
 def _per_frame(mask: Tensor, values: Tensor) -> Tensor:
     """A mask [T] with as many axes as `values` [T, ...], to broadcast over them."""
     return mask.reshape(-1, *[1] * (values.ndim - 1))
-
-
-def _stacked(made: list[tuple[Layer, dict[str, np.ndarray]]], frames: int) -> dict[str, np.ndarray]:
-    """The channels [T, ...] of layers faded into each other, those beside added; lids as far shut as any shuts them."""
-    result: dict[str, np.ndarray] = {}
-    layers = [layer for layer, _ in made]
-    shut: dict[bool, np.ndarray] = {}
-    for layer, channels in made:
-        weight, span = layer.weight(frames), slice(layer.start, layer.start + layer.frames(frames))
-        for name, value in channels.items():
-            share = weight.reshape(-1, *[1] * (value.ndim - 1))
-            if name == "eyelids":
-                for other in over_lids(layers, layer):
-                    cover = np.zeros(frames)
-                    cover[other.start : other.start + other.frames(frames)] = other.weight(frames)
-                    share = share * (1 - cover[span])[:, None]
-                track = shut.setdefault(layer.beside, np.zeros((frames, 2), np.float32))
-                if layer.beside:
-                    track[span] = combined_closure(track[span], (share * value).astype(np.float32))
-                else:
-                    track[span] += (share * value).astype(np.float32)
-                continue
-            track = result.setdefault(name, np.zeros((frames, *value.shape[1:]), np.float32))
-            track[span] += (share * value).astype(np.float32)
-    lids = [value.clip(0, 1) for value in shut.values()]
-    result["eyelids"] = lids[0] if len(lids) == 1 else combined_closure(lids[0], lids[1])
-    return result
 
 
 def _problems(prompt: TextPrompt, scores: Mapping[Part, Score]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .channels import FPS
+from .channels import FPS, combined_closure
 from .score import Event, Score, need
 
 FADE_FRAMES = 11  # over which one event goes over into the next
@@ -114,3 +114,30 @@ def over_lids(layers: Sequence[Layer], layer: Layer) -> list[Layer]:
         and layer.start < one.stop
         and (one.beside or layer.beside)
     ]
+
+
+def stacked(made: list[tuple[Layer, dict[str, np.ndarray]]], frames: int) -> dict[str, np.ndarray]:
+    """The channels [T, ...] of layers faded into each other, those beside added; lids as far shut as any shuts them."""
+    result: dict[str, np.ndarray] = {}
+    layers = [layer for layer, _ in made]
+    shut: dict[bool, np.ndarray] = {}
+    for layer, channels in made:
+        weight, span = layer.weight(frames), slice(layer.start, layer.start + layer.frames(frames))
+        for name, value in channels.items():
+            share = weight.reshape(-1, *[1] * (value.ndim - 1))
+            if name == "eyelids":
+                for other in over_lids(layers, layer):
+                    cover = np.zeros(frames)
+                    cover[other.start : other.start + other.frames(frames)] = other.weight(frames)
+                    share = share * (1 - cover[span])[:, None]
+                track = shut.setdefault(layer.beside, np.zeros((frames, 2), np.float32))
+                if layer.beside:
+                    track[span] = combined_closure(track[span], (share * value).astype(np.float32))
+                else:
+                    track[span] += (share * value).astype(np.float32)
+                continue
+            track = result.setdefault(name, np.zeros((frames, *value.shape[1:]), np.float32))
+            track[span] += (share * value).astype(np.float32)
+    lids = [value.clip(0, 1) for value in shut.values()]
+    result["eyelids"] = lids[0] if len(lids) == 1 else combined_closure(lids[0], lids[1])
+    return result
