@@ -201,7 +201,7 @@ def _made(read: _Clause, segment: _Segment, last: Action | None) -> list[Action]
         if ways and last.name in ("wink", "wink_any", "tilt", "turn") and not last.side:
             return []
         one = _turned(last, ways[0][1]) if ways else replace(last, manner=Manner())
-        actions = [] if one is None else [replace(one, text="", together=False)]
+        actions = [] if one is None else [replace(one, text="" if one.name else one.text, together=False)]
     else:
         actions = [Action(one.part, one.name, one.side) for one in own]
         if ways and len(own) == 1 and not own[0].side and abs(ways[0][1]) == 1:

@@ -147,6 +147,11 @@ def test_feelings_change(text):
     assert (_names(score.emotion), _times(score.emotion)) == (["happy", "angry"], [(0, 2.5), (2.5, 5)])
 
 
+def test_what_no_wording_has_may_be_counted_again():
+    first, again = read_score("he reacts to the sound and then three times", 6).motion
+    assert first.text == again.text == "he reacts to the sound" and again.action.manner.count == 3
+
+
 def test_what_is_not_understood_is_named():
     assert read_score("does a backflip", 3).unused == ["backflip"]
     assert read_score("nods and juggles", 3).unused == ["juggles"]
