@@ -17,6 +17,7 @@ from ..flame_motion import BadInput, FlameSequence, Head, load_head
 from ..flame_motion.heads.head import DEFAULT_HEAD
 from ..renderer import Cameras
 from .completion.whole_head import WholeHead
+from .covers import COVERED, Hold, notes_on, seen_covers
 from .teeth_rows import TeethRows
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ TURNED = {
     turns: f"no face stands upright in the photo: it was turned by {how} and is used so"
     for turns, how in ((1, "90 degrees to the left"), (2, "180 degrees"), (3, "90 degrees to the right"))
 }
-NESTED = ("pose", "camera", "offsets", "eyelids", "whole")  # fields that are no arrays
+NESTED = ("pose", "camera", "offsets", "eyelids", "whole", "covers")  # fields that are no arrays
 POSE_FIELDS = ("shape", "expression", "rotation", "neck", "jaw", "eyes", "eyelids", "translation")
 
 
@@ -47,6 +48,7 @@ class Portrait:
     eyelids: Tensor | None = None  # [N, 3, 2] m, the person's own lid shapes; the head's where None
     whole: WholeHead | None = None  # what the photo does not show, too; it is completed when drawn where None
     of_clip: bool = False  # whether the identity is that of a clip, whose turns tell the head's depth, too
+    covers: tuple[str, ...] = ()  # which of `covers.COVERED` something covers: drawn as the photo shows them
 
     def __post_init__(self) -> None:
         height, width = self.image.shape[:2]
@@ -65,6 +67,8 @@ class Portrait:
         for name, field in (("offsets", self.offsets), ("eyelids", self.eyelids)):
             if field is not None and not bool((field.abs() <= 1).all()):
                 raise BadInput(f"portrait {name} must be within 1 m")
+        if not set(self.covers) <= set(COVERED):
+            raise BadInput(f"portrait covers must be of {', '.join(COVERED)}, got {', '.join(map(str, self.covers))}")
         if not 0 <= self.error < float("inf"):
             raise BadInput(f"portrait error must be a number of at least 0, got {self.error}")
         if (self.camera.height, self.camera.width) != (height, width):
@@ -85,8 +89,16 @@ class Portrait:
 
     def vertices(self, motion: FlameSequence | None = None) -> Tensor:
         """The person's head [T, N, 3] m in the world under a motion; as in the photo when None."""
-        posed = self.head(self.pose if motion is None else motion, self.offsets)
+        moved = self.pose if motion is None else motion
+        posed = self.head(moved, self.offsets)
+        if self._hold is not None:
+            posed = self._hold(self.head, self.pose, self.offsets, moved, posed)
         return posed if self.teeth is None else self.teeth.behind_lips(posed)
+
+    @cached_property
+    def _hold(self) -> Hold | None:
+        """How covers are held; None where there are none."""
+        return Hold.of(self.head, self.covers) if self.covers else None
 
     def front_faces(self) -> Tensor:
         """Which of the head's triangles [F] bool turn their front to the camera in the photo."""
@@ -122,9 +134,10 @@ class Portrait:
         found = fit_head(image, matte=matte, face=face, focal=focal, head=model, detector=detector, seen=seen)
         upright = np.ascontiguousarray(np.rot90(image, found.turned))
         portrait = cls(
-            upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error, found.eyelids
-        )
-        return portrait, [TURNED[found.turned]] if found.turned else []
+            upright, found.matte, found.pose, found.offsets, found.camera, found.landmarks, found.error, found.eyelids,
+            covers=seen_covers(upright, found.landmarks),
+        )  # fmt: skip
+        return portrait, [*([TURNED[found.turned]] if found.turned else []), *notes_on(portrait.covers)]
 
     def with_identity(self, shape: Tensor) -> Portrait:
         """The portrait fitted again with a given identity [S]: that of a clip, say, which shows the person better."""
@@ -190,7 +203,8 @@ class Portrait:
         }
         head = {"head": np.array(self.pose.head), "format": np.array(FORMAT), "offsets": self.offsets.numpy()}
         lids = {} if self.eyelids is None else {"eyelids": self.eyelids.numpy()}
-        arrays = {**own, **pose, **camera, **head, **lids}
+        covers = {"covers": np.array(self.covers)} if self.covers else {}
+        arrays = {**own, **pose, **camera, **head, **lids, **covers}
         if self.whole is not None:
             arrays |= {f"whole_{f.name}": getattr(self.whole, f.name) for f in fields(WholeHead)}
         return {name: np.asarray(value) for name, value in arrays.items()}
@@ -222,6 +236,7 @@ class Portrait:
                 tensor("eyelids").float() if "eyelids" in data else None,
                 _whole_head(data),
                 "of_clip" in data and bool(data["of_clip"]),
+                tuple(data["covers"].ravel().tolist()) if "covers" in data else (),
             )
         except KeyError as missing:
             raise BadInput(

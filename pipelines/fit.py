@@ -15,6 +15,7 @@ from ..core.threads import one_torch_thread
 from ..flame_motion import BadInput, Progress
 from ..flame_motion.media.photos import read_photo
 from ..generator import Portrait
+from ..generator.covers import notes_on
 from .portrait_cache import KeptPortrait
 from .request import HEAD, AnimateRequest
 
@@ -64,7 +65,8 @@ def look_at(
             raise BadInput(f"photo must be uint8 [H, W, 3], got {photo.dtype} {list(photo.shape)}")
         image = photo
     elif str(photo).endswith(".npz"):
-        return Fitted(Portrait.load(photo), [])
+        portrait = Portrait.load(photo)
+        return Fitted(portrait, notes_on(portrait.covers))
     else:
         read = read_photo(str(photo))
         image, notes = read.image, read.notes

@@ -13,13 +13,14 @@ from ...core.easing import smoothstep
 from ...flame_motion.heads.head import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import clip, rasterize, to_pixels
+from .. import covers
 from ..completion.merge import with_whole_head
 from ..mouth.painter import MouthPainter, mouth_network
 from ..portrait import Portrait
 from .completed_head import CompletedHead, completed_head
 from .fill import backdrop
 from .lid_colors import lid_colors
-from .parts import FACE, MOUTH, faces_of, vertices_of
+from .parts import FACE, MOUTH, faces_of, is_part, vertices_of
 from .shell import Shell, build_shell, homogeneous_pixels
 from .teeth import INNER_LIPS, lips_parted, with_teeth
 from .texture import bake_texture
@@ -64,6 +65,7 @@ def prepare(portrait: Portrait) -> Scene:
     attributes = torch.cat([photo_at[vertex], head.uv, opacity[vertex, None]], 1)
     drawn = faces_of(head, DRAWN)
     faces, part = head.faces[drawn].int(), head.part[drawn].numpy().astype(np.uint8)
+    part[is_part(part, covers.behind(portrait.covers))] = PARTS.index("face")
     height, width = portrait.matte.shape
     lips = head.mediapipe[torch.tensor(INNER_LIPS)]
     seen = rasterize(clip(portrait.camera, portrait.vertices())[0], faces, 2 * height, 2 * width)[0].numpy()
@@ -109,7 +111,9 @@ def _outside(portrait: Portrait) -> np.ndarray:
 
 
 def with_mouth(scene: Scene) -> Scene:
-    """The scene with what paints its mouth, where the head has one."""
+    """The scene with what paints its mouth, where the head has one and nothing covers it."""
+    if covers.MOUTH in scene.portrait.covers:
+        return scene
     return replace(scene, mouth=MouthPainter.of(scene.portrait, scene.faces, scene.part, mouth_network()))
 
 

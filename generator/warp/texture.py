@@ -18,6 +18,7 @@ from ...renderer import clip, interpolate_fast, rasterize
 from ..completion.atlas import around, directions_of
 from ..completion.frame import in_atlas
 from ..completion.whole_head import FINE
+from ..covers import behind
 from ..portrait import Portrait
 from .fill import fill
 from .light import GUMS, MOUTH_COLORS, Light, eye_colors
@@ -49,6 +50,7 @@ def bake_texture(portrait: Portrait, size: int = SIZE) -> np.ndarray:
     sure = _sure_outside(portrait, texels, photo)
     sure *= 1 - _other_than_skin(color, texels, skin, sure)
     sure = _sure_inside(portrait, texels, photo, sure, teeth)
+    sure[is_part(texels.part, behind(portrait.covers))] = 1
     completed, bare = completed_colors(portrait, size)
     # Beside what the photo shows the skin goes on, and under hair, of which alone the completed head tells there: where
     # cheeks seen aslant end a pixel is already of the dark behind them.
