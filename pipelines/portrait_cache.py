@@ -106,7 +106,7 @@ def _name(photo: str, face: int, head: str) -> str:
 
     OSError where the photo cannot be read, or is too large.
     """
-    digest = hashlib.sha256(repr((FORMAT, face, load_head(head).id, _versions(), _code())).encode())
+    digest = hashlib.sha256(repr((FORMAT, photo == "demo", face, load_head(head).id, _versions(), _code())).encode())
     if photo != "demo":
         if not os.path.isfile(photo) or os.path.getsize(photo) > _LARGEST_PHOTO:
             raise OSError(f"{photo} is not read twice")

@@ -97,15 +97,16 @@ def _explain(error: Exception) -> int:
     usage = getattr(error, "format_message", None)  # typer's own errors, whichever parser it carries
     if usage is not None:
         return _say(usage(), 2)
+    library = error.__cause__ or error  # a plug-in that lacks one, our own drawing too, cannot be loaded
+    if isinstance(library, ImportError) and "shared object file" in str(library):
+        install = "on Debian and Ubuntu: apt install libgl1 libglib2.0-0; `flamecast doctor` says more"
+        return _say(f"a library of the system is missing ({library}); {install}", 3)
     # Not imported before now: an error of ours exists only when its module is loaded.
     errors: Any = sys.modules.get("flamecast.core.errors")
     if errors is not None and isinstance(error, errors.BadInput):
         return _say(str(error), 2)
     if errors is not None and isinstance(error, errors.MissingAsset):
         return _say(str(error), 3)
-    if isinstance(error, ImportError) and "shared object file" in str(error):
-        install = "on Debian and Ubuntu: apt install libgl1 libglib2.0-0; `flamecast doctor` says more"
-        return _say(f"a library of the system is missing ({error}); {install}", 3)
     raise error
 
 

@@ -97,7 +97,7 @@ def test_they_animate_end_to_end_with_progress_and_sound(package, tmp_path):
     [
         (
             ["--driver", "shake", "--signal", "1"],
-            "there is no driver 'shake'; known are: mix, nod, speech, text, video",
+            "there is no driver 'shake'; known are: idle, mix, nod, speech, text, video",
         ),
         (["--driver", "nod"], "driver and signal belong together"),
         (

@@ -29,8 +29,8 @@ from flamecast.flame_motion.edit import demo_motion
 def _denoise_once(denoise: Any, noise: Tensor, conditioning: Conditioning, **options: Any) -> Tensor:
     """Stands for the sampler, whose branches need values."""
     assert all(not torch.is_tensor(value) or value.device == noise.device for value in options.values())
-    known, mask = conditioning.known, conditioning.known_mask
-    assert known is not None and mask is not None and known.device == mask.device == noise.device
+    given = (conditioning.known, conditioning.known_mask, conditioning.tokens)
+    assert all(tensor is None or tensor.device == noise.device for tensor in given)
     return denoise(noise, torch.zeros(len(noise), device=noise.device), conditioning)
 
 

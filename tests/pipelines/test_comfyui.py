@@ -116,7 +116,7 @@ def test_what_is_no_image_or_has_no_face_is_refused_in_a_sentence(comfy):
             call(comfy, NAMES[0], photo=photo, text="she nods", seconds=0.2, size=64)
     with pytest.raises(BadInput, match=r"audio must hold a waveform \[B, C, T\]"):
         call(comfy, NAMES[1], photo=PHOTO, audio={"waveform": torch.zeros(4), "sample_rate": 16000}, size=64)
-    with pytest.raises(BadInput, match="give one of video, motion, text"):
+    with pytest.raises(BadInput, match="nothing drives the portrait: give a video, a motion, text"):
         call(comfy, NAMES[0], photo=PHOTO, seconds=0.2, size=64)
 
 

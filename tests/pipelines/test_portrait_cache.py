@@ -90,6 +90,12 @@ def test_what_changes_the_fit_changes_the_name(folder, lying, monkeypatch):
     assert len(set(names)) == len(names)
 
 
+def test_an_empty_file_is_not_the_demo(folder, tmp_path):
+    (tmp_path / "empty.png").touch()
+    names = [KeptPortrait.of(photo, 0, "open") for photo in ("demo", tmp_path / "empty.png")]
+    assert names[0] and names[1] and names[0].file != names[1].file
+
+
 def test_what_is_no_photo_file_has_no_place(folder, tmp_path, portrait, monkeypatch):
     os.mkfifo(tmp_path / "pipe.png")
     for photo in (astronaut(), portrait, tmp_path / "me.npz", tmp_path / "absent.png", tmp_path, tmp_path / "pipe.png"):
