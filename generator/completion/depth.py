@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...renderer import to_pixels
 from ..portrait import Portrait
 from .atlas import grid_mesh
 from .frame import AtlasView, atlas_view
@@ -44,14 +45,17 @@ def with_depth(portrait: Portrait, seen: Seen, skin_radius: np.ndarray, there: n
         return portrait
     change = np.where(known, wanted, 0) - np.where(known, fitted, 0)
     vertices = portrait.vertices()[0]
-    matrix = portrait.camera.camera_from_world[0]
-    seen_from = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    homogeneous = seen_from @ portrait.camera.intrinsics[0].T
-    at = (homogeneous[:, :2] / homogeneous[:, 2:]).numpy()
+    at = to_pixels(portrait.camera, vertices[None])[0, 0, :, :2].numpy()
     place = np.clip((at - [left, top]) * scale / SIDE - 0.5, -REACH, REACH)
-    deeper = SHARE * np.column_stack([place, np.ones(len(place))]) @ _tilt(change, weight)
-    share = torch.from_numpy(deeper).float() * (1 - portrait.head.skin.weights[:, 0])
-    moved = seen_from * (share / seen_from[:, 2].clamp_min(0.05))[:, None]  # in the axes of the camera
+    tilt = SHARE * np.column_stack([place, np.ones(len(place))]) @ _tilt(change, weight)
+    return deeper(portrait, torch.from_numpy(tilt).float() * (1 - portrait.head.skin.weights[:, 0]))
+
+
+def deeper(portrait: Portrait, by: Tensor) -> Portrait:
+    """The portrait with its vertices moved along the camera's rays, by [N] m of depth: in the photo none moves."""
+    matrix = portrait.camera.camera_from_world[0]
+    seen_from = portrait.vertices()[0] @ matrix[:3, :3].T + matrix[:3, 3]
+    moved = seen_from * (by / seen_from[:, 2].clamp_min(0.05))[:, None]  # in the axes of the camera
     return replace(portrait, offsets=portrait.offsets + _at_rest(portrait, moved @ matrix[:3, :3]))
 
 

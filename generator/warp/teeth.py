@@ -8,11 +8,14 @@ import numpy as np
 import torch
 
 from ...renderer import to_pixels
+from ..completion.depth import deeper
 from ..portrait import Portrait
+from ..teeth_rows import TeethRows
 from .parts import vertices_of
 
 # MediaPipe's landmarks around the opening of the lips.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+UPPER_LIP = INNER_LIPS[:11]  # from corner to corner
 ROW = ("teeth_upper",)
 PARTED = 0.03  # of the eyes' distance between the lips, from which on teeth can be seen
 BRIGHT, PALE = 0.72, 0.5  # a tooth: so bright, of the brightest between the lips, and no more saturated than that
@@ -20,6 +23,9 @@ LIT = 0.5  # of the skin's brightness, that the brightest tooth has at least
 FEW = 5e-4  # of the face's height squared: fewer px of teeth say nothing
 TALL = 0.07  # of the face's height: no tooth shows more of itself
 MAX_SHIFT = 0.006  # m by which the row moves
+BEHIND, CLOSEST = 0.005, 0.002  # m that teeth stand behind the inner edge of the lip that bares them: on average, least
+MAX_FORWARD = 0.009  # m that a row comes forward, at most
+NEAREST = 6  # vertices of a row, by which a gap is measured
 
 
 def with_teeth(portrait: Portrait) -> Portrait:
@@ -32,7 +38,30 @@ def with_teeth(portrait: Portrait) -> Portrait:
         offsets[row, 1] -= lower * (height.max() - height) / (height.max() - height.min()).clamp_min(1e-6)
     else:
         offsets[row, 1] -= lower
-    return replace(portrait, offsets=offsets)
+    return _near_lips(replace(portrait, offsets=offsets))
+
+
+def _near_lips(portrait: Portrait) -> Portrait:
+    """The portrait whose upper teeth stand right behind the lips that bare them, and where they were in the photo.
+
+    Without, a head that turns shows the dark between the end of the row and the far corner of a smile.
+    """
+    head = portrait.head
+    upper, rows = vertices_of(head, ROW), TeethRows.of(head)
+    if rows is None or not teeth_shown(portrait).any():
+        return portrait
+    matrix = portrait.camera.camera_from_world[0]
+    vertices = portrait.vertices()[0]
+    depth = (vertices @ matrix[:3, :3].T + matrix[:3, 3])[:, 2]
+    at = to_pixels(portrait.camera, vertices[None])[0, 0, :, :2]
+    lips = head.mediapipe[torch.tensor(UPPER_LIP)]
+    near = torch.cdist(at[lips], at[upper]).topk(NEAREST, largest=False).indices
+    gap = depth[upper][near].min(1).values - depth[lips]
+    # As one piece with its gums, from which `TeethRows` tells the row's up.
+    forward = min(float(gap.mean()) - BEHIND, float(gap.min()) - CLOSEST)
+    by = torch.zeros(len(vertices))
+    by[rows.moving[0]] = -min(max(forward, 0.0), MAX_FORWARD)
+    return deeper(portrait, by)
 
 
 def lips_parted(portrait: Portrait) -> bool:

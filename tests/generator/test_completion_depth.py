@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from flamecast.flame_motion.heads.head import PARTS
-from flamecast.generator.completion.depth import SHARE, _at_rest, with_depth
+from flamecast.generator.completion.depth import SHARE, deeper, with_depth
 from flamecast.generator.completion.seen import fitted_surface, look
 from flamecast.renderer import to_pixels
 
 
-def moved_along_rays(portrait, deeper):
-    """The portrait with its vertices at depths that are `deeper` [N] m, each where the photo has it."""
-    matrix = portrait.camera.camera_from_world[0]
-    seen_from = portrait.vertices()[0] @ matrix[:3, :3].T + matrix[:3, 3]
-    shift = seen_from * (deeper / seen_from[:, 2])[:, None] @ matrix[:3, :3]
-    return replace(portrait, offsets=portrait.offsets + _at_rest(portrait, shift))
-
-
 def test_a_bent_head_is_found_and_nothing_moves_in_the_photo(portrait):
     vertices = portrait.vertices()[0]
-    true = moved_along_rays(portrait, 0.15 * vertices[:, 1] + 0.08 * vertices[:, 0] - 0.004)
+    true = deeper(portrait, 0.15 * vertices[:, 1] + 0.08 * vertices[:, 0] - 0.004)
     radius, there = fitted_surface(true)
     found = with_depth(portrait, look(portrait), radius, there)
     face = portrait.head.faces[portrait.head.part == PARTS.index("face")].unique()

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import torch
 
+from flamecast.generator.teeth_rows import TeethRows
 from flamecast.generator.warp.parts import vertices_of
-from flamecast.generator.warp.teeth import INNER_LIPS, ROW, teeth_shown, with_teeth
+from flamecast.generator.warp.teeth import INNER_LIPS, MAX_FORWARD, ROW, teeth_shown, with_teeth
 from flamecast.renderer import to_pixels
 
 
@@ -68,3 +69,17 @@ def test_the_upper_row_ends_where_the_photos_does(portrait):
     )
     assert abs(edge(plain) - was) < 1.0
     assert torch.equal(plain.offsets, portrait.offsets)
+
+
+def test_bared_teeth_stand_right_behind_the_lip_where_the_photo_has_them(portrait):
+    bared = smiling(portrait, 0.5)[0]
+    head, matrix = portrait.head, portrait.camera.camera_from_world[0]
+    row, near = vertices_of(head, ROW), with_teeth(bared)
+    moved = TeethRows.of(head).moving[0]
+    depth = lambda p: (p.vertices()[0] @ matrix[:3, :3].T + matrix[:3, 3])[:, 2]  # noqa: E731
+    forward = (depth(bared) - depth(near))[moved] * 1000
+    assert 1 < float(forward.mean()) < 1000 * MAX_FORWARD + 1
+    lip = depth(near)[head.mediapipe[torch.tensor(INNER_LIPS[:11])]]
+    assert float(depth(near)[row].min()) > float(lip.min())  # and none before it
+    x = [to_pixels(p.camera, p.vertices())[0, 0, moved, 0] for p in (bared, near)]
+    assert float((x[0] - x[1]).abs().max()) < 0.5  # across the face nothing moved; up and down, `with_teeth` may
