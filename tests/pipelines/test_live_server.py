@@ -555,4 +555,4 @@ def test_a_file_begins_when_the_page_is_there_and_ends_the_server(tmp_path):
     server.thread.join(20)
     numbers = server.result.get()
     assert numbers["fed"] == 25 and media == sorted(media) and 0 < numbers["latency_ms"] < 5000
-    assert len(media) > 12  # what is done once was done before it began
+    assert media[0] == 0 and media[-1] > 0.9  # however few a busy machine draws between
