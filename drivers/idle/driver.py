@@ -36,11 +36,11 @@ class IdleDriver:
         """round(duration * 25) frames (at least one), with the sound that is listened to. BadInput for over an hour."""
         given = signal if isinstance(signal, IdleSignal) else IdleSignal(signal)
         frames, rng = max(1, round(given.duration * FPS)), np.random.default_rng([seed, 5])
-        heard = None if given.heard is None else given.heard.sound
-        stops = [] if heard is None else pauses(heard)
-        nodding = [] if heard is None else nod_times(rng, heard, stops)
+        recording = None if given.recording is None else given.recording.sound
+        stops = [] if recording is None else pauses(recording)
+        nodding = [] if recording is None else nod_times(rng, recording, stops)
         times = np.arange(frames) / FPS
-        gaze = gaze_of(rng, given.duration, heard is not None)
+        gaze = gaze_of(rng, given.duration, recording is not None)
         blinks = blinks_of(rng, given.duration, gaze.wide, stops)
         body, deep = posture(rng, times, FPS), breath(rng, times)
         body["pitch"] += reaches(times, gaze.head_pitch) - DEGREES * deep
@@ -63,11 +63,11 @@ class IdleDriver:
             eyelids=_tensor(lids + (1 - lids) * down)[:, None].repeat(1, 2),
         )  # fmt: skip
         facts = {
-            "seconds": round(given.duration, 3), "listens": heard is not None, "blinks": len(blinks),
+            "seconds": round(given.duration, 3), "listens": recording is not None, "blinks": len(blinks),
             "glances": gaze.glances, "pauses": len(stops), "nods": len(nodding),
         }  # fmt: skip
-        notes = [] if given.heard is None else list(given.heard.problems)
-        sound = None if given.heard is None else given.heard.path or given.heard.sound
+        notes = [] if given.recording is None else list(given.recording.problems)
+        sound = None if given.recording is None else given.recording.path or given.recording.sound
         return Driven(motion, facts, sound, notes, rest=FlameSequence.neutral(1, FPS, self.head))
 
     def _face(self, rng: Generator, times: np.ndarray, nodding: list[float]) -> torch.Tensor:

@@ -17,7 +17,7 @@ class IdleSignal:
     """Seconds to idle, and who is listened to in them."""
 
     duration: float  # s
-    heard: SpeechSignal | None = None
+    recording: SpeechSignal | None = None  # what it listens to
 
     def __post_init__(self) -> None:
         """BadInput for no time, and for more than an hour."""
@@ -29,7 +29,9 @@ class IdleSignal:
         """The first seconds of it."""
         if seconds >= self.duration:
             return self
-        return replace(self, duration=seconds, heard=None if self.heard is None else self.heard.first(seconds))
+        return replace(
+            self, duration=seconds, recording=None if self.recording is None else self.recording.first(seconds)
+        )
 
     @classmethod
     def open(cls, given: str | Path) -> IdleSignal:
@@ -40,6 +42,6 @@ class IdleSignal:
             return cls.listening(SpeechSignal.open(given))
 
     @classmethod
-    def listening(cls, heard: SpeechSignal) -> IdleSignal:
+    def listening(cls, recording: SpeechSignal) -> IdleSignal:
         """As long as a recording lasts."""
-        return cls(heard.duration, heard)
+        return cls(recording.duration, recording)

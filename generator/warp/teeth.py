@@ -29,7 +29,7 @@ NEAREST = 6  # vertices of a row, by which a gap is measured
 
 
 def with_teeth(portrait: Portrait) -> Portrait:
-    """The portrait whose upper teeth end where those that its photo shows do."""
+    """The portrait whose upper teeth end where those that its photo shows do, right behind the lips that bare them."""
     head = portrait.head
     offsets = portrait.offsets.clone()
     row, lower = vertices_of(head, ROW), _lower_by(portrait)

@@ -87,7 +87,7 @@ class PhotoLooker:
             if process.channel.poll(left()):
                 return process.channel.recv()[1]
         except (EOFError, OSError):
-            pass
+            pass  # it died at this photo; the job will say what is wrong
         process.kill()  # dead, or at a photo that takes too long, whose answer the next request must not get
         if not self._closed:
             self.start()

@@ -38,7 +38,7 @@ class WorkerProcess:
             while not self.ready and self.channel.poll():
                 self.ready = self.channel.recv()[0] == "ready"
         except (EOFError, OSError):
-            pass
+            pass  # it has ended: what it was stays
         return self.ready
 
     def send(self, message: str) -> None:

@@ -101,7 +101,7 @@ class Viewer:
         except BadInput as error:
             await self._send_problem(str(error))
         except (ValueError, KeyError, TypeError, OverflowError):
-            pass
+            pass  # in no form that is known: it is ignored
 
     async def _handle(self, message: dict[str, Any]) -> None:
         match message["type"]:

@@ -158,7 +158,7 @@ def test_a_level_is_that_of_the_voice_not_of_what_is_around_it():
     assert Level.of(Waveform(beeps.astype(np.float32), 16000)).note is None  # three short sounds are no clicks
 
 
-def test_a_voice_of_any_level_is_heard_as_it_comes(driver, voice):
+def test_streamed_sound_of_any_level_is_amplified(driver, voice):
     """Twice the same words: the second time, the stream knows how loud they are."""
     rate, half = voice.sample_rate, round(voice.duration * FPS)
     twice = np.concatenate([voice.samples, voice.samples])

@@ -263,7 +263,7 @@ def test_pq_and_its_primaries_by_code(picture, tmp_path, kind):
     assert np.abs(load_photo(path)[0].astype(int) - picture).mean() < 5  # 8 bits of PQ are coarse
 
 
-def test_highlights_of_an_hdr_picture_stay_apart_and_are_said(picture, tmp_path):
+def test_hdr_highlights_are_tone_mapped_with_a_note(picture, tmp_path):
     """Light of up to five times white: it was clipped to one white."""
     light = np.repeat(np.repeat(np.linspace(0, 5, 256)[None, :, None], 32, 0), 3, 2)
     Image.fromarray(np.rint(255 * pq(light)).astype(np.uint8)).save(tmp_path / "a.png")

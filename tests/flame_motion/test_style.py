@@ -112,7 +112,7 @@ def test_blinks_come_as_often_and_as_long_as_the_styles(made, per_minute, second
     assert 0 <= float(moved.eyelids.min()) and float(moved.eyelids.max()) <= 1
 
 
-def test_few_blinks_are_those_that_stood_alone_and_new_ones_keep_apart():
+def test_isolated_blinks_are_kept_and_new_ones_do_not_overlap():
     crowded = _lids(1500, 3.0).numpy()
     fewer = with_blinks(crowded, FPS, 10.0, 0.16, np.random.default_rng(0))
     kept = [blink.at for blink in blinks_in(fewer.mean(1), FPS)]

@@ -25,7 +25,7 @@ MOUTH_NOTE = "a cover was seen over the mouth: it moves with head and jaw and do
 EYES_NOTE = "a cover was seen over both eyes: it moves with the head, without lids and gaze"
 
 
-def eyes_apart(points: np.ndarray) -> float:
+def eye_distance(points: np.ndarray) -> float:
     return float(np.linalg.norm(points[33] - points[263]))
 
 
@@ -42,7 +42,7 @@ def polygon(image: np.ndarray, corners: np.ndarray) -> np.ndarray:
 def mask(image: np.ndarray, points: np.ndarray, color=(150, 190, 215), spots=None) -> np.ndarray:
     """A mask from the nose over the chin, plain or with spots of another color."""
     rim = [93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 280, 197, 50]
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]] / (0.16 * eyes_apart(points))
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] / (0.16 * eye_distance(points))
     cloth = np.broadcast_to(np.array(color, np.float32), image.shape).copy()
     if spots is not None:
         cloth[(x % 1 - 0.5) ** 2 + (y % 1 - 0.5) ** 2 < 0.08] = spots
@@ -50,7 +50,7 @@ def mask(image: np.ndarray, points: np.ndarray, color=(150, 190, 215), spots=Non
 
 
 def sunglasses(image: np.ndarray, points: np.ndarray, color=(25, 22, 24)) -> np.ndarray:
-    apart, inside = eyes_apart(points), np.zeros(image.shape[:2], np.uint8)
+    apart, inside = eye_distance(points), np.zeros(image.shape[:2], np.uint8)
     for corners in ((33, 133), (362, 263)):
         middle = points[list(corners)].mean(0) + [0, 0.03 * apart]
         cv2.ellipse(
@@ -60,7 +60,7 @@ def sunglasses(image: np.ndarray, points: np.ndarray, color=(25, 22, 24)) -> np.
 
 
 def microphone(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    apart, middle = eyes_apart(points), points[[13, 14]].mean(0) + [0, 0.05 * eyes_apart(points)]
+    apart, middle = eye_distance(points), points[[13, 14]].mean(0) + [0, 0.05 * eye_distance(points)]
     inside = cv2.circle(
         np.zeros(image.shape[:2], np.uint8), np.round(middle).astype(int).tolist(), int(0.3 * apart), 1, -1
     )
@@ -69,7 +69,7 @@ def microphone(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def lock_of_hair(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Over the person's left eye, in strands."""
-    apart, middle = eyes_apart(points), points[[362, 263]].mean(0)
+    apart, middle = eye_distance(points), points[[362, 263]].mean(0)
     corners = middle + apart * np.array([[-0.4, -1.2], [0.4, -1.2], [0.35, 0.7], [0.1, 0.7], [-0.3, 0.1]])
     strands = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 1, (1, image.shape[1])), (0, 0), 1.5)
     color = np.array((35.0, 25.0, 22.0)) * (1 + 0.35 * strands / strands.std())[..., None]
@@ -175,7 +175,7 @@ def drawn(portrait: Portrait, pose: FlameSequence) -> np.ndarray:
 def around(portrait: Portrait, points: list[int], size: float) -> tuple[slice, slice]:
     """The window of the picture around landmarks, `size` times the eyes' distance to each side."""
     xy = portrait.landmarks[points, :2]
-    low, high = (f(xy, 0) + s * size * eyes_apart(portrait.landmarks[:, :2]) for f, s in ((np.min, -1), (np.max, 1)))
+    low, high = (f(xy, 0) + s * size * eye_distance(portrait.landmarks[:, :2]) for f, s in ((np.min, -1), (np.max, 1)))
     return slice(int(low[1]), int(high[1]) + 1), slice(int(low[0]), int(high[0]) + 1)
 
 

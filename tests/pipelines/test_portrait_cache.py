@@ -192,7 +192,7 @@ def test_many_at_once_find_a_whole_one_or_none(folder, portrait, monkeypatch):
     assert all(len(load_arrays(folder / name)) for name in os.listdir(folder))
 
 
-def test_the_command_keeps_one_unless_it_is_told_not_to(folder, tmp_path, monkeypatch, capsys):
+def test_animate_caches_a_portrait_unless_no_cache(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FLAMECAST_NATIVE_LOGS", "1")
     monkeypatch.chdir(tmp_path)
     command = ["flamecast", "animate", "demo", "--motion", "demo", "--seconds", "0.04", "--size", "64", "-o", "o.mp4"]
