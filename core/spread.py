@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import BadInput
 from .extras import how_to_install
+from .memory import give_memory_back
 
 TRIES = 3  # processes that an item may lose before it is taken to be what kills them
 
@@ -48,7 +49,7 @@ def _by_processes(
         while waiting or running:
             while waiting and free:
                 number, worker = waiting.popleft(), free.pop()
-                pool = pools[worker] or ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+                pool = pools[worker] or ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
                 pools[worker] = pool
                 running[pool.submit(call, items[number])] = number, worker
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -69,8 +70,10 @@ def _by_processes(
                 each.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Ends this process as soon as its parent is gone, killed perhaps: nothing would take its answer."""
+def _begin() -> None:
+    """Gives memory back, and ends this process as soon as its parent is gone, killed perhaps: nothing would take its
+    answer."""
+    give_memory_back()
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,9 +1,9 @@
 """Hours of the page, the API and `live` under eight clients: what grows, and whether anybody gets another's answer.
 
-    python tools/soak.py --minutes 60 --seed 0
+    python tools/soak.py --minutes 60 --seed 0 --pause 2
 
 Starts both servers, sends them a seeded mix of good, bad and aborted requests, and prints what their processes hold at
-the start, in the middle and at the end, each time at rest: after every job was removed. Exit code 1 where an answer was
+the start and every ten minutes, each time at rest: after every job was removed. Exit code 1 where an answer was
 another client's or a server died. Linux only (/proc); needs the extras app and test.
 """
 
@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -35,6 +36,7 @@ from websockets.sync.client import connect
 
 CLIENTS = 8
 KEEP = 0.5  # minutes that the server keeps what was made
+REST_EVERY = 10.0  # minutes
 REST = 20.0  # s after the last job was removed, so that everything comes to rest
 ASKING = threading.Lock()
 PATIENCE = 300.0  # s for a job, behind those of the others
@@ -198,8 +200,10 @@ class Client:
             return "live: taken over, or closed"
         return "live"
 
-    def go(self, resting: threading.Event, ended: threading.Event, seen: Counter[str], wrong: list[str]) -> None:
-        """Asks one thing after the other, except while the servers rest."""
+    def go(
+        self, resting: threading.Event, ended: threading.Event, seen: Counter[str], wrong: list[str], pause: float
+    ) -> None:
+        """Asks one thing after the other, up to twice `pause` s apart, except while the servers rest."""
         actions: list[tuple[Callable[[], str], int]] = [
             (self.job, 6), (self.page, 3), (self.refused, 6), (self.failing, 2), (self.half_sent, 2),
             (self.cancelled, 2), (self.left, 1), (self.watch, 3),
@@ -208,6 +212,7 @@ class Client:
             if resting.is_set():
                 time.sleep(0.5)
                 continue
+            time.sleep(2 * pause * self.random.random())
             (action,) = self.random.choices([each for each, _ in actions], [weight for _, weight in actions])
             try:
                 with ASKING:
@@ -244,8 +249,9 @@ class Server:
         must("http://" in line, f"{arguments[0]} did not start: {line}")
         self.address = next(word.rstrip(".,") for word in line.split() if word.startswith("http://"))
 
-    def holds(self) -> dict[str, int]:
-        """Memory (MB), open files, threads and processes of the server and its children; files and jobs on the disk."""
+    def holds(self) -> dict[str, Any]:
+        """Memory (MB, together and of each process), open files, threads and processes of the server and its children;
+        files and jobs on the disk."""
         parents = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -256,17 +262,18 @@ class Server:
         while more := {child for child, parent in parents.items() if parent in own} - own:
             own |= more
         total: Counter[str] = Counter(processes=len(own))
-        for number in own:
+        each = []
+        for number in sorted(own):
             try:
                 rows = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
-                total["MB"] += next(int(row.split()[1]) for row in rows if row.startswith("Pss:")) // 1024
+                each.append(next(int(row.split()[1]) for row in rows if row.startswith("Pss:")) // 1024)
                 total["open files"] += len(os.listdir(f"/proc/{number}/fd"))
                 total["threads"] += len(os.listdir(f"/proc/{number}/task"))
             except OSError:
                 continue
         total["files"] = sum(1 for path in self.folder.rglob("*") if path.is_file())
         total["jobs"] = sum(1 for _ in self.folder.glob("*/*/jobs/*"))
-        return dict(total)
+        return {"MB": sum(each), "of each": each, **total}
 
     def end(self) -> None:
         """Ends it as Ctrl-C does."""
@@ -275,7 +282,7 @@ class Server:
             self.process.wait(60)
 
 
-def soak(minutes: float, seed: int, folder: Path) -> tuple[int, list[str]]:
+def soak(minutes: float, seed: int, pause: float, folder: Path) -> tuple[int, list[str]]:
     """Runs it; how many requests were made, and what was wrong."""
     keep = ("--keep-minutes", str(KEEP), "--waiting-each", "16", "--max-seconds", "2", "--max-size", "128")
     records = folder / "records"
@@ -285,7 +292,7 @@ def soak(minutes: float, seed: int, folder: Path) -> tuple[int, list[str]]:
         servers["app"] = Server(folder / "app", "app", "--port", "0", *keep)
         live = ("live", "demo", "--port", "0", "--size", "128", "--folder", str(records))
         servers["live"] = Server(folder / "live", *live)
-        count, wrong = ask(minutes, seed, servers)
+        count, wrong = ask(minutes, seed, pause, servers)
     finally:
         for server in servers.values():
             server.end()
@@ -293,33 +300,35 @@ def soak(minutes: float, seed: int, folder: Path) -> tuple[int, list[str]]:
     return count, wrong
 
 
-def ask(minutes: float, seed: int, servers: dict[str, Server]) -> tuple[int, list[str]]:
+def ask(minutes: float, seed: int, pause: float, servers: dict[str, Server]) -> tuple[int, list[str]]:
     """Has the clients ask; how many requests were made, and what was wrong."""
     resting, seen, wrong = threading.Event(), Counter[str](), list[str]()
 
-    def rest(when: str) -> None:
+    def rest(when: float) -> None:
         resting.set()
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and (servers["app"].holds()["jobs"] or seen["going on"]):
             time.sleep(1)
         time.sleep(REST)
         for name, server in servers.items():
-            print(f"{when:7} {name:5}", json.dumps(server.holds()), flush=True)
-        if when != "end":
+            print(f"minute {when:4.0f} {name:5}", json.dumps(server.holds()), flush=True)
+        if when < minutes:
             resting.clear()
 
     clients = [Client(k, seed, servers["app"].address, servers["live"].address) for k in range(CLIENTS)]
     must(clients[0].job() == "job: done", "the first job is not done")
     must(clients[0].watch() == "live", "live does not answer")
-    rest("start")
+    rest(0)
     ended = threading.Event()
-    given = (resting, ended, seen, wrong)
+    given = (resting, ended, seen, wrong, pause)
     threads = [threading.Thread(target=client.go, args=given, daemon=True) for client in clients]
     for thread in threads:
         thread.start()
-    for when in ("middle", "end"):
-        time.sleep(30 * minutes)
-        rest(when)
+    rests = max(1, round(minutes / REST_EVERY))
+    begun = time.monotonic()
+    for number in range(1, rests + 1):  # the rests are part of the time
+        time.sleep(max(0.0, begun + 60 * minutes * number / rests - time.monotonic()))
+        rest(minutes * number / rests)
     ended.set()
     for name, server in servers.items():
         if server.process.poll() is not None:
@@ -334,9 +343,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=0.0, help="s between a client's requests")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="flamecast-soak-") as folder:
-        count, wrong = soak(given.minutes, given.seed, Path(folder))
+        count, wrong = soak(given.minutes, given.seed, given.pause, Path(folder))
         logs = "".join(path.read_text(errors="replace") for path in Path(folder).glob("*.log"))
     print(f"{count} requests, {len(wrong)} wrong", *wrong, logs[-3000:], sep="\n")
     sys.exit(bool(wrong))

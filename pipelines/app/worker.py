@@ -30,6 +30,7 @@ def work(channel: Connection, warming: Path | None) -> None:
     warming: a folder for a first small job, after which the models are loaded and the kernels compiled; None: no such.
     """
     settle()
+    from ...core.memory import release_free_memory
     from ...flame_motion import BadInput, MissingAsset
     from .job_runner import JobRunner
 
@@ -58,6 +59,7 @@ def work(channel: Connection, warming: Path | None) -> None:
         except Exception:  # a fault of ours: the server logs it, and this process may do the next job
             answer = ("fault", traceback.format_exc())
         channel.send(answer)
+        release_free_memory()
 
 
 class _Progress:
@@ -87,6 +89,10 @@ def _end_with_server() -> None:
 def settle() -> None:
     """Makes this a background process, which ends with the server: low priority, no core dumps, silent libraries."""
     import signal
+
+    from ...core.memory import give_memory_back
+
+    give_memory_back()
 
     threading.Thread(target=_end_with_server, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer

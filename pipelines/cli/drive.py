@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ...core.memory import loading
 from ...core.options import Option, options_of
 from ...core.plugins import GENERATORS
 from ...core.second_compiler import compile_beside
 from ..request import Batch, Components, Transfer, View, all_options
-from .memory import loading
 from .options import (
     Config,
     DriverOption,

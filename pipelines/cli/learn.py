@@ -109,8 +109,8 @@ def _examples(**given: Any) -> Any:
 
 
 def _run(work: Any) -> None:
+    from ...core.memory import keep_memory
     from ..console import show, watched
-    from .memory import keep_memory
 
     keep_memory()
     with watched() as progress:
@@ -132,9 +132,9 @@ def train(
     keys: Annotated[bool, typer.Option("--keys", help="Only list the keys, as the preset has them.")] = False,
 ) -> None:
     """Train a model by NAME, with key=value changes of its preset. A stopped run is resumed from its checkpoint."""
+    from ...core.memory import keep_memory
     from ...training.train import described
     from ...training.train import train as run
-    from .memory import keep_memory
 
     if keys:
         typer.echo("\n".join(described(name)))

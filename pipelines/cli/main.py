@@ -15,11 +15,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from ...core.memory import give_memory_back
 from .drive import animate, motion
 from .evaluate import evaluate
 from .learn import prepare, train
 from .measure import bench, doctor
-from .memory import give_memory_back
 from .serve import app as serve_app
 from .serve import live
 from .show import export, fit, head_sheet, inspect, render

@@ -132,8 +132,10 @@ def _serve(there: Connection, head: str) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent process
+    from ...core.memory import give_memory_back
     from ...flame_motion import load_head
 
+    give_memory_back()
     load_head(head)
     torch.inference_mode().__enter__()  # for good: nothing here wants gradients, and each small operation is shorter
     follower: Follower | None = None
