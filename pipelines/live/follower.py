@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ...flame_motion import FlameSequence
+from ...flame_motion.channels import CHANNELS
 from ..request import Transfer
 
 
@@ -37,6 +38,20 @@ class VoiceFrame:
     at: float
     media: float = 0.0
     tag: float = 0.0
+
+
+@dataclass(frozen=True)
+class MotionFrame:
+    """A frame of a motion as it is: of a file, or of a phone that tracks a face."""
+
+    motion: FlameSequence
+    rest: FlameSequence | None  # one frame that it is counted from; None while it is not known
+    at: float
+    media: float = 0.0
+    tag: float = 0.0
+
+
+Frame = CapturedFrame | VoiceFrame | MotionFrame
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,15 @@ class Follower:
         self.tracker = CausalTracker(head, detector, fps=fps, in_background=True)
         self.poser = Poser(source)
         self._neutral: FlameSequence | None = None
+        self._rest: FlameSequence | None = None  # of the motion that drives: the same object as long as it stays
 
-    def pose(self, frame: CapturedFrame | VoiceFrame) -> PosedFrame:
+    def pose(self, frame: Frame) -> PosedFrame:
         """The portrait's pose for the driver's next frame."""
+        if isinstance(frame, MotionFrame):
+            if frame.rest is None or self._rest is None or not same(frame.rest, self._rest):
+                self._rest = frame.rest
+            pose = self.poser(frame.motion, self._rest, frame.at, recorded=False)
+            return PosedFrame(pose, True, self._rest is not None)
         if isinstance(frame, VoiceFrame):
             if self._neutral is None:
                 self._neutral = FlameSequence.neutral(1, frame.motion.fps, frame.motion.head)
@@ -97,7 +118,7 @@ class FollowerProcess:
         """Prepares it for a portrait of that pose, see `Follower`; returns when it is ready."""
         self._call("start", source, fps, picture)
 
-    def pose(self, frame: CapturedFrame | VoiceFrame) -> PosedFrame:
+    def pose(self, frame: Frame) -> PosedFrame:
         """See `Follower.pose`."""
         answer: PosedFrame = self._call("pose", frame)
         return answer
@@ -157,6 +178,11 @@ def _serve(there: Connection, head: str) -> None:
         except Exception as error:  # raised in the process that asked
             answer = error
         there.send_bytes(_packed(answer))
+
+
+def same(first: FlameSequence, second: FlameSequence) -> bool:
+    """Whether all channels of two motions are equal."""
+    return all(torch.equal(getattr(first, name), getattr(second, name)) for name in CHANNELS)
 
 
 def _packed(value: Any) -> bytes:

@@ -30,24 +30,28 @@ class Poser:
     @one_torch_thread()
     def __call__(
         self, motion: FlameSequence | None, rest: FlameSequence | None, at: float, *, found: bool = True,
-        speaks: bool = False,
+        speaks: bool = False, recorded: bool = True,
     ) -> FlameSequence:  # fmt: skip
         """The portrait's pose, one frame, for a driver's at `at` s; without a rest it is that of the photo.
 
-        found: the driver was seen just now; speaks: the motion's lips meet as speech has them.
+        found: the driver was seen just now; speaks: the motion's lips meet as speech has them; recorded: a motion that
+        does not speak was seen in pictures (see `Driven.recorded`).
         """
         self._seen = at if found else self._seen
         if motion is None or at - self._seen > PATIENCE:
             rest = None
         if rest is not self._toward:
             self._toward, self._from, self._changed = rest, self._shown, at
-        target = self.source if rest is None or motion is None else self._driven(motion, rest, speaks)
+        target = (
+            self.source
+            if rest is None or motion is None
+            else self._driven(motion, rest, speaks, recorded and not speaks)
+        )
         share = float(smoothstep(np.array((at - self._changed) / FADE)))
         self._shown = target if share >= 1 else strengthened(self._from, target, share)
         return self._shown
 
-    def _driven(self, motion: FlameSequence, rest: FlameSequence, speaks: bool) -> FlameSequence:
-        driven = retargeted(
-            Driven(motion, rest=rest, lips_meet=speaks, recorded=not speaks), self._head, self.source.shape
-        )
+    def _driven(self, motion: FlameSequence, rest: FlameSequence, speaks: bool, recorded: bool) -> FlameSequence:
+        driven = Driven(motion, rest=rest, lips_meet=speaks, recorded=recorded)
+        driven = retargeted(driven, self._head, self.source.shape)
         return transferred(self.source, driven, self.transfer, driven.rest)

@@ -22,9 +22,13 @@ from ...drivers.speech.level import Level
 from ...flame_motion import BadInput, VideoClip, Waveform
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
+from ...generator.warp.scene import prepare
+from ..exports.portrait import PAGE_SIZE
 from ..fit import Fitted, Sight, look_at, open_portrait
 from ..framing import framed
+from ..player.scene_file import scene_file
 from ..web import Names, address_of, listed, listening
+from .background import Background
 from .follower import FollowerProcess
 from .options import LiveOptions
 from .session import LiveSession
@@ -64,13 +68,14 @@ def go_live(
     names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)
     try:
-        portrait, generator = _prepared(options, sight, note)
+        whole, portrait, generator = _prepared(options, sight, note)
         follower.start(portrait.pose, media.fps if isinstance(media, VideoClip) else CAMERA_FPS, portrait.image)
         follower.set_strength(options.strength)
         live = LiveState(options.source, folder=Path(options.folder), sound=_sound_of(options))
         gc.collect()
         gc.freeze()  # what is loaded by now stays: collecting the garbage of hours takes no longer than that of minutes
-        with LiveSession(portrait, generator, follower, live.show) as session:
+        live.portrait = _portrait_file(options, whole)
+        with LiveSession(portrait, generator, follower, live) as session:
             live.session = session
             play = _player(live, session, media, options)  # loads the models that it needs
             with (
@@ -114,8 +119,10 @@ def _open_media(options: LiveOptions, note: Callable[[str], None]) -> VideoClip 
 
 
 @one_torch_thread()
-def _prepared(options: LiveOptions, sight: Fitted | Sight, note: Callable[[str], None]) -> tuple[Portrait, Generator]:
-    """The fitted portrait, as large as it is drawn, and its generator, warm."""
+def _prepared(
+    options: LiveOptions, sight: Fitted | Sight, note: Callable[[str], None]
+) -> tuple[Portrait, Portrait, Generator]:  # fmt: skip
+    """The fitted portrait, whole and as large as it is drawn here, and its generator, warm."""
     whole, notes = open_portrait(sight, head=options.head)
     for sentence in notes:
         note(sentence)
@@ -129,7 +136,20 @@ def _prepared(options: LiveOptions, sight: Fitted | Sight, note: Callable[[str],
             taken.append(time.perf_counter() - start)
         if statistics.median(taken[1:]) <= DRAWN_IN:  # the first prepares the portrait
             break
-    return portrait, generator
+    return whole, portrait, generator
+
+
+def _portrait_file(options: LiveOptions, whole: Portrait) -> Background[bytes] | None:
+    """The portrait's file for pages that draw; None for a generator that is not what they draw like."""
+    if options.generator != "warp":
+        return None
+    longest = min(PAGE_SIZE, max(whole.image.shape[:2])) if options.size is None else options.size
+
+    @one_torch_thread()
+    def make() -> bytes:
+        return scene_file(prepare(framed(whole, options.framing, longest))).packed()
+
+    return Background(make)
 
 
 def _sound_of(options: LiveOptions) -> Path | None:

@@ -1,7 +1,8 @@
-"""What the page and the session share: the open page, the recording, the microphone, the virtual camera."""
+"""What pages and the session share: who watches, who has the controls, recording, microphone, virtual camera."""
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 import traceback
@@ -14,6 +15,9 @@ import numpy as np
 
 from ...flame_motion import BadInput, Waveform
 from ...flame_motion.media.sound import SAMPLE_RATE
+from .background import Background
+from .follower import Frame, PosedFrame
+from .protocol import Header, Picture, encode_pose
 from .recorder import MicrophoneSound, Recorder, sound_of_file
 from .session import DrawnFrame, LiveSession
 from .voice import Voice
@@ -22,22 +26,30 @@ from .voice import Voice
 class Watcher(Protocol):
     """An open page."""
 
-    def offer(self, drawn: DrawnFrame) -> None:
-        """Takes the newest picture, from any thread."""
+    draws: bool  # itself, from parameters; else it gets pictures
+    may_control: bool
 
-    async def dismiss(self) -> None:
-        """Closes the page's connection: another page takes its place."""
+    def offer(self, message: Picture | bytes) -> None:
+        """Takes the newest picture or parameters, from any thread."""
 
 
 class LiveState:
-    """The state of one `flamecast live`; the session, the page and `go_live` change it."""
+    """The state of one `flamecast live`, and its session's audience; the session, pages and `go_live` change it.
+
+    Any number of pages watch; one of them has the controls, and its camera or microphone drives.
+    """
 
     def __init__(self, source: str, *, folder: Path, sound: Path | None = None) -> None:
         """source: `page`, or the name of another driver; folder: for recordings; sound: a file for the page."""
         self.source, self.folder, self.sound = source, folder, sound
+        self.session_name = secrets.token_hex(8)  # by which a page that connects again knows whether it is another
         self.session: LiveSession | None = None
         self.watched = threading.Event()  # a page has been opened
-        self.viewer: Watcher | None = None
+        self.watchers: tuple[Watcher, ...] = ()  # in the order in which they came
+        self.controller: Watcher | None = None
+        self.portrait: Background[bytes] | None = None  # its file for pages that draw
+        self.note: str | None = None  # what pages are to say of what drives
+        self.last: bytes | None = None  # the newest parameters, for who comes later
         self.recorder: Recorder | None = None
         self.recordings: dict[str, Path] = {}
         self.left: str | None = None  # the recording that ended because its page was closed; told to the next one
@@ -45,17 +57,50 @@ class LiveState:
         self._voice: Voice | None = None
         self._microphone: MicrophoneSound | None = None
 
+    def join(self, watcher: Watcher) -> None:
+        """A page was opened; it gets the controls where nobody has them."""
+        self.watchers = (*self.watchers, watcher)
+        if self.controller is None and watcher.may_control:
+            self.controller = watcher
+        self.watched.set()
+
+    def leave(self, watcher: Watcher) -> bool:
+        """A page was closed; the newest other one gets the controls that it had. Returns whether it had them."""
+        self.watchers = tuple(other for other in self.watchers if other is not watcher)
+        if self.controller is not watcher:
+            return False
+        self.controller = next((other for other in reversed(self.watchers) if other.may_control), None)
+        return True
+
+    def wants_pictures(self) -> bool:
+        """Whether a page, a recording or the virtual camera needs pictures that are drawn here."""
+        return self.recorder is not None or self.camera is not None or any(not one.draws for one in self.watchers)
+
+    def wants_poses(self) -> bool:
+        """Whether a page draws."""
+        return any(one.draws for one in self.watchers)
+
     def show(self, drawn: DrawnFrame) -> None:
-        """Gives a picture to the page, the recording and the virtual camera. Called in the drawing thread."""
-        recorder, viewer, session = self.recorder, self.viewer, self.session
+        """Gives a picture to pages, the recording and the virtual camera. Called in the drawing thread."""
+        recorder, watchers, session = self.recorder, self.watchers, self.session
         if recorder is not None:
             recorder.put(drawn)
         if self.camera is not None:
             self.camera(drawn.picture)
-        if viewer is not None:
-            viewer.offer(drawn)
-        elif session is not None:
-            session.mark_shown(drawn.at)
+        picture = Picture(drawn.picture, drawn.number, drawn.tag, drawn.media, drawn.at)
+        for watcher in watchers:
+            if not watcher.draws:
+                watcher.offer(picture)
+        if not watchers and session is not None:
+            session.shown.mark(drawn.at)
+
+    def pose(self, posed: PosedFrame, frame: Frame, number: int) -> None:
+        """Gives parameters to pages that draw: one message, encoded once. Called in the thread that follows."""
+        header = Header(number, frame.tag, frame.at, frame.media, posed.found, posed.calibrated)
+        self.last = message = encode_pose(posed.pose, header)
+        for watcher in self.watchers:
+            if watcher.draws:
+                watcher.offer(message)
 
     def start_recording(self) -> None:
         """Begins a file in the folder, named by the time. BadInput where none can be written."""
@@ -85,7 +130,7 @@ class LiveState:
         return made.name
 
     def page_gone(self) -> None:
-        """The page was closed: what it recorded is ended and kept, its microphone has gone with it."""
+        """The page with the controls was closed: what it recorded is ended and kept, its microphone has gone."""
         try:
             self.left = self.stop_recording() or self.left
         finally:

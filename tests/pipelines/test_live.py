@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import threading
 import time
 from dataclasses import replace
@@ -23,6 +24,7 @@ from flamecast.pipelines.live import voice as voice_module
 from flamecast.pipelines.live.follower import CapturedFrame, FollowerProcess, PosedFrame, VoiceFrame
 from flamecast.pipelines.live.mailbox import Mailbox
 from flamecast.pipelines.live.posing import FADE, PATIENCE, Poser
+from flamecast.pipelines.live.protocol import EXACT, Header, encode_pose
 from flamecast.pipelines.live.recorder import FPS, MicrophoneSound, Recorder
 from flamecast.pipelines.live.session import DrawnFrame, LiveSession
 from flamecast.pipelines.live.sources import play_file
@@ -157,7 +159,7 @@ def test_a_process_that_died_ends_the_session_with_a_sentence(portrait):
     dead = FollowerProcess("open")
     dead._process.kill()
     dead._process.join()
-    with LiveSession(portrait, load_generator("warp"), dead, lambda shown: None) as session:
+    with LiveSession(portrait, load_generator("warp"), dead, Audience()) as session:
         session.feed(VoiceFrame(driver(), 0.0))
         for _ in range(100):
             if session.failure is not None:
@@ -167,6 +169,22 @@ def test_a_process_that_died_ends_the_session_with_a_sentence(portrait):
 
 
 # -- the session -------------------------------------------------------------------------------------------------------
+
+
+class Audience:
+    """Wants pictures, and keeps them; or draws poses itself, and keeps those."""
+
+    def __init__(self, take=lambda shown: None, *, draws: bool = False) -> None:
+        self.show, self.draws, self.poses = take, draws, []
+
+    def wants_pictures(self) -> bool:
+        return not self.draws
+
+    def wants_poses(self) -> bool:
+        return self.draws
+
+    def pose(self, posed, frame, number) -> None:
+        self.poses.append((number, posed, frame))
 
 
 class Slow:
@@ -193,9 +211,8 @@ def test_every_picture_is_shown_or_counted_as_dropped_and_none_is_late(portrait)
         time.sleep(0.08)
         yield np.zeros((1, 4, 4, 3), np.uint8)
 
-    with LiveSession(
-        portrait, slowly, Slow(portrait.pose), lambda s: shown.append((s, time.perf_counter()))
-    ) as session:
+    audience = Audience(lambda s: shown.append((s, time.perf_counter())))
+    with LiveSession(portrait, slowly, Slow(portrait.pose), audience) as session:
         for number in range(60):
             session.feed(CapturedFrame(np.zeros((4, 4, 3), np.uint8), session.clock(), media=number / 50))
             time.sleep(0.02)
@@ -209,9 +226,36 @@ def test_every_picture_is_shown_or_counted_as_dropped_and_none_is_late(portrait)
     assert media == sorted(media) and media[-1] == 59 / 50  # the newest is always shown
 
 
+def test_where_everybody_draws_nothing_is_drawn_here(portrait):
+    def never(portrait, pose, cameras):
+        raise AssertionError("nobody wants a picture")
+
+    audience = Audience(draws=True)
+    with LiveSession(portrait, never, Slow(portrait.pose), audience) as session:
+        for number in range(5):
+            session.feed(CapturedFrame(np.zeros((4, 4, 3), np.uint8), session.clock(), media=number / 25))
+            session.settle(5)
+        numbers = session.numbers()
+    assert session.failure is None and numbers["drawn"] == numbers["fed"] == 5 and numbers["drawn_here"] == 0
+    assert [(number, frame.media) for number, _, frame in audience.poses] == [(k + 1, k / 25) for k in range(5)]
+
+
+def test_parameters_come_back_from_their_message(portrait):
+    motion = replace(driver(jaw=0.3, yaw=0.4), expression=torch.linspace(-2, 2, 63)[None])
+    message = encode_pose(motion, Header(7, 12.5, 3.25, 0.04, True, False))
+    assert len(message) == 120 + 2 * 63 and 25 * len(message) <= 10_000
+    magic, version, flags, number, tag, at, media = struct.unpack_from("<4sHHIddd", message)
+    assert (magic, version, flags, number, tag, at, media) == (b"FLMP", 1, 1, 7, 12.5, 3.25, 0.04)
+    exact = np.frombuffer(message, "<f4", 20, 40)
+    for name, part in zip(EXACT, np.split(exact, [3, 6, 9, 15, 17])):
+        assert np.array_equal(part, getattr(motion, name).flatten().numpy())
+    rest = np.frombuffer(message, "<f2", offset=120)
+    assert np.abs(rest - motion.expression[0].numpy()).max() <= 2**-10
+
+
 def test_commands_are_sent_before_the_next_picture(portrait):
     follower = Slow(portrait.pose)
-    with LiveSession(portrait, load_generator("warp"), follower, lambda shown: None) as session:
+    with LiveSession(portrait, load_generator("warp"), follower, Audience()) as session:
         session.calibrate()
         session.set_strength(0.5)
         session.feed(CapturedFrame(np.zeros((4, 4, 3), np.uint8), 0.0))
@@ -221,12 +265,12 @@ def test_commands_are_sent_before_the_next_picture(portrait):
 
 
 def test_the_numbers_are_of_what_was_shown_in_the_last_seconds(portrait):
-    session = LiveSession(portrait, load_generator("warp"), Slow(portrait.pose), lambda shown: None)
+    session = LiveSession(portrait, load_generator("warp"), Slow(portrait.pose), Audience())
     now = [100.0]
     session.clock = lambda: now[0]
     for number in range(101):
         now[0] = 100 + number / 20
-        session.mark_shown(now[0] - 0.05)
+        session.shown.mark(now[0] - 0.05)
     assert session.numbers()["fps"] == 20.0 and session.numbers()["latency_ms"] == pytest.approx(50)
     now[0] += 60
     assert session.numbers()["fps"] == 0.0 and session.numbers()["latency_ms"] is None
@@ -239,7 +283,7 @@ CLIP = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips" / "live
 def test_a_real_face_is_followed_at_its_own_pace(portrait, follower):
     clip = VideoClip.open(CLIP).first(4.0)
     shown: list[DrawnFrame] = []
-    with LiveSession(portrait, load_generator("warp"), follower, shown.append) as session:
+    with LiveSession(portrait, load_generator("warp"), follower, Audience(shown.append)) as session:
         start = time.perf_counter()
         play_file(clip, session.feed, threading.Event())
         taken = time.perf_counter() - start

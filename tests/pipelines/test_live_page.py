@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from skimage.metrics import structural_similarity
 
 from flamecast.flame_motion import VideoClip
+from flamecast.generator.warp import WarpGenerator
+from flamecast.pipelines.fit import open_portrait
+from flamecast.pipelines.framing import framed
 
-from .test_live_server import server  # noqa: F401  (a fixture)
+from .test_live_server import SIZE, server  # noqa: F401  (a fixture)
 from .test_page import PATIENCE, browser, media  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.slow
@@ -40,8 +51,9 @@ def test_the_camera_drives_and_is_recorded_on_a_key(page, tmp_path):
     wait_for(page, "face", "seen")
     wait_for(page, "rest", "known")
     assert page.evaluate("document.getElementById('self').videoWidth") == 320
-    before = page.evaluate("document.getElementById('stage').toDataURL()")
-    page.wait_for_function("before => document.getElementById('stage').toDataURL() !== before", arg=before)
+    page.wait_for_selector("#here[aria-pressed=true]")
+    before = page.evaluate("() => window.flamecast.drawn")  # the pose of the last picture
+    page.wait_for_function("before => window.flamecast.drawn !== before", arg=before)
     page.keyboard.press("r")
     page.wait_for_selector("#red:visible")
     page.wait_for_timeout(1500)
@@ -51,7 +63,7 @@ def test_the_camera_drives_and_is_recorded_on_a_key(page, tmp_path):
     made.write_bytes(page.request.get(link.evaluate("link => link.href")).body())
     assert 0.5 < VideoClip.open(made).duration < 10
     page.keyboard.press("m")
-    assert "mirrored" in page.get_attribute("#stage", "class")
+    assert "mirrored" in page.get_attribute("#portrait", "class")
     page.keyboard.press("c")
     wait_for(page, "rest", "hold still…")
     wait_for(page, "rest", "known")
@@ -59,10 +71,61 @@ def test_the_camera_drives_and_is_recorded_on_a_key(page, tmp_path):
     assert not page.is_visible("#self")
 
 
+def test_the_server_draws_for_who_asks_for_that(page):
+    page.wait_for_selector("#here[aria-pressed=true]")
+    page.click("#here")
+    page.wait_for_selector("#stage:visible")
+    page.click("#camera")
+    wait_for(page, "face", "seen")
+    before = page.evaluate("() => document.getElementById('stage').toDataURL()")
+    page.wait_for_function("before => document.getElementById('stage').toDataURL() !== before", arg=before)
+    page.keyboard.press("d")
+    page.wait_for_selector("#portrait:visible")
+    page.wait_for_function("() => window.flamecast.shown")  # parameters come
+    page.click("#camera")
+
+
+def test_what_is_drawn_here_is_what_the_server_draws(page):
+    """The last pose, by both: the camera is off, so that nothing moves."""
+    page.wait_for_selector("#here[aria-pressed=true]")
+    page.click("#camera")
+    wait_for(page, "rest", "known")
+    page.wait_for_function("() => window.flamecast.shown")
+    number = page.evaluate(
+        """() => { const p = window.flamecast, [w, h] = p.header.size; p.running = false; p.canvas.width = w;
+        p.canvas.height = h; p.renderer.draw(p.shown, undefined, true); window.pose = p.shown;
+        return p.canvas.toDataURL("image/png"); }"""
+    )
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(number.split(",")[1]))).convert("RGB"))
+    pose = page.evaluate("() => window.pose")
+    portrait = framed(open_portrait("demo")[0], "photo", SIZE)
+    motion = replace(
+        portrait.pose, **{name: torch.tensor(pose[name]).reshape(getattr(portrait.pose, name).shape) for name in pose}
+    )
+    (truth,) = WarpGenerator()(portrait, motion, None)
+    assert structural_similarity(truth[0], drawn, channel_axis=2) > 0.95
+    page.click("#camera")
+
+
+def test_obs_gets_the_person_alone_without_the_controls(browser, server, page):  # noqa: F811
+    scene = browser.new_context(viewport={"width": 400, "height": 400}).new_page()
+    scene.goto(f"{server.address}/?background=none")
+    scene.wait_for_selector("#portrait:visible", timeout=PATIENCE)
+    scene.wait_for_function("() => window.flamecast.facts")
+    picture = np.asarray(Image.open(io.BytesIO(scene.screenshot(omit_background=True))))
+    assert picture[:8, :8, 3].max() == 0 and picture[60:110, 150:200, 3].min() > 250
+    assert not scene.is_visible("#camera") and not scene.is_visible("#fps")
+    page.click("#camera")
+    wait_for(page, "face", "seen")
+    scene.wait_for_function("() => window.flamecast.shown")  # it follows the other page's camera
+    page.click("#camera")
+    scene.context.close()
+
+
 def test_the_microphone_drives(page):
     page.click("#microphone")
     wait_for(page, "face", "by voice")
-    page.wait_for_function("parseFloat(document.getElementById('fps').textContent) > 1")
+    page.wait_for_function("() => parseFloat(document.getElementById('fps').textContent) > 1")
     page.click("#microphone")
     assert page.get_attribute("#microphone", "aria-pressed") == "false"
 
@@ -79,17 +142,21 @@ def test_camera_and_microphone_take_turns(page):
     page.click("#microphone")
 
 
-def test_a_tab_that_another_took_over_takes_it_back_by_a_button(browser, server, page):  # noqa: F811
+def test_a_second_tab_watches_and_takes_the_controls_by_a_button(browser, server, page):  # noqa: F811
     page.click("#camera")
     wait_for(page, "face", "seen")
-    other = browser.new_context().new_page()
+    other = browser.new_context(permissions=["camera"]).new_page()
     other.goto(server.address)
-    wait_for(page, "hint", "another window has taken over")
+    other.wait_for_selector("#take:visible")
+    other.wait_for_selector("#portrait:visible", timeout=PATIENCE)
+    other.wait_for_function("() => window.flamecast.shown")  # it sees what the first drives
+    assert not other.is_visible("#camera") and page.get_attribute("#camera", "aria-pressed") == "true"
+    other.click("#take")
+    other.wait_for_selector("#camera:visible")
+    page.wait_for_selector("#take:visible")
     assert page.get_attribute("#camera", "aria-pressed") == "false"
     other.context.close()
-    page.click("#again")
-    wait_for(page, "hint", "Turn on the camera or the microphone")
-    assert not page.is_visible("#again")
+    page.wait_for_selector("#camera:visible")  # the one that is left has them again
     page.click("#camera")
     wait_for(page, "face", "seen")
     page.click("#camera")

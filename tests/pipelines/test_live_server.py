@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import wave
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,16 @@ from flamecast.flame_motion import BadInput, VideoClip
 from flamecast.flame_motion.media.photos import load_photo
 from flamecast.pipelines.live.follower import FollowerProcess
 from flamecast.pipelines.live.options import LiveOptions
-from flamecast.pipelines.live.protocol import ANSWER, HEADER, MAX_MESSAGE, PICTURE, SOUND, decode_jpeg
+from flamecast.pipelines.live.protocol import (
+    ANSWER,
+    HEADER,
+    MAGIC,
+    MAX_MESSAGE,
+    PARAMETERS,
+    PICTURE,
+    SOUND,
+    decode_jpeg,
+)
 from flamecast.pipelines.live.recorder import Recorder
 from flamecast.pipelines.live.run import _served, _until_over, go_live
 from flamecast.pipelines.live.server import create_app
@@ -93,7 +103,10 @@ def words(page, kind: str, within: float = 20.0) -> dict:
 def test_a_page_sends_its_camera_and_gets_the_portrait(server):
     picture, got = face_jpeg(), 0
     with connect(server.socket_address, max_size=None) as page:
-        assert words(page, "hello") == {"type": "hello", "source": "page", "sound": False, "strength": [0, 2]}
+        said = words(page, "hello")
+        assert {name: said[name] for name in ("source", "sound", "strength", "controls", "draws")} == {
+            "source": "page", "sound": False, "strength": [0, 2], "controls": True, "draws": True
+        }  # fmt: skip
         end, last = time.time() + 20, None
         while time.time() < end and (got < 20 or last is None or not last["calibrated"]):
             page.send(HEADER.pack(PICTURE, 1000.0 + got) + picture)
@@ -156,6 +169,12 @@ def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):
     "message",
     [
         '{"type": "shown", "number": 1e400}',
+        '{"type": "strength", "value": NaN}',
+        '{"type": "clock", "sent": Infinity}',
+        '{"type": "draw"}',
+        '{"type": "draw", "by": {"page": []}}',
+        '{"type": "drawn", "fps": -1, "late": null, "late_p95": null}',
+        "[" * 100_000,
         b"",
         b"\x01",
         HEADER.pack(PICTURE, 0.0) + b"no picture",
@@ -167,7 +186,7 @@ def test_a_recording_is_made_on_request_and_fetched_by_its_name_alone(server):
         "[1, 2]",
         '{"no": "type"}',
     ],
-    ids=range(11),
+    ids=range(17),
 )
 def test_what_no_page_of_ours_sends_changes_nothing(server, message):
     with connect(server.socket_address, max_size=None) as page:
@@ -206,16 +225,76 @@ def test_a_message_that_is_too_long_ends_only_its_own_connection(server):
         words(page, "numbers")
 
 
-def test_a_second_page_takes_over_and_the_first_is_told(server):
+def test_a_second_page_watches_and_takes_the_controls_when_asked(server):
     with connect(server.socket_address, max_size=None) as first:
-        words(first, "hello")
+        assert words(first, "hello")["controls"]
         with connect(server.socket_address, max_size=None) as second:
-            words(second, "hello")
-            assert "taken over" in words(first, "problem")["sentence"]
-            with pytest.raises(ConnectionClosed):
-                for _ in range(100):
-                    first.recv(timeout=20)
-            words(second, "numbers")
+            assert not words(second, "hello")["controls"]
+            second.send(HEADER.pack(PICTURE, 1.0) + face_jpeg())  # does nothing
+            second.send(json.dumps({"type": "record"}))
+            assert not words(second, "numbers")["recording"] and not words(second, "numbers")["recording"]
+            second.send(json.dumps({"type": "take"}))
+            assert words(second, "role")["controls"] and not words(first, "role")["controls"]
+            assert words(first, "numbers")["watchers"] == 2  # it goes on watching
+        assert words(first, "role")["controls"]  # nobody else is there
+
+
+def test_a_page_that_only_shows_never_gets_the_controls(server):
+    with connect(server.socket_address + "?watch", max_size=None) as scene:
+        assert not words(scene, "hello")["controls"]
+        scene.send(json.dumps({"type": "take"}))
+        with connect(server.socket_address, max_size=None) as page:
+            assert words(page, "hello")["controls"]
+
+
+def posed(page, within: float = 20.0) -> tuple[int, bytes]:
+    """The next message of parameters: its number, and all of it."""
+    end = time.time() + within
+    while time.time() < end:
+        message = page.recv(timeout=within)
+        if isinstance(message, bytes):
+            assert message[:4] == MAGIC
+            return PARAMETERS.unpack_from(message)[3], message
+    raise AssertionError("no parameters came")
+
+
+def test_ten_pages_draw_what_one_camera_drives_and_the_server_draws_nothing(server):
+    """All get the same bytes; one that does not read delays nobody, and gets the newest afterwards."""
+    with ExitStack() as stack:
+        pages = [stack.enter_context(connect(server.socket_address, max_size=None)) for _ in range(10)]
+        for page in pages:
+            words(page, "hello")
+            page.send(json.dumps({"type": "draw", "by": "page"}))
+            assert words(page, "draw")["by"] == "page"
+        drawn = words(pages[0], "numbers")["drawn_here"]
+        first, got = pages[0], []
+        for k in range(15):
+            first.send(HEADER.pack(PICTURE, 1000.0 + k) + face_jpeg())
+            got.append(posed(first))
+            while PARAMETERS.unpack_from(got[-1][1])[4] < 1000.0 + k:
+                got.append(posed(first))
+        wanted = dict(got)
+        for page in pages[1:]:
+            number, message = posed(page)
+            while number < got[-1][0]:
+                assert wanted.get(number, message) == message
+                number, message = posed(page)
+            assert message == got[-1][1]
+        numbers = words(first, "numbers")
+        assert numbers["drawn_here"] == drawn and numbers["watchers"] == 10
+        assert len(got[-1][1]) * 25 <= 10_000
+        first.send(json.dumps({"type": "drawn", "fps": 24.0, "late": 60.0, "late_p95": 80.0}))
+        while words(first, "numbers")["latency_ms"] != 60.0:  # what the page measured is told
+            pass
+
+
+def test_the_portrait_and_the_player_are_served_and_nothing_else(server):
+    file = httpx.get(f"{server.address}/portrait", timeout=60)
+    assert file.content[:4] == b"FLMC" and "createPlayer" in httpx.get(f"{server.address}/player.js").text
+    answer = httpx.get(f"{server.address}/drawing.js")
+    assert answer.headers["content-type"].startswith("text/javascript") and "./player.js" in answer.text
+    for path in ("page.js", "..%2fplayer.js", "none.js", "portrait/x"):
+        assert httpx.get(f"{server.address}/{path}").status_code == 404
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
@@ -351,7 +430,7 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
     closed = []
     for source in ("voice: the microphone", "page"):
         live = LiveState(source, folder=tmp_path)
-        live.session = LiveSession(None, None, None, live.show)
+        live.session = LiveSession(None, None, None, live)
         live._voice = type("Voice", (), {"failure": None, "close": lambda self, source=source: closed.append(source)})()
         listener = listening("127.0.0.1", 0)
         with _served(create_app(live, Names.of("127.0.0.1")), listener, "127.0.0.1") as address:
@@ -360,7 +439,7 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
                 page.send(json.dumps({"type": "microphone_off" if source != "page" else "nothing"}))
                 words(page, "numbers")
             for _ in range(100):
-                if live.viewer is None:
+                if live.controller is None:
                     break
                 time.sleep(0.02)
             time.sleep(0.2)  # what goes with the page goes in a thread
@@ -372,7 +451,7 @@ def test_a_page_that_goes_leaves_this_machines_microphone_on(tmp_path):
 def idle(tmp_path):
     """A served state whose pages drive, without anything that draws: the state and the address of its socket."""
     live = LiveState("page", folder=tmp_path)
-    live.session = LiveSession(None, None, None, live.show)
+    live.session = LiveSession(None, None, None, live)
     listener = listening("127.0.0.1", 0)
     with _served(create_app(live, Names.of("127.0.0.1")), listener, "127.0.0.1") as address:
         yield live, address.replace("http", "ws") + "/ws"
@@ -421,11 +500,14 @@ def test_a_page_that_takes_over_begins_without_the_other_pages_microphone(idle):
         words(first, "hello")
         with connect(address) as second:
             words(second, "hello")
+            assert live.listens
+            second.send(json.dumps({"type": "take"}))
+            words(second, "role")
             assert ear.closed.is_set() and not live.listens
-        until(lambda: live.viewer is None)
-        with connect(address) as back:  # the first takes it back
+        words(first, "role")
+        words(first, "role")  # it has them again
+        with connect(address) as back:
             words(back, "hello")
-            until(lambda: live.viewer is not None)
             live.show(DrawnFrame(np.full((32, 32, 3), 60, np.uint8), 0.0, 0.0, 0.0, 1))
             while not isinstance(back.recv(timeout=20), bytes):
                 pass
@@ -446,7 +528,7 @@ def test_who_ends_it_does_not_wait_for_the_last_pictures_or_for_what_drives(monk
     """Neither for pictures that are never shown nor for a camera that does not answer: Ctrl+C ends it."""
     monkeypatch.setattr("flamecast.pipelines.live.run.LAST", 1000.0)
     monkeypatch.setattr("flamecast.pipelines.live.run.STOPPING", 0.1)
-    session, stop, hangs, release = LiveSession(None, None, None, print), threading.Event(), [], threading.Event()
+    session, stop, hangs, release = LiveSession(None, None, None, None), threading.Event(), [], threading.Event()
     session._fed = 1
 
     def play(stop: threading.Event) -> None:
