@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -55,6 +55,23 @@ def _become_worker() -> None:
 def _pool(pid: int) -> ThreadPoolExecutor:
     """One pool a process: threads do not live on in a forked child, hence the key."""
     return ThreadPoolExecutor(cores(), thread_name_prefix="flamecast-render", initializer=_become_worker)
+
+
+def read_ahead(items: Iterable[Result], count: int = 3) -> Iterator[Result]:
+    """The items in order, each read in one other thread while up to `count` before it wait to be taken.
+
+    For what decodes or draws without the interpreter lock. An error of the items is raised where they are taken.
+    """
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1, "flamecast-reading") as pool:
+        waiting: deque[Future[Any]] = deque(pool.submit(next, iterator, end) for _ in range(count))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, iterator, end))
+                yield item
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def ahead(calls: Iterable[Callable[[], Result]], workers: int) -> Iterator[Result]:

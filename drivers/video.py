@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from ..core.parallel import read_ahead
 from ..core.threads import one_torch_thread
 from ..flame_motion import Driven, FlameSequence, Progress, VideoClip, load_head
 from ..flame_motion.tracking.anchors import AnchorTracker
@@ -84,7 +85,7 @@ class VideoDriver:
         """The clip's motion with what is known of each frame. Raises BadInput when no frame shows a face."""
         report = progress or (lambda stage, done, of: None)
         record = _ClipRecord()
-        frames, detected = tee(clip)  # one is never more than a frame ahead of the other
+        frames, detected = tee(read_ahead(clip))  # one is never more than a frame ahead of the other
         pending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1, "analysis") as pool:  # beside the detector, on another core
             for done, (image, face) in enumerate(zip(frames, self.detector.track(detected, clip.fps)), 1):

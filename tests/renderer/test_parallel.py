@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from flamecast.core.parallel import split
+from flamecast.core.parallel import read_ahead, split
 from flamecast.flame_motion.edit import apply_edit
 from flamecast.generator import Portrait
 from flamecast.generator.warp import WarpGenerator
@@ -81,3 +82,40 @@ def test_the_warp_does_not_depend_on_the_number_of_cores(with_cores) -> None:
         with_cores(count)
         found.append(list(WarpGenerator()(portrait, motion)))
     assert all((a == b).all() for other in found[1:] for a, b in zip(found[0], other, strict=True))
+
+
+def test_what_is_read_ahead_comes_in_order_bounded_and_with_its_error() -> None:
+    begun = []
+
+    def items():
+        for number in range(100):
+            begun.append(number)
+            if number == 50:
+                raise ValueError("item 50")
+            yield number
+
+    reading = read_ahead(items(), count=3)
+    for expected in range(50):
+        assert next(reading) == expected
+        assert len(begun) <= expected + 1 + 3
+    with pytest.raises(ValueError, match="item 50"):
+        next(reading)
+    assert list(read_ahead([])) == [] and list(read_ahead(range(2), count=5)) == [0, 1]
+
+
+def test_what_is_not_taken_to_its_end_is_not_read_to_its_end() -> None:
+    closed, before = [], threading.active_count()
+
+    def items():
+        try:
+            while True:
+                yield threading.get_ident()
+        finally:
+            closed.append(True)
+
+    reading = read_ahead(items())
+    assert next(reading) != threading.get_ident()
+    reading.close()
+    del reading
+    gc.collect()
+    assert closed and threading.active_count() == before
