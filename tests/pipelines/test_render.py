@@ -27,7 +27,9 @@ def test_a_folder_holds_the_exact_maps(motion, tmp_path):
     done = write_render(motion, tmp_path / "maps", maps="all", views="-20,25", size=64)
     found = load_maps(tmp_path / "maps")
     head = load_head(motion.head)
-    vertices = head(motion)
+    # Posed in the pieces that it was rendered in: how a matrix product rounds depends on its rows and on the threads.
+    vertices = torch.cat([head(motion[:8]), head(motion[8:])])
+    torch.testing.assert_close(vertices, head(motion), atol=1e-7, rtol=0)
     whole = render_maps(vertices, head, found.cameras, maps=["depth", "normal", "part", "uv", "rays"])
     got = found.read(0, len(motion))
     assert len(found) == 11 and found.fps == motion.fps and found.starts == (0, 8) and found.cameras.width == 64
