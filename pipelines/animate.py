@@ -23,7 +23,6 @@ from ..flame_motion.style import PRESETS
 from ..generator import Generator, Portrait, load_generator
 from .fit import Fitted, Sight, look_at, open_portrait
 from .opening import Signal, check_edit, mix_files, open_mix, open_signal
-from .portrait_cache import KeptPortrait
 from .provenance import Input, Signature, broken_inputs, check_signable, open_signature
 from .request import AnimateRequest, Components, refuse_unused
 from .saved import read_pipeline, write_pipeline
@@ -220,8 +219,7 @@ class AnimatePipeline(Components):
 
     def _look_at(self, request: AnimateRequest) -> Fitted | Sight:
         """The photo, or its portrait where an earlier run kept that."""
-        kept = KeptPortrait.of(request.photo, request.face, self.head) if self.cache else None
-        return look_at(request.photo, request.face, self._detector, kept)
+        return look_at(request.photo, request.face, self._detector, head=self.head, cache=self.cache)
 
     def _fit_and_drive(
         self, request: AnimateRequest, sight: Fitted | Sight, signal: Signal, clock: Clock, progress: Progress | None

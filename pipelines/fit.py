@@ -47,15 +47,17 @@ class Fitted(NamedTuple):
 @one_torch_thread()
 def look_at(
     photo: PathLike | np.ndarray | Portrait, face: int = 0, detector: Callable[[], LandmarkDetector] | None = None,
-    kept: KeptPortrait | None = None,
+    *, head: str = HEAD, cache: bool = False,
 ) -> Fitted | Sight:  # fmt: skip
     """The first look at a photo (as for `open_portrait`), before any other work is done for it.
 
-    detector: gives one, when one is needed; kept: where its portrait may lie from an earlier fit. Raises BadInput where
-    it is no photo, or does not show the face.
+    detector: gives one, when one is needed; cache: whether the portrait of that `head` is taken from an earlier fit,
+    and kept (`portrait_cache`), which is for programs of one user, who knows of it. Raises BadInput where it is no
+    photo, or does not show the face.
     """
     if isinstance(photo, Portrait):
         return Fitted(photo, [])
+    kept = KeptPortrait.of(photo, face, head) if cache else None
     if kept is not None and (found := kept.load()) is not None:
         return Fitted(*found)
     notes: list[str] = []
@@ -99,8 +101,13 @@ def open_portrait(photo: PathLike | np.ndarray | Portrait | Sight | Fitted, face
     return fitted
 
 
-def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, progress: Progress | None = None) -> Done:
-    """Writes the portrait to `output` (.npz) and its overlay beside it, OUTPUT_overlay.png. Raises BadInput."""
+def write_fit(
+    photo: str, output: Path, *, face: int = 0, head: str = HEAD, cache: bool = False, progress: Progress | None = None
+) -> Done:
+    """Writes the portrait to `output` (.npz) and its overlay beside it, OUTPUT_overlay.png. cache: see `look_at`.
+
+    Raises BadInput.
+    """
     from PIL import Image
 
     from ..generator.overlay import draw_overlay
@@ -112,7 +119,7 @@ def write_fit(photo: str, output: Path, *, face: int = 0, head: str = HEAD, prog
     refuse_overwriting([photo], [output, picture])
     report = progress or (lambda stage, done, of: None)
     report("fit", 0, 1)
-    portrait, problems = open_portrait(photo, face, head)
+    portrait, problems = open_portrait(look_at(photo, face, head=head, cache=cache), head=head)
     portrait.save(output)
     write_png(picture, Image.fromarray(draw_overlay(portrait)))
     report("fit", 1, 1)

@@ -86,6 +86,7 @@ def write_render(
     maps: str = MAPS,
     head: str = HEAD,
     rasterizer: str = RASTERIZER,
+    cache: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Done:
@@ -94,23 +95,27 @@ def write_render(
     With a photo (or portrait.npz) the motion moves the person in it as `animate` does, seen by its camera, and flow,
     source_xy and visible lead back to the photo; without, the motion's own head is seen from the front, and they lead
     back to its first frame. An output that ends as videos do becomes one video, a row a map, a column a view; any other
-    name a folder that `renderer.load_maps` reads. maps: names between commas, or `all`. options: those of
-    `AnimateRequest`. Raises BadInput or MissingAsset.
+    name a folder that `renderer.load_maps` reads. maps: names between commas, or `all`. cache: whether
+    fitted portraits are kept, see `fit.look_at`. options: those of `AnimateRequest`. Raises BadInput or MissingAsset.
     """
     request = AnimateRequest.of(motion=motion, output=output, **options)
     target = _Target(Path(output), _wanted(maps))
-    return render(request, target, head=head, rasterizer=rasterizer, progress=progress)
+    return render(request, target, head=head, rasterizer=rasterizer, cache=cache, progress=progress)
 
 
 @one_torch_thread()
-def render(request: AnimateRequest, target: _Target, *, head: str, rasterizer: str, progress: Progress | None) -> Done:
+def render(
+    request: AnimateRequest, target: _Target, *, head: str, rasterizer: str, cache: bool = False,
+    progress: Progress | None = None,
+) -> Done:  # fmt: skip
     """See `write_render`."""
     _check(request, target)
     check_rasterizer(rasterizer)
     load_head(head)
     clock, view = Clock(), request.view
     check_edit(request.edit, head)
-    sight = None if request.photo is None else look_at(request.photo, request.face)  # before any weights are loaded
+    photo = request.photo
+    sight = None if photo is None else look_at(photo, request.face, head=head, cache=cache)  # before weights are loaded
     signal = open_signal(request.drive, request.clip, request.mix, head)
     clips = open_mix(request.mix, head)
     with clock.stage("motion"):

@@ -11,7 +11,7 @@ import typer
 from ...core.options import options_of
 from ..app.options import AppOptions
 from ..live.options import LiveOptions
-from .options import Photo, joined, with_options
+from .options import NoCache, Photo, joined, with_options
 
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 APP, LIVE = options_of(AppOptions), options_of(LiveOptions)
@@ -34,7 +34,7 @@ def app(open: Open = False, **options: Any) -> None:
 
 
 @with_options(*(name for name in LIVE if name != "photo"), fields=LIVE)
-def live(photo: Photo, open: Open = False, **options: Any) -> None:
+def live(photo: Photo, open: Open = False, no_cache: NoCache = False, **options: Any) -> None:
     """Let PHOTO follow a camera, a video or a voice as it comes, on a page of this machine (extra `app`)."""
     from ..live.run import go_live
 
@@ -48,7 +48,7 @@ def live(photo: Photo, open: Open = False, **options: Any) -> None:
     def note(sentence: str) -> None:
         typer.echo(f"note: {sentence}", err=True)
 
-    numbers = go_live(LiveOptions(photo=photo, **joined(options, LIVE)), ready=ready, note=note)
+    numbers = go_live(LiveOptions(photo=photo, **joined(options, LIVE)), ready=ready, note=note, cache=not no_cache)
     late = numbers["latency_ms"]
     typer.echo(
         f"{numbers['drawn']} pictures of {numbers['fed']}, {numbers['dropped']} dropped; at the end {numbers['fps']} a "

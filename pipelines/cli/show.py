@@ -9,13 +9,14 @@ import typer
 
 from ...core.options import Option, options_of
 from ..request import HEAD, MAPS, RASTERIZER, Transfer, View
-from .options import Photo, Rasterizer, joined, with_options
+from .options import NoCache, Photo, Rasterizer, joined, with_options
 
 
 @with_options("face", "head")
 def fit(
     photo: Photo,
     output: Annotated[Path, typer.Option("--output", "-o", help="The portrait to write: .npz.")],
+    no_cache: NoCache = False,
     **options: Any,
 ) -> None:
     """Fit the head to PHOTO: portrait.npz, with an overlay picture beside it."""
@@ -23,7 +24,7 @@ def fit(
     from ..fit import write_fit
 
     with watched() as progress:
-        done = write_fit(photo, output, **options, progress=progress)
+        done = write_fit(photo, output, **options, cache=not no_cache, progress=progress)
     show(done)
 
 
@@ -53,6 +54,7 @@ def export(
     size: Annotated[int | None, typer.Option(help="Of a page: the longest side of its photo, px (1024).")] = None,
     face: Annotated[int | None, typer.Option(help="Which face of the photo; 0 is the largest.", min=0)] = None,
     frame: Annotated[int | None, typer.Option(help="Of a motion: only this frame, counted from 0.")] = None,
+    no_cache: NoCache = False,
     **options: Any,
 ) -> None:
     """Write SOURCE for other programs: a photo's person as a rigged head or a page; a motion as glTF, CSV or meshes."""
@@ -65,7 +67,9 @@ def export(
         name: value for name, value in (("material", material), ("face", face), ("size", size)) if value is not None
     }
     with watched() as progress:
-        done = write_export(source, output, clips=clips, frame=frame, **joined(options), **own, progress=progress)
+        done = write_export(
+            source, output, clips=clips, frame=frame, **joined(options), **own, cache=not no_cache, progress=progress
+        )
     show(done)
 
 
@@ -98,6 +102,7 @@ def render(
         str | None, typer.Option(help="A photo or portrait.npz: its person moves, its camera looks on.")
     ] = None,
     rasterizer: Rasterizer = RASTERIZER,
+    no_cache: NoCache = False,
     **options: Any,
 ) -> None:
     """Render the geometry maps of MOTION: coloured as a video, or exact as a folder. Writes a JSON report, too."""
@@ -106,8 +111,9 @@ def render(
 
     with watched() as progress:
         done = write_render(
-            motion, output, maps=maps, photo=photo, rasterizer=rasterizer, **joined(options), progress=progress
-        )
+            motion, output, maps=maps, photo=photo, rasterizer=rasterizer, **joined(options), cache=not no_cache,
+            progress=progress,
+        )  # fmt: skip
     show(done)
 
 

@@ -38,13 +38,14 @@ def write_export(
     clips: Sequence[Mapping[str, Any]] = (),
     frame: int | None = None,
     head: str | None = None,
+    cache: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Done:
     """Writes a motion (a sequence, a file of any kind, or `demo`) to `output`: a file of `ENDINGS`, or a .style.json.
 
     A photo, a portrait or `demo` becomes, in a .glb or .gltf, that person's head: see `portrait.write_portrait` for
-    clips and options. Of a motion:
+    clips, cache and options. Of a motion:
     options: edit, seconds, fps and motion_fps of `AnimateRequest`. Meshes of a longer clip are numbered, OUT_0000.obj
     and so on, unless `frame` picks one. head: another head to move, by retargeting; a .csv is always of the built-in
     head where the motion's own has no ARKit axes. BadInput for what cannot be read, understood or written.
@@ -55,7 +56,7 @@ def write_export(
         if frame is not None:
             raise BadInput("frame goes with a motion, and this is a portrait")
         named = {} if head is None else {"head": head}
-        return write_portrait(source, output, clips, progress=progress, **named, **options)  # type: ignore[arg-type]
+        return write_portrait(source, output, clips, cache=cache, progress=progress, **named, **options)  # type: ignore[arg-type]
     beside = [name for name in ("face", "material", "size") if options.pop(name, None) is not None]
     if beside := [*beside, *(name for clip in clips for name in clip)]:
         raise BadInput(

@@ -64,14 +64,15 @@ def is_portrait(source: object, output: Path) -> bool:
 
 def write_portrait(
     source: PathLike | Portrait | np.ndarray, output: Path, clips: Sequence[Mapping[str, Any]] = (), *,
-    material: str | None = None, face: int = 0, head: str = HEAD, size: int | None = None,
+    material: str | None = None, face: int = 0, head: str = HEAD, size: int | None = None, cache: bool = False,
     progress: Progress | None = None, **options: Any,
 ) -> Done:  # fmt: skip
     """Writes the person of a photo (a file, `demo`, a portrait.npz) to `output`, one of `ENDINGS`. BadInput.
 
     clips: for each clip what moves it, options of `AnimateRequest` by name (motion; speech, say or text); glTF takes
     one. options: edit, seconds, fps and motion_fps of every clip. material: `unlit` shows the photo's own light, `pbr`
-    is lit by the program that shows it. size: the longest side of a page's photo in px, at most the photo's own.
+    is lit by the program that shows it. size: the longest side of a page's photo in px, at most the photo's own. cache:
+    whether the fitted portrait is kept, see `fit.look_at`.
     """
     page = output.suffix.lower() in PAGES
     _check(output, clips, material, size, options)
@@ -83,7 +84,7 @@ def write_portrait(
         refuse_overwriting([*named, *edit_files(request.edit)], [output])
     report = progress or (lambda stage, done, of: None)
     report("fit", 0, 1)
-    sight = look_at(source, face)
+    sight = look_at(source, face, head=head, cache=cache)
     signals = [open_signal(request.drive, request.clip, head=head) for request in requests]
     portrait, problems = open_portrait(sight, face, head)
     report("fit", 1, 1)

@@ -51,11 +51,12 @@ def go_live(
     ready: Callable[[str], None] = lambda address: None,
     note: Callable[[str], None] = lambda sentence: None,
     stop: threading.Event | None = None,
+    cache: bool = False,
 ) -> dict[str, Any]:
     """Serves the page until Ctrl+C, `stop`, the end of `options.seconds` or of the driver; returns the last numbers.
 
-    ready: called with the page's address once it answers; note: with what to know of photo and sound. Raises BadInput
-    or MissingAsset.
+    ready: called with the page's address once it answers; note: with what to know of photo and sound. cache:
+    whether the fitted portrait is kept, see `fit.look_at`. Raises BadInput or MissingAsset.
     """
     _check_folder(Path(options.folder))
     try:
@@ -63,7 +64,7 @@ def go_live(
         from .state import LiveState
     except ImportError as error:
         raise BadInput(f"flamecast live needs more ({error}): {how_to_install('app')}") from None
-    sight = look_at(options.photo, options.face)  # before anything is started for it
+    sight = look_at(options.photo, options.face, head=options.head, cache=cache)  # before anything is started for it
     media = _open_media(options, note)
     names, listener = Names.of(options.host, listed(options.name)), listening(options.host, options.port)
     follower = FollowerProcess(options.head)

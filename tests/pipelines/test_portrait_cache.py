@@ -14,11 +14,13 @@ from PIL import Image
 from skimage.data import astronaut
 
 from flamecast.core.npz import load_arrays
-from flamecast.generator import Portrait
+from flamecast.flame_motion import BadInput
+from flamecast.generator import Portrait, portrait_fit
 from flamecast.generator.portrait import TURNED
 from flamecast.pipelines import AnimatePipeline, cli, portrait_cache
 from flamecast.pipelines.app.job_runner import JobRunner
-from flamecast.pipelines.fit import open_portrait
+from flamecast.pipelines.fit import open_portrait, write_fit
+from flamecast.pipelines.live import run
 from flamecast.pipelines.portrait_cache import KeptPortrait, kept_portraits
 
 WHAT = {"motion": "demo", "seconds": 0.12, "size": 96}
@@ -202,6 +204,52 @@ def test_animate_caches_a_portrait_unless_no_cache(folder, tmp_path, monkeypatch
             cli.main()
         assert not end.value.code, capsys.readouterr().err
         assert kept_portraits()[1] == count
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["fit", "demo", "-o", "me.npz"],
+        ["render", "demo", "--photo", "demo", "--maps", "mask", "--seconds", "0.04", "--size", "64", "-o", "maps"],
+        ["export", "demo", "-o", "me.glb"],
+        ["live", "demo", "--folder", "absent"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_takes_the_kept_portrait_unless_no_cache(
+    folder, portrait, command, tmp_path, monkeypatch, capsys
+):
+    def looks(*given):
+        raise BadInput("the photo was looked at")
+
+    monkeypatch.setattr(portrait_fit, "find_faces", looks)
+    monkeypatch.setattr(run, "_check_folder", lambda folder: None)
+    monkeypatch.setattr(run, "_open_media", ends)  # live has its portrait by then
+    monkeypatch.setenv("FLAMECAST_NATIVE_LOGS", "1")
+    monkeypatch.chdir(tmp_path)
+    KeptPortrait.of("demo", 0, "open").save(portrait, [])
+    for more, code in ((["--no-cache"], 2), ([], None)):
+        monkeypatch.setattr(sys, "argv", ["flamecast", *command, *more])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr().err
+        assert (end.value.code or None) == code, said
+        assert ("the photo was looked at" in said) == (code == 2)
+    if command[0] == "fit":
+        assert Portrait.load("me.npz").offsets.equal(portrait.offsets)
+
+
+def ends(*given):
+    """Instead of a session of live."""
+    raise SystemExit(0)
+
+
+def test_what_is_fitted_is_kept_where_that_is_told(folder, tmp_path, portrait):
+    write_fit("demo", tmp_path / "me.npz")
+    assert not folder.exists()
+    write_fit("demo", tmp_path / "me.npz", cache=True)
+    kept, _ = KeptPortrait.of("demo", 0, "open").load()
+    assert kept.offsets.equal(portrait.offsets)
 
 
 def test_servers_keep_none(folder):
