@@ -139,7 +139,7 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
     actions: list[Action] = []
     unused: list[str] = []
     waiting: list[tuple[str, float | str]] = []
-    negated = False
+    negated = opening = False
     for segment in read.segments():
         denied = _denied(read, segment, negated)
         negated = denied(max(segment.own) + 1)
@@ -169,8 +169,13 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
             made = [replace(made[0], text=read.text(segment.own))]
         unused += [word for word in rest if negated or not _known([word])]
         ing = read.words[segment.own[0]].endswith("ing")
-        beside = at_once or bool(segment.joins & {"while", "whilst", "with"}) or (ing and "," in segment.joins)
-        places = [one.first for one in read.found if one.first in segment.own] or [max(segment.own)]
+        found = [one.first for one in read.found if one.first in segment.own]
+        alongside = ing or (
+            opening and bool(found)
+        )  # "she nods, smiling", "smiling, she nods"; not "looking left, right"
+        beside = bool(segment.joins & {"while", "whilst", "with"}) or ("," in segment.joins and alongside)
+        opening = ing and not actions
+        places = found or [max(segment.own)]
         for k, one in enumerate(made):
             together = bool(actions) and (at_once or (beside and k == 0))
             actions.append(replace(one, together=together, negated=denied(places[min(k, len(places) - 1)])))

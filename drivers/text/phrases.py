@@ -15,7 +15,9 @@ from .vocabulary import FORMS, inflect, lexicon
 
 Part = Literal["motion", "emotion"]
 DETERMINERS = frozenset("the a an his her their its my your that this our own some any".split())
-SKIPPED = DETERMINERS | frozenset("just again also now quite really please both more once it".split())
+SKIPPED = DETERMINERS | frozenset(
+    "just again also now quite really please both more once it perfectly completely totally absolutely".split()
+)
 SAME = {
     "toward": "to", "towards": "to", "leftward": "left", "leftwards": "left", "rightward": "right",
     "rightwards": "right", "lefthand": "left", "righthand": "right", "left-hand": "left", "right-hand": "right",

@@ -32,7 +32,7 @@ CHANGE = (
 MARK = (
     rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from) {TIMED}|"
     rf"[\[(]?{CLOCK} ?- ?{CLOCK}[\])]? ?:|{CLOCK} ?: "
-    rf"|after {TIMED}|{TIMED} (?!later)|for the (?:first|next|last|remaining|rest))"
+    rf"|after {TIMED}|{TIMED} (?!later)|(?:for|in|during) the (?:first|second|other|next|last|final|remaining|rest))"
 )
 BREAKS = re.compile(
     rf"\s*[;\n|]\s*|[.!?](?:\s+|$)|,?\s+(?:and\s+|but\s+)?(?:only\s+)?(?={ORDER})|,?\s+(?:{CHANGE})"
@@ -42,6 +42,9 @@ BREAKS = re.compile(
     re.I,
 )
 EACH_FOR = re.compile(r"(?<=\w )(for [\d.]+ seconds)(?:,|,? and)\s+(?=[^.;\n]*\bfor \d)", re.I)
+FIRST_HALF = re.compile(
+    r"(\bthe first half(?: of the (?:clip|video))?)(?:,|,? and|,? but)\s+(?=[^.;\n]*\bhalf\b)", re.I
+)
 BEFORE_THAT = re.compile(r"(for [\d.]+ seconds),?\s+(?:before|until)\s+(?!the end)", re.I)
 LEADING_ORDER = re.compile(rf"^(?:and\s+|but\s+|only\s+)*{ORDER}[\s,:]*", re.I)
 BEGINS = re.compile(
@@ -73,7 +76,8 @@ DIRECTED = re.compile(
 
 def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
     """The clauses of a prompt in order, each with the time that it names in a clip of `duration` s."""
-    text = BEFORE_THAT.sub(r"\1; ", EACH_FOR.sub(r"\1; ", with_digits(_plain(text))))
+    text = FIRST_HALF.sub(r"\1; ", with_digits(_plain(text)))
+    text = BEFORE_THAT.sub(r"\1; ", EACH_FOR.sub(r"\1; ", text))
     found = []
     for piece in BREAKS.split(text):
         piece = STARTS.sub("", LEADING_ORDER.sub("", piece.strip(" ,:")))

@@ -17,6 +17,11 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\b(?:a|1) second and a half\b", "1.5 seconds"),
     (r"\b(\d+) and a half seconds?\b", r"\1.5 seconds"),
     (r"\b(?:a|one|the next) (?:second|sec)\b(?! time)", "1 seconds"),
+    (r"\bthe (last|final|first) (?:second|sec)\b", r"the \1 1 seconds"),
+    (
+        r"\bseconds? (\d+(?:\.\d+)?) ?(-|to|until|till|and) ?(?:second )?(\d+(?:\.\d+)?)\b(?! second)",
+        r"\1 \2 \3 seconds",
+    ),
     (r"\bfor a (?:short )?(?:moment|bit|little while|instant)\b", "for 1 seconds"),
     (r"\b(?:a couple of|a couple|a pair of) (?=times|seconds|secs)", "2 "),
     (r"\ba few seconds\b", "3 seconds"),
@@ -38,6 +43,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (  # the first that is found says when
     ("span", rf"^[\[(]? ?{SPAN} ?[\])]? ?[:,-] ?"),
     ("span", rf"\b(?:from|between) {SPAN},?"),
     ("span", rf"[\[(]? ?(?P<a>{CLOCK}) ?(?:-|to) ?(?P<b>{TIMED}) ?[\])]?,?"),
+    ("half", r"\b(?:for|in|during|over|throughout) the (?P<which>first|second|last|other) half"
+        r"(?: of the (?:clip|video))?,?"),
     ("head", rf"\b(?:for|in|during|over) the first {SECONDS},?"),
     ("tail", rf"\b(?:for|in|during|over) the (?:last|final) {SECONDS},?"),
     ("rest", r"\b(?:for the (?:rest|remain(?:der|ing))[\w ]*?(?:time|clip|video|seconds)?(?=,|$| [a-z]+s\b|"
@@ -114,6 +121,9 @@ def _read(kind: str, groups: dict[str, str | None], duration: float) -> When:
         return When(seconds_of(groups["a"] or "0"), seconds_of(groups["b"] or "0"), spans=True)
     if kind == "point":
         return When(seconds_of(groups["a"] or "0"))
+    if kind == "half":
+        early = groups["which"] == "first"
+        return When(0.0, duration / 2, spans=True) if early else When(duration / 2, duration, spans=True)
     number = float(groups.get("n") or 0)
     return {
         "head": When(0.0, number, spans=True),

@@ -35,6 +35,7 @@ def _times(events: list[Event]) -> list[tuple[float, float]]:
         ("1) nod 2) shake head 3) blink", ["nod", "shake", "blink"]),
         ("Mr. Smith nods. Mrs. Brown blinks.", ["nod", "blink"]),
         ("nods once, pauses, nods twice more", ["nod", "idle", "nod"]),
+        ("looking left, right and up", ["turn", "turn", "look_up"]),
     ],
 )
 def test_what_comes_one_after_the_other(text, names):
@@ -60,6 +61,9 @@ def test_what_comes_one_after_the_other(text, names):
         ("waits two seconds and then nods", [(0, 2), (2, 4)]),
         ("looks down for a moment before looking up", [(0, 1), (1, 4)]),
         ("look left (1s), right (1s), left again (2s)", [(0, 1), (1, 2), (2, 4)]),
+        ("in the first half she looks up, and in the second half she nods", [(0, 2), (2, 4)]),
+        ("looks up; in the last second she nods", [(0, 3), (3, 4)]),
+        ("seconds 1 to 3: she looks perfectly left", [(1, 3)]),
     ],
 )
 def test_times_that_are_said_are_kept(text, times):
@@ -120,6 +124,7 @@ def test_counts_degrees_and_sizes_are_read(text, count, degrees, size):
         ("she is not sad but happy", [], ["happy"], {"sad"}),
         ("close your eyes and don't open them again", ["close_eyes"], [], {"look_ahead"}),
         ("she does not move", ["still"], [], set()),
+        ("opens her mouth and shuts it", [], ["open_mouth", "neutral"], set()),
     ],
 )
 def test_what_is_denied_is_not_done(text, motion, emotion, denied):
@@ -128,7 +133,9 @@ def test_what_is_denied_is_not_done(text, motion, emotion, denied):
 
 
 def test_what_is_done_at_once_shares_its_time():
-    for text in ("tilts her head left while nodding", "tilts her head left and nods at the same time"):
+    for text in (
+        "tilts her head left while nodding", "tilts her head left and nods at the same time", "nodding, she tilts left",
+    ):  # fmt: skip
         score = read_score(text, 4)
         assert _times(score.motion) == [(0, 4), (0, 4)] and set(_names(score.motion)) == {"tilt", "nod"}
     score = read_score("0-3s: smiles; 1-2s: nods", 4)
