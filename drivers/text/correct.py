@@ -97,7 +97,7 @@ def corrected(channels: dict[str, np.ndarray], event: Event, frames: int) -> dic
     if goal.swings and count:
         channels = with_count(channels, _track(channels, goal, side), count, frames, goal)
     elif not goal.swings and event.timed:
-        channels = _held(channels, _track(channels, goal, side), frames)
+        channels = _held(channels, _track(channels, goal, side), frames, manner.tempo in ("slowly", "very slowly"))
     channels = {name: value[:frames] for name, value in channels.items()}
     return channels if goal.axis == "lids" else _sized(channels, event, goal, _track(channels, goal, side))
 
@@ -200,14 +200,14 @@ def _resampled(value: np.ndarray, source: np.ndarray, joints: np.ndarray) -> np.
     return (read + offset).reshape(len(read), *value.shape[1:]).astype(value.dtype)
 
 
-def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int) -> dict[str, np.ndarray]:
-    """A pose reached as it was generated, and then held to the end of its time."""
+def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int, slowly: bool) -> dict[str, np.ndarray]:
+    """A pose reached as it was generated, before half its time (slowly: near its end), and then held to its end."""
     peak = float(track.max())
     near = np.flatnonzero(track >= 0.85 * peak)
     if peak <= 0 or not len(near):
         return channels
     first, last = int(near[0]), int(near[-1])
-    arrive = min(first, round(0.45 * frames))
+    arrive = round(0.85 * frames) if slowly else min(first, round(0.45 * frames))
     at = np.arange(frames, dtype=float)
     source = np.where(
         at <= arrive,
