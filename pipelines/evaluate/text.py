@@ -9,19 +9,26 @@ import numpy as np
 import torch
 
 from ...drivers.text import TextDriver
-from ...drivers.text.channels import ALL_CHANNELS
+from ...drivers.text.channels import ALL_CHANNELS, FPS
 from ...drivers.text.driver import WEIGHTS
 from ...flame_motion import Progress, TextPrompt
 from ...flame_motion.packing import Layout
 from ...training.text.data import TextCorpus
 from ...training.text.evaluator import Evaluator, load_evaluator
-from .text_metrics import diversity, frechet_distance, matching_distance, multimodality, r_precision
+from .text_metrics import (
+    diversity,
+    frechet_distance,
+    head_acceleration,
+    matching_distance,
+    multimodality,
+    r_precision,
+)
 
 
 def evaluate_text(
     samples: int = 512, seed: int = 0, driver: TextDriver | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """R-Precision in pools of 32, FID, MM-Dist, Diversity and MultiModality, the real row first.
+    """R-Precision in pools of 32, FID, MM-Dist, Diversity, MultiModality and acceleration, the real row first.
 
     samples: pairs whose wordings no training saw; the motions of their scripts are "real". FID of the real row is that
     between two halves of a real set twice as large: the floor at this number of samples.
@@ -46,9 +53,17 @@ def evaluate_text(
     half, rest = real[:samples], real[samples:]
     return {
         "samples": samples,
-        "real": _row(text[:samples], half, frechet_distance(half, rest), rng, None),
-        "generated": _row(text[:samples], fake, frechet_distance(fake, half), rng, multimodality(several)),
+        "real": _row(text[:samples], half, frechet_distance(half, rest), rng, None)
+        | _acceleration(layout, [one.float() for one in corpus.motions[:samples]]),
+        "generated": _row(text[:samples], fake, frechet_distance(fake, half), rng, multimodality(several))
+        | _acceleration(layout, made),
     }
+
+
+def _acceleration(layout: Layout, motions: Sequence[torch.Tensor]) -> dict[str, list[int]]:
+    """The head's angular acceleration (degrees/s^2) of packed motions: its 50th, 90th and 99th percentile."""
+    found = [head_acceleration(layout.channels(one)["neck"].numpy(), FPS) for one in motions if len(one) > 6]
+    return {"acceleration": np.percentile(np.concatenate(found), (50, 90, 99)).round().astype(int).tolist()}
 
 
 def _packed(driver: TextDriver, layout: Layout, text: str, seconds: float, seed: int) -> torch.Tensor:

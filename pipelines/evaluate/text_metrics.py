@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
+TREMBLE = 0.04  # s, sigma of what is taken out first: of a tracked head's acceleration most is the tracker's noise
 POOL = 32  # texts among which a motion's own is looked for
 
 
@@ -48,3 +50,9 @@ def multimodality(motion: np.ndarray) -> float:
     distance = np.linalg.norm(motion[:, :, None] - motion[:, None], axis=-1)
     seeds = motion.shape[1]
     return float(distance.sum((1, 2)).mean() / (seeds * (seeds - 1)))
+
+
+def head_acceleration(neck: np.ndarray, fps: float) -> np.ndarray:
+    """Angular acceleration [T - 6] in degrees/s^2 of axis-angles [T, 3] in rad, without what trembles."""
+    smooth = gaussian_filter1d(np.degrees(neck), TREMBLE * fps, axis=0, mode="nearest")
+    return np.linalg.norm(np.diff(smooth, 2, axis=0), axis=1)[2:-2] * fps**2
