@@ -28,7 +28,8 @@ from .faces import corrected_face
 from .keep import Fill
 from .layers import LIDS, SHORTEST, Layer, layers_of, stacked
 from .prompt import IDLE, says_nothing
-from .score import Score, read_score
+from .score import Event, Score, read_score
+from .unrest import restless
 
 WEIGHTS = Path(__file__).parent / "weights"
 MAX_SECONDS = 3600.0  # of a clip
@@ -104,7 +105,7 @@ class TextDriver:
         scores: dict[Part, Score] = {part: read_score(text, seconds) for part, text in texts.items()}
         packed = {part: self._part(part, score, frames, fill, seed, progress) for part, score in scores.items()}
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(scores["motion"].motion)}
-        motion = self._join(packed, frames, fill)
+        motion = self._join(packed, frames, fill, scores["motion"].motion, seed)
         if fill is None:
             motion = laughing(motion, [event for event in scores["emotion"].emotion if event.name == "laugh"], seed)
         return Driven(motion, facts, problems=_problems(prompt, scores), rest=self._rest(fill))
@@ -241,14 +242,19 @@ class TextDriver:
         own = rest_of(fill.motion) if fill.rest is None else fill.rest
         return replace(neutral, **{name: getattr(own, name) for name, kept in fill.keep.items() if bool(kept.any())})
 
-    def _join(self, packed: dict[Part, Tensor], frames: int, fill: Fill | None) -> FlameSequence:
-        """One motion of both models' packed channels [T, D], with the kept values put back."""
+    def _join(
+        self, packed: dict[Part, Tensor], frames: int, fill: Fill | None, events: Sequence[Event], seed: int
+    ) -> FlameSequence:
+        """One motion of both models' packed channels [T, D], the head held up as people's, the kept values put back."""
         channels = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
         lids = combined_closure(channels["motion"]["eyelids"], channels["emotion"]["eyelids"])
         values: dict[str, Any] = channels["motion"] | channels["emotion"] | {"eyelids": lids}
         for name in ("neck", "translation"):  # a head has mass: what lasts a frame or two is the model's noise
             smooth = gaussian_filter1d(values[name].numpy(), SMOOTHING, axis=0, mode="nearest")
             values[name] = torch.from_numpy(smooth)
+        fixed = None if fill is None or "neck" not in fill.keep else fill.keep["neck"].numpy()
+        neck, eyes = restless(values["neck"].numpy(), values["eyes"].numpy(), events, seed, fixed)
+        values |= {"neck": torch.from_numpy(neck), "eyes": torch.from_numpy(eyes)}
         if fill is None:
             return replace(FlameSequence.neutral(frames, FPS, self.head), **values)
         for name, kept in fill.keep.items():
