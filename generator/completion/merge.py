@@ -15,6 +15,7 @@ from ...core.easing import smoothstep
 from ..portrait import Portrait
 from .atlas import around, blurred, surface_normals, surface_points
 from .depth import with_depth
+from .ears import ear_place, ears_in_photo, ears_of_photo
 from .frame import AtlasView, atlas_view
 from .network import Completed, CompletionNetwork, load_completion
 from .seen import Seen, fitted_surface, in_photo, look, network_input, unhidden
@@ -24,10 +25,11 @@ from .whole_head import FINE, WholeHead
 ASLANT = (0.15, 0.45)  # cosines between which the photo's pixels fade in
 SURE = (0.8, 1.0)  # mattes between which they do
 SURELY = 9.0  # logit of skin where the fitted head has some: clothes are drawn over it
+DECIDED = 4.0  # times the logit of hair: a half-and-half of hair and skin looks like neither
 MOST_OUTWARDS = 0.05  # m: an outline farther out is that of something else
 RIM_ROWS = 92  # of the atlas, from the top: below are shoulders
 ASIDE = 0.25  # cosine within which a direction is aside
-EDGE = 0.003  # m beside the person's outline that the photo mixes with the background
+EDGE = 0.004  # m beside the person's outline that the photo mixes with the background
 REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at the border is carried on
 
 
@@ -58,23 +60,28 @@ def within_outline(radius: np.ndarray, seen: Seen) -> np.ndarray:
 
     Nothing is beyond it; and what lies to the side as the camera sees it is what the outline is the outline of.
     """
-    known = ~seen.cut
-    inside = np.where(known, np.minimum(radius, seen.outline), radius)
-    outwards = seen.outline - inside
-    rim = known & (outwards < MOST_OUTWARDS) & (np.arange(len(radius)) < RIM_ROWS)[:, None]
-    aside = np.exp(-((seen.toward / ASIDE) ** 2)) * rim
-    return inside + blurred((aside * np.where(rim, outwards, 0)).astype(np.float32), 1.0)
+    inside = np.where(seen.cut, radius, np.minimum(radius, seen.outline))
+    rim = rim_share(inside, seen)
+    return inside + blurred((rim * np.where(rim > 0, seen.outline - inside, 0)).astype(np.float32), 1.0)
+
+
+def rim_share(radius: np.ndarray, seen: Seen) -> np.ndarray:
+    """How much [H, W] 0..1 of a surface at these distances [H, W] m is what the person's outline is the outline of."""
+    near = ~seen.cut & (seen.outline - radius < MOST_OUTWARDS) & (np.arange(len(radius)) < RIM_ROWS)[:, None]
+    return np.exp(-((seen.toward / ASIDE) ** 2)) * near
 
 
 def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     """The network's answer (B = 1), with the photo's pixels where it shows the person."""
     fine = lambda x: enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
-    radius, hair = fine(made.outside_radius), fine(made.hair_there.sigmoid())
+    radius, hair = fine(made.outside_radius), fine((DECIDED * made.hair_there).sigmoid())
     there = np.maximum(fine(made.skin_there.sigmoid()), hair) > 0.5
     collar = fine(made.collar_there.sigmoid())[..., None]
     skin = fine(made.skin) * (1 - collar) + fine(made.collar) * collar
     layers = {"skin": 255 * skin, "hair": 255 * fine(made.hair)}
     pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
+    ears = np.any([ear_place(ear) for ear, _ in ears_of_photo(portrait).values()], 0)
+    shown = np.where(ears, shown, shown * (1 - in_photo(ears_in_photo(portrait), pixels)))  # no cheek is behind an ear
     photo = in_photo(portrait.image, pixels).astype(np.float32)
     share = {"skin": 1 - hair, "hair": hair}
     vivid = _vividness(photo, share["skin"][..., None] * layers["skin"] + hair[..., None] * layers["hair"], shown)

@@ -12,13 +12,14 @@ from ...core.easing import smoothstep
 from ...flame_motion import FlameSequence
 from ...flame_motion.rotations import matrix_from_axis_angle
 from ...renderer import Cameras, clip, rasterize
-from ..completion.atlas import CENTER, COLUMNS, ROWS, around, grid_faces, surface_points
+from ..completion.atlas import CENTER, COLUMNS, ROWS, around, blurred, grid_faces, surface_points
 from ..completion.frame import AtlasView, atlas_view, in_atlas
 from ..completion.merge import enlarged
 from ..completion.seen import in_photo
 from ..completion.whole_head import FINE, WholeHead
 from ..portrait import Portrait
 from .carried import Carried, Surface, nearest_carriers
+from .ears import Ear, ears_of
 from .parts import EYES, MOUTH, faces_of
 from .shell import Shell
 
@@ -79,21 +80,70 @@ def completed_head(portrait: Portrait, shell: Shell, over: Tensor) -> CompletedH
         x.reshape(MESH_ROWS, len(x) // MESH_ROWS, MESH_COLUMNS, -1).mean((1, 3))
         for x in (whole.radius, whole.there, whole.fitted, whole.hair)
     )
+    ears = ears_of(portrait, whole)
+    for ear in ears:
+        radius = _without(radius, ear.place.reshape(MESH_ROWS, -1, MESH_COLUMNS, ear.place.shape[1] // MESH_COLUMNS))
     face = _share_of_face(portrait, fitted, over)
     radius += face * (fitted - radius)
     points = np.concatenate([surface_points(radius).reshape(-1, 3), _crown(radius, there > 0.5)])
-    place = in_world(portrait, atlas_view(portrait), points)
+    place = in_world(portrait, atlas_view(portrait), np.concatenate([points, *(ear.points for ear in ears)]))
     surface = Surface.of(portrait, _carriers(portrait))
     carried = Carried.by(surface, nearest_carriers(surface.points.numpy(), place.numpy(), NEAR), place)
     faces, uv_faces, point, uv = _texture_grid()
     kept = np.append(there > 0.5, True)[faces].all(1)
     kept &= ~np.append(face.ravel() >= 1, False)[faces].all(1)  # the face is drawn there, with its eyes and mouth
-    attributes = np.concatenate([uv, _opacity(carried.body, hair)[point, None]], 1).astype(np.float32)
+    opacity = _opacity(carried.body[: len(points)], hair)[point]
+    texture = _texture(portrait, whole)
+    attributes = np.concatenate([uv, opacity[:, None]], 1).astype(np.float32)
+    layout = _Layout(faces[kept].astype(np.int32), uv_faces[kept], point, attributes, texture)
+    for ear in ears:
+        layout = _with_ear(layout, ear)
+    share = np.zeros(len(place), np.float32)
+    share[: face.size] = face.ravel()
     return CompletedHead(
-        carried, torch.from_numpy(faces[kept]).int(), uv_faces[kept], torch.from_numpy(point), attributes,
-        _texture(portrait, whole), _own(portrait, whole, shell), np.append(face.ravel(), 0).astype(np.float32),
-        portrait.vertices()[0].mean(0),
+        carried, torch.from_numpy(layout.faces), layout.uv_faces, torch.from_numpy(layout.vertex), layout.attributes,
+        layout.texture, _own(portrait, whole, shell), share, portrait.vertices()[0].mean(0),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """The triangles and the texture of a mesh that grows; see `CompletedHead`."""
+
+    faces: np.ndarray
+    uv_faces: np.ndarray
+    vertex: np.ndarray
+    attributes: np.ndarray
+    texture: np.ndarray
+
+
+def _with_ear(layout: _Layout, ear: Ear) -> _Layout:
+    """With the ear's points behind all others, and its picture under the texture."""
+    first, first_uv = int(layout.vertex.max()) + 1, len(layout.vertex)
+    side, height = len(ear.picture), len(layout.texture)
+    under = np.zeros((side, *layout.texture.shape[1:]), np.uint8)
+    under[:, :side, :3] = ear.picture + 0.5
+    whole = height + side
+    uv = np.stack([(ear.uv[:, 0] * (side - 1) + 0.5) / layout.texture.shape[1],
+                   1 - (height + ear.uv[:, 1] * (side - 1) + 0.5) / whole, ear.opacity], 1)  # fmt: skip
+    above = layout.attributes * [1, height / whole, 1] + [0, side / whole, 0]
+    return _Layout(
+        np.concatenate([layout.faces, ear.faces + first]).astype(np.int32),
+        np.concatenate([layout.uv_faces, ear.faces + first_uv]).astype(np.int32),
+        np.concatenate([layout.vertex, first + np.arange(len(ear.uv))]),
+        np.concatenate([above, uv]).astype(np.float32), np.concatenate([layout.texture, under]),
+    )  # fmt: skip
+
+
+def _without(radius: np.ndarray, ear: np.ndarray) -> np.ndarray:
+    """Distances [h, w] m with what lies around an ear's place [h, a, w, b] drawn through under it."""
+    place = ear.any((1, 3)).astype(np.float32)
+    for sigma in (1.0, 2.0, 4.0):  # of what is outside: the nearest counts
+        free = blurred(1 - place, sigma)
+        filled = blurred(radius * (1 - place), sigma) / np.maximum(free, 1e-3)
+        radius = np.where((place > 0) & (free > 0.05), np.minimum(filled, radius), radius)
+        place = place * (free <= 0.05)
+    return radius
 
 
 def _opacity(body: Tensor, hair: np.ndarray) -> np.ndarray:

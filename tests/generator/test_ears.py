@@ -1,0 +1,126 @@
+"""Ears: found where the photo's outline has them, and drawn where nothing better is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from flamecast.flame_motion.heads.head import PARTS
+from flamecast.generator.completion.ears import (
+    SIDES,
+    USUALLY,
+    _move,
+    ear_faces,
+    ear_place,
+    ears_in_photo,
+    ears_of_photo,
+)  # fmt: skip
+from flamecast.generator.completion.frame import atlas_view, in_atlas
+from flamecast.generator.completion.merge import with_whole_head
+from flamecast.generator.completion.seen import view_clip
+from flamecast.generator.warp.completed_head import _Layout, _with_ear
+from flamecast.generator.warp.ears import PATCH, ears_of
+from flamecast.generator.warp.scene import prepare
+from flamecast.renderer import rasterize
+
+
+@pytest.fixture(scope="module")
+def level(portrait):
+    """The portrait's head looking straight at its camera."""
+    return replace(portrait, pose=replace(portrait.pose, neck=torch.tensor([[0.17, 0.0, 0.0]])))
+
+
+def fitted_ear(portrait, side):
+    return in_atlas(portrait, portrait.vertices()[0, np.unique(ear_faces(portrait, side))]) + USUALLY * [side, 1, 1]
+
+
+def drawn(portrait, points, faces):
+    """Where [H, W] a mesh of the atlas's space appears in the photo."""
+    size = portrait.matte.shape
+    return (
+        rasterize(view_clip(atlas_view(portrait), points, size), torch.from_numpy(faces).int(), *size)[0].numpy() >= 0
+    )
+
+
+@pytest.mark.parametrize(("out", "up"), [(0.0, 0.0), (0.008, -0.004), (-0.003, 0.005), (0.012, 0.0)])
+def test_an_ear_is_moved_to_where_the_outline_has_it(level, out, up):
+    head = level.head.faces[level.head.part != PARTS.index("ears")].numpy()
+    matte = drawn(level, in_atlas(level, level.vertices()[0]), head).astype(np.float32)
+    for side in SIDES:
+        ear, (_, triangles) = fitted_ear(level, side), np.unique(ear_faces(level, side), return_inverse=True)
+        for share in np.linspace(0, 1, 6):  # no gap is between it and the head
+            place = ear + [side * out * share, up, 0]
+            matte = np.maximum(matte, drawn(level, place, triangles.reshape(-1, 3)))
+    moved = ears_of_photo(replace(level, matte=matte))
+    for side in SIDES:
+        found = (moved[side][0] - fitted_ear(level, side))[0] * [side, 1, 1]
+        assert np.allclose(found, [out, up, 0], atol=[0.003, 0.006, 0]), found
+
+
+def test_an_outline_that_is_not_an_ears_moves_none(level):
+    view, full = atlas_view(level), np.ones_like(level.matte)
+    for side in SIDES:
+        ear = fitted_ear(level, side)
+        assert _move(ear, side, view, full) is None and _move(ear, side, view, 0 * full) is None
+
+
+def test_without_an_outline_it_stays_where_people_have_it(level):
+    for side, (points, triangles) in ears_of_photo(replace(level, matte=np.ones_like(level.matte))).items():
+        assert np.array_equal(points, fitted_ear(level, side)) and triangles.max() == len(points) - 1
+
+
+def test_ears_are_drawn_where_bare_and_not_shown(level):
+    whole = with_whole_head(level).whole
+    bare = replace(whole, hair=0 * whole.hair, shown=0 * whole.shown)
+    ears = ears_of(level, bare)
+    assert [np.sign(ear.points[:, 0].mean()) for ear in ears] == list(SIDES)
+    for ear in ears:
+        assert ear.opacity.max() == 1 and 0 <= ear.opacity.min() < 0.1 and np.isfinite(ear.picture).all()
+        assert ((ear.uv >= 0) & (ear.uv <= 1)).all()
+        a, b, c = (ear.points[ear.faces[:, k]] for k in range(3))
+        outwards = np.sign(ear.points[:, 0].mean()) * np.cross(b - a, c - a)[:, 0]
+        assert outwards.sum() > 0  # it is open towards the skull
+    one = np.where(ears[0].place, 255, 0).astype(np.uint8)
+    for covered in (replace(bare, hair=one), replace(bare, shown=one)):
+        assert len(ears_of(level, covered)) == 1
+    assert not ears_of(level, replace(bare, hair=one | np.where(ears[1].place, 255, 0).astype(np.uint8)))
+
+
+def test_the_photos_ear_is_where_its_points_are(level):
+    inside = ears_in_photo(level)
+    for points, _ in ears_of_photo(level).values():
+        column, row = atlas_view(level).to_pixels(points)[0].astype(int).T
+        assert inside[row, column].min() > 0.5 and ear_place(points).any()
+    assert inside.mean() < 0.1
+
+
+def test_a_texture_with_an_ear_under_it_is_the_same_above(level):
+    whole = with_whole_head(level).whole
+    ear = ears_of(level, replace(whole, hair=0 * whole.hair, shown=0 * whole.shown))[0]
+    rng = np.random.default_rng(0)
+    before = _Layout(
+        np.array([[0, 1, 2]], np.int32), np.array([[0, 1, 2]], np.int32), np.arange(3),
+        rng.uniform(size=(3, 3)).astype(np.float32), rng.integers(0, 255, (200, 128, 4)).astype(np.uint8),
+    )  # fmt: skip
+    after = _with_ear(before, ear)
+    assert np.array_equal(after.texture[:200], before.texture) and len(after.texture) == 200 + PATCH
+    assert np.allclose(
+        (1 - after.attributes[:3, 1]) * len(after.texture), (1 - before.attributes[:, 1]) * 200, atol=1e-3
+    )
+    assert np.array_equal(after.attributes[:3, [0, 2]], before.attributes[:, [0, 2]])
+    assert after.faces[1:].min() == 3 and after.vertex.max() == 2 + len(ear.points)
+    assert ((1 - after.attributes[3:, 1]) * len(after.texture) >= 200).all()  # its own picture, not the head's
+
+
+def test_the_completed_head_goes_along_with_its_ears(level):
+    whole = with_whole_head(level)
+    bare = replace(whole, whole=replace(whole.whole, hair=0 * whole.whole.hair, shown=0 * whole.whole.shown))
+    scene = prepare(bare)
+    ears = ears_of(bare, bare.whole)
+    count = sum(len(ear.points) for ear in ears)
+    at_rest = scene.completed.carried.place[-count:].numpy()
+    assert np.allclose(in_atlas(bare, torch.from_numpy(at_rest)), np.concatenate([e.points for e in ears]), atol=1e-4)
+    assert len(scene.completed.vertex) == len(scene.completed.attributes)
