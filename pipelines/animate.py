@@ -43,6 +43,7 @@ class Animation:
     problems: list[str] = field(default_factory=list)
     motion: FlameSequence | None = None  # what the portrait did, [T]: given back with a portrait, it is drawn again
     portrait: Portrait | None = None  # as it was drawn
+    unedited: FlameSequence | None = None  # the motion before the request's edit
 
 
 @dataclass
@@ -109,14 +110,18 @@ class AnimatePipeline(Components):
         return self.run(AnimateRequest.of(photo=photo, **options), progress)
 
     @one_torch_thread()
-    def run(self, request: AnimateRequest, progress: Progress | None = None, longest: float | None = None) -> Animation:
+    def run(
+        self, request: AnimateRequest, progress: Progress | None = None, longest: float | None = None,
+        portraits: Path | None = None,
+    ) -> Animation:  # fmt: skip
         """Does a request. Raises BadInput or MissingAsset before any work where it can.
 
-        longest: s that the output lasts at most, whatever an edit makes of the driver's time.
+        longest: s that the output lasts at most, whatever an edit makes of the driver's time. portraits: a folder to
+        keep fitted portraits in, whatever `cache` says.
         """
         targets, clock = self._check(request), Clock()
         with self._parts.lock, clock.stage("fit"):
-            sight = self._look_at(request)  # before any weights are loaded
+            sight = self._look_at(request, portraits)  # before any weights are loaded
         self._generator()
         signal = open_signal(request.drive, request.clip, request.mix, self.head)
         clips = open_mix(request.mix, self.head)
@@ -139,7 +144,7 @@ class AnimatePipeline(Components):
         if request.output is not None:
             files = [*targets, _report_path(request.output)]
             write_report(files[-1], report)
-        return Animation(files, report, frames, posed.driven.problems, motion, posed.portrait)
+        return Animation(files, report, frames, posed.driven.problems, motion, posed.portrait, posed.unedited)
 
     def _check(self, request: AnimateRequest) -> list[Path]:
         """Refuses what cannot be done, before any work; returns the video of each view. BadInput or MissingAsset."""
@@ -217,9 +222,9 @@ class AnimatePipeline(Components):
             self._parts.drivers[name] = self._placed(load_driver(name, saved=self._saved(f"driver_{name}"), **given))
         return self._parts.drivers[name]
 
-    def _look_at(self, request: AnimateRequest) -> Fitted | Sight:
+    def _look_at(self, request: AnimateRequest, portraits: Path | None) -> Fitted | Sight:
         """The photo, or its portrait where an earlier run kept that."""
-        return look_at(request.photo, request.face, self._detector, head=self.head, cache=self.cache)
+        return look_at(request.photo, request.face, self._detector, head=self.head, cache=portraits or self.cache)
 
     def _fit_and_drive(
         self, request: AnimateRequest, sight: Fitted | Sight, signal: Signal, clock: Clock, progress: Progress | None

@@ -47,17 +47,18 @@ class Fitted(NamedTuple):
 @one_torch_thread()
 def look_at(
     photo: PathLike | np.ndarray | Portrait, face: int = 0, detector: Callable[[], LandmarkDetector] | None = None,
-    *, head: str = HEAD, cache: bool = False,
+    *, head: str = HEAD, cache: bool | Path = False,
 ) -> Fitted | Sight:  # fmt: skip
     """The first look at a photo (as for `open_portrait`), before any other work is done for it.
 
     detector: gives one, when one is needed; cache: whether the portrait of that `head` is taken from an earlier fit,
-    and kept (`portrait_cache`), which is for programs of one user, who knows of it. Raises BadInput where it is no
-    photo, or does not show the face.
+    and kept (`portrait_cache`), which is for programs of one user, who knows of it; a folder: there instead of the
+    user's own. Raises BadInput where it is no photo, or does not show the face.
     """
     if isinstance(photo, Portrait):
         return Fitted(photo, [])
-    kept = KeptPortrait.of(photo, face, head) if cache else None
+    folder = cache if isinstance(cache, Path) else None
+    kept = KeptPortrait.of(photo, face, head, folder) if cache else None
     if kept is not None and (found := kept.load()) is not None:
         return Fitted(*found)
     notes: list[str] = []

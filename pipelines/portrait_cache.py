@@ -1,7 +1,8 @@
 """Fitted portraits kept on the user's disk and found by what is in the photo's file, so that a photo is fitted once.
 
-Commands keep them for who runs them; servers never do. They lie in FLAMECAST_HOME/portraits, which only the user may
-read, and the least recently used go when together they are too large. Whatever is wrong with one, it is made again.
+Commands keep them for who runs them, in FLAMECAST_HOME/portraits, which only the user may read; the page keeps a
+visitor's among that visitor's own files, and they go with these. The least recently used go when together they are too
+large. Whatever is wrong with one, it is made again.
 """
 
 from __future__ import annotations
@@ -43,13 +44,16 @@ class KeptPortrait:
     file: Path
 
     @classmethod
-    def of(cls, photo: object, face: int, head: str) -> KeptPortrait | None:
-        """The place for a photo's file, or `demo`; None for what is no such file, and where there is no home."""
+    def of(cls, photo: object, face: int, head: str, folder: Path | None = None) -> KeptPortrait | None:
+        """The place for a photo's file, or `demo`; None for what is no such file, and where there is no home.
+
+        folder: where it is kept instead of the home.
+        """
         if not isinstance(photo, (str, os.PathLike)) or str(photo).endswith(".npz"):
             return None
         try:
             name = _name(str(photo), face, head)
-            return cls(str(photo), face, head, own_folder("portraits") / f"{name}.npz")
+            return cls(str(photo), face, head, (folder or own_folder("portraits")) / f"{name}.npz")
         except (OSError, RuntimeError):  # what is wrong with the photo is said by who reads it
             return None
 
@@ -71,7 +75,7 @@ class KeptPortrait:
             arrays = portrait.arrays() | {"notes": np.array(notes, dtype=np.str_)}
             if sum(array.nbytes for array in arrays.values()) < MAX_BYTES:
                 save_arrays(self.file, arrays, compress=False, private=True)
-                _let_go(MAX_BYTES)
+                _let_go(self.file.parent, MAX_BYTES)
 
 
 def kept_portraits() -> tuple[Path, int, int]:
@@ -81,9 +85,9 @@ def kept_portraits() -> tuple[Path, int, int]:
     return folder, len(sizes), sum(sizes)
 
 
-def _let_go(most: int) -> None:
-    """Removes the least recently used until they hold at most that many bytes."""
-    entries = sorted(_entries(own_folder("portraits")), key=lambda entry: entry[1].st_mtime_ns)
+def _let_go(folder: Path, most: int) -> None:
+    """Removes the least recently used of a folder until they hold at most that many bytes."""
+    entries = sorted(_entries(folder), key=lambda entry: entry[1].st_mtime_ns)
     total = sum(found.st_size for _, found in entries)
     for file, found in entries:
         if total <= most:

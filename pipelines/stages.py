@@ -144,6 +144,7 @@ class Posed:
     motion: FlameSequence  # [T]
     driven: Driven  # what it comes from, with its sound, facts and problems
     identity: str = "photo"  # whose: `driver` where an absolute drive takes the driver's own photo
+    unedited: FlameSequence | None = None  # the motion before the request's edit
 
 
 def pose(
@@ -169,8 +170,8 @@ def pose(
     first = None if own is None else driven.motion[own : own + 1]
     another = replace(driven, recorded=driven.recorded and own is None)
     motion = transferred(portrait.pose, another, request.transfer, first)
-    motion = motion if request.edit is None else apply_edit(motion, request.edit)
-    return Posed(portrait, motion, retimed(driven, request.edit), identity)
+    edited = motion if request.edit is None else apply_edit(motion, request.edit)
+    return Posed(portrait, edited, retimed(driven, request.edit), identity, motion)
 
 
 def shortened(posed: Posed, seconds: float | None) -> Posed:

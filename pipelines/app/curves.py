@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...flame_motion import FlameSequence
 from ...flame_motion.retargeting.retarget import head_of
+from ...flame_motion.rotations import compose
 
 WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
 MAX_POINTS = 600
@@ -18,20 +19,24 @@ DEGREES = 180 / math.pi
 Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], range that is always shown
 
 
-def charts_of(motion: FlameSequence) -> list[Chart]:
-    """The charts of a motion; angles in degrees, the rest 0..1."""
+def charts_of(motion: FlameSequence, rest: FlameSequence | None = None) -> list[Chart]:
+    """The charts of a motion; angles in degrees, the rest 0..1. rest: one frame that they are counted from."""
     names = {name: number for number, name in enumerate(head_of(motion).expression_names)}
 
+    expression = motion.expression if rest is None else motion.expression - rest.expression
+    lids = motion.eyelids if rest is None else motion.eyelids - rest.eyelids
+    neck, jaw = _turned(motion, rest, "neck"), _turned(motion, rest, "jaw")
+    eyes = _turned(motion, rest, "eyes").mean(1)
+
     def axis(*wanted: str) -> Tensor:
-        found = [motion.expression[:, names[name]] for name in wanted if name in names]
+        found = [expression[:, names[name]] for name in wanted if name in names]
         return torch.stack(found).mean(0) if found else torch.zeros(len(motion))
 
-    neck, eyes = motion.neck * DEGREES, motion.eyes.mean(1) * DEGREES
     return [
         ("Head", "°", {"yaw": neck[:, 1], "pitch": neck[:, 0], "roll": neck[:, 2]}, (-10.0, 10.0)),
         ("Gaze", "°", {"gazeYaw": eyes[:, 1], "gazePitch": eyes[:, 0]}, (-10.0, 10.0)),
-        ("Jaw", "°", {"jawOpen": motion.jaw[:, 0] * DEGREES}, (0.0, 10.0)),
-        ("Lids", "", {"left": motion.eyelids[:, 0], "right": motion.eyelids[:, 1]}, (0.0, 1.0)),
+        ("Jaw", "°", {"jawOpen": jaw[:, 0]}, (0.0, 10.0)),
+        ("Lids", "", {"left": lids[:, 0], "right": lids[:, 1]}, (0.0, 1.0)),
         ("Smile", "", {"smile": axis("mouthSmileLeft", "mouthSmileRight")}, (0.0, 1.0)),
         (
             "Brows",
@@ -42,17 +47,26 @@ def charts_of(motion: FlameSequence) -> list[Chart]:
     ]
 
 
-def curves_html(motion: FlameSequence, edited: FlameSequence | None = None, *, moving: bool = False) -> str:
+def _turned(motion: FlameSequence, rest: FlameSequence | None, name: str) -> Tensor:
+    """A joint's turns, degrees, since those of the rest."""
+    track = getattr(motion, name)
+    return DEGREES * (track if rest is None else compose(track, -getattr(rest, name).expand_as(track)))
+
+
+def curves_html(
+    motion: FlameSequence, edited: FlameSequence | None = None, *, rest: FlameSequence | None = None,
+    moving: bool = False,
+) -> str:  # fmt: skip
     """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed.
 
-    moving: only charts in which anything moves.
+    rest: the face that curves are counted from, one frame; moving: only charts in which anything moves.
     """
     after = motion if edited is None else edited
-    before = {name: curves for name, _, curves, _ in charts_of(motion)} if edited is not None else {}
+    before = {name: curves for name, _, curves, _ in charts_of(motion, rest)} if edited is not None else {}
     seconds = max(motion.duration, after.duration)
     rows = "".join(
         _chart(name, unit, curves, before.get(name, {}), shown, after.fps, motion.fps, seconds)
-        for name, unit, curves, shown in charts_of(after)
+        for name, unit, curves, shown in charts_of(after, rest)
         if not moving or any(float(track.max() - track.min()) > STILL for track in curves.values())
     )
     note = "" if edited is None else '<p class="note">Dashed: as it was made. Full: with the change.</p>'

@@ -7,6 +7,7 @@ from html import escape
 from .job import CANCELLED, FAILED, RUNNING, WAITING, Job
 
 STAGES = {
+    "load": "Loading the models; the first time here they are compiled, which takes a minute or two",
     "start": "Getting ready",
     "track": "Following the face in the video",
     "speech": "Listening",
@@ -22,10 +23,13 @@ DOWNLOADS = {
     "report.json": "Report",
 }
 READY = '<span class="ready"></span>'  # an empty status; the page answers
+BRINGING = "Bringing the photo to life …"
+COMPILING = "Getting ready: the first start here loads models and compiles, which takes a minute or two"
 EMPTY = (
     '<div class="empty"><svg viewBox="0 0 64 64" aria-hidden="true"><circle cx="32" cy="25" r="12"/>'
     '<path d="M10 58c2-14 11-20 22-20s20 6 22 20"/></svg>'
-    '<p>Your video appears here.</p><p class="note">Give a photo, say what happens, and press <b>Animate</b>.</p></div>'
+    '<p>Choose a photo of a face.</p><p class="note">It comes to life here. Then say what happens, and press '
+    "<b>Animate</b>.</p></div>"
 )
 
 
@@ -63,6 +67,11 @@ def message(sentence: str) -> str:
     return f'<div class="status bad" role="alert">{escape(sentence[:1].upper() + sentence[1:])}</div>'
 
 
+def working(sentence: str) -> str:
+    """Something goes on, and how far it is is not known."""
+    return _status("run", sentence, None)
+
+
 def time_left(seconds: float) -> str:
     """A time for people. seconds: s."""
     if seconds < 60:
@@ -75,6 +84,7 @@ def result_html(job: Job) -> str:
     base, (width, height) = f"api/jobs/{job.id}/files", job.facts["size"]
     return (
         f'<div class="made"><video id="made" controls autoplay loop playsinline poster="{base}/poster.jpg" '
+        f'data-motion="app/motions/{job.id}" data-portrait="{escape(str(job.request.page.get("portrait", "")))}" '
         f'src="{base}/video.mp4" aria-label="{escape(job.request.title)}" style="--ratio:{width / height:.4f}">'
         "</video></div>"
     )
@@ -98,7 +108,22 @@ def about_html(job: Job) -> str:
     )
 
 
-def label_of(job: Job) -> str:
-    """A finished job's line in the history."""
+def history_html(jobs: list[Job], chosen: str | None) -> str:
+    """This visit's results, the newest first, each to be shown or deleted."""
+    if not jobs:
+        return ""
+    return (
+        f'<h2 class="part-title">This visit</h2><ul class="visit">{"".join(_entry(job, chosen) for job in jobs)}</ul>'
+    )
+
+
+def _entry(job: Job, chosen: str | None) -> str:
+    title = escape(job.request.title)
     length = "preview" if job.request.preview else f"{job.facts['seconds']:.1f} s"
-    return f"{job.request.title} — {length}"
+    current = ' aria-current="true"' if job.id == chosen else ""
+    return (
+        f'<li><button type="button" class="show" data-show="{job.id}"{current}>'
+        f'<img src="api/jobs/{job.id}/files/poster.jpg" alt="" width="56" height="56">'
+        f"<span><b>{title}</b><small>{length}</small></span></button>"
+        f'<button type="button" class="remove" data-delete="{job.id}" aria-label="Delete {title}">✕</button></li>'
+    )

@@ -47,7 +47,7 @@ class JobQueue:
         """root: the folder for all files; warm: new processes do a small job first; target: what a process runs;
         looker: looks at the photo of a request before it becomes a job.
         """
-        self.root, self.limits, self._target, self._looker = root, limits, target, looker
+        self.root, self.limits, self._target, self.looker = root, limits, target, looker
         self._warming = root / "warm" if warm else None  # where new processes do their first job
         root.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
@@ -62,8 +62,8 @@ class JobQueue:
 
     def start(self) -> None:
         """Starts the processes; `close` ends them."""
-        if self._looker is not None:
-            self._looker.start()
+        if self.looker is not None:
+            self.looker.start()
         for thread in self._threads:
             thread.start()
 
@@ -72,8 +72,8 @@ class JobQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._looker is not None:
-            self._looker.close()
+        if self.looker is not None:
+            self.looker.close()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(PATIENCE + 5)
@@ -121,8 +121,8 @@ class JobQueue:
         self._preparing.add(folder)
         try:
             request = prepare(folder)
-            if self._looker is not None:
-                self._looker.check(request)
+            if self.looker is not None:
+                self.looker.check(request)
             return self.submit(id, user, folder, request, tab)
         except BaseException:  # whatever it is, it goes on: only the folder is of no use any more
             shutil.rmtree(folder, ignore_errors=True)
@@ -224,7 +224,7 @@ class JobQueue:
                 self._changed.wait(1.0)
                 return None
             job = min(waiting, key=lambda one: one.created)
-            job.state, job.started, job.stage = RUNNING, time.time(), "start"
+            job.state, job.started, job.stage = RUNNING, time.time(), "load"
             return job
 
     def _do(self, job: Job, process: WorkerProcess) -> bool:
@@ -237,6 +237,7 @@ class JobQueue:
                 return True
             try:
                 if process.ready and sent is None:
+                    job.stage = "start"
                     process.channel.send((job.request, job.folder))
                     sent = time.monotonic()
                 if process.channel.poll(0.1) and self._receive(job, process, *process.channel.recv()):

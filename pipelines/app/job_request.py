@@ -38,6 +38,8 @@ class JobRequest:
     redraw: Path | None = None  # the folder of a finished job whose motion is edited and drawn again
     max_seconds: float | None = None  # s; what lasts longer is cut there
     preview: bool = False
+    portraits: Path | None = None  # the folder that this visitor's fitted portraits are kept in
+    page: Mapping[str, Any] = field(default_factory=dict)  # what the page remembers of it
 
     @property
     def title(self) -> str:

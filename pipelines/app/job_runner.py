@@ -18,7 +18,21 @@ from ..request import GENERATOR
 from ..stages import Posed, retimed, write_videos
 from ..views import place
 from .job_request import EXCLUSIVE, STILL_SECONDS, JobRequest
-from .results import HEAD, MOTION, OUT, PORTRAIT, POSTER, REPORT, RESULTS, VIDEO, with_shown_names
+from .results import (
+    HEAD,
+    MOTION,
+    OUT,
+    PORTRAIT,
+    POSTER,
+    REPORT,
+    REST,
+    RESULTS,
+    SOUNDING,
+    UNEDITED,
+    VIDEO,
+    with_shown_names,
+)  # fmt: skip
+from .uploads import link
 
 POSTER_SIDE = 240  # px
 
@@ -36,9 +50,11 @@ class JobRunner:
         out.mkdir(parents=True, exist_ok=True)
         animate = self._animate if request.redraw is None else self._redraw
         portrait, motion, problems = animate(request, out, progress)
+        _link_sound(out if request.redraw is None else request.redraw / OUT, out)
         progress("export", 0, 2)
         portrait.save(out / PORTRAIT)
         motion.save(out / MOTION)
+        portrait.pose.save(out / REST)
         progress("export", 1, 2)
         if not request.preview:
             write_export(motion, out / HEAD)
@@ -59,22 +75,25 @@ class JobRunner:
         if drive.driver_name is None and drive.motion is None:  # keyframes alone, which are an edit
             drive = replace(drive, motion=FlameSequence.neutral(max(1, round((wanted or STILL_SECONDS) * 25)), 25.0))
         clip = replace(animate.clip, seconds=seconds)
-        made = self.pipeline.run(replace(animate, drive=drive, clip=clip, output=out / VIDEO), progress, limit)
+        wanted_of = replace(animate, drive=drive, clip=clip, output=out / VIDEO)
+        made = self.pipeline.run(wanted_of, progress, limit, request.portraits)
         _write_report(out / "video.json", out / REPORT, request)
         problems = made.problems
         if wanted is None and seconds is not None:
             problems = [sentence for sentence in problems if not sentence.startswith(f"{seconds:g} s were asked for")]
             if not request.preview and limit is not None and made.report["frames"] == round(limit * made.report["fps"]):
                 problems.append(f"only the first {limit:g} s were made, which is all that is made here")
-        assert made.portrait is not None and made.motion is not None
+        assert made.portrait is not None and made.motion is not None and made.unedited is not None
+        made.unedited.save(out / UNEDITED)
         return made.portrait, made.motion, problems
 
     def _redraw(self, request: JobRequest, out: Path, progress: Progress) -> tuple[Portrait, FlameSequence, list[str]]:
-        """Edits the motion of a finished job and draws it again, with its sound where the edit keeps the time."""
+        """Edits what a finished job made before any edit, draws it, with its sound where the edit keeps the time."""
         assert request.redraw is not None
         before, edit, camera = request.redraw / OUT, request.animate.edit, request.animate.view.camera
-        portrait, motion = Portrait.load(before / PORTRAIT), FlameSequence.load(before / MOTION)
-        driven = retimed(Driven(motion, sound=_sound_of(before / VIDEO)), edit)
+        portrait, motion = Portrait.load(before / PORTRAIT), FlameSequence.load(before / UNEDITED)
+        motion.save(out / UNEDITED)
+        driven = retimed(Driven(motion, sound=_sound_of(before / SOUNDING)), edit)
         motion = motion if edit is None else apply_edit(motion, edit)
         motion = motion[: max(1, round((request.max_seconds or motion.duration) * motion.fps))]
         cameras = place(portrait, len(motion), camera, None, motion.fps)
@@ -83,9 +102,15 @@ class JobRunner:
         report = json.loads((before / REPORT).read_text(encoding="utf-8"))
         report |= {"frames": len(motion), "fps": motion.fps}
         edits = [] if edit is None else [with_shown_names(edit, request.names)]
-        report["edits"] = [*report.get("edits", []), *edits]
+        report["edits"] = edits
         (out / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return portrait, motion, driven.problems
+
+
+def _link_sound(before: Path, out: Path) -> None:
+    """Keeps the video that has the signal's sound, whatever later edits leave out."""
+    source = before / SOUNDING if (before / SOUNDING).is_file() else before / VIDEO
+    link(source, out / SOUNDING)
 
 
 def _sound_of(video: Path) -> Path | None:

@@ -19,18 +19,9 @@
     }
   });
 
-  let last = null; // on a phone the result stands far below the button: go there once it is made
-  const arrived = (video) => {
-    if (video.src === last) return;
-    const first = last === null && !document.querySelector("#status .status.done");
-    last = video.src;
-    if (!first && innerWidth <= 860) document.getElementById("result").scrollIntoView({ behavior: "smooth" });
-  };
-
   const follow = () => {
     const video = document.getElementById("made");
     const curves = document.querySelector("#curves .curves");
-    if (video) arrived(video);
     if (video && curves) {
       const share = Math.min(video.currentTime / Number(curves.dataset.seconds), 1);
       curves.style.setProperty("--now", `${(100 * share).toFixed(2)}%`);

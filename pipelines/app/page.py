@@ -14,8 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from .job_html import EMPTY
 from .job_queue import JobQueue
 from .limits import Limits
-from .page_events import PageEvents
-from .page_form import add_form
+from .page_events import PageEvents, Updates
+from .page_form import Form, add_form
 from .uploads import make_room, shown_name, store
 from .visitors import visitor_of
 
@@ -103,78 +103,105 @@ def build_page(do: PageEvents, limits: Limits) -> Any:
         gr.HTML(HEADER)
         with gr.Row(elem_id="columns"):
             with gr.Column(min_width=280, elem_id="left"):
-                fields = add_form(do, limits)
+                form = add_form(do, limits)
                 with gr.Row(elem_id="actions"):
-                    animate = gr.Button("Animate", variant="primary", elem_id="animate", scale=2)
-                    preview = gr.Button("Quick preview", elem_id="preview", scale=1)
-                    cancel = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel", scale=1)
-                status = gr.HTML(elem_id="status")
+                    parts = {
+                        "animate": gr.Button("Animate", variant="primary", elem_id="animate", scale=2),
+                        "preview": gr.Button("Quick preview", elem_id="preview", scale=1),
+                        "cancel": gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel", scale=1),
+                    }
             with gr.Column(min_width=280, elem_id="right"):
-                shown, tools = _outputs(status)
+                parts |= _outputs()
             with gr.Column(min_width=280, elem_id="visit"):
-                history = gr.Radio([], label="This visit", visible=False, elem_id="history")
-        shown = [*shown, history, gr.State(None)]
-        buttons = [animate, preview, cancel]
-        everything = [*shown, *buttons]
-        _wire(page, do, fields, shown, tools, buttons, everything)
+                parts["history"] = gr.HTML(elem_id="history")
+                parts["pick"] = gr.Textbox(elem_id="pick", elem_classes="offstage", show_label=False)
+        parts["current"] = gr.State(None)
+        _wire(page, do, form, parts)
     return page
 
 
-def _outputs(status: Any) -> tuple[list[Any], dict[str, Any]]:
-    """The right column; what is shown stands in the order of `page_events.Updates`."""
+def _outputs() -> dict[str, Any]:
+    """The right column: the picture with what goes on, the result, and what changes it; by the names in `Updates`."""
     with gr.Row(elem_id="stage"):
-        result = gr.HTML(EMPTY, elem_id="result", scale=3, min_width=300)
-        head = gr.Model3D(
-            label="3D head", height=380, interactive=False, elem_id="head3d", camera_position=(90, 85, None),
-            buttons=[], min_width=260, scale=2,
-        )  # fmt: skip
-    about = gr.HTML(elem_id="about")
-    with gr.Column(visible=False, elem_id="motion-box") as box:
-        with gr.Accordion("The motion: curves and edits", open=True, elem_id="curves-part"):
-            curves = gr.HTML(elem_id="curves")
-            edit = gr.Textbox(
-                label="Change all of it", placeholder="smile=0.3, gain=1.2", elem_id="edit", lines=1,
+        parts = {"result": gr.HTML(EMPTY, elem_id="result")}
+        gr.HTML(LIVING, elem_id="living-box")
+        parts["scene"] = gr.HTML(elem_id="scene")
+        parts["status"] = gr.HTML(elem_id="status")  # over the picture: how it goes is never out of sight
+    parts["about"] = gr.HTML(elem_id="about")
+    with gr.Column(elem_id="edits"):
+        gr.HTML(SLIDERS)
+        with gr.Column(elem_id="typed"):
+            parts["edit"] = gr.Textbox(
+                label="The changes in words", placeholder="smile=0.3, gain=1.2", elem_id="edit", lines=1,
                 info="smile, blink, jawOpen, yaw, pitch, roll, gaze and ARKit's names; gain, smooth, rest, speed, only",
             )  # fmt: skip
-            edit_keys = gr.Textbox(
-                label="Change it at times", placeholder="1.0s: smile=0.6\n1.5s: smile=0 | out", lines=2,
+            parts["keys"] = gr.Textbox(
+                label="Changes at times", placeholder="1.0s: smile=0.6\n1.5s: smile=0 | out", lines=2,
                 elem_id="edit-keys", elem_classes="mono",
             )  # fmt: skip
-            with gr.Row():
-                change = gr.Button("Show the change", elem_id="change")
-                again = gr.Button("Make it again", variant="primary", elem_id="again")
-            edited = gr.HTML(elem_id="edited")
-    tools = {"head": head, "edit": edit, "keys": edit_keys, "change": change, "again": again, "edited": edited}
-    return [status, result, about, box, curves], tools
+        parts["edited"] = gr.HTML(elem_id="edited")
+        parts["again"] = gr.Button("Draw it with these changes", elem_id="again")
+    with gr.Column(visible=False, elem_id="motion-box") as parts["box"]:
+        with gr.Accordion("The motion's curves", open=True, elem_id="curves-part"):
+            parts["curves"] = gr.HTML(elem_id="curves")
+    return parts
 
 
-def _wire(
-    page: Any, do: PageEvents, fields: dict[str, Any], shown: list[Any], tools: dict[str, Any], buttons: list[Any],
-    everything: list[Any],
-) -> None:  # fmt: skip
-    """Connects the page's buttons and lists with their events."""
-    status, result, about, box, curves, history, current = shown
-    animate, preview, cancel = buttons
+def _wire(page: Any, do: PageEvents, form: Form, parts: dict[str, Any]) -> None:
+    """Connects the page's buttons and lists with their events, which say by name what becomes of the parts."""
+    fields = form.fields | {"edit": parts["edit"]}
+    everything = list(parts.values())
+
+    def by_part(update: Updates, known: dict[str, Any] = parts) -> dict[Any, Any]:
+        return {known[name]: value for name, value in update.items()}
 
     def pressed(preview: bool) -> Any:
         async def start(values: dict[Any, Any], request: gr.Request) -> Any:
             given = {name: values[field] for name, field in fields.items()}
             async for update in do.animate(given, request, preview):
-                yield update
+                yield by_part(update)
 
         return start
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    async def again(current: str | None, edit: str, keys: str, camera: str, request: gr.Request) -> Any:
+        async for update in do.redraw(current, edit, keys, camera, request):
+            yield by_part(update)
+
+    async def come_alive(photo: str | None, face: float | None, request: gr.Request) -> Any:
+        async for update in do.come_alive(photo, face, request):
+            yield by_part(update)
+
+    def change(current: str | None, edit: str, keys: str, request: gr.Request) -> Any:
+        return by_part(do.change(current, edit, keys, request))
+
+    def pick(what: str, current: str | None, request: gr.Request) -> Any:
+        return by_part(do.pick(what, current, request))
+
+    def restore(request: gr.Request) -> Any:
+        return by_part(do.restore(request))
+
+    def example(name: str) -> Any:
+        def fill(request: gr.Request) -> Any:
+            return by_part(do.example(name, request), fields)
+
+        return fill
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     free = quiet | {"concurrency_limit": None}
-    inputs = set(fields.values())  # a set: then values come by component
-    animate.click(pressed(False), inputs, everything, **free)
-    preview.click(pressed(True), inputs, everything, **free)
-    tools["again"].click(do.redraw, [current, tools["edit"], tools["keys"], fields["camera"]], everything, **free)
-    cancel.click(do.cancel, None, None, queue=True, **free)
-    tools["change"].click(do.change, [current, tools["edit"], tools["keys"]], [tools["edited"], curves], **quiet)
-    history.input(do.choose, history, [status, result, about, box, curves, current], **quiet)
-    current.change(do.head, current, tools["head"], **quiet)
-    page.load(do.restore, None, shown, **quiet)
+    inputs, edits = set(fields.values()), [parts["current"], parts["edit"], parts["keys"]]  # a set: values by component
+    parts["animate"].click(pressed(False), inputs, everything, **free)
+    parts["preview"].click(pressed(True), inputs, everything, **free)
+    parts["again"].click(again, [*edits, fields["camera"]], everything, **free)
+    parts["cancel"].click(do.cancel, None, None, queue=True, **free)
+    for name, button in form.examples.items():
+        filled = button.click(example(name), None, list(fields.values()), **free)
+        filled.then(pressed(True), inputs, everything, **free)
+    for part in (parts["edit"], parts["keys"]):
+        part.change(change, edits, everything, trigger_mode="always_last", **quiet)
+    for given in (fields["photo"], fields["face"]):
+        given.change(come_alive, [fields["photo"], fields["face"]], everything, trigger_mode="always_last", **free)
+    parts["pick"].input(pick, [parts["pick"], parts["current"]], everything, **quiet)
+    page.load(restore, None, everything, **quiet)
     page.unload(do.leave)
 
 
@@ -183,3 +210,20 @@ HEADER = (
     'height="28"><span>flamecast</span></a><p>A photo, and what it is to do.</p>'
     '<nav><a href="docs">API</a><button type="button" id="theme" aria-label="Light or dark">◐</button></nav></header>'
 )
+LIVING = (  # filled by living.js; on a phone one of the two is seen
+    '<div id="living" hidden></div><div id="which" role="group" aria-label="What is shown">'
+    '<button type="button" value="video">Video</button>'
+    '<button type="button" value="living">Living portrait</button></div>'
+)
+SLIDERS = """<div id="face"><h2 class="part-title">Change the face</h2><div id="sliders"></div>
+<div id="whole" role="group" aria-label="The whole movement">
+<label>How far it moves <input type="range" name="gain" min="0" max="2" step="0.05" value="1"><output></output></label>
+<label>How fast <input type="range" name="speed" min="0.5" max="2" step="0.05" value="1"><output></output></label>
+<label>How smooth <input type="range" name="smooth" min="0" max="0.5" step="0.02" value="0"><output></output></label>
+<label>Where <select name="only"><option value="">everywhere</option><option value="head">the head</option>
+<option value="mouth">the mouth</option><option value="eyes">the eyes</option><option value="brows">the brows</option>
+<option value="upper">the upper face</option><option value="lower">the lower face</option></select></label></div>
+<p class="note">You see it at once in the living portrait; how far, fast and smooth show in the curves.</p>
+<p class="row"><button type="button" class="get" id="reset">Take the changes back</button>
+<button type="button" class="get" id="type" aria-expanded="false" aria-controls="typed">Type the changes</button></p>
+</div>"""

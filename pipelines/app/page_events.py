@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,27 @@ from ...core.files import read_json
 from ...flame_motion import FlameSequence
 from ...flame_motion.edit import apply_edit
 from ...flame_motion.media.photos import load_photo
-from . import results
+from . import living, results
 from .curves import curves_html
 from .job import DONE, ENDED, Full, Job
-from .job_html import EMPTY, READY, about_html, label_of, message, result_html, status_html
+from .job_html import (
+    BRINGING,
+    COMPILING,
+    EMPTY,
+    READY,
+    about_html,
+    history_html,
+    message,
+    result_html,
+    status_html,
+    working,
+)  # fmt: skip
 from .job_options import driver_of, value_options
 from .job_queue import JobQueue
 from .job_request import DEMO, JobRequest, read_request
 from .keyframe_text import as_lines, read_lines, write_keyframes
 from .limits import Limits
-from .uploads import JSON_BYTES, check_content, shown_name, stored_name
+from .uploads import DEMO_UPLOAD, JSON_BYTES, check_content, link, shown_name, stored_name
 
 WATCH_EVERY = 0.4  # s between two updates of a job's progress
 WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
@@ -32,8 +43,16 @@ SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
 DRIVERS = {WORDS: "text", VOICE: "speech", VIDEO: "video", KEYS: "text"}  # whose declared options are shown
 OF_ONE_SOURCE = {"say": VOICE, "keep": MOTION, "motion_fps": MOTION}  # options that go with one source alone
 REFUSED = (BadInput, MissingAsset, Full)
+EXAMPLES: dict[str, dict[str, Any]] = {  # by what a button says: what it puts into the fields, beside the demo portrait
+    "Words": {"source": WORDS, "text": "she nods twice, then looks up to her left", "emotion": "amused"},
+    "A voice": {
+        "source": VOICE, "speech": None, "say": "Hello there. I can speak, and I mean it.", "text": "", "emotion": "",
+    },
+    "A recorded motion": {"source": MOTION, "motion": None, "text": "", "emotion": ""},
+}  # fmt: skip
 STILL_FPS = 25.0  # Hz, of the clip that keyframes are shown on
-Updates = list[Any]  # updates of: status, result, head, curves, history, current, animate, preview, cancel
+ALIVE_EVERY = 0.3  # s between two looks whether photos can be brought to life yet
+Updates = dict[str, Any]  # what the page's parts become, by the names that `page.py` gives them
 
 
 def sources_of(name: str) -> tuple[str, ...]:
@@ -62,7 +81,10 @@ class PageEvents:
 
         def prepare(folder: Path) -> JobRequest:
             options, files, names = self._gather(given, folder)
-            return read_request(options | {"preview": preview}, files, names, self.limits)
+            asked = read_request(options | {"preview": preview}, files, names, self.limits)
+            photo, face = Path(given["photo"]), int(given.get("face") or 0)
+            page = {"edit": given.get("edit") or "", "keys": "", "portrait": living.address_of(photo, face)}
+            return replace(asked, portraits=living.kept_in(photo), page=page)
 
         return self._run(lambda: self.queue.add(visitor(request), prepare, request.session_hash), request)
 
@@ -89,7 +111,8 @@ class PageEvents:
         made = before.request.animate
         options = {"edit": edit, "camera": camera, "size": made.view.size, "text": made.drive.text}
         redraw = _keep_results(before.folder, folder / "before")
-        return read_request(options, files, names, self.limits, redraw=redraw)
+        asked = read_request(options, files, names, self.limits, redraw=redraw)
+        return replace(asked, page={**before.request.page, "edit": edit, "keys": keys})
 
     async def _run(self, submit: Callable[[], Job], request: gr.Request) -> AsyncIterator[Updates]:
         """Submits a job and shows it until its end."""
@@ -125,7 +148,7 @@ class PageEvents:
         for kind, path in sent.items():
             if path:
                 names[kind] = shown_name(Path(path).name, kind)
-                files[kind] = _link(Path(path), folder / "in" / stored_name(kind, names[kind]))
+                files[kind] = link(Path(path), folder / "in" / stored_name(kind, names[kind]))
                 check_content(files[kind], kind, f"{kind} {names[kind]}")
         if source == KEYS:
             files["keyframes"] = write_keyframes(given["keys"] or "", folder / "in" / "keyframes.json")
@@ -147,77 +170,117 @@ class PageEvents:
 
     # -- showing ---------------------------------------------------------------------------------------------------
 
+    async def come_alive(self, photo: str | None, face: float | None, request: gr.Request) -> AsyncIterator[Updates]:
+        """Brings a photo to life as soon as it is there: the player's file is made and shown."""
+        if not photo:
+            yield {"scene": ""}
+            return
+        number, source = max(0, int(face or 0)), Path(photo)
+        made, looker = living.file_of(source, number), self.queue.looker
+        shown = f'<i data-portrait="{living.address_of(source, number)}"></i>'
+        if made.is_file():
+            yield {"scene": shown}
+            return
+        if looker is None:
+            return
+        yield {"scene": working(COMPILING if not looker.is_ready() else BRINGING)}
+        while not await asyncio.to_thread(looker.is_ready):
+            await asyncio.sleep(ALIVE_EVERY)
+        try:
+            what = f"photo {shown_name(source.name, 'photo')}"
+            await asyncio.to_thread(check_content, source, "photo", what)
+            plain = source.parent / "photo"  # under a name that says nothing of what it is
+            if not plain.exists():
+                link(source, plain)
+            await asyncio.to_thread(looker.bring_to_life, plain, number, made, living.kept_in(source))
+        except (BadInput, OSError) as error:
+            sentence = str(error) if isinstance(error, BadInput) else "the photo is gone: give it again"
+            yield {"scene": message(sentence.replace(str(source.parent / "photo"), source.name))}
+            return
+        yield {"scene": shown}
+
     async def _watch(self, job: Job, request: gr.Request) -> AsyncIterator[Updates]:
         shown = None
         while job.state not in ENDED:
             status = status_html(job, self.queue.position(job))
             if status != shown:
-                first = shown is None
                 shown = status
-                yield self._working(status, request if first else None)
+                yield {"status": status, **_busy()}
             await asyncio.sleep(WATCH_EVERY)
         yield await asyncio.to_thread(self._ended, job, request)
 
-    def _working(self, status: str, request: gr.Request | None) -> Updates:
-        skip = gr.skip()
-        history = self._history(request, None) if request is not None else skip
-        # Cancel takes the preview's place, so that the progress below stays in sight.
-        busy = (gr.Button(interactive=False), gr.Button(visible=False), gr.Button(visible=True))
-        return [status, skip, skip, skip, skip, history, skip, *busy]
-
     def _ended(self, job: Job, request: gr.Request) -> Updates:
-        if job.state != DONE:
-            return [status_html(job), *[gr.skip()] * 4, self._history(request, None), gr.skip(), *_idle()]
-        return [status_html(job), *self._result(job), self._history(request, job.id), job.id, *_idle()]
+        shown = self._result(job) if job.state == DONE else {}
+        history = {"history": self._history(request, job.id)} if job.state == DONE else {}
+        keys = {} if job.request.redraw is not None or job.state != DONE else {"keys": ""}  # they were another motion's
+        return {"status": status_html(job), **shown, **history, **keys, **_idle()}
 
     def _refused(self, sentence: str) -> Updates:
-        return [message(sentence), *[gr.skip()] * 6, *_idle()]
+        return {"status": message(sentence), **_idle()}
 
     def _result(self, job: Job) -> Updates:
-        """Updates of the result, its description, the box of curves, and the curves."""
-        motion = FlameSequence.load(job.file("motion.npz") or "")
-        return [result_html(job), about_html(job), gr.Column(visible=True), curves_html(motion)]
+        """A finished job's video, what is known of it, and its curves."""
+        page = job.request.page
+        return {
+            "result": result_html(job), "about": about_html(job), "box": gr.Column(visible=True),
+            "curves": self._curves(job, page.get("edit", ""), page.get("keys", "")), "edited": "", "current": job.id,
+        }  # fmt: skip
 
-    def head(self, current: str | None, request: gr.Request) -> str | None:
-        """The shown result's head in 3D. By an event of its own, with one answer: of two in a row, as a generator
-        gives at its end, Gradio's viewer drops the second and then the first.
-        """
-        job = self.queue.get(current or "", visitor(request))
-        path = None if job is None else job.file("head.glb")
-        return None if path is None else str(path)
+    def _chosen(self, job: Job) -> Updates:
+        """A finished job as `_result` shows it, and the edits that it was made with."""
+        page = job.request.page
+        return {**self._result(job), "edit": page.get("edit", ""), "keys": page.get("keys", "")}
 
-    def _history(self, request: gr.Request, chosen: str | None) -> Any:
-        jobs = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
-        return gr.Radio(choices=[(label_of(job), job.id) for job in jobs], value=chosen, visible=bool(jobs))
+    def _nothing(self) -> Updates:
+        return {"result": EMPTY, "about": "", "box": gr.Column(visible=False), "current": None}
+
+    def _curves(self, job: Job, edit: str, keys: str) -> str:
+        """What a job's motion is, and what it becomes by an edit. BadInput."""
+        unedited = FlameSequence.load(job.folder / results.OUT / results.UNEDITED)
+        rest = FlameSequence.load(job.folder / results.OUT / results.REST)
+        edits: list[str] = []
+        if edit.strip():
+            read_request({"edit": edit}, {}, {}, self.limits, redraw=job.folder)  # no files of the server
+            edits.append(edit)
+        if keys.strip():
+            edits.append(str(write_keyframes(keys, job.folder / "in" / "shown.json")))
+        return curves_html(unedited, apply_edit(unedited, edits) if edits else None, rest=rest)
+
+    def _history(self, request: gr.Request, chosen: str | None) -> str:
+        return history_html([job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE], chosen)
 
     def restore(self, request: gr.Request) -> Updates:
-        """Shows what this visitor made before, when the page is opened again."""
+        """Shows what this visit made before, when the page is opened again."""
         done = [job for job in self.queue.jobs_of(visitor(request)) if job.state == DONE]
         if not done:
-            return [READY, EMPTY, *[gr.skip()] * 3, self._history(request, None), None]
-        return [READY, *self._result(done[0]), self._history(request, done[0].id), done[0].id]
+            return {"status": READY, "history": self._history(request, None), "current": None}
+        return {"status": READY, **self._chosen(done[0]), "history": self._history(request, done[0].id)}
 
-    def choose(self, id: str | None, request: gr.Request) -> Updates:
-        """Shows one of this visit's results."""
-        job = self.queue.get(id or "", visitor(request))
+    def pick(self, what: str, current: str | None, request: gr.Request) -> Updates:
+        """Shows or deletes one of this visit's results. what: `show ID` or `delete ID`."""
+        deed, _, id = what.partition(" ")
+        job = self.queue.get(id.partition(" ")[0], visitor(request))
         if job is None or job.state != DONE:
-            return [message("it is not there any more"), *[gr.skip()] * 5]
-        return ["", *self._result(job), job.id]
+            return {"status": message("it is not there any more"), "history": self._history(request, current)}
+        if deed == "show":
+            return {"status": READY, **self._chosen(job), "history": self._history(request, job.id)}
+        self.queue.remove(job)
+        gone = self._nothing() if job.id == current else {}
+        return {**gone, "history": self._history(request, None if gone else current)}
 
-    def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> list[Any]:
+    def change(self, current: str | None, edit: str, keys: str, request: gr.Request) -> Updates:
         """The curves as an edit would change them, before anything is drawn."""
+        if not current:
+            return {}
         try:
             job = self._finished(current, visitor(request))
-            motion = FlameSequence.load(job.file("motion.npz") or "")
-            edits: list[str] = []
-            if edit.strip():
-                read_request({"edit": edit}, {}, {}, self.limits, redraw=job.folder)  # no files of the server
-                edits.append(edit)
-            if keys.strip():
-                edits.append(str(write_keyframes(keys, job.folder / "in" / "shown.json")))
-            return ["", curves_html(motion, apply_edit(motion, edits) if edits else None)]
+            return {"edited": "", "curves": self._curves(job, edit or "", keys or "")}
         except REFUSED as error:
-            return [message(_without_paths(str(error))), gr.skip()]
+            return {"edited": message(_without_paths(str(error)))}
+
+    def example(self, name: str, request: gr.Request) -> dict[str, Any]:
+        """What an example puts into the page's fields, by their names."""
+        return {"photo": self.demo(request), **EXAMPLES[name]}
 
     def timeline(self, keys: str, seconds: float | None, request: gr.Request) -> str:
         """Keyframes as curves."""
@@ -259,34 +322,28 @@ class PageEvents:
         """Writes the demo portrait as an upload of this visitor; returns its path."""
         from PIL import Image
 
-        target = self.queue.root / visitor(request) / "uploads" / "demo" / "demo.png"
+        target = self.queue.root / visitor(request) / "uploads" / DEMO_UPLOAD / "demo.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(load_photo(DEMO)[0]).save(target)
         return str(target)
 
 
-def _idle() -> tuple[gr.Button, ...]:
+def _busy() -> Updates:
+    """Cancel takes the preview's place."""
+    off = gr.Button(interactive=False)
+    return {"animate": off, "again": off, "preview": gr.Button(visible=False), "cancel": gr.Button(visible=True)}
+
+
+def _idle() -> Updates:
     """Animate and preview can be pressed, there is nothing to cancel."""
-    return gr.Button(interactive=True), gr.Button(visible=True), gr.Button(visible=False)
-
-
-def _link(source: Path, target: Path) -> Path:
-    """Links (or copies) a file to `target`; the page keeps its own for the next job. BadInput where it is gone."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        try:
-            shutil.copyfile(source, target)
-        except FileNotFoundError:
-            raise BadInput("a file was kept too long and is gone: give it again") from None
-    return target
+    on = gr.Button(interactive=True)
+    return {"animate": on, "again": on, "preview": gr.Button(visible=True), "cancel": gr.Button(visible=False)}
 
 
 def _keep_results(made: Path, target: Path) -> Path:
     """Links a job's results into another job's folder: its own may be removed before that one runs."""
-    for name in (results.MOTION, results.PORTRAIT, results.REPORT, results.VIDEO):
-        _link(made / results.OUT / name, target / results.OUT / name)
+    for name in (results.UNEDITED, results.PORTRAIT, results.REPORT, results.SOUNDING):
+        link(made / results.OUT / name, target / results.OUT / name)
     return target
 
 

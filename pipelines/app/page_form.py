@@ -12,7 +12,7 @@ from ...flame_motion.style import PRESETS
 from .job_options import driver_of, value_options
 from .keyframe_text import EXAMPLE
 from .limits import Limits
-from .page_events import KEYS, MOTION, OF_ONE_SOURCE, SOURCES, VIDEO, VOICE, WORDS, PageEvents, sources_of
+from .page_events import EXAMPLES, KEYS, MOTION, OF_ONE_SOURCE, SOURCES, VIDEO, VOICE, WORDS, PageEvents, sources_of
 
 ELSEWHERE = ("edit",)  # below the result
 SIZES = (256, 384, 512, 768, 1024)
@@ -31,6 +31,13 @@ HINTS = {
     KEYS: "Optional: fills in between the keyframes",
     MOTION: "Optional: moves head and gaze instead of the motion",
 }
+MIXES = [
+    ("As usual: head and gaze", ""),
+    ("The head", "head=text"),
+    ("The eyes and brows", "upper=text"),
+    ("The mouth and jaw", "lower=text"),
+    ("The whole face", "face=text"),
+]
 LOOKS: dict[str, dict[str, Any]] = {  # of options that do not look as their fields say
     "text": {
         "label": "What happens", "info": HINTS[WORDS], "lines": 2,
@@ -38,15 +45,29 @@ LOOKS: dict[str, dict[str, Any]] = {  # of options that do not look as their fie
     },
     "emotion": {"label": "How it feels", "info": None, "placeholder": "amused, breaking into a laugh"},
     "say": {"label": "Or words to say", "info": None, "lines": 2, "placeholder": "Hello there."},
-    "mix": {"label": "Regions the words move", "info": None, "placeholder": "upper=text"},
+    "idle": {"label": "Just wait, so many seconds", "info": "It blinks, glances and breathes, nothing else"},
+    "mix": {"label": "What the words above move", "info": "Beside a voice, a video or a motion"},
     "style": {"label": "Style of movement", "info": "Of words and voice"},
-    "mode": {"label": "What is taken over"},
-    "camera": {"info": "Or in its own words: orbit:20+zoom:1.1"},
-    "size": {"label": "Longest side, px", "info": None},
-    "seconds": {"label": "Seconds, at most", "info": "0: all"},
-    "fps": {"label": "Frames a second", "info": "0: as the driver has"},
-    "motion_fps": {"label": "Frames a second of the motion", "info": "0: as the file says"},
+    "mode": {"label": "What is followed", "info": None},
+    "strength": {"label": "How strongly it moves", "info": "1: as it comes"},
+    "camera": {"label": "Camera", "info": "Or in its own words: orbit:20+zoom:1.1"},
+    "size": {"label": "Size: the longest side, px", "info": None},
+    "framing": {"label": "What is shown", "info": None},
+    "seconds": {"label": "Length, seconds", "info": "Empty: as long as it takes"},
+    "fps": {"label": "Pictures a second", "info": "Empty: as what moves it has"},
+    "motion_fps": {"label": "Pictures a second of the motion", "info": "Empty: as the file says"},
+    "keep": {"label": "What of the motion stays", "info": "Words fill in the rest: head, gaze, lids, face; 0s,1.5s"},
+    "face": {"label": "Which face", "info": "0: the largest in the photo"},
+    "seed": {"label": "Variation", "info": "Another number, another take"},
+    "lips": {"label": "How far the lips open", "info": None},
+    "head_motion": {"label": "How much the head moves", "info": None},
+    "blinks": {"label": "How far blinks close the eyes", "info": None},
+    "style_strength": {"label": "How lively brows and gaze are", "info": None},
 }  # fmt: skip
+CHOICES = {  # what the choices of an option are called
+    "mode": {"relative": "Its movements, from this face's own rest", "absolute": "Its face exactly as it is"},
+    "framing": {"photo": "The whole photo", "face": "A square around the head"},
+}
 
 
 @dataclass
@@ -55,6 +76,7 @@ class Form:
 
     limits: Limits
     fields: dict[str, Any] = field(default_factory=dict)  # by the name of the option, or of the file
+    examples: dict[str, Any] = field(default_factory=dict)  # buttons by the name of their example
     parts: list[tuple[Any, tuple[str, ...]]] = field(default_factory=list)  # what is shown for some sources alone
 
     def add(self, *names: str) -> None:
@@ -68,8 +90,8 @@ class Form:
         return component
 
 
-def add_form(do: PageEvents, limits: Limits) -> dict[str, Any]:
-    """The left column: photo, what moves it, and how it is drawn; its fields by name."""
+def add_form(do: PageEvents, limits: Limits) -> Form:
+    """The left column: photo, what moves it, and how it is drawn."""
     form = Form(limits)
     form.fields["photo"] = _as_sent(
         gr.Image(
@@ -79,19 +101,23 @@ def add_form(do: PageEvents, limits: Limits) -> dict[str, Any]:
     )  # fmt: skip
     demo = gr.Button("Use the demo portrait", size="sm", elem_id="demo")
     demo.click(do.demo, None, form.fields["photo"], show_progress="hidden", api_visibility="private")
+    with gr.Row(elem_id="examples"):
+        gr.HTML('<span class="note">See an example:</span>', elem_id="examples-title")
+        for name in EXAMPLES:
+            form.examples[name] = gr.Button(name, size="sm", min_width=0)
     form.fields["source"] = gr.Radio(list(SOURCES), value=WORDS, label="What moves it", elem_id="source")
     timeline, load = _add_sources(form)
     form.add("text", "emotion")
     _add_options(form)
     _wire(do, form, timeline, load)
-    return form.fields
+    return form
 
 
 def _add_sources(form: Form) -> tuple[Any, Any]:
     """A part for each source; the drawing of the keyframes and the button that loads some."""
     with form.part(gr.Column(visible=False, elem_id="voice-part", elem_classes="part"), VOICE):
         form.fields["speech"] = _as_sent(
-            gr.Audio(label="Recording", type="filepath", sources=["microphone", "upload"], elem_id="speech", buttons=[])
+            gr.Audio(label="Recording", type="filepath", sources=["upload", "microphone"], elem_id="speech", buttons=[])
         )
         form.add(*_of_source(VOICE))
     with form.part(gr.Column(visible=False, elem_id="video-part", elem_classes="part"), VIDEO):
@@ -150,7 +176,10 @@ def _component(option: Option, limits: Limits) -> Any:
     if name == "style":
         return gr.Dropdown([("As it comes", ""), *((each.capitalize(), each) for each in PRESETS)], value="", **facts)
     if option.choices:
-        return gr.Dropdown(list(option.choices), value=option.default, **facts)
+        called = CHOICES.get(name, {})
+        return gr.Dropdown([(called.get(each, each), each) for each in option.choices], value=option.default, **facts)
+    if name == "mix":
+        return gr.Dropdown(MIXES, value="", allow_custom_value=True, **facts)
     if option.plain_type is bool:
         return gr.Checkbox(bool(option.default), **facts)
     if option.plain_type is str:
@@ -158,7 +187,7 @@ def _component(option: Option, limits: Limits) -> Any:
     if option.plain_type is float and option.default is not None and None not in (option.minimum, option.maximum):
         step = 0.05 if option.maximum <= 2 else None  # type: ignore[operator]
         return gr.Slider(option.minimum, option.maximum, option.default, step=step, buttons=[], **facts)
-    return gr.Number(option.default or 0, precision=0 if option.plain_type is int else None, **facts)
+    return gr.Number(option.default, precision=0 if option.plain_type is int else None, **facts)
 
 
 def _as_sent(component: Any) -> Any:

@@ -13,6 +13,8 @@ RESULTS = {  # what can be fetched, with its media type
     POSTER: "image/jpeg",
 }
 OUT, PORTRAIT = "out", "portrait.npz"  # the folder in the job's own; the fitted photo, for drawing it again
+UNEDITED, SOUNDING = "unedited.npz", "sounding.mp4"  # what was made before any edit: the motion, and a video's sound
+REST = "rest.npz"  # one frame: the portrait's own face, from which curves are counted
 
 
 def with_shown_names(text: str, names: Mapping[str, str]) -> str:

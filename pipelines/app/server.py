@@ -21,6 +21,10 @@ CORS: dict[str, Any] = {  # what other sites' pages, where they may call the API
     "allow_headers": ["Range"],
     "expose_headers": ["Content-Range", "Retry-After"],
 }
+STATIC = {  # what the page fetches below /app, and the room that it lies in
+    **dict.fromkeys(("page.js", "living.js", "docs.js", "icon.svg"), "app"),
+    **dict.fromkeys(("player.js", "view.js"), "player"),
+}
 QUIET = {  # Gradio sends and fetches nothing
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_CHECK_VERSION": "False",
@@ -58,7 +62,8 @@ def running_app(
         from .job_queue import JobQueue
         from .looking import PhotoLooker
 
-        queue = JobQueue(root, limits, workers=workers, warm=warm, looker=PhotoLooker())
+        looker = PhotoLooker(warming=root / "warm" if warm else None)
+        queue = JobQueue(root, limits, workers=workers, warm=warm, looker=looker)
         try:
             app = build(queue, limits, reach)
             queue.start()
@@ -76,6 +81,7 @@ def build(queue: Any, limits: Limits, reach: Reach = THIS_MACHINE) -> Any:
     from fastapi.responses import FileResponse
 
     from .api import add_api
+    from .living_routes import add_living
     from .own_routes import OwnRoutes, readable
     from .page import add_page
     from .visitors import Guard
@@ -96,13 +102,14 @@ def build(queue: Any, limits: Limits, reach: Reach = THIS_MACHINE) -> Any:
 
     @readable(app, "/app/{name}", include_in_schema=False)
     def static(name: str) -> Any:
-        if name not in ("page.js", "docs.js", "icon.svg"):
+        if name not in STATIC:
             from fastapi import HTTPException
 
             raise HTTPException(404, "there is nothing here")
-        return FileResponse(own / name, headers={"Cache-Control": "no-cache"})
+        return FileResponse(own.parent / STATIC[name] / name, headers={"Cache-Control": "no-cache"})
 
     add_api(app, queue, limits)
+    add_living(app, queue)
     if reach.origins:
         app.add_middleware(CORSMiddleware, **CORS, allow_origins=reach.origins)
     add_page(page, queue, limits, reach.root_path)

@@ -23,6 +23,8 @@ ENDINGS = {  # by what a file is for; readers of motion go by the ending, those 
     "camera_keys": ".json",
 }
 JSON_BYTES = 1_000_000
+DEMO_UPLOAD = "demo"  # the folder of the demo portrait among a visitor's uploads
+UPLOAD_NAME = rf"[0-9a-f]{{16}}|{DEMO_UPLOAD}"  # the folder of each
 MAX_KEPT, MAX_KEPT_FILES = 3, 40  # of a visitor's uploads: in requests of the largest size, and files
 # What FFmpeg would take for lists of other files or addresses to open, and for pictures of text.
 _LISTS = (b"#extm3u", b"ffconcat", b"<", b"[playlist]", b"v=0", b"rtsptext", b"asf ", b"[reference]", b"#!avs")
@@ -59,6 +61,19 @@ def store(stream: BinaryIO, target: Path, max_bytes: int, what: str) -> None:
     except BadInput:
         target.unlink(missing_ok=True)
         raise
+
+
+def link(source: Path, target: Path) -> Path:
+    """Links (or copies) a file to `target`, whose folder is made. BadInput where it is gone."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError:
+            raise BadInput("a file was kept too long and is gone: give it again") from None
+    return target
 
 
 def make_room(own: Path, root: Path, limits: Limits) -> None:

@@ -24,7 +24,9 @@ QUALITY = 95  # of the JPEG otherwise
 class Container:
     """A file in the making: `header` is free to be filled."""
 
-    def __init__(self) -> None:
+    def __init__(self, quick: bool = False) -> None:
+        """quick: pictures that need not be exact by JPEG, which takes a twentieth of the time."""
+        self.quick = quick
         self.header: dict[str, Any] = {}
         self._entries: dict[str, dict[str, Any]] = {}
         self._data = bytearray()
@@ -51,9 +53,10 @@ class Container:
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             pixels = np.concatenate([pixels[..., :3], np.repeat(pixels[..., 3:], 3, 2)])
         image, buffer = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
-        image.save(buffer, format="WEBP", lossless=True, quality=30, method=1)
-        if exact or buffer.tell() <= LOSSLESS:
-            return self.file(name, buffer.getvalue(), "image/webp")
+        if exact or not self.quick:
+            image.save(buffer, format="WEBP", lossless=True, quality=30, method=1)
+            if exact or buffer.tell() <= LOSSLESS:
+                return self.file(name, buffer.getvalue(), "image/webp")
         buffer = io.BytesIO()
         image.save(buffer, format="JPEG", quality=QUALITY, subsampling=0)
         self.file(name, buffer.getvalue(), "image/jpeg")

@@ -14,6 +14,7 @@ from importlib.resources import files
 from .container import Container
 
 PLAYER = ("player.js", "player.d.ts")
+SCRIPTS = ("player.js", "view.js", "page.js")  # of the page: one module
 
 
 def player_text(name: str) -> str:
@@ -23,7 +24,7 @@ def player_text(name: str) -> str:
 
 def page(made: Container, title: str) -> str:
     """The HTML of a portrait's file. title: of the page; it may hold anything, as names of clips may."""
-    script = f"\n{player_text('player.js')}\n{player_text('page.js')}\n"
+    script = "".join(f"\n{player_text(name)}" for name in SCRIPTS) + "\n"
     parts = {
         "SCRIPT": script,
         "HASH": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

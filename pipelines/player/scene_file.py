@@ -45,9 +45,9 @@ class Points:
     basis: np.ndarray  # [C, N, 3] m
 
 
-def scene_file(scene: Scene) -> Container:
-    """The file of a prepared portrait, without clips."""
-    portrait, made = scene.portrait, Container()
+def scene_file(scene: Scene, quick: bool = False) -> Container:
+    """The file of a prepared portrait, without clips. quick: see `Container`."""
+    portrait, made = scene.portrait, Container(quick)
     _meshes(made, scene)
     _pictures(made, scene)
     _marks(made, scene)
@@ -237,9 +237,10 @@ def _marks(made: Container, scene: Scene) -> None:
     teeth = portrait.teeth
     if teeth is not None:
         groups += [teeth.top.tolist(), teeth.tips[1].tolist()]
-    mean = lambda x, axis: np.stack([x.take(group, axis).mean(axis) for group in groups], axis)  # noqa: E731
-    made.array("mark_points", np.concatenate([mean(points.rest, 0), mean(points.weights, 0)], 1).astype("f4"))
-    made.array("mark_basis", mean(points.basis, 1).astype("f4"))
+    made.array("mark_points", np.stack([
+        np.concatenate([points.rest[group].mean(0), points.weights[group].mean(0)]) for group in groups
+    ]).astype("f4"))  # fmt: skip
+    made.array("mark_basis", np.stack([points.basis[:, group].mean(1) for group in groups], 1).astype("f4"))
     made.array("lips_at", scene.lips_at.astype("f4"))
     sizes = {name: len(index) for name, index in named.items()}
     made.header["marks"] = sizes | ({} if teeth is None else {"teeth": 2})

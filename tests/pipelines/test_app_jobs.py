@@ -58,7 +58,7 @@ def work(channel, warming):
 def look(channel, warming):
     channel.send(("ready", None))
     while True:
-        photo, face = channel.recv()
+        photo, face, _ = channel.recv()
         word = photo.read_text()
         if word == "dies":
             os._exit(9)
@@ -337,7 +337,7 @@ def test_a_photo_is_looked_at_before_it_waits_and_within_a_bound(make, tmp_path)
     from flamecast.pipelines.app.looking import PhotoLooker
 
     queue = make(go=False)
-    queue._looker = looker = PhotoLooker(player.look, within=3.0)
+    queue.looker = looker = PhotoLooker(player.look, within=3.0)
     queue.start()
 
     def post(word: str):

@@ -98,7 +98,7 @@ def page(tmp_path_factory):
     (folder / "talk.wav").write_bytes(b"RIFF\0\0 a sound")
     events = PageEvents(JobQueue(folder / "queue", Limits(), warm=False), Limits())
     with gr.Blocks():
-        fields = add_form(events, Limits())
+        fields = add_form(events, Limits()).fields
     values = {name: getattr(component, "value", None) for name, component in fields.items()}
     return events, values | {"photo": str(folder / "me.png"), "speech": str(folder / "talk.wav"), "lips": 1.5}
 
@@ -129,5 +129,5 @@ def test_a_server_of_small_videos_has_a_page_too(tmp_path):
     """Its largest is smaller than all that the page offers elsewhere: the page did not start."""
     limits = Limits(size=64, seconds=0.1)
     with gr.Blocks():
-        fields = add_form(PageEvents(JobQueue(tmp_path / "queue", limits, warm=False), limits), limits)
+        fields = add_form(PageEvents(JobQueue(tmp_path / "queue", limits, warm=False), limits), limits).fields
     assert fields["size"].value == 64

@@ -209,11 +209,10 @@ def test_words_preview_edit_and_history(visit, tmp_path):
     assert made["width"] == 256 and made["seconds"] == pytest.approx(1, abs=0.05)
     before = motion_of(one.result("motion.npz"), tmp_path)
     assert one.result("head.glb")[:4] == b"glTF"
-    one.page.wait_for_selector("#head3d canvas")
     assert one.page.locator("#curves svg").count() == 6
+    one.page.click("#type")
     one.page.fill("#edit textarea", "smile=0.4")
     one.page.fill("#edit-keys textarea", "0s: yaw=0\n0.6s: yaw=10deg")
-    one.page.click("#change")
     one.page.wait_for_selector("#curves .was")
     one.press("#again")
     keys = [{"time": 0, "edits": "yaw=0"}, {"time": 0.6, "edits": "yaw=10deg"}]
@@ -221,14 +220,19 @@ def test_words_preview_edit_and_history(visit, tmp_path):
     wanted = apply_edit(before, ["smile=0.4", str(tmp_path / "keys.json")])
     after = motion_of(one.result("motion.npz"), tmp_path)
     assert np.array_equal(after.expression, wanted.expression) and np.array_equal(after.neck, wanted.neck)
-    assert one.page.locator("#history label").count() == 3
+    assert one.page.locator("#history li").count() == 3
     one.page.fill("#edit textarea", "smilee=0.4")
-    one.page.click("#change")
     one.page.wait_for_selector("#edited .bad")
     assert "did you mean" in one.page.inner_text("#edited")
     again = one.open()
     again.wait_for_selector("#made")
-    assert again.locator("#history label").count() == 3
+    assert again.locator("#history li").count() == 3
+    again.click("#history li:first-child .remove")
+    again.wait_for_function("document.querySelectorAll('#history li').length === 2")
+    assert one.context.request.get(one.page.evaluate("document.querySelector('#made').src")).status == 404
+    again.click("#history li:last-child .show")
+    again.wait_for_function("document.querySelector('#made')?.videoWidth === 256")
+    assert again.input_value("#edit textarea") == ""
     assert one.errors == []
 
 
@@ -236,7 +240,6 @@ def test_a_recording_is_spoken_with_its_sound(visit, media):
     one = visit()
     one.photo(media / "photo.png")
     one.source("Voice")
-    one.page.click("#speech [aria-label='Upload file']")
     one.page.set_input_files("#speech input[type=file]", media / "talk.wav")
     one.page.wait_for_selector("#speech [data-testid^='waveform'], #speech .waveform-container", state="attached")
     one.page.fill("#text textarea", "she looks around")
@@ -266,6 +269,7 @@ def test_camera_and_microphone(visit):
     one.page.click("#photo button[aria-label='capture photo']")
     one.page.wait_for_selector("#photo img")
     one.source("Voice")
+    one.page.click("#speech [aria-label='Record audio']")
     one.page.click("#speech button:has-text('Record')")
     one.page.wait_for_timeout(1500)
     one.page.click("#speech button:has-text('Stop')")
@@ -321,7 +325,7 @@ def test_two_users_at_once_are_served_and_do_not_see_each_other(visit, media):
     assert one.context.request.get(made[0]).ok and one.context.request.get(sent).ok
     for address in (made[0], made[0].replace("video.mp4", "motion.npz"), made[0].split("/files/")[0], sent):
         assert two.context.request.get(address).status == 404, address
-    assert [user.page.locator("#history label").count() for user in (one, two)] == [1, 1]
+    assert [user.page.locator("#history li").count() for user in (one, two)] == [1, 1]
 
 
 def test_what_cannot_be_used_is_said_in_a_sentence(visit, media):

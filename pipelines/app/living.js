@@ -1,0 +1,205 @@
+// The living portrait of the page: it is there as soon as the photo is, follows the video, and shows every edit at once.
+// All edits are kept in one place, the text of #edit: sliders write it, and what is typed or chosen is read from it.
+
+import { createPlayer, readPortrait } from "./player.js";
+import { isAngle, SLIDERS, wireSliders, wireView } from "./view.js";
+
+const DEGREE = Math.PI / 180, WRITE_EVERY = 250; // ms
+const EASES = { linear: (x) => x, smooth: (x) => x ** 3 * (10 - 15 * x + 6 * x * x), in: (x) => x * x, out: (x) => x * (2 - x), hold: () => 0 };
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const $ = (selector) => document.querySelector(selector);
+const state = { wanted: null, player: null, end: null, scene: undefined, made: undefined, clip: null, text: null, keys: null, points: {}, due: null };
+
+// -- the text of the edits --------------------------------------------------------------------------------------------
+
+const field = (id) => $(`#${id} textarea, #${id} input`);
+
+/** name=value pairs of an edit's text, in order. */
+function pairsOf(text) {
+  const found = new Map();
+  for (const piece of text.split(/[,;]/)) {
+    const at = piece.indexOf("=");
+    if (at > 0) found.set(piece.slice(0, at).trim(), piece.slice(at + 1).trim());
+  }
+  return found;
+}
+
+/** A value as the player takes it: rad or shares; NaN for what is neither. */
+const numberOf = (text) => (/deg$/.test(text) ? Number(text.slice(0, -3)) * DEGREE : Number(text.replace(/rad$/, "")));
+
+function write(id, text) {
+  const into = field(id);
+  if (!into || into.value === text) return;
+  into.value = text;
+  into.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/** Changes some pairs (null takes one out), at once here and a little later for the server. */
+function edit(changes) {
+  const pairs = pairsOf(state.text || "");
+  for (const [name, value] of Object.entries(changes)) if (value === null) pairs.delete(name); else pairs.set(name, value);
+  state.text = [...pairs].map(([name, value]) => `${name}=${value}`).join(", ");
+  clearTimeout(state.due);
+  state.due = setTimeout(() => { state.due = null; write("edit", state.text); }, WRITE_EVERY);
+}
+
+/** Takes over what was typed, or came with a result. */
+function readEdit() {
+  const text = field("edit")?.value ?? "";
+  if (state.due !== null || text === state.text) return;
+  state.text = text;
+  const pairs = pairsOf(text);
+  for (const input of document.querySelectorAll("#whole [name]")) { input.value = (pairs.get(input.name) ?? input.dataset.rest).replace(/s$/, ""); tell(input); }
+  toPlayer(pairs);
+}
+
+function toPlayer(pairs) {
+  if (!state.player) return;
+  const known = new Set(state.player.names), values = {};
+  for (const [name, value] of pairs) if (known.has(name) && Number.isFinite(numberOf(value))) values[name] = numberOf(value);
+  state.quiet = true;
+  state.player.setParameters(null);
+  state.player.setParameters(values);
+  state.quiet = false;
+}
+
+function fromPlayer(values) {
+  if (state.quiet) return;
+  const rounded = (name, value) => (isAngle(state.player, name) ? `${Math.round(value / DEGREE)}deg` : String(Math.round(value * 100) / 100));
+  edit(Object.fromEntries(SLIDERS.map(([name]) => [name, values[name] ? rounded(name, values[name]) : null])));
+  document.documentElement.dataset.one = "living"; // on a phone, where one of the two is seen
+}
+
+const tell = (input) => { const output = input.parentElement.querySelector("output"); if (output) output.textContent = input.name === "smooth" ? `${Number(input.value).toFixed(2)} s` : `${Math.round(100 * input.value)} %`; };
+
+function wireWhole() {
+  for (const input of document.querySelectorAll("#whole [name]")) {
+    input.dataset.rest ??= input.value;
+    tell(input);
+    input.addEventListener("input", () => { tell(input); edit({ [input.name]: input.value === input.dataset.rest ? null : input.name === "smooth" ? `${input.value}s` : input.value }); });
+  }
+}
+
+// -- keyframes --------------------------------------------------------------------------------------------------------
+
+/** Points (time s, value, ease) by control of lines such as `1.5s: smile=0.6, yaw=15deg | out`; see keyframe_text.py. */
+export function pointsOf(text) {
+  const points = {};
+  for (const line of text.split("\n")) {
+    const match = /^\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*)?$/.exec(line);
+    if (match) for (const [name, value] of pairsOf(match[2])) if (Number.isFinite(numberOf(value))) (points[name] ||= []).push([Number(match[1]), numberOf(value), match[3] || "smooth"]);
+  }
+  for (const track of Object.values(points)) track.sort((a, b) => a[0] - b[0]);
+  return points;
+}
+
+/** A track's value at a time: held before its first point and after its last. */
+export function valueAt(track, time) {
+  const next = track.findIndex(([at]) => at > time);
+  if (next === 0) return track[0][1];
+  if (next < 0) return track.at(-1)[1];
+  const [from, value, ease] = track[next - 1], [to, wanted] = track[next];
+  return value + (EASES[ease] || EASES.smooth)((time - from) / (to - from)) * (wanted - value);
+}
+
+// -- the portrait -----------------------------------------------------------------------------------------------------
+
+async function show(address) {
+  state.wanted = address;
+  const box = $("#living");
+  state.end?.abort();
+  state.player?.dispose();
+  state.player = state.end = null;
+  box.replaceChildren();
+  box.hidden = true;
+  $("#sliders").replaceChildren();
+  if (!address) return;
+  const canvas = document.createElement("canvas");
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "The living portrait. Arrow keys turn it, Home faces the front.");
+  box.append(canvas);
+  box.hidden = false;
+  try {
+    const player = await createPlayer(canvas, address);
+    if (state.wanted !== address) { player.dispose(); return; }
+    const [width, height] = player.header.size;
+    box.style.setProperty("--ratio", String(width / height));
+    state.player = player;
+    state.end = new AbortController();
+    wireView(player, state.end.signal);
+    wireSliders(player, $("#sliders"));
+    toPlayer(pairsOf(state.text || ""));
+    player.on("parameters", fromPlayer);
+    box.dataset.shown = address;
+  } catch (error) {
+    if (state.wanted !== address) return;
+    box.textContent = `The living portrait cannot be shown here: ${error.message}. Videos are made as always.`;
+  }
+}
+
+async function follow(address) {
+  state.clip = null;
+  if (!address) return;
+  const answer = await fetch(address);
+  if (!answer.ok) return;
+  const { header, arrays } = await readPortrait(new Uint8Array(await answer.arrayBuffer()));
+  if ($("#made")?.dataset.motion === address) state.clip = { ...header.clips[0], motion: arrays.clip0_motion.values };
+}
+
+/** Sees what Gradio has put into the page: another photo, another result, other edits. */
+function look() {
+  const scene = $("#scene [data-portrait]")?.dataset.portrait, made = $("#made"), stage = $("#stage");
+  if (!stage || !$("#living")) return;
+  if (scene !== state.scene) {
+    state.scene = scene;
+    stage.classList.toggle("elsewhere", Boolean(made) && made.dataset.portrait !== scene);
+    if (scene !== state.wanted) show(scene ?? null);
+  }
+  if (made?.src !== state.made) {
+    state.made = made?.src;
+    stage.classList.remove("elsewhere");
+    delete document.documentElement.dataset.one;
+    if (made && still) made.pause();
+    if (made && made.dataset.portrait !== state.wanted) show(made.dataset.portrait || null);
+    follow(made?.dataset.motion);
+  }
+  document.documentElement.classList.toggle("has-result", Boolean(made) && !stage.classList.contains("elsewhere"));
+  document.documentElement.classList.toggle("has-living", !$("#living").hidden);
+  readEdit();
+  const keys = field("edit-keys")?.value ?? "";
+  if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); }
+}
+
+function frame() {
+  const { player, clip } = state, made = $("#made");
+  if (player) {
+    const together = clip && made && made.duration && made.dataset.portrait === state.wanted;
+    if (!together) { if (player.shown) player.show(null); } else {
+      const time = (made.currentTime / made.duration) * (clip.frames / clip.fps);
+      let pose = player.frameOf(clip, time);
+      const values = Object.fromEntries(Object.entries(state.points).filter(([name]) => player.names.includes(name)).map(([name, track]) => [name, valueAt(track, time)]));
+      if (Object.keys(values).length) pose = player.edited(pose, values);
+      player.show(pose);
+    }
+  }
+  requestAnimationFrame(frame);
+}
+
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("#reset")) { edit(Object.fromEntries([...pairsOf(state.text || "").keys()].map((name) => [name, null]))); clearTimeout(state.due); state.due = null; write("edit", ""); write("edit-keys", ""); state.text = null; }
+  if (target.closest("#type")) target.setAttribute("aria-expanded", String($("#edits").classList.toggle("typed")));
+  if (target.closest("#which button")) document.documentElement.dataset.one = target.value;
+  const show = target.closest("[data-show]"), gone = target.closest("[data-delete]");
+  if (show || gone) write("pick", `${gone ? "delete" : "show"} ${(gone || show).dataset[gone ? "delete" : "show"]} ${Date.now()}`);
+});
+
+const begin = setInterval(() => {
+  if (!$("#whole") || !$("#living")) return;
+  clearInterval(begin);
+  wireWhole();
+  setInterval(look, 100);
+  requestAnimationFrame(frame);
+}, 50);
+
+window.flamecast = state; // for who looks into it
