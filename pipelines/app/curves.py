@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 import torch
 from torch import Tensor
 
 from ...flame_motion import FlameSequence
+from ...flame_motion.edit.controls import JOINTS
 from ...flame_motion.retargeting.retarget import head_of
 from ...flame_motion.rotations import compose
 
@@ -16,6 +16,19 @@ WIDTH, HEIGHT, EDGE = 600, 64, 4  # of a chart, in its own units
 MAX_POINTS = 600
 STILL = 1e-4  # degrees, or shares of a full movement
 DEGREES = 180 / math.pi
+CONTROLS = {  # of a curve that is changed by points: the edit's names, and how much of the chart's unit is 1 of theirs
+    **dict.fromkeys(("yaw", "pitch", "roll", "gazeYaw", "gazePitch"), ("", DEGREES)),
+    "jawOpen": ("", math.degrees(JOINTS["jawOpen"][3])),
+    "left": ("eyeBlinkLeft", 1.0),
+    "right": ("eyeBlinkRight", 1.0),
+    "smile": ("", 1.0),
+    "browInnerUp": ("", 1.0),
+    "browDown": ("browDownLeft+browDownRight", 1.0),
+}
+CALLED = {  # curves by what people call them
+    "yaw": "turn", "pitch": "nod", "roll": "tilt", "gazeYaw": "aside", "gazePitch": "down", "jawOpen": "open",
+    "left": "left", "right": "right", "smile": "smile", "browInnerUp": "up", "browDown": "down",
+}  # fmt: skip
 Chart = tuple[str, str, dict[str, Tensor], tuple[float, float]]  # name, unit, curves [T], range that is always shown
 
 
@@ -59,17 +72,24 @@ def curves_html(
 ) -> str:  # fmt: skip
     """Charts as HTML with SVG inside. edited: drawn full, the motion itself behind it, dashed.
 
-    rest: the face that curves are counted from, one frame; moving: only charts in which anything moves.
+    rest: the face that curves are counted from, one frame, given where points may be put on them; moving: only charts
+    in which anything moves.
     """
     after = motion if edited is None else edited
     before = {name: curves for name, _, curves, _ in charts_of(motion, rest)} if edited is not None else {}
     seconds = max(motion.duration, after.duration)
     rows = "".join(
-        _chart(name, unit, curves, before.get(name, {}), shown, after.fps, motion.fps, seconds)
+        _chart(name, unit, curves, before.get(name, {}), shown, after.fps, motion.fps, seconds, rest is not None)
         for name, unit, curves, shown in charts_of(after, rest)
         if not moving or any(float(track.max() - track.min()) > STILL for track in curves.values())
     )
-    note = "" if edited is None else '<p class="note">Dashed: as it was made. Full: with the change.</p>'
+    notes = (
+        ["Counted from the face in the photo. A double click puts a point on a curve, to be dragged."]
+        if rest is not None
+        else []
+    )
+    notes += [] if edited is None else ["Dashed: as it was made. Full: with the change."]
+    note = f'<p class="note">{" ".join(notes)}</p>' if notes else ""
     marks = "".join(f"<span>{_seconds(seconds * part / 4)}</span>" for part in range(5))
     return (
         f'<div class="curves" data-seconds="{seconds:.3f}">{rows}<div class="axis" aria-hidden="true">{marks}</div>'
@@ -79,27 +99,45 @@ def curves_html(
 
 def _chart(
     name: str, unit: str, curves: dict[str, Tensor], before: dict[str, Tensor], shown: tuple[float, float],
-    fps: float, fps_before: float, seconds: float,
+    fps: float, fps_before: float, seconds: float, points: bool,
 ) -> str:  # fmt: skip
-    """One chart: a line a curve, with its name and range beside it. shown: a range that is always included."""
+    """One chart: a line a curve, with its name and range beside it. shown: a range that is always included.
+
+    points: whether points may be put on it.
+    """
     tracks = [*curves.values(), *before.values()]
     low = min(shown[0], *(float(track.min()) for track in tracks))
     high = max(shown[1], *(float(track.max()) for track in tracks))
     lines = [_line(track, low, high, fps_before, seconds, f"was c{n}") for n, track in enumerate(before.values())]
     lines += [_line(track, low, high, fps, seconds, f"c{n}") for n, track in enumerate(curves.values())]
     zero = HEIGHT - EDGE - (0 - low) / (high - low) * (HEIGHT - 2 * EDGE)
-    keys = "".join(f'<span class="c{n}">{escape(key)}</span>' for n, key in enumerate(curves))
+    keys = "".join(_key(n, key, points) for n, key in enumerate(curves))
+    place = (
+        f' data-low="{low:.4f}" data-high="{high:.4f}" tabindex="0" role="group" aria-label="{name}"' if points else ""
+    )
     ranges = ", ".join(
-        f"{key} from {float(track.min()):.1f} to {float(track.max()):.1f}{unit}" for key, track in curves.items()
+        f"{CALLED[key]} from {float(track.min()):.1f} to {float(track.max()):.1f}{unit}"
+        for key, track in curves.items()
     )
     return (
         f'<div class="chart"><div class="legend"><b>{name}</b>{keys}</div>'
-        f'<div class="plot">'
+        f'<div class="plot"{place}>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{name}: {ranges}">'
         f'<line class="zero" x1="0" x2="{WIDTH}" y1="{zero:.1f}" y2="{zero:.1f}"/>{"".join(lines)}</svg>'
         f'<i class="now"></i></div>'
         f'<div class="range" aria-hidden="true"><span>{_bound(high, unit)}</span>'
         f"<span>{_bound(low, unit)}</span></div></div>"
+    )
+
+
+def _key(number: int, curve: str, points: bool) -> str:
+    """A curve's name; where points may be put, a button that chooses it."""
+    if not points:
+        return f'<span class="c{number}">{CALLED[curve]}</span>'
+    names, scale = CONTROLS[curve]
+    return (
+        f'<button type="button" class="c{number}" data-control="{names or curve}" data-scale="{scale:.6g}">'
+        f"{CALLED[curve]}</button>"
     )
 
 

@@ -2,10 +2,10 @@
 // All edits are kept in one place, the text of #edit: sliders write it, and what is typed or chosen is read from it.
 
 import { createPlayer, readPortrait } from "./player.js";
+import { linesOf, numberOf, pairsOf, pointsOf, showHandles, valueAt, DEGREE } from "./points.js";
 import { isAngle, SLIDERS, wireSliders, wireView } from "./view.js";
 
-const DEGREE = Math.PI / 180, WRITE_EVERY = 250; // ms
-const EASES = { linear: (x) => x, smooth: (x) => x ** 3 * (10 - 15 * x + 6 * x * x), in: (x) => x * x, out: (x) => x * (2 - x), hold: () => 0 };
+const WRITE_EVERY = 250; // ms
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const $ = (selector) => document.querySelector(selector);
 const state = { wanted: null, player: null, end: null, scene: undefined, made: undefined, clip: null, text: null, keys: null, points: {}, due: null };
@@ -13,19 +13,6 @@ const state = { wanted: null, player: null, end: null, scene: undefined, made: u
 // -- the text of the edits --------------------------------------------------------------------------------------------
 
 const field = (id) => $(`#${id} textarea, #${id} input`);
-
-/** name=value pairs of an edit's text, in order. */
-function pairsOf(text) {
-  const found = new Map();
-  for (const piece of text.split(/[,;]/)) {
-    const at = piece.indexOf("=");
-    if (at > 0) found.set(piece.slice(0, at).trim(), piece.slice(at + 1).trim());
-  }
-  return found;
-}
-
-/** A value as the player takes it: rad or shares; NaN for what is neither. */
-const numberOf = (text) => (/deg$/.test(text) ? Number(text.slice(0, -3)) * DEGREE : Number(text.replace(/rad$/, "")));
 
 function write(id, text) {
   const into = field(id);
@@ -78,28 +65,6 @@ function wireWhole() {
     tell(input);
     input.addEventListener("input", () => { tell(input); edit({ [input.name]: input.value === input.dataset.rest ? null : input.name === "smooth" ? `${input.value}s` : input.value }); });
   }
-}
-
-// -- keyframes --------------------------------------------------------------------------------------------------------
-
-/** Points (time s, value, ease) by control of lines such as `1.5s: smile=0.6, yaw=15deg | out`; see keyframe_text.py. */
-export function pointsOf(text) {
-  const points = {};
-  for (const line of text.split("\n")) {
-    const match = /^\s*([0-9]*\.?[0-9]+)\s*s?\s*:\s*([^|]+?)\s*(?:\|\s*(\w+)\s*)?$/.exec(line);
-    if (match) for (const [name, value] of pairsOf(match[2])) if (Number.isFinite(numberOf(value))) (points[name] ||= []).push([Number(match[1]), numberOf(value), match[3] || "smooth"]);
-  }
-  for (const track of Object.values(points)) track.sort((a, b) => a[0] - b[0]);
-  return points;
-}
-
-/** A track's value at a time: held before its first point and after its last. */
-export function valueAt(track, time) {
-  const next = track.findIndex(([at]) => at > time);
-  if (next === 0) return track[0][1];
-  if (next < 0) return track.at(-1)[1];
-  const [from, value, ease] = track[next - 1], [to, wanted] = track[next];
-  return value + (EASES[ease] || EASES.smooth)((time - from) / (to - from)) * (wanted - value);
 }
 
 // -- the portrait -----------------------------------------------------------------------------------------------------
@@ -168,7 +133,18 @@ function look() {
   document.documentElement.classList.toggle("has-living", !$("#living").hidden);
   readEdit();
   const keys = field("edit-keys")?.value ?? "";
-  if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); }
+  if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); state.handled = null; }
+  const curves = $("#curves .curves");
+  if (curves && curves !== state.handled) { state.handled = curves; showHandles(curves, state.points, moved); }
+}
+
+/** A point of a curve was moved: shown at once, and written when it is let go. */
+function moved(points, time, done) {
+  state.points = points;
+  const made = $("#made");
+  if (made) { made.pause(); made.currentTime = Math.min(time, made.duration || 0); }
+  document.documentElement.dataset.one = "living";
+  if (done) { state.keys = linesOf(points); state.handled = null; write("edit-keys", state.keys); }
 }
 
 function frame() {

@@ -32,7 +32,6 @@ def look(channel: Connection, warming: Path | None) -> None:
     from ...flame_motion import BadInput
     from ...flame_motion.tracking.detector import MediaPipeDetector
     from ..fit import look_at
-    from ..portrait_cache import KeptPortrait
     from ..request import HEAD
     from .living import write_portrait
 
@@ -41,8 +40,7 @@ def look(channel: Connection, warming: Path | None) -> None:
     def bring_to_life(photo: Path | str, face: int, target: tuple[Path, Path]) -> None:
         portrait, folder = target
         folder.mkdir(parents=True, exist_ok=True)
-        kept = KeptPortrait.of(photo, face, HEAD, folder)
-        write_portrait(look_at(photo, face, lambda: detector, kept), portrait)
+        write_portrait(look_at(photo, face, lambda: detector, head=HEAD, cache=folder), portrait)
 
     if warming is not None:
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory(dir=warming) as own:

@@ -12,7 +12,7 @@
     }
     const plot = event.target.closest("#curves .plot");
     const video = document.getElementById("made");
-    if (plot && video) {
+    if (plot && video && !event.target.closest(".key")) {
       const box = plot.getBoundingClientRect();
       const seconds = Number(plot.closest(".curves").dataset.seconds);
       video.currentTime = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1) * seconds;

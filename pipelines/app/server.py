@@ -22,7 +22,7 @@ CORS: dict[str, Any] = {  # what other sites' pages, where they may call the API
     "expose_headers": ["Content-Range", "Retry-After"],
 }
 STATIC = {  # what the page fetches below /app, and the room that it lies in
-    **dict.fromkeys(("page.js", "living.js", "docs.js", "icon.svg"), "app"),
+    **dict.fromkeys(("page.js", "living.js", "points.js", "docs.js", "icon.svg"), "app"),
     **dict.fromkeys(("player.js", "view.js"), "player"),
 }
 QUIET = {  # Gradio sends and fetches nothing
