@@ -154,6 +154,7 @@ def _line(track: Tensor, low: float, high: float, fps: float, seconds: float, ki
 
 
 def _bound(value: float, unit: str) -> str:
+    value = round(value, 0 if unit else 1) + 0.0  # not -0
     return f"{value:.0f}{unit}" if unit else f"{value:.1f}".removesuffix(".0")
 
 

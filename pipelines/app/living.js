@@ -54,7 +54,7 @@ function fromPlayer(values) {
   if (state.quiet) return;
   const rounded = (name, value) => (isAngle(state.player, name) ? `${Math.round(value / DEGREE)}deg` : String(Math.round(value * 100) / 100));
   edit(Object.fromEntries(SLIDERS.map(([name]) => [name, values[name] ? rounded(name, values[name]) : null])));
-  document.documentElement.dataset.one = "living"; // on a phone, where one of the two is seen
+  $("#columns").dataset.one = "living"; // on a phone, where one of the two is seen
 }
 
 const tell = (input) => { const output = input.parentElement.querySelector("output"); if (output) output.textContent = input.name === "smooth" ? `${Number(input.value).toFixed(2)} s` : `${Math.round(100 * input.value)} %`; };
@@ -114,23 +114,23 @@ async function follow(address) {
 
 /** Sees what Gradio has put into the page: another photo, another result, other edits. */
 function look() {
-  const scene = $("#scene [data-portrait]")?.dataset.portrait, made = $("#made"), stage = $("#stage");
-  if (!stage || !$("#living")) return;
+  const scene = $("#scene [data-portrait]")?.dataset.portrait, made = $("#made");
+  if (!$("#columns") || !$("#living")) return;
   if (scene !== state.scene) {
     state.scene = scene;
-    stage.classList.toggle("elsewhere", Boolean(made) && made.dataset.portrait !== scene);
+    state.elsewhere = Boolean(made) && made.dataset.portrait !== scene; // the result is of another photo
     if (scene !== state.wanted) show(scene ?? null);
   }
   if (made?.src !== state.made) {
     state.made = made?.src;
-    stage.classList.remove("elsewhere");
-    delete document.documentElement.dataset.one;
+    state.elsewhere = false;
+    delete $("#columns").dataset.one;
     if (made && still) made.pause();
     if (made && made.dataset.portrait !== state.wanted) show(made.dataset.portrait || null);
     follow(made?.dataset.motion);
   }
-  document.documentElement.classList.toggle("has-result", Boolean(made) && !stage.classList.contains("elsewhere"));
-  document.documentElement.classList.toggle("has-living", !$("#living").hidden);
+  const has = [made && !state.elsewhere && "result", !$("#living").hidden && "living"].filter(Boolean).join(" ");
+  if ($("#columns").dataset.has !== has) $("#columns").dataset.has = has; // an attribute: Gradio sets classes anew
   readEdit();
   const keys = field("edit-keys")?.value ?? "";
   if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); state.handled = null; }
@@ -143,7 +143,7 @@ function moved(points, time, done) {
   state.points = points;
   const made = $("#made");
   if (made) { made.pause(); made.currentTime = Math.min(time, made.duration || 0); }
-  document.documentElement.dataset.one = "living";
+  $("#columns").dataset.one = "living";
   if (done) { state.keys = linesOf(points); state.handled = null; write("edit-keys", state.keys); }
 }
 
@@ -165,7 +165,7 @@ function frame() {
 document.addEventListener("click", ({ target }) => {
   if (target.closest("#reset")) { edit(Object.fromEntries([...pairsOf(state.text || "").keys()].map((name) => [name, null]))); clearTimeout(state.due); state.due = null; write("edit", ""); write("edit-keys", ""); state.text = null; }
   if (target.closest("#type")) target.setAttribute("aria-expanded", String($("#edits").classList.toggle("typed")));
-  if (target.closest("#which button")) document.documentElement.dataset.one = target.value;
+  if (target.closest("#which button")) $("#columns").dataset.one = target.value;
   const show = target.closest("[data-show]"), gone = target.closest("[data-delete]");
   if (show || gone) write("pick", `${gone ? "delete" : "show"} ${(gone || show).dataset[gone ? "delete" : "show"]} ${Date.now()}`);
 });

@@ -200,7 +200,8 @@ def _wire(page: Any, do: PageEvents, form: Form, parts: dict[str, Any]) -> None:
         part.change(change, edits, everything, trigger_mode="always_last", **quiet)
     for given in (fields["photo"], fields["face"]):
         given.change(come_alive, [fields["photo"], fields["face"]], everything, trigger_mode="always_last", **free)
-    parts["pick"].input(pick, [parts["pick"], parts["current"]], everything, **quiet)
+    # Gradio tells of an `input` only where it was typed: the list writes into the field
+    parts["pick"].change(pick, [parts["pick"], parts["current"]], everything, **quiet)
     page.load(restore, None, everything, **quiet)
     page.unload(do.leave)
 
@@ -215,7 +216,7 @@ LIVING = (  # filled by living.js; on a phone one of the two is seen
     '<button type="button" value="video">Video</button>'
     '<button type="button" value="living">Living portrait</button></div>'
 )
-SLIDERS = """<div id="face"><h2 class="part-title">Change the face</h2><div id="sliders"></div>
+SLIDERS = """<div id="changes"><h2 class="part-title">Change the face</h2><div id="sliders"></div>
 <div id="whole" role="group" aria-label="The whole movement">
 <label>How far it moves <input type="range" name="gain" min="0" max="2" step="0.05" value="1"><output></output></label>
 <label>How fast <input type="range" name="speed" min="0.5" max="2" step="0.05" value="1"><output></output></label>

@@ -38,7 +38,7 @@ from .limits import Limits
 from .uploads import DEMO_UPLOAD, JSON_BYTES, check_content, link, shown_name, stored_name
 
 WATCH_EVERY = 0.4  # s between two updates of a job's progress
-WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion file"
+WORDS, VOICE, VIDEO, KEYS, MOTION = "Words", "Voice", "Video", "Keyframes", "Motion"
 SOURCES = (WORDS, VOICE, VIDEO, KEYS, MOTION)
 DRIVERS = {WORDS: "text", VOICE: "speech", VIDEO: "video", KEYS: "text"}  # whose declared options are shown
 OF_ONE_SOURCE = {"say": VOICE, "keep": MOTION, "motion_fps": MOTION}  # options that go with one source alone
@@ -48,7 +48,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # by what a button says: what it puts i
     "A voice": {
         "source": VOICE, "speech": None, "say": "Hello there. I can speak, and I mean it.", "text": "", "emotion": "",
     },
-    "A recorded motion": {"source": MOTION, "motion": None, "text": "", "emotion": ""},
+    "A motion": {"source": MOTION, "motion": None, "text": "", "emotion": ""},
 }  # fmt: skip
 STILL_FPS = 25.0  # Hz, of the clip that keyframes are shown on
 ALIVE_EVERY = 0.3  # s between two looks whether photos can be brought to life yet

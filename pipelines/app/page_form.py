@@ -95,14 +95,14 @@ def add_form(do: PageEvents, limits: Limits) -> Form:
     form = Form(limits)
     form.fields["photo"] = _as_sent(
         gr.Image(
-            label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=300, elem_id="photo",
+            label="Photo", type="filepath", sources=["upload", "webcam", "clipboard"], height=240, elem_id="photo",
             buttons=[],
         )
     )  # fmt: skip
     demo = gr.Button("Use the demo portrait", size="sm", elem_id="demo")
     demo.click(do.demo, None, form.fields["photo"], show_progress="hidden", api_visibility="private")
     with gr.Row(elem_id="examples"):
-        gr.HTML('<span class="note">See an example:</span>', elem_id="examples-title")
+        gr.HTML('<span class="note">Examples:</span>', elem_id="examples-title")
         for name in EXAMPLES:
             form.examples[name] = gr.Button(name, size="sm", min_width=0)
     form.fields["source"] = gr.Radio(list(SOURCES), value=WORDS, label="What moves it", elem_id="source")
@@ -134,7 +134,7 @@ def _add_sources(form: Form) -> tuple[Any, Any]:
         load = gr.UploadButton("Load a keyframe file", file_types=[".json"], size="sm", elem_id="load-keys")
     with form.part(gr.Column(visible=False, elem_id="motion-part", elem_classes="part"), MOTION):
         form.fields["motion"] = gr.File(
-            label="Motion (.npz, or ARKit .csv); none: the demo motion", elem_id="motion", height=120
+            label="Motion (.npz, or ARKit .csv); none: the demo motion", elem_id="motion", height=150
         )
         form.add(*_of_source(MOTION))
     return timeline, load

@@ -110,7 +110,7 @@ def page(tmp_path_factory):
         ("Voice", {"seconds": 2, "say": "no"}, {"lips": 1.5, "seconds": 2.0}, {"photo", "speech"}),
         ("Voice", {"speech": None, "say": "hello"}, {"lips": 1.5, "say": "hello"}, {"photo"}),
         ("Keyframes", {"fps": 30}, {"fps": 30.0, "seconds": 4.0}, {"photo", "keyframes"}),
-        ("Motion file", {"motion_fps": 25, "mode": "absolute"}, {"motion_fps": 25.0, "mode": "absolute"}, {"photo"}),
+        ("Motion", {"motion_fps": 25, "mode": "absolute"}, {"motion_fps": 25.0, "mode": "absolute"}, {"photo"}),
     ],
 )
 def test_the_page_sends_the_options_that_go_with_its_source(page, tmp_path, source, given, options, files):
@@ -120,7 +120,7 @@ def test_the_page_sends_the_options_that_go_with_its_source(page, tmp_path, sour
     expected = options | {name: path for name, path in sent.items() if name != "keyframes"}
     if "keyframes" in files:
         expected["edit"] = str(sent["keyframes"])
-    if source == "Motion file":
+    if source == "Motion":
         expected["motion"] = "demo"
     assert read_request(gathered, sent, names, Limits()).animate == AnimateRequest.of(**expected)
 
