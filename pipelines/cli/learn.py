@@ -102,6 +102,19 @@ def heads(
     )
 
 
+@prepare.command()
+def photos(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of them.", show_default=False)],
+    output: Folder,
+    views: Annotated[int, typer.Option(help="How many sides each is seen from.", min=1)] = 2,
+    seed: Annotated[int, typer.Option(help="Other seeds take other sides, in the same folder.", min=0)] = 0,
+) -> None:
+    """Photos of real people seen from aside, and what they show of what that hides, for completion."""
+    from ...training.completion.prepare import prepare_photos
+
+    _run(lambda progress: prepare_photos(photos, output, progress, views=views, seed=seed))
+
+
 def _examples(**given: Any) -> Any:
     from ...training.generator.examples import ExampleOptions
 

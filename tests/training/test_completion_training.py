@@ -109,7 +109,8 @@ def test_the_truth_is_without_error():
     worn = (torch.rand(shape) > 0.5).float()
     none, all_ = torch.zeros(shape), torch.ones(shape)
     radius = 0.1 + 0.01 * torch.rand(shape)
-    true = TrueAtlas(skin, hair, all_, worn, none, none, radius, radius, none)
+    made_up = none[..., :1, :1]
+    true = TrueAtlas(skin, hair, all_, worn, none, none, radius, radius, none, made_up, none, none)
     sure = 60 * (worn - 0.5)
     made = Completed(skin, hair, skin, radius, radius, sure, 30 * all_, -30 * all_)
     assert all(float(value) < 1e-5 for value in loss_terms(made, true).values())

@@ -25,7 +25,7 @@ PACKED = np.dtype([
     ("seen.toward", "i1", SIZE), ("truth.skin", "u1", (*SIZE, 3)), ("truth.skin_there", "u1", SIZE),
     ("truth.skin_radius", "f2", SIZE), ("truth.hair", "u1", (*SIZE, 3)), ("truth.hair_there", "u1", SIZE),
     ("truth.hair_radius", "f2", SIZE), ("truth.painted", "u1", SIZE), ("truth.collar", "u1", SIZE),
-    ("truth.seen", "u1", SIZE),
+    ("truth.seen", "u1", SIZE), ("truth.real", "?"), ("truth.outline", "f2", SIZE), ("truth.rim", "u1", SIZE),
 ])  # fmt: skip
 COLORS = ("seen.color", "seen.outer", "truth.skin", "truth.hair")
 
@@ -40,6 +40,9 @@ def pack(folder: Path) -> np.ndarray:
     if not samples:
         raise BadInput(f"{folder}: expected a folder of samples that `flamecast prepare heads` made; there are none")
     done = names.read_text().split() if names.exists() else []
+    if packed.exists() and packed.stat().st_size < len(done) * PACKED.itemsize:  # by a version with smaller records
+        names.unlink()
+        done = []
     have = set(done)
     with open(packed, "r+b" if packed.exists() else "w+b") as file, open(names, "a") as added:
         file.truncate(len(done) * PACKED.itemsize)  # what a kill cut short
@@ -58,10 +61,11 @@ def pack(folder: Path) -> np.ndarray:
 def _packed(path: Path) -> np.ndarray:
     """One sample as a record."""
     record, arrays = np.zeros((), PACKED), load_arrays(path)
-    skin, hair = arrays["truth.skin_there"] > 0, arrays["truth.hair_there"] > 0
-    for name in PACKED.names or ():
+    skin = arrays["truth.skin_there"] > 0
+    hair = arrays["truth.hair_there"] > 0 if "truth.hair_there" in arrays else skin
+    for name in set(PACKED.names or ()) & set(arrays):  # a photo does not know what a made-up head does
         value = arrays[name]
-        if value.shape[0] != ROWS:
+        if value.shape[:1] == (ROWS * FINE,):
             value = _smaller(value, {"truth.skin": skin, "truth.hair": hair | skin}.get(name))
         record[name] = value
     return record
@@ -104,7 +108,7 @@ def _varied(record: np.void, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """A sample, mirrored or not, in other colors."""
     arrays = _plain(record)
     if rng.random() < 0.5:
-        arrays = {name: value[:, ::-1] for name, value in arrays.items()}
+        arrays = {name: value[:, ::-1] if value.ndim else value for name, value in arrays.items()}
     gain = np.exp(rng.normal() * 0.08 + rng.normal(size=3) * 0.06)
     gamma = np.exp(rng.normal() * 0.12)
     level = np.arange(256)[:, None] / 255
@@ -129,5 +133,6 @@ def collate(samples: Iterable[dict[str, np.ndarray]]) -> tuple[torch.Tensor, Tru
     radius = lambda name: get(name)[:, None].float()  # noqa: E731
     return inputs, TrueAtlas(
         color("skin"), color("hair"), mask("skin_there"), mask("hair_there"), mask("painted"), mask("collar"),
-        radius("skin_radius"), radius("hair_radius"), mask("seen"),
+        radius("skin_radius"), radius("hair_radius"), mask("seen"), get("real")[:, None, None, None].float(),
+        radius("outline"), mask("rim"),
     )  # fmt: skip

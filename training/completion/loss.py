@@ -13,16 +13,20 @@ from ...generator.completion.network import Completed
 # What a texel's color counts that the photo shows well, and skin that hair covers. Its shape counts in full, as it says
 # where the photo's own pixels land.
 SEEN, COVERED = 0.1, 0.3
+SHOWN = 2.0  # how much more the shape of a texel counts that the photo shows: a turn moves its pixels by that
 LENGTH = 0.02  # m: an error of distance that counts as much as one of half the range of colors
 WEIGHTS = {  # of the terms in the sum
     "skin": 0.5, "hair": 0.5, "collar": 0.1, "color": 1.0, "edges": 0.6, "tone": 0.5, "skin_radius": 0.5,
-    "radius": 1.0, "slope": 1.0, "hair_there": 0.2, "skin_there": 0.2, "collar_there": 0.05,
+    "radius": 1.0, "slope": 1.0, "hair_there": 0.2, "skin_there": 0.2, "collar_there": 0.05, "outline": 1.0, "rim": 1.0,
 }  # fmt: skip
 
 
 @dataclass  # Lightning moves its tensors in place
 class TrueAtlas:
-    """The truth for B photos; masks 0..1, colors 0..1."""
+    """The truth for B photos; masks 0..1, colors 0..1.
+
+    Of a real photo (see `real_photos`) it is what the photo shows, a collar as skin; the rest is 0.
+    """
 
     skin: Tensor  # [B, 3, H, W]
     hair: Tensor  # [B, 3, H, W]
@@ -33,6 +37,9 @@ class TrueAtlas:
     skin_radius: Tensor  # [B, 1, H, W] m
     outside_radius: Tensor  # [B, 1, H, W] m
     seen: Tensor  # [B, 1, H, W]
+    real: Tensor  # [B, 1, 1, 1] 1 for real photos
+    outline: Tensor  # [B, 1, H, W] m, of real photos: beyond which nothing is; 0 where that is not known
+    rim: Tensor  # [B, 1, H, W] how far the outside reaches it
 
     def color(self) -> Tensor:
         """Of the outside, [B, 3, H, W]."""
@@ -47,10 +54,11 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
     """Each term, unweighted."""
     there = (true.there() > 0.5).float()
     hidden = there * (1 - (1 - SEEN) * true.seen)
-    hair, bare = true.hair_there, 1 - true.hair_there
-    skin_there = (true.skin_there > 0.5).float()
-    skin = skin_there * (bare * (1 - (1 - SEEN) * true.seen) + hair * COVERED)
-    bare_or_covered = skin_there * (bare + hair * COVERED)
+    made_up, hair, bare = 1 - true.real, true.hair_there, 1 - true.hair_there
+    skin_there, covered = (true.skin_there > 0.5).float(), made_up * hair * COVERED
+    skin = skin_there * (bare * (1 - (1 - SEEN) * true.seen) + covered)
+    bare_or_covered = skin_there * made_up * (bare + covered)
+    shape = there * made_up * (1 + SHOWN * true.seen)
     color, wanted = made.color(), true.color()
     return {
         "skin": _mean((made.skin - true.skin).abs(), skin * (1 - true.painted) * (1 - true.collar)),
@@ -60,11 +68,13 @@ def loss_terms(made: Completed, true: TrueAtlas) -> dict[str, Tensor]:
         "edges": _slopes(color - wanted, hidden),
         "tone": _mean(_pooled((color - wanted) * hidden, 8).abs(), _pooled(hidden, 8)),
         "skin_radius": _mean((made.skin_radius - true.skin_radius).abs(), bare_or_covered) / LENGTH,
-        "radius": _mean((made.outside_radius - true.outside_radius).abs(), there) / LENGTH,
-        "slope": _slopes(made.outside_radius - true.outside_radius, there) / LENGTH,
-        "hair_there": _cross_entropy(made.hair_there, hair, hidden + (1 - there)),
-        "skin_there": _cross_entropy(made.skin_there, true.skin_there, torch.ones_like(there)),
-        "collar_there": _cross_entropy(made.collar_there, true.collar, true.skin_there * (1 - true.painted)),
+        "radius": _mean((made.outside_radius - true.outside_radius).abs(), shape) / LENGTH,
+        "slope": _slopes(made.outside_radius - true.outside_radius, shape) / LENGTH,
+        "hair_there": _cross_entropy(made.hair_there, hair, hidden + made_up * (1 - there)),
+        "skin_there": _cross_entropy(made.skin_there, true.skin_there, made_up.expand_as(there)),
+        "collar_there": _cross_entropy(made.collar_there, true.collar, made_up * true.skin_there * (1 - true.painted)),
+        "outline": _mean((made.outside_radius - true.outline).relu(), (true.outline > 0).float()) / LENGTH,
+        "rim": _mean((made.outside_radius - true.outline).abs(), true.rim) / LENGTH,
     }
 
 

@@ -22,7 +22,8 @@ from .heads import SKIN, Part, TexturedHead, blend, posed
 from .wig_textures import SCALE, SHAPE
 from .wigs import COVERS, Wig, hair_color, make_wig
 
-PROCEDURAL, EXCHANGED = 0.5, 0.24  # of all people, whose hair is made by number, and is that of another head
+PROCEDURAL, EXCHANGED = 0.5, 0.14  # of all people, whose hair is made by number, and is that of another head
+HAIRED = 0.5  # of those without painted hair, who get another's
 SHAVED = 0.12  # of those with painted hair
 BLENDED = 0.75  # of all people, who have more than one parent
 UNDER_HAIR = 0.002  # m that an exchanged wig stays outside the skull
@@ -63,7 +64,7 @@ class PeopleBank:
             skull, body = skull_and_body(head)
             wig = make_wig(skull, body, color, rng)
             kind, worn = wig.kind, wig_part(wig, head)
-        elif (chance < PROCEDURAL + EXCHANGED or kind == "bald") and self.haired:
+        elif (chance < PROCEDURAL + EXCHANGED or (kind == "bald" and rng.random() < HAIRED)) and self.haired:
             kind, worn = "exchanged", self._exchanged(head, color, rng)
         if kind == "painted" and rng.random() < SHAVED:
             kind = "bald"

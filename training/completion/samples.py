@@ -23,6 +23,7 @@ from ...generator.portrait import Portrait
 from .heads import SKIN
 from .people import PeopleBank, Person
 from .photos import Backgrounds, Grade, Scene, developed, draw_grade, draw_scene, on_skin, photograph, textured
+from .real_photos import RealTruth, real_view
 
 FINE = 2  # the truth's colors are kept at so many times the atlas's side
 DOUBTFUL = 3.0  # % of the eyes' distance: a photo that is fitted worse is left out
@@ -56,8 +57,8 @@ class Sample:
     matte: np.ndarray  # [SIZE, SIZE] uint8, as the product segments it
     view: AtlasView  # of the fit
     seen: Seen
-    truth: Truth
-    kind: str  # of hair
+    truth: Truth | RealTruth
+    kind: str  # of hair; "photo" for a real one's
 
 
 def make_sample(
@@ -77,6 +78,15 @@ def make_sample(
         return None
     truth = true_atlas(person, scene, grade, view)
     return Sample(photo, _byte(portrait.matte), view, look(portrait), truth, person.hair)
+
+
+def make_real_sample(photo: np.ndarray, detector: LandmarkDetector, seed: Sequence[int]) -> Sample | None:
+    """A photo [H, W, 3] uint8 of somebody real, seen from aside; None where no head is found in it."""
+    portrait = fitted(photo, detector)
+    if portrait is None:
+        return None
+    drawn, truth = real_view(portrait, np.random.default_rng(list(seed)))
+    return Sample(drawn.image, _byte(drawn.matte), atlas_view(drawn), look(drawn), truth, "photo")
 
 
 def fitted(photo: np.ndarray, detector: LandmarkDetector) -> Portrait | None:
@@ -183,7 +193,7 @@ def is_empty(path: Path) -> bool:
 def sample_arrays(sample: Sample) -> dict[str, np.ndarray]:
     """A sample as named arrays, small enough to keep thousands of."""
     seen = {f.name: _compact(f.name, getattr(sample.seen, f.name)) for f in fields(Seen)}
-    truth = {f.name: getattr(sample.truth, f.name) for f in fields(Truth)}
+    truth = {f.name: getattr(sample.truth, f.name) for f in fields(sample.truth)}
     return {
         "photo": sample.photo, "matte": sample.matte, "kind": np.array(sample.kind),
         "intrinsics": sample.view.intrinsics, "camera_from_atlas": sample.view.camera_from_atlas,

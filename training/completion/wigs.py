@@ -16,9 +16,9 @@ from .wig_textures import SCALE, SHAPE, cloth_texture, fine_noise, smooth_noise,
 
 DRAPES = 0.025  # m by which hair may be pushed out by what is under it: farther in it is hidden
 SKULL = 0.12  # m, the usual distance of the scalp from the atlas's centre
-KINDS = {  # how often each is drawn
-    "crop": 0.10, "short": 0.15, "bob": 0.16, "long": 0.20, "curls": 0.11, "updo": 0.12, "tail": 0.05,
-    "horseshoe": 0.05, "cap": 0.03, "scarf": 0.05,
+KINDS = {  # how often each is drawn: half of them leave ears and neck free, as in photos
+    "crop": 0.20, "short": 0.25, "bob": 0.12, "long": 0.13, "curls": 0.08, "updo": 0.09, "tail": 0.03,
+    "horseshoe": 0.05, "cap": 0.02, "scarf": 0.03,
 }  # fmt: skip
 COVERS = ("cap", "scarf")  # no hair, but worn like it
 HANGS = ("bob", "long", "curls")  # beside the face, over the ears
