@@ -13,7 +13,7 @@ import torch
 
 from ...core.easing import smoothstep
 from ..portrait import Portrait
-from .atlas import around, blurred, surface_normals, surface_points
+from .atlas import ROWS, around, blurred, heights, longitudes, surface_normals, surface_points
 from .depth import with_depth
 from .ears import ear_place, ears_in_photo, ears_of_photo
 from .frame import AtlasView, atlas_view
@@ -30,6 +30,9 @@ MOST_OUTWARDS = 0.05  # m: an outline farther out is that of something else
 RIM_ROWS = 92  # of the atlas, from the top: below are shoulders
 ASIDE = 0.25  # cosine within which a direction is aside
 EDGE = 0.004  # m beside the person's outline that the photo mixes with the background
+NAPE = -0.08  # m: below this height a neck is not to widen behind
+FLARE = 0.25  # m a m that it may
+BEHIND = (-0.2, 0.3)  # cosines from straight behind between which that begins
 REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at the border is carried on
 
 
@@ -76,6 +79,7 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     fine = lambda x: enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
     radius, hair = fine(made.outside_radius), fine((DECIDED * made.hair_there).sigmoid())
     there = np.maximum(fine(made.skin_there.sigmoid()), hair) > 0.5
+    radius = _straight_nape(radius, hair)
     collar = fine(made.collar_there.sigmoid())[..., None]
     skin = fine(made.skin) * (1 - collar) + fine(made.collar) * collar
     layers = {"skin": 255 * skin, "hair": 255 * fine(made.hair)}
@@ -94,6 +98,22 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     byte = lambda x: (x + 0.5).clip(0, 255).astype(np.uint8)  # noqa: E731
     radius, fitted = radius.astype(np.float32), seen.fitted.astype(np.float32)
     return WholeHead(radius, there, byte(color), byte(255 * hair), byte(255 * shown), fitted)
+
+
+def _straight_nape(radius: np.ndarray, hair: np.ndarray) -> np.ndarray:
+    """Distances [h, w] m whose bare neck goes down behind without widening to shoulders: clothes cover it there.
+
+    hair: its share [h, w] 0..1. What is drawn of clothes is the photo's, seen from the front, which would not cover it.
+    """
+    scale = radius.shape[0] / ROWS
+    height = heights(scale)[:, None]
+    below = height[:, 0] < NAPE
+    may = -FLARE * height[below]
+    narrow = np.minimum.accumulate(radius[below] - may, 0) + may
+    behind = smoothstep((-np.cos(longitudes(scale)) - BEHIND[0]) / (BEHIND[1] - BEHIND[0]))
+    out = radius.copy()
+    out[below] -= behind * (1 - hair[below]) * (radius[below] - narrow)
+    return out
 
 
 def enlarged(values: np.ndarray, times: int = FINE) -> np.ndarray:

@@ -11,8 +11,8 @@ import torch
 
 from flamecast.flame_motion.rotations import compose
 from flamecast.generator import Portrait
-from flamecast.generator.completion.atlas import COLUMNS, ROWS, directions_of, surface_points
-from flamecast.generator.completion.merge import complete, with_whole_head, within_outline
+from flamecast.generator.completion.atlas import COLUMNS, ROWS, directions_of, heights, longitudes, surface_points
+from flamecast.generator.completion.merge import FLARE, NAPE, _straight_nape, complete, with_whole_head, within_outline
 from flamecast.generator.completion.network import load_completion
 from flamecast.generator.completion.seen import look
 from flamecast.generator.warp import WarpGenerator
@@ -130,3 +130,16 @@ def test_a_portrait_keeps_its_whole_head(portrait, tmp_path):
     motion = turned(portrait, 0, 40, 0)
     drawn = [next(iter(WarpGenerator()(one, motion))) for one in (portrait, back)]
     assert (drawn[0] == drawn[1]).all()
+
+
+def test_a_bare_neck_does_not_widen_behind_and_hair_and_throat_stay():
+    scale, height = 2, heights(2)
+    neck = np.where(height < -0.12, 0.055 + 0.6 * (-0.12 - height), 0.055)[:, None] + np.zeros(scale * COLUMNS)
+    hair = np.zeros_like(neck)
+    assert np.array_equal(_straight_nape(neck, hair + 1), neck)
+    out, below = _straight_nape(neck, hair), height < NAPE
+    behind, before = np.cos(longitudes(2)) < -0.3, np.cos(longitudes(2)) > 0.2
+    assert np.array_equal(out[:, before], neck[:, before]) and np.array_equal(out[~below], neck[~below])
+    assert np.allclose(
+        out[:, behind], np.minimum(neck[:, behind], 0.055 + FLARE * np.maximum(-0.12 - height, 0)[:, None]), atol=1e-3
+    )
