@@ -28,7 +28,7 @@ from .faces import corrected_face
 from .keep import Fill
 from .layers import LIDS, SHORTEST, Layer, layers_of, stacked
 from .prompt import IDLE, says_nothing
-from .score import Event, Score, read_score
+from .score import Score, read_score
 from .unrest import restless
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -105,7 +105,7 @@ class TextDriver:
         scores: dict[Part, Score] = {part: read_score(text, seconds) for part, text in texts.items()}
         packed = {part: self._part(part, score, frames, fill, seed, progress) for part, score in scores.items()}
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(scores["motion"].motion)}
-        motion = self._join(packed, frames, fill, scores["motion"].motion, seed)
+        motion = self._join(packed, frames, fill, scores["motion"], seed)
         if fill is None:
             motion = laughing(motion, [event for event in scores["emotion"].emotion if event.name == "laugh"], seed)
         return Driven(motion, facts, problems=_problems(prompt, scores), rest=self._rest(fill))
@@ -243,7 +243,7 @@ class TextDriver:
         return replace(neutral, **{name: getattr(own, name) for name, kept in fill.keep.items() if bool(kept.any())})
 
     def _join(
-        self, packed: dict[Part, Tensor], frames: int, fill: Fill | None, events: Sequence[Event], seed: int
+        self, packed: dict[Part, Tensor], frames: int, fill: Fill | None, score: Score, seed: int
     ) -> FlameSequence:
         """One motion of both models' packed channels [T, D], the head held up as people's, the kept values put back."""
         channels = {part: Layout.of(self.head, CHANNELS[part]).channels(value) for part, value in packed.items()}
@@ -253,7 +253,7 @@ class TextDriver:
             smooth = gaussian_filter1d(values[name].numpy(), SMOOTHING, axis=0, mode="nearest")
             values[name] = torch.from_numpy(smooth)
         fixed = None if fill is None or "neck" not in fill.keep else fill.keep["neck"].numpy()
-        neck, eyes = restless(values["neck"].numpy(), values["eyes"].numpy(), events, seed, fixed)
+        neck, eyes = restless(values["neck"].numpy(), values["eyes"].numpy(), score, seed, fixed)
         values |= {"neck": torch.from_numpy(neck), "eyes": torch.from_numpy(eyes)}
         if fill is None:
             return replace(FlameSequence.neutral(frames, FPS, self.head), **values)

@@ -7,8 +7,8 @@ import pytest
 
 from flamecast.drivers import load_driver
 from flamecast.drivers.text.actions import Action
-from flamecast.drivers.text.score import Event
-from flamecast.drivers.text.unrest import CALM, DENSITY, SLOPE, restless, unrest
+from flamecast.drivers.text.score import Event, Score
+from flamecast.drivers.text.unrest import DENSITY, FARTHEST, SLOPE, restless, unrest
 from flamecast.flame_motion import TextPrompt
 from flamecast.pipelines.evaluate.text_metrics import head_acceleration
 
@@ -25,25 +25,27 @@ def _density(track: np.ndarray, low: float, high: float) -> float:
     return float(power[(hertz >= low) & (hertz < high)].mean())
 
 
-def test_unrest_has_the_spectrum_of_people():
+def test_unrest_has_the_spectrum_of_people_and_bounds(monkeypatch):
+    assert 1.0 < np.abs(unrest(np.random.default_rng(0), 20_000)).max() <= FARTHEST
+    monkeypatch.setattr("flamecast.drivers.text.unrest.FARTHEST", 1e6)
     tracks = unrest(np.random.default_rng(0), 20_000)
     for axis, density in enumerate(DENSITY):
         at_one = _density(tracks[:, axis], 0.9, 1.1)
         slope = np.log(at_one / _density(tracks[:, axis], 3.6, 4.4)) / np.log(4)
-        assert at_one == pytest.approx(CALM**2 * density, rel=0.25) and slope == pytest.approx(SLOPE, abs=0.25)
+        assert at_one == pytest.approx(density, rel=0.25) and slope == pytest.approx(SLOPE, abs=0.25)
         assert _density(tracks[:, axis], 8, 12) < 0.01 * _density(tracks[:, axis], 5, 6)  # no tremble
 
 
 def test_unrest_spares_what_is_kept_and_what_is_to_be_still_and_begins_at_rest():
     neck, eyes = np.zeros((150, 3), np.float32), np.zeros((150, 2, 3), np.float32)
-    still = Event(Action("motion", "still"), 2.0, 4.0)
-    moved, looking = restless(neck, eyes, [still], seed=0)
+    score = Score([Event(Action("motion", "still"), 2.0, 4.0)])
+    moved, looking = restless(neck, eyes, score, seed=0)
     assert not moved[50:100].any() and not moved[0].any()
     assert np.ptp(np.degrees(moved[110:, 0])) > 0.3
     np.testing.assert_allclose(looking[:, 0, :2], -0.8 * moved[:, :2], atol=1e-6)
     kept = np.zeros(150, bool)
     kept[[0, 75, 149]] = True
-    filled, _ = restless(neck, eyes, [], seed=0, fixed=kept)
+    filled, _ = restless(neck, eyes, Score(), seed=0, fixed=kept)
     assert not filled[kept].any()
     assert np.abs(np.diff(filled, axis=0)).max() < np.radians(0.6)
     assert np.abs(moved[[1, 49, 100]]).max() < np.radians(0.05)  # nor does it stop or start at once
