@@ -39,10 +39,11 @@ MARK = re.compile(r"^q(\d+)q$")
 PEOPLE = frozenset(ANYONE) | frozenset(WOMEN) | frozenset(MEN)
 EMPTY = FUNCTION_WORDS | SKIPPED | PEOPLE | frozenset(
     "first second again only eye eyes head face side way look looks looking turn turns hand shoulder make makes let "
-    "camera us like something somebody still toward towards there here own such all each time times seconds sure "
-    "keep keeps start starts begin begins hold holds move moves remaining total short long whole fade that's it's "
-    "up down left right straight ahead forward back longer stop stops seem seems feel feels feeling with neither nor "
-    "never cannot expression expressions degrees angle becoming becomes become is's am been he's she's they're".split()
+    "himself herself itself themselves camera us like something somebody still toward towards there here own such "
+    "all each time times seconds sure keep keeps start starts begin begins hold holds move moves remaining total "
+    "short long whole fade that's it's up down left right straight ahead forward back longer stop stops seem seems "
+    "feel feels feeling with neither nor never cannot expression expressions degrees angle becoming becomes become "
+    "is's am been he's she's they're".split()
 )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
         denied = _denied(read, segment, negated)
         negated = denied(max(segment.own) + 1)
         last = actions[-1] if actions else before
-        made = _made(read, segment, last)
+        made = [] if actions and _only_counts(read, segment, actions[-1]) else _made(read, segment, last)
         rest = read.left(segment.own)
         if not made:
             side = next((DIRECTIONS[w] for w in (read.words[k] for k in segment.own) if w in ("left", "right")), 0)
@@ -226,6 +227,13 @@ def _made(read: _Clause, segment: _Segment, last: Action | None) -> list[Action]
 
 def _counted(read: _Clause, segment: _Segment) -> bool:
     return any((mark := read.manner_at(k)) and mark[0] in ("count", "degrees") for k in segment.own)
+
+
+def _only_counts(read: _Clause, segment: _Segment, last: Action) -> bool:
+    """Whether a segment says how often the action before it is done: "shakes her head slowly, twice"."""
+    marks = [read.manner_at(k) for k in segment.own]
+    alone = all(mark and mark[0] in ("count", "rate", "degrees", "vague", "size") for mark in marks)
+    return alone and segment.joins == {","} and last.manner.count is None and last.manner.degrees is None
 
 
 def _large(manner: Manner) -> Manner:

@@ -46,6 +46,7 @@ GOALS = {
 }
 USUAL_FACE = 0.6  # the largest number of an expression
 LEAST_SHARE = 0.65  # of the usual size, below which a motion was not done
+CLOSING = {"": 0.24, "slowly": 0.9, "very slowly": 1.5}  # s that lids take to shut
 NO_JOINTS = np.zeros(0, dtype=int)
 
 
@@ -86,8 +87,8 @@ def corrected(channels: dict[str, np.ndarray], event: Event, frames: int) -> dic
     """The channels [t, ...] of an event, at most `frames` long, with its count, its size and its length as asked."""
     goal = GOALS.get(event.name) if "neck" in channels else None
     manner = event.action.manner
-    if event.name == "close_eyes" and event.timed:
-        return _held_shut(channels, frames)
+    if event.name == "close_eyes" and manner.size >= 1:
+        return _held_shut(channels, frames, CLOSING.get(manner.tempo, CLOSING[""]))
     if goal is None:
         return {name: value[:frames] for name, value in channels.items()}
     side = event.action.side
@@ -217,11 +218,10 @@ def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int, slowl
     return {name: _resampled(value, source, NO_JOINTS) for name, value in channels.items()}
 
 
-def _held_shut(channels: dict[str, np.ndarray], frames: int) -> dict[str, np.ndarray]:
-    """Lids shut from the beginning of their time to its end."""
+def _held_shut(channels: dict[str, np.ndarray], frames: int, closing: float) -> dict[str, np.ndarray]:
+    """Lids that shut within the first `closing` s and stay so."""
     result = {name: value[:frames] for name, value in channels.items()}
-    at = np.arange(len(result["eyelids"])) / FPS
-    rise = np.clip(at / 0.24, 0, 1)
+    rise = np.clip(np.arange(len(result["eyelids"])) / FPS / closing, 0, 1)
     shape = rise**2 * (3 - 2 * rise)
     result["eyelids"] = np.maximum(result["eyelids"] * shape[:, None], shape[:, None]).astype(np.float32)
     return result

@@ -11,6 +11,7 @@ from .score import Event
 
 STRONGEST = 1.1  # of an axis of the face
 WIDEST = 0.436  # rad that a jaw opens
+PARTING = "mouthUpperUp mouthLowerDown mouthFunnel mouthStretch mouthClose".split()  # lips, beside the jaw
 OF_BROWS = ("browDown", "eyeSquint", "eyeWide", "cheekSquint", "noseSneer")
 
 
@@ -21,6 +22,8 @@ def corrected_face(
     manner = event.action.manner
     if event.name == "one_brow":
         channels = _one_brow(channels, event.action.side or (1 if seed % 2 else -1), names)
+    if manner.shut:
+        channels = _lips_together(channels, names)
     times = np.arange(len(channels["jaw"])) / FPS
     level = np.full(len(times), manner.size)
     if manner.count and event.name not in ("laugh", "talk", "chew"):
@@ -62,3 +65,10 @@ def _one_brow(channels: dict[str, np.ndarray], side: int, names: Sequence[str]) 
     for way, own in (("Left", 1), ("Right", -1)):
         face[:, place[f"browOuterUp{way}"]] = up if own == side else 0.0
     return channels | {"expression": face, "eyelids": np.zeros_like(channels["eyelids"])}
+
+
+def _lips_together(channels: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The expression with nothing that parts the lips."""
+    face = channels["expression"].copy()
+    face[:, [k for k, name in enumerate(names) if name.startswith(tuple(PARTING))]] = 0.0
+    return channels | {"expression": face, "jaw": np.zeros_like(channels["jaw"])}

@@ -14,8 +14,8 @@ MANNERS: dict[str, float | str] = {  # single words, wherever they stand
     "little": SMALL, "gentle": SMALL, "light": SMALL, "mild": SMALL, "mildly": SMALL, "somewhat": SMALL, "soft": SMALL,
     "big": LARGE, "strong": LARGE, "large": LARGE, "deep": LARGE, "emphatic": LARGE, "vigorous": LARGE, "broad": LARGE,
     "broadly": LARGE, "very": 1.2, "extremely": LARGE, "really": 1.2, "intensely": LARGE, "huge": FAR, "enormous": FAR,
-    "wide": LARGE, "far": FAR, "fully": FULL, "massive": FAR, "giant": FAR, "deeply": LARGE, "warmly": 1.0,
-    "sharply": FAST, "slow": SLOW,
+    "high": LARGE, "wide": LARGE, "far": FAR, "fully": FULL, "massive": FAR, "giant": FAR, "deeply": LARGE,
+    "warmly": 1.0, "sharply": FAST, "slow": SLOW,
     "unhurried": SLOW, "lazy": SLOW, "quick": FAST, "rapid": FAST, "fast": FAST, "brisk": FAST, "swift": FAST,
     "hasty": FAST, "suddenly": FAST, "abruptly": FAST, "steadily": SLOW,
 }  # fmt: skip
@@ -34,6 +34,11 @@ PHRASES: tuple[tuple[str, float | str], ...] = (  # the longest first
     (r"very quickly|extremely quickly|very fast", "very quickly"),
 )  # fmt: skip
 SIZES: dict[str, float | str] = {"small": SMALL, "big": LARGE, "slow": SLOW, "fast": FAST}
+OWNER = r"(?:(?:any|the|her|his|their|your) )?"
+LIPS_TOGETHER = (
+    rf"with {OWNER}(?:(?:mouth|lips) (?:closed|shut|together)|(?:closed|shut) (?:mouth|lips))|closed[- ]mouth(?:ed)?"
+    rf"|closed[- ]lip(?:ped|s)?|tight[- ]lipped|without (?:showing|baring) {OWNER}teeth|without opening {OWNER}mouth"
+)
 SIDES = r"(?<!\0)(left|right)"
 SEER = (
     r"(?:viewer|camera|screen|audience|frame|picture|image|photo|video|observer|spectator|watcher|onlooker|"
@@ -63,6 +68,7 @@ class Manner:
     tempo: str = ""
     vague: bool = False  # several times
     growing: bool = False  # more and more
+    shut: bool = False  # with the lips together
     said: list[str] = field(default_factory=list)
 
     def add(self, mark: tuple[str, float | str]) -> None:
@@ -76,7 +82,7 @@ class Manner:
             else:
                 self.size *= value
         else:
-            setattr(self, kind, bool(value) if kind in ("vague", "growing") else float(value))
+            setattr(self, kind, float(value) if kind in ("degrees", "rate") else bool(value))
 
 
 def own_sides(text: str) -> str:
@@ -117,6 +123,7 @@ def marked(text: str) -> tuple[str, list[tuple[str, float | str]]]:
         (r"(?:exactly |just |only |a total of |for )*(?P<n>\d+) (?:more )?times(?: more| in a row| over|"
             r" in total)?", "count", None),
         (r"more and more|increasingly|ever more", "growing", 1.0),
+        (LIPS_TOGETHER, "shut", 1.0),
         (r"|".join(sorted(map(re.escape, VAGUE), key=len, reverse=True)), "vague", 1.0),
     ]  # fmt: skip
     for phrase, size in PHRASES:

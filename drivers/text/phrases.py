@@ -23,13 +23,14 @@ SAME = {
     "rightwards": "right", "lefthand": "left", "righthand": "right", "left-hand": "left", "right-hand": "right",
     "brow": "eyebrow", "brows": "eyebrow", "upwards": "upward", "downwards": "downward", "forwards": "forward",
     "shook": "shake", "held": "hold", "kept": "keep", "closed": "close", "centre": "center", "lids": "eyelid",
-    "an": "a", "opened": "open", "hers": "her", "burst": "burst", "drawn": "draw", "drew": "draw",
+    "viewer": "camera", "an": "a", "opened": "open", "hers": "her", "burst": "burst", "drawn": "draw", "drew": "draw",
 }  # fmt: skip
 TOO_PLAIN = frozenset(
     "be do have go make look get give take keep put stay turn move let set say show start drop open cool empty hold "
     "hard big good one help left right see light head eye mouth lip face and to in on at up down with way blow fresh "
     "level hot close raise lift lower tilt jerk catch face act will off out".split()
 )  # words that mean nothing certain alone
+WAYS = frozenset("left right up down upward upwards downward downwards back ahead".split())
 LONE = {"motions": frozenset({"start", "think", "move", "look"})}  # nouns that are verbs of something else
 
 
@@ -93,7 +94,9 @@ def _tree() -> _Node:
             if name == "unknown":
                 continue
             nouns = [noun for noun in entry.nouns if noun not in LONE.get(kind, ())]
-            for phrase in (*entry.verbs, *nouns, *entry.adjectives, *entry.adverbs):
+            for phrase in entry.adjectives:
+                _grow(root, phrase, part, name, literal=True)  # type: ignore[arg-type]
+            for phrase in (*entry.verbs, *nouns, *entry.adverbs):
                 for noun in re.findall(r"\{n:([^}]+)\}", phrase):
                     phrase = phrase.replace(f"{{n:{noun}}}", noun)
                 _grow(root, phrase, part, name)  # type: ignore[arg-type]
@@ -102,6 +105,7 @@ def _tree() -> _Node:
     return root
 
 
+DOWN = ("", " down", " forward", " onto chest", " to chest")
 FALLS = "loll flop drop lean rest sink fall droop hang bend incline tip".split()
 
 
@@ -117,11 +121,15 @@ def extra_wordings() -> dict[str, tuple[Part, str]]:
     }
     ways = ("to", "onto", "on", "over onto")
     found |= {f"head {verb} {way} {{side}} shoulder": ("motion", "tilt") for verb in FALLS for way in ways}
+    found |= {f"head {verb}{way}": ("motion", "look_down") for verb in FALLS for way in DOWN}
     return found
 
 
-def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False) -> None:
-    """Adds one wording, unless what is left of it means nothing certain; `own` ones go before the lexicon's."""
+def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False, literal: bool = False) -> None:
+    """Adds one wording, unless what is left of it means nothing certain; `own` ones go before the lexicon's.
+
+    literal: a word alone is not found in other forms of it ("cross", but not in "crossing the street").
+    """
     phrase, _, only = phrase.partition("|")
     side = {"left": 2, "right": -2}.get(only, 0)
     phrase = re.sub(r"[\[\]]", "", re.sub(r"\{(pos|obj|refl)\}", "", phrase))
@@ -132,6 +140,8 @@ def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False) ->
         words = words[1:]
     if not words or (len(words) < 2 and words[0] in TOO_PLAIN and not own):
         return
+    if literal and len(words) == 1 and words[0] in _lemmas():
+        words = [f"={phrase.strip()}"]
     if name == "skeptical" and "eyebrow" in words:
         name = "one_brow"
     node = root
@@ -157,6 +167,12 @@ def find_phrases(words: list[str]) -> list[Found]:
     return found
 
 
+def says_something(text: str) -> bool:
+    """Whether a text holds a wording, or a way to go."""
+    words = words_in(text)
+    return bool(find_phrases(words)) or not WAYS.isdisjoint(words)
+
+
 def _longest(node: _Node, words: list[str], at: int, side: int) -> tuple[int, tuple[Part, str, int], int] | None:
     """(last index, entry, side said) of the longest wording that goes on at a word."""
     best = None
@@ -165,7 +181,7 @@ def _longest(node: _Node, words: list[str], at: int, side: int) -> tuple[int, tu
         if word == ",":
             break
         sided = {"left": 1, "right": -1}.get(word, 0)
-        for key in ("{side}", "{other}") if sided else (lemma(word) if word else "",):
+        for key in ("{side}", "{other}") if sided else (lemma(word) if word else "", f"={word}"):
             following = node.next.get(key)
             if following is None:
                 continue

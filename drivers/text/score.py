@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,19 +26,11 @@ NEEDS = {
     "sway": 2.5,
 }
 USUAL_SECONDS = 1.3  # that most motions take
-EVENTS = (
-    "blink",
-    "wink",
-    "nod",
-    "shake",
-    "glance",
-    "glance_up",
-    "glance_down",
-    "bow",
-    "circle",
-    "roll_eyes",
-    "flutter",
-)
+BLIND = tuple(
+    "nod shake bow bob tilt tilt_both turn look_up look_down chin_up lean_in lean_away circle sway idle still".split()
+)  # what is done with eyes that are shut, unless it says that it looks
+SEES = re.compile(r"\b(?:look|glanc|gaz|peer|eye|star|see|watch|check)", re.I)
+GOES_ON = ("close_eyes", "still", "idle")
 
 
 @dataclass(frozen=True)
@@ -105,7 +98,7 @@ def read_score(text: str, duration: float) -> Score:
         actions, unused = actions_of(words, before)
         score.unused += unused
         score.denied |= {action.name for action in actions if action.negated}
-        actions = [action for action in actions if not action.negated]
+        actions = _without_repeats([action for action in actions if not action.negated])
         before = actions[-1] if actions else before
         if at.gap:
             items.append(_Item([], When(lasts=at.gap), at.gap))
@@ -119,10 +112,28 @@ def read_score(text: str, duration: float) -> Score:
             into += _events(item, _steps(item.actions, part), duration)
     for events in (score.motion, score.emotion):
         events.sort(key=lambda event: event.start)
+        _keep_shut(events, duration)
         _mark_last(events)
     _count_blinks(score)
     score.unused = list(dict.fromkeys(score.unused))
     return score
+
+
+def _without_repeats(actions: list[Action]) -> list[Action]:
+    """The actions without those that only go on: "closes her eyes and keeps them closed" is one."""
+    return [
+        one
+        for k, one in enumerate(actions)
+        if not (k and one.name in GOES_ON and (one.name, one.side) == (actions[k - 1].name, actions[k - 1].side))
+    ]
+
+
+def _keep_shut(events: list[Event], duration: float) -> None:
+    """Eyes that are closed stay so until something opens them: "closes her eyes, then nods" nods with them shut."""
+    for k, event in enumerate(events):
+        if event.name in ("close_eyes", "doze") and not event.timed:
+            opens = [one.start for one in events[k + 1 :] if one.name not in BLIND or SEES.search(one.action.said)]
+            events[k] = replace(event, stop=max(event.stop, opens[0] if opens else duration))
 
 
 def _mark_last(events: list[Event]) -> None:

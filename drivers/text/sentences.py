@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import re
 
+from .phrases import says_something
 from .times import CLOCK, TIMED, When, when, with_digits
 
 MALE, FEMALE = "Mr|Sir|Lord|Herr|Señor|Monsieur", "Mrs|Ms|Miss|Mme|Lady|Frau"
 TITLES = re.compile(rf"\b(?:({MALE})|({FEMALE})|Dr|Prof|Rev|Capt|Lt|Sgt|Gen)\b\.?((?:\s+[A-Z][\w'-]+)+)")
 SHORT = re.compile(r"\b(e\.g|i\.e|etc|approx|vs|sec|secs|deg|no|St|Jr|Sr)\.(?=\s+[a-z0-9])")
+THINGS = r"heads?|faces?|chins?|eyes?|eyelids?|gaze|(?:eye)?brows?|mouth|jaw|lips?|tongue|teeth"
+DONE_TO = (
+    r"(?:open|close|shut|rais|lift|lower|drop|hold|keep|mov|turn|tilt|tip|shak|roll|nod|purs|press|puff|stick|pull|"
+    r"bring|let|straighten|rotat|squeez)(?:e?s|ing|ping|e)?"
+)
+IT = re.compile(rf"\b(?P<noun>{THINGS})\b|(?<=\s)(?P<verb>{DONE_TO})\s+(?:it|them)\b", re.I)
+DARTING = re.compile(
+    r"\beyes (?:dart|flick|flit|shift|move|go|jump)(?:s|ing|ting)?(?: \w+ly)? "
+    r"(?:from side to side|from left to right|back and forth|left and right|to and fro|around|about)\b|"
+    r"\b(?:dart|flick|flit|shift|mov)(?:e?s|ing|ting)? (?:her|his|their|your|the) eyes (?:\w+ly )?"
+    r"(?:from side to side|from left to right|back and forth|left and right|to and fro)\b",
+    re.I,
+)
+DARTS = "glances left, glances right"
 BULLET = re.compile(
     r"(?:^|\n)[ \t]*(?:[-*•–]\s+|\(?\d{1,2}[.)]\s+|\(?[a-h]\)\s+|(?:step|scene|shot)\s+\d+\s*[:.)-]\s*)", re.I
 )
@@ -41,7 +56,9 @@ BREAKS = re.compile(
     rf"(?<!\bat)(?<!\bfrom)(?<!\bto)(?<!-)(?<!\band)(?<!\buntil)(?<!\btill)(?<!\bbetween)\s+(?=[\[(]?\d+:\d\d)",
     re.I,
 )
-EACH_FOR = re.compile(r"(?<=\w )(for [\d.]+ seconds)(?:,|,? and)\s+(?=[^.;\n]*\bfor \d)", re.I)
+LASTING = re.compile(r"(?<=\w )for (?:about |around |exactly )?[\d.]+ seconds\b(?! (?:long|later))", re.I)
+JOINED = re.compile(r"(?:\s*,\s*(?:(?:and|but)\s+)?|\s+(?:and|but)\s+)", re.I)
+BESIDE = re.compile(r"\w+ing\b|while\b|with\b", re.I)
 FIRST_HALF = re.compile(
     r"(\bthe first half(?: of the (?:clip|video))?)(?:,|,? and|,? but)\s+(?=[^.;\n]*\bhalf\b)", re.I
 )
@@ -68,7 +85,7 @@ AFTER = re.compile(rf"(?P<next>.+?),?\s+after\s+(?P<first>{DOING}.*)", re.I)
 AFTER_ALL = re.compile(rf"(?:right\s+)?after\s+(?P<first>{DOING}[^,]*),\s*(?P<next>.+)", re.I)
 BEFORE_ALL = re.compile(rf"(?:right\s+)?before\s+(?P<next>{DOING}[^,]*),\s*(?P<first>.+)", re.I)
 DIRECTED = re.compile(
-    r"the|her|his|their|its|my|your|head|face|eyes?|gaze|(?:turn|look|tilt|glanc|lean|gaz|peer|fac)(?:e?s|"
+    r"and|or|left|up|down|the|her|his|their|its|my|your|head|face|eyes?|gaze|(?:turn|look|tilt|glanc|lean|gaz|peer|fac)(?:e?s|"
     r"ing|e)?",
     re.I,
 )
@@ -76,12 +93,11 @@ DIRECTED = re.compile(
 
 def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
     """The clauses of a prompt in order, each with the time that it names in a clip of `duration` s."""
-    text = FIRST_HALF.sub(r"\1; ", with_digits(_plain(text)))
-    text = BEFORE_THAT.sub(r"\1; ", EACH_FOR.sub(r"\1; ", text))
+    text = FIRST_HALF.sub(r"\1; ", with_digits(_with_nouns(DARTING.sub(DARTS, _plain(text)))))
     found = []
-    for piece in BREAKS.split(text):
+    for piece in BREAKS.split(BEFORE_THAT.sub(r"\1; ", text)):
         piece = STARTS.sub("", LEADING_ORDER.sub("", piece.strip(" ,:")))
-        for part in _in_order(piece):
+        for part in (timed for ordered in _in_order(piece) for timed in _lasting(ordered)):
             at, rest = when(part, duration)
             rest = AT_FIRST.sub("", STARTS.sub("", LEADING_ORDER.sub("", BEGINS.sub("", rest)))).strip(" ,")
             for k, one in enumerate(_changes(rest)):
@@ -99,6 +115,20 @@ def _plain(text: str) -> str:
     return text.strip()
 
 
+def _with_nouns(text: str) -> str:
+    """The text with what "it" and "them" stand for: in "lowers her chin, then lifts it", her chin."""
+    thing = ""
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal thing
+        if match["noun"]:
+            thing = match["noun"]
+            return match[0]
+        return f"{match['verb']} the {thing}" if thing else match[0]
+
+    return IT.sub(replaced, text)
+
+
 def _in_order(piece: str) -> list[str]:
     """The actions of "nods before blinking" or "after nodding, she blinks", in order of time."""
     for form in (AFTER_ALL, BEFORE_ALL, BEFORE, AFTER):
@@ -107,11 +137,25 @@ def _in_order(piece: str) -> list[str]:
     return [piece]
 
 
+def _lasting(clause: str) -> list[str]:
+    """The parts of "frowns, looks down for two seconds and looks up": what lasts as long as said stands by itself."""
+    match = LASTING.search(clause)
+    if match is None or not says_something(clause[: match.start()]):
+        return [clause]
+    whole, after = clause, list[str]()
+    if (joint := JOINED.match(clause, match.end())) and says_something(clause[joint.end() :]):
+        whole, after = clause[: match.end()], _lasting(clause[joint.end() :])
+    lead, comma, own = clause[: match.start()].rpartition(", ")
+    if comma and says_something(lead) and says_something(own) and not BESIDE.match(own):
+        return [lead, whole[len(lead) + 2 :], *after]
+    return [whole, *after]
+
+
 def _changes(clause: str) -> list[str]:
     """The states of "goes from happy to sad" and "a smile that fades"."""
     if (match := FROM_TO.match(clause)) and "side to" not in clause:
         return [f"{match['lead']}{match['a']}".strip(), match["b"].strip()]
-    if match := FADES.match(clause):
+    if (match := FADES.match(clause)) and not re.search(rf"\b(?:{THINGS})\s*$", match["a"], re.I):
         return [match["a"].strip(" ,"), "a neutral face"]
     return [clause]
 
@@ -120,4 +164,4 @@ def _drop_adverb_right(part: str) -> str:
     """Drops the "right" of "right before", which the cut left at the end; keeps it where it is a direction."""
     words = part.split()
     ends = len(words) > 1 and words[-1].lower() == "right"
-    return " ".join(words[:-1]) if ends and not DIRECTED.fullmatch(words[-2]) else part
+    return " ".join(words[:-1]) if ends and not DIRECTED.fullmatch(words[-2].rstrip(",")) else part

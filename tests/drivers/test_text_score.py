@@ -36,6 +36,9 @@ def _times(events: list[Event]) -> list[tuple[float, float]]:
         ("Mr. Smith nods. Mrs. Brown blinks.", ["nod", "blink"]),
         ("nods once, pauses, nods twice more", ["nod", "idle", "nod"]),
         ("looking left, right and up", ["turn", "turn", "look_up"]),
+        ("he looks left and right before nodding", ["turn", "turn", "nod"]),
+        ("shakes his head slowly, twice, then nods", ["shake", "nod"]),
+        ("her eyes dart nervously from side to side", ["glance", "glance"]),
     ],
 )
 def test_what_comes_one_after_the_other(text, names):
@@ -60,6 +63,8 @@ def test_what_comes_one_after_the_other(text, names):
         ("from 1s to 3s she keeps her eyes closed", [(1, 3)]),
         ("waits two seconds and then nods", [(0, 2), (2, 4)]),
         ("looks down for a moment before looking up", [(0, 1), (1, 4)]),
+        ("frowns, looks down for one second, and looks up", [(1.5, 2.5), (2.5, 4)]),
+        ("smiles for one second and nods", [(1, 4)]),
         ("look left (1s), right (1s), left again (2s)", [(0, 1), (1, 2), (2, 4)]),
         ("in the first half she looks up, and in the second half she nods", [(0, 2), (2, 4)]),
         ("looks up; in the last second she nods", [(0, 3), (3, 4)]),
@@ -152,6 +157,33 @@ def test_what_is_done_at_once_shares_its_time():
 def test_feelings_change(text):
     score = read_score(text, 5)
     assert (_names(score.emotion), _times(score.emotion)) == (["happy", "angry"], [(0, 2.5), (2.5, 5)])
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("closes her eyes, then nods", [(0, 5), (2.5, 5)]),
+        ("closes her eyes and keeps them closed", [(0, 5)]),
+        ("closes her eyes, then looks left", [(0, 2.5), (2.5, 5)]),
+        ("closes her eyes, then opens them", [(0, 2.5), (2.5, 5)]),
+        ("closes her eyes for 2 seconds, then nods", [(0, 2), (2, 5)]),
+    ],
+)
+def test_eyes_stay_shut_until_something_opens_them(text, times):
+    score = read_score(text, 5)
+    assert _times(score.motion) == times and score.motion[0].name == "close_eyes"
+
+
+def test_it_is_what_was_named_before():
+    assert _names(read_score("slightly lowers her chin, then lifts it high", 4).motion) == ["look_down", "chin_up"]
+    assert _names(read_score("opens her mouth and closes it", 4).emotion) == ["open_mouth", "neutral"]
+    assert _names(read_score("shuts his eyes, then opens them wide", 4).emotion) == ["wide_eyes"]
+
+
+def test_lips_may_be_together():
+    for text in ("smiles with her mouth closed", "a closed-mouth smile", "smiles without showing her teeth"):
+        (event,) = read_score(text, 3).emotion
+        assert event.name == "happy" and event.action.manner.shut
 
 
 def test_what_no_wording_has_may_be_counted_again():
