@@ -21,10 +21,10 @@ STRETCHED, TORN = np.float32(0.35), np.float32(0.12)
 OUTLINE_BY, REPLACED_FROM = np.float32(0.7), np.float32(0.33)
 SOFT = np.float32(0.1)  # of how far it comes out: its edge then
 FAR = np.float32(1e6)  # m
-IN_FRONT = np.float32(
-    0.06
-)  # m by which it must be so at first, as long as the head shows the side that the photo shows
+IN_FRONT = np.float32(0.06)  # m by which it must be so at first, as long as the head shows the photo's side
 SAME_DEPTH = np.float32(0.008)  # m by which the completed head must be nearer to hide the face
+# How a shoulder goes on beyond the photo's sides: its slope there, and how much steeper it gets over a photo's width.
+FALLS, BENDS = np.float32(0.5), np.float32(2)
 EDGE_FADE = np.float32(2)  # px beyond the photo's edge over which what it cuts off of a head gives way
 
 SLIT = np.uint8(255)  # where the model's lips are apart in the photo and the photo's own are not
@@ -330,6 +330,13 @@ def _gives_way(photo, x, y, stretched, turned):
 
 
 @_helper
+def _fallen(photo, x, y):
+    """The px y of the photo that is shown at its px (x, y): beyond its sides a shoulder falls away, in an arc."""
+    beyond = max(max(-x, x - np.float32(photo.shape[1])), ZERO)
+    return y - beyond * (FALLS + BENDS * beyond / np.float32(photo.shape[1]))
+
+
+@_helper
 def _behind(photo, backdrop, shell, x, y, moved, under_share, everywhere, outline, under, i, j, wall, still):
     """What pixel (i, j) shows where the face leaves it free: the backdrop, the completed head `under` it, the shell.
 
@@ -454,6 +461,7 @@ def composite_rows(
             if shell and moved > 0:
                 stretched = ZERO if beside else _stretched(shell_from, shell_seen[i, j], i, j, x, y)
                 under_share, everywhere = _gives_way(photo, x, y, stretched, turned)
+                y = _fallen(photo, x, y)
             r, g, b, over = ZERO, ZERO, ZERO, ZERO
             around = not beside and around_seen[i - top, j - left] >= 0
             if not beside:

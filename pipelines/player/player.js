@@ -51,6 +51,7 @@ void main() {
   vec2 p = photo_at.xy / photo_at.z;
   vec2 dx = dFdx(p) * zoom, dy = dFdy(p) * zoom;
   float stretched = clamp((.35 - abs(dx.x * dy.y - dx.y * dy.x)) / (.35 - .12), 0., 1.);
+  float beyond = max(max(-p.x, p.x - size.x), 0.); p.y -= beyond * (.5 + 2. * beyond / size.x); // a shoulder falls away
   made = uvec4(clamp(vec4(.5 * p / size + .25, stretched, 1.), 0., 1.) * 65535. + .5);
 }`;
 

@@ -143,3 +143,22 @@ def test_a_bare_neck_does_not_widen_behind_and_hair_and_throat_stay():
     assert np.allclose(
         out[:, behind], np.minimum(neck[:, behind], 0.055 + FLARE * np.maximum(-0.12 - height, 0)[:, None]), atol=1e-3
     )
+
+
+@pytest.mark.parametrize("yaw", [-30, 30])
+def test_shoulders_fall_away_beyond_the_photos_sides(portrait, yaw):
+    whole = with_whole_head(portrait)
+    image, matte = whole.image.copy(), whole.matte.copy()
+    chest = int(0.8 * len(image))
+    image[chest:], matte[chest:] = GREEN, 1
+    broad = replace(whole, image=image, matte=matte)
+    generator, scene = WarpGenerator(), prepare(broad)
+    generator._prepared = broad, replace(scene, backdrop=np.zeros_like(scene.backdrop))
+    orbit = around(broad.camera, scene.completed.centre, view_list(str(yaw)))
+    green = np.abs(next(iter(generator(broad, broad.pose, orbit)))[0].astype(int) - GREEN).max(-1) < 60
+    columns = np.flatnonzero(green.any(0))[:: -1 if yaw < 0 else 1]  # from the side that the photo does not show
+    top = green[:, columns].argmax(0)
+    edge = int(top.argmin())  # where the photo's own chest begins, whose level outline is seen slightly from above
+    arc, chest_line = top[: edge + 1].astype(int), top[edge:].astype(int)
+    assert edge > 40 and (np.diff(arc) <= 0).all() and arc[0] - arc[edge // 2] > 1.2 * (arc[edge // 2] - arc[edge])
+    assert arc[0] - arc[-1] > 0.8 * edge and np.abs(np.diff(chest_line)).max() <= 1
