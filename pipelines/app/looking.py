@@ -28,7 +28,7 @@ def look(channel: Connection, warming: Path | None) -> None:
     """The process: receives (photo, face, where its living portrait is wanted or None), sends ('looked', what is wrong
     with it or None); until the pipe ends. warming: a folder for a first portrait, which compiles what is needed.
     """
-    settle()
+    settle(waited_for=True)
     from ...flame_motion import BadInput
     from ...flame_motion.tracking.detector import MediaPipeDetector
     from ..fit import look_at

@@ -152,8 +152,8 @@ def _wire(page: Any, do: PageEvents, form: Form, parts: dict[str, Any]) -> None:
     fields = form.fields | {"edit": parts["edit"]}
     everything = list(parts.values())
 
-    def by_part(update: Updates, known: dict[str, Any] = parts) -> dict[Any, Any]:
-        return {known[name]: value for name, value in update.items()}
+    def by_part(update: Updates, known: dict[str, Any] = parts) -> Any:
+        return {known[name]: value for name, value in update.items()} or gr.skip()  # Gradio takes no empty dictionary
 
     def pressed(preview: bool) -> Any:
         async def start(values: dict[Any, Any], request: gr.Request) -> Any:

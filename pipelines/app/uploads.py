@@ -80,12 +80,19 @@ def make_room(own: Path, root: Path, limits: Limits) -> None:
     """Before another upload: the oldest of this visitor's go where they are many. BadInput where the disk is full."""
     if shutil.disk_usage(root).free < 3 * limits.upload_bytes:
         raise BadInput("this server's disk is full: try again later")
-    sent = sorted(own.glob("*/*"), key=lambda file: file.stat().st_mtime)
-    total = sum(file.stat().st_size for file in sent)
-    while sent and (total > MAX_KEPT * limits.upload_bytes or len(sent) >= MAX_KEPT_FILES):
-        oldest = sent.pop(0)
-        total -= oldest.stat().st_size
-        shutil.rmtree(oldest.parent, ignore_errors=True)
+    sizes = {folder: bytes_of(folder) for folder in sorted(own.glob("*"), key=_touched)}  # with what was made of them
+    while sizes and (sum(sizes.values()) > MAX_KEPT * limits.upload_bytes or len(sizes) >= MAX_KEPT_FILES):
+        oldest = next(iter(sizes))
+        del sizes[oldest]
+        shutil.rmtree(oldest, ignore_errors=True)
+
+
+def _touched(folder: Path) -> float:
+    """When something was last put into a folder, s since 1970; 0 where another upload has just removed it."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def bytes_of(own: Path) -> int:

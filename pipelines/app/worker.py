@@ -86,8 +86,11 @@ def _end_with_server() -> None:
         os._exit(1)
 
 
-def settle() -> None:
-    """Makes this a background process, which ends with the server: low priority, no core dumps, silent libraries."""
+def settle(waited_for: bool = False) -> None:
+    """Makes this a background process, which ends with the server: low priority, no core dumps, silent libraries.
+
+    waited_for: somebody looks at the page until it is done, so it goes before jobs.
+    """
     import signal
 
     from ...core.memory import give_memory_back
@@ -101,7 +104,7 @@ def settle() -> None:
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE, MAX_FILE))
-        os.nice(5)  # pages answer while it computes
+        os.nice(0 if waited_for else 5)  # pages answer while it computes
     except (ImportError, OSError, ValueError):
         pass  # not on this system
     if not os.environ.get("FLAMECAST_NATIVE_LOGS"):

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from ...flame_motion import FlameSequence
-from ...flame_motion.channels import CHANNELS
 from ..request import Transfer
 
 
@@ -42,10 +41,9 @@ class VoiceFrame:
 
 @dataclass(frozen=True)
 class MotionFrame:
-    """A frame of a motion as it is: of a file, or of a phone that tracks a face."""
+    """A frame of a motion as it is, of a phone that tracks a face; its rest is that of the first second."""
 
-    motion: FlameSequence
-    rest: FlameSequence | None  # one frame that it is counted from; None while it is not known
+    motion: FlameSequence | None  # None: no face is seen
     at: float
     media: float = 0.0
     tag: float = 0.0
@@ -86,14 +84,16 @@ class Follower:
         self.poser = Poser(source)
         self._neutral: FlameSequence | None = None
         self._rest: FlameSequence | None = None  # of the motion that drives: the same object as long as it stays
+        self._resting: list[MotionFrame] = []  # from which it is learned
 
     def pose(self, frame: Frame) -> PosedFrame:
         """The portrait's pose for the driver's next frame."""
         if isinstance(frame, MotionFrame):
-            if frame.rest is None or self._rest is None or not same(frame.rest, self._rest):
-                self._rest = frame.rest
-            pose = self.poser(frame.motion, self._rest, frame.at, recorded=False)
-            return PosedFrame(pose, True, self._rest is not None)
+            if frame.motion is not None and self._rest is None:
+                self._learn_rest(frame)
+            found = frame.motion is not None
+            pose = self.poser(frame.motion, self._rest, frame.at, found=found, recorded=False)
+            return PosedFrame(pose, found, self._rest is not None)
         if isinstance(frame, VoiceFrame):
             if self._neutral is None:
                 self._neutral = FlameSequence.neutral(1, frame.motion.fps, frame.motion.head)
@@ -101,6 +101,23 @@ class Follower:
         seen = self.tracker.feed(frame.image, frame.at)
         pose = self.poser(seen.motion, seen.rest, frame.at, found=seen.found)
         return PosedFrame(pose, seen.found, self.tracker.calibrated)
+
+    def _learn_rest(self, frame: MotionFrame) -> None:
+        """The rest of a motion that comes frame by frame, known after as long as a face in pictures takes."""
+        from ...flame_motion.retargeting.rest import rest_of
+        from ...flame_motion.tracking.causal import CALIBRATION, MIN_FRAMES
+
+        self._resting.append(frame)
+        if len(self._resting) >= MIN_FRAMES and frame.at - self._resting[0].at >= CALIBRATION:
+            self._rest = rest_of(
+                FlameSequence.concatenate([each.motion for each in self._resting if each.motion is not None], 0)
+            )
+            self._resting = []
+
+    def calibrate(self) -> None:
+        """Take the driver's rest anew."""
+        self.tracker.calibrate()
+        self._rest, self._resting = None, []
 
 
 class FollowerProcess:
@@ -172,17 +189,12 @@ def _serve(there: Connection, head: str) -> None:
             elif follower is not None and what == "pose":
                 answer = follower.pose(*given)
             elif follower is not None and what == "calibrate":
-                follower.tracker.calibrate()
+                follower.calibrate()
             elif follower is not None and what == "set_strength":
                 follower.poser.transfer = Transfer(strength=given[0])
         except Exception as error:  # raised in the process that asked
             answer = error
         there.send_bytes(_packed(answer))
-
-
-def same(first: FlameSequence, second: FlameSequence) -> bool:
-    """Whether all channels of two motions are equal."""
-    return all(torch.equal(getattr(first, name), getattr(second, name)) for name in CHANNELS)
 
 
 def _packed(value: Any) -> bytes:

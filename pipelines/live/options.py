@@ -18,17 +18,24 @@ STRENGTH_RANGE = (float(_STRENGTH.minimum or 0), float(_STRENGTH.maximum or 1)) 
 class LiveOptions:
     """One live session: a portrait, one driver, and the server that shows it.
 
-    Driven by one of video and speech (files, at their own pace), a camera or the microphone of this machine, or else by
-    what the page sends. Raises BadInput for a value out of range, and for more than one driver.
+    Driven by one of video, speech and motion (files, at their own pace), a camera or the microphone of this machine, a
+    phone, or else by what the page sends. Raises BadInput for a value out of range, and for more than one driver.
     """
 
     photo: Any = same(AnimateRequest, "photo")
     video: Any = option(None, "A driving video, played at its own pace.", type=Path)
     speech: Any = option(None, "A recording of speech, played at its own pace.", type=Path)
+    motion: Any = option(
+        None, "A motion file (.npz, a phone's ARKit .csv), played at its own pace; its first second is its rest.",
+        type=Path,
+    )  # fmt: skip
     camera_device: int | None = option(
         None, "A camera of this machine by number; the page's own when nothing is given."
     )
     microphone: bool = option(False, "This machine's microphone drives.")
+    livelink: int | None = option(
+        None, "A phone's Live Link Face drives, over this UDP port (the app's own is 11111).", minimum=1, maximum=65535
+    )
     loop: bool = option(False, "A file begins again when it ends.")
     size: int | None = same(
         View, "size", default=None, type=int | None,
@@ -49,22 +56,26 @@ class LiveOptions:
     def __post_init__(self) -> None:
         check_options(self)
         drivers = {
-            "a video": self.video, "a recording": self.speech, "a camera": self.camera_device,
-            "the microphone": self.microphone or None,
+            "a video": self.video, "a recording": self.speech, "a motion": self.motion, "a camera": self.camera_device,
+            "the microphone": self.microphone or None, "Live Link Face": self.livelink,
         }  # fmt: skip
         given = [name for name, value in drivers.items() if value is not None]
         if len(given) > 1:
             raise BadInput(f"{' and '.join(given)} cannot drive at once: leave one")
-        if self.loop and not {"a video", "a recording"} & set(given):
-            raise BadInput("loop goes with a file that ends: a video or a recording")
+        if self.loop and not {"a video", "a recording", "a motion"} & set(given):
+            raise BadInput("loop goes with a file that ends: a video, a recording or a motion")
 
     @property
     def source(self) -> str:
         """What drives, in words; `page` where the page does."""
         if self.video is not None:
             return Path(self.video).name
+        if self.motion is not None:
+            return Path(self.motion).name
         if self.speech is not None:
             return f"voice: {Path(self.speech).name}"
         if self.microphone:
             return "voice: the microphone"
+        if self.livelink is not None:
+            return "Live Link Face"
         return "page" if self.camera_device is None else f"camera {self.camera_device}"

@@ -19,7 +19,8 @@ import numpy as np
 from ...core.extras import how_to_install
 from ...core.threads import one_torch_thread
 from ...drivers.speech.level import Level
-from ...flame_motion import BadInput, VideoClip, Waveform
+from ...flame_motion import BadInput, FlameSequence, VideoClip, Waveform
+from ...flame_motion.formats import load_motion
 from ...flame_motion.media.sound import SoundTrack
 from ...generator import Generator, Portrait, load_generator
 from ...generator.warp.scene import prepare
@@ -30,9 +31,10 @@ from ..player.scene_file import scene_file
 from ..web import Names, address_of, listed, listening
 from .background import Background
 from .follower import FollowerProcess
+from .livelink import open_livelink, play_livelink
 from .options import LiveOptions
 from .session import LiveSession
-from .sources import play_camera, play_file, play_microphone
+from .sources import play_camera, play_file, play_microphone, play_motion
 from .voice import Voice, play_sound
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ SIZES = (512, 448, 384, 320, 256)  # px, of the longest side
 DRAWN_IN = 0.028  # s a picture may take to draw where 25 a second are wanted and tracking goes on beside
 LAST = 3.0  # s that the last pictures may take, where the driver ends by itself
 STOPPING = 5.0  # s that is waited, at most, for what drives to end: a camera may not answer
+Media = VideoClip | Waveform | FlameSequence | socket.socket  # what drives from outside a page: files, and a stream
 CAMERA_FPS = 30.0  # what cameras give, about
 
 
@@ -99,6 +102,8 @@ def go_live(
         gc.unfreeze()
         follower.close()
         listener.close()
+        if isinstance(media, socket.socket):
+            media.close()
 
 
 def _check_folder(folder: Path) -> None:
@@ -106,10 +111,17 @@ def _check_folder(folder: Path) -> None:
         raise BadInput(f"the folder for recordings, {folder}: it must be there and be one that can be written to")
 
 
-def _open_media(options: LiveOptions, note: Callable[[str], None]) -> VideoClip | Waveform | None:
-    """The file that drives, if one does; a recording as loud as a voice is heard. BadInput."""
+def _open_media(options: LiveOptions, note: Callable[[str], None]) -> Media | None:
+    """The file or stream that drives, if one does; a recording as loud as a voice is heard. BadInput."""
+    if options.livelink is not None:
+        return open_livelink(options.livelink)
     if options.video is not None:
         return VideoClip.open(options.video)
+    if options.motion is not None:
+        motion, notes = load_motion(options.motion, options.head)
+        for sentence in notes:
+            note(sentence)
+        return motion
     if options.speech is None:
         return None
     sound = Waveform.open(options.speech)
@@ -161,11 +173,15 @@ def _sound_of(options: LiveOptions) -> Path | None:
 
 
 def _player(
-    live: LiveState, session: LiveSession, media: VideoClip | Waveform | None, options: LiveOptions
+    live: LiveState, session: LiveSession, media: Media | None, options: LiveOptions
 ) -> Callable[[threading.Event], None] | None:
     """What feeds the session until it ends or is stopped; None where the page does."""
     if isinstance(media, VideoClip):
         return partial(play_file, media, session.feed, loop=options.loop)
+    if isinstance(media, FlameSequence):
+        return partial(play_motion, media, session.feed, loop=options.loop)
+    if isinstance(media, socket.socket):
+        return partial(play_livelink, media, session.feed)
     if media is not None:
         return partial(play_sound, media, Voice(session.feed), loop=options.loop)
     if options.microphone:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...flame_motion import BadInput, VideoClip
+from ...flame_motion import BadInput, FlameSequence, VideoClip
 from ...flame_motion.media.sound import SAMPLE_RATE
-from .follower import CapturedFrame
+from .follower import CapturedFrame, MotionFrame
 
 Feed = Callable[[CapturedFrame], None]
 
@@ -32,6 +32,19 @@ def play_file(clip: VideoClip, feed: Feed, stop: threading.Event, *, loop: bool 
         if not loop or stop.is_set():
             return
         gc.collect()  # closed decoders lie in cycles, with their frames; what `go_live` froze costs no time here
+
+
+def play_motion(
+    motion: FlameSequence, feed: Callable[[MotionFrame], None], stop: threading.Event, *, loop: bool = False
+) -> None:
+    """Feeds a motion's frames when each is due by its rate, until it ends or `stop` is set; loop: without end."""
+    start, shown = time.perf_counter(), 0
+    while loop or shown < len(motion):
+        number, due = shown % len(motion), start + shown / motion.fps
+        if stop.wait(max(0.0, due - time.perf_counter())):
+            return
+        feed(MotionFrame(motion[number : number + 1], due, number / motion.fps))
+        shown += 1
 
 
 def play_camera(device: int, feed: Feed, stop: threading.Event) -> None:

@@ -236,6 +236,42 @@ def test_words_preview_edit_and_history(visit, tmp_path):
     assert one.errors == []
 
 
+def test_the_portrait_lives_before_anything_is_asked_and_shows_edits_without_the_server(visit):
+    """A photo is enough; what a slider does is drawn here, not fetched."""
+    one = visit(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")  # else it blinks between two pictures
+    page = one.page
+    page.click("#demo")
+    page.wait_for_selector("#living[data-shown]")
+    assert page.locator("#made").count() == 0 and not page.is_visible("#again")
+
+    def seen() -> np.ndarray:
+        """The portrait, as large as it looks the same at every resolution that the player chooses."""
+        page.wait_for_timeout(700)
+        picture = Image.open(io.BytesIO(page.locator("#living canvas").screenshot())).convert("L")
+        return np.asarray(picture.resize((48, 48), Image.Resampling.BOX), float)
+
+    def difference(first: np.ndarray, second: np.ndarray) -> float:
+        return float(np.abs(first - second).mean())
+
+    before, fetched = seen(), []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.evaluate("document.querySelector('#sliders [name=yaw]').focus()")
+    page.keyboard.press("End")
+    turned = seen()
+    assert difference(before, turned) > 2
+    assert page.input_value("#edit textarea") == "yaw=46deg"
+    page.evaluate("document.querySelector('#reset').click()")  # the pointer stays: the portrait looks at it
+    assert difference(before, seen()) < difference(before, turned) / 4
+    assert page.input_value("#edit textarea") == ""
+    assert all("/queue/" in address for address in fetched), fetched  # the curves are told, nothing is drawn there
+
+    page.fill("#text textarea", "she waits")
+    page.click("#preview")
+    page.wait_for_selector("#made")  # which does not play by itself where less motion is wanted
+    assert page.is_visible("#living canvas")
+    assert one.errors == []
+
+
 def test_a_recording_is_spoken_with_its_sound(visit, media):
     one = visit()
     one.photo(media / "photo.png")
