@@ -112,6 +112,9 @@ async function follow(address) {
   if ($("#made")?.dataset.motion === address) state.clip = { ...header.clips[0], motion: arrays.clip0_motion.values };
 }
 
+/** The points are to be put on the curves anew. */
+const renew = () => { const curves = $("#curves .curves"); if (curves) delete curves.dataset.handled; };
+
 /** Sees what Gradio has put into the page: another photo, another result, other edits. */
 function look() {
   const scene = $("#scene [data-portrait]")?.dataset.portrait, made = $("#made");
@@ -133,9 +136,9 @@ function look() {
   if ($("#columns").dataset.has !== has) $("#columns").dataset.has = has; // an attribute: Gradio sets classes anew
   readEdit();
   const keys = field("edit-keys")?.value ?? "";
-  if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); state.handled = null; }
-  const curves = $("#curves .curves");
-  if (curves && curves !== state.handled) { state.handled = curves; showHandles(curves, state.points, moved); }
+  if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); renew(); }
+  const curves = $("#curves .curves"); // Gradio changes the one that is there: then it lacks our mark
+  if (curves && !curves.dataset.handled && !curves.querySelector(".held")) { showHandles(curves, state.points, moved); curves.dataset.handled = "yes"; }
 }
 
 /** A point of a curve was moved: shown at once, and written when it is let go. */
@@ -144,7 +147,7 @@ function moved(points, time, done) {
   const made = $("#made");
   if (made) { made.pause(); made.currentTime = Math.min(time, made.duration || 0); }
   $("#columns").dataset.one = "living";
-  if (done) { state.keys = linesOf(points); state.handled = null; write("edit-keys", state.keys); }
+  if (done) { state.keys = linesOf(points); renew(); write("edit-keys", state.keys); }
 }
 
 function frame() {

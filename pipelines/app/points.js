@@ -127,14 +127,14 @@ function handle(chart, control, [time, value], points, moved) {
   const gone = () => moved(without(changed(points, control.names, (track) => track.filter((point) => point[0] !== time))), time, true);
   Object.assign(key, { type: "button", className: `key c${control.index}` });
   tell();
-  key.onpointerdown = (event) => { event.preventDefault(); key.focus(); key.setPointerCapture(event.pointerId); key.held = true; };
+  key.onpointerdown = (event) => { event.preventDefault(); key.focus(); key.setPointerCapture(event.pointerId); key.classList.add("held"); };
   key.onpointermove = (event) => {
-    if (!key.held) return;
+    if (!key.classList.contains("held")) return;
     const [to, height] = chart.at(event);
     at = Math.round(to * 100) / 100; by = (height - chart.before(control, at)) / control.scale; key.was = true;
     tell(); moved(now(), at, false);
   };
-  key.onpointerup = () => { key.held = false; if (key.was) moved(now(), at, true); key.was = false; };
+  key.onpointerup = () => { key.classList.remove("held"); if (key.was) moved(now(), at, true); key.was = false; };
   key.onclick = (event) => event.stopPropagation();
   key.ondblclick = (event) => { event.stopPropagation(); gone(); };
   key.onkeydown = (event) => {

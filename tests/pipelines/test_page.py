@@ -272,6 +272,33 @@ def test_the_portrait_lives_before_anything_is_asked_and_shows_edits_without_the
     assert one.errors == []
 
 
+def test_points_on_the_curves_are_keyframes(visit):
+    one = visit(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    page = one.page
+    page.click("#demo")
+    page.wait_for_selector("#photo img")
+    page.fill("#text textarea", "she waits")
+    page.click("#preview")
+    page.wait_for_selector("#made")
+    plot = page.locator("#curves .plot").first
+    plot.evaluate("plot => plot.scrollIntoView({block: 'end'})")  # the stage stays above
+    page.wait_for_function("document.querySelector('#curves .legend [aria-pressed]')")  # it can be pressed
+    plot.dblclick(position={"x": plot.bounding_box()["width"] / 2, "y": 16})
+    page.wait_for_selector("#curves .was")  # the server's curves are there, with points put on them anew
+    key = page.locator("#curves .key").nth(1)
+    key.wait_for()
+    assert page.locator("#curves .key").count() == 3  # what it is led up to and away from, too
+    before = page.input_value("#edit-keys textarea")
+    key.press("ArrowUp")
+    page.wait_for_function("before => document.querySelector('#edit-keys textarea').value !== before", arg=before)
+    lines = page.input_value("#edit-keys textarea").splitlines()
+    assert len(lines) == 3 and lines[1].startswith("1.00s: yaw=") and lines[0].endswith("yaw=0.0deg")
+    assert float(lines[1].split("yaw=")[1].removesuffix("deg")) > 5
+    page.locator("#curves .key").nth(1).press("Delete")
+    page.wait_for_function("document.querySelectorAll('#curves .key').length === 2")
+    assert one.errors == []
+
+
 def test_a_recording_is_spoken_with_its_sound(visit, media):
     one = visit()
     one.photo(media / "photo.png")
