@@ -1,9 +1,10 @@
-"""The rhythm of laughter, which windows of a few frames a token cannot draw."""
+"""The courses of laughter and of yawns in time, which windows of a few frames a token do not draw as people's are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,10 @@ SLOWING = 1.03  # from note to note
 NOTES = (5, 9)  # of a bout
 BREATH = (0.3, 0.5)  # s between bouts
 NOD, RISE = 1.5, 0.0018  # degrees that the head and metres that the shoulders go with a note
+
+# Barbizet (1958), Provine (1986): a yawn lasts some 6 s: a long gape, a stretch at its height, a quick end.
+YAWN = (0.03, 0.42, 0.7, 0.9)  # of its time: begins, is at its height, leaves it, is over
+YAWN_SECONDS = (2.0, 6.0)
 
 
 def laughing(motion: FlameSequence, events: Sequence[Event], seed: int) -> FlameSequence:
@@ -33,6 +38,38 @@ def laughing(motion: FlameSequence, events: Sequence[Event], seed: int) -> Flame
         neck[:, 0] += torch.from_numpy(np.radians(NOD * size) * within * (note - 0.5)).float()
         translation[:, 1] += torch.from_numpy(RISE * size * within * (note - 0.5)).float()
     return replace(motion, jaw=jaw, neck=neck, translation=translation)
+
+
+def yawning(motion: FlameSequence, events: Sequence[Event], head: bool) -> FlameSequence:
+    """The motion with people's course of a yawn wherever an event yawns: the network gapes within a third of a second.
+
+    head: whether the head goes with it, which no other event moves.
+    """
+    names = ("jaw", "expression", "eyelids", *(("neck",) if head else ()))
+    values = {name: getattr(motion, name).numpy().copy() for name in names}
+    for event in events:
+        span = slice(round(event.start * motion.fps), round(event.stop * motion.fps))
+        jaw = values["jaw"][span, 0]
+        if event.span < YAWN_SECONDS[0] or not len(jaw) or jaw.max() < 0.1:
+            continue
+        at = np.array(YAWN) * min(event.span, YAWN_SECONDS[1])
+        times = np.arange(len(jaw)) / motion.fps
+        level = _eased((times - at[0]) / (at[1] - at[0])) * (1 - _eased((times - at[2]) / (at[3] - at[2])))
+        own = _eased(times / 0.4) * (1 - _eased((times - at[3]) / 0.4))  # where this course counts
+        wide = np.flatnonzero(jaw > 0.85 * jaw.max())
+        during = np.rint(np.interp(times, at[1:3], wide[[0, -1]])).astype(int)
+        back = int(values["neck"][span, 0].argmin()) if head else 0
+        for name, value in values.items():
+            inside = value[span]
+            height = np.tile(inside[back], (len(inside), 1)) if name == "neck" else inside[during]
+            value[span] = inside + own[:, None] * (level[:, None] * height - inside)
+    changed: dict[str, Any] = {name: torch.from_numpy(value) for name, value in values.items()}
+    return replace(motion, **changed)
+
+
+def _eased(u: np.ndarray) -> np.ndarray:
+    u = u.clip(0, 1)
+    return u**3 * (10 - 15 * u + 6 * u**2)
 
 
 def _bouts(times: np.ndarray, start: float, stop: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

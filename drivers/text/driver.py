@@ -22,7 +22,7 @@ from ...flame_motion.retargeting.rest import rest_of
 from ...flame_motion.windows import windows
 from .channels import CHANNELS, FPS, WINDOW_FRAMES, Part, combined_closure
 from .correct import GOALS, LEAST_SHARE, LIMITS, corrected, done_share
-from .course import laughing
+from .course import laughing, yawning
 from .encoder import TextEncoder
 from .faces import corrected_face
 from .keep import Fill
@@ -107,7 +107,8 @@ class TextDriver:
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(scores["motion"].motion)}
         motion = self._join(packed, frames, fill, scores["motion"], seed)
         if fill is None:
-            motion = laughing(motion, [event for event in scores["emotion"].emotion if event.name == "laugh"], seed)
+            named = lambda name: [event for event in scores["emotion"].emotion if event.name == name]  # noqa: E731
+            motion = yawning(laughing(motion, named("laugh"), seed), named("yawn"), not scores["motion"].motion)
         return Driven(motion, facts, problems=_problems(prompt, scores), rest=self._rest(fill))
 
     def _part(

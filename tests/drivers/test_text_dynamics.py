@@ -72,3 +72,12 @@ def test_who_holds_still_does(driver):
     waits = driver(TextPrompt("waits", duration=3.0), seed=0).motion
     quiet, alive = (np.median(head_acceleration(one.neck.numpy(), 25)) for one in (still, waits))
     assert quiet < 25 < 35 < alive < 120
+
+
+def test_a_yawn_gapes_slowly_and_ends_quickly(driver):
+    motion = driver(TextPrompt("she yawns", duration=5.0), seed=0).motion
+    jaw = motion.jaw[:, 0].numpy()
+    begins, wide, over = (np.flatnonzero(jaw > share * jaw.max()) / 25 for share in (0.1, 0.85, 0.1))
+    gapes, stays, ends = wide[0] - begins[0], wide[-1] - wide[0], over[-1] - wide[-1]
+    assert 0.8 < gapes < 2.5 and stays > 1.0 and ends < gapes and over[-1] < 4.8
+    assert motion.eyelids[round(25 * wide[0]) : round(25 * wide[-1])].min() > 0.7
