@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from .manner import MANNERS, SHOULDER, Manner, marked, own_sides
-from .phrases import SKIPPED, Found, Part, find_phrases
+from .phrases import SKIPPED, Found, Part, find_phrases, lemma
 from .prompt import FUNCTION_WORDS, known_words, unknown_words
 from .vocabulary import ANYONE, MEN, WOMEN, inflect, lexicon
 
@@ -25,6 +25,8 @@ DIRECTIONS = {
 }  # fmt: skip
 LOOKS = ("turn", "look_up", "look_down", "look_ahead", "look_up_side", "look_down_side", "chin_up", "still", "idle")
 SPOKEN_AS = {"one_brow": "skeptical"}  # names that are not the lexicon's
+FACE = frozenset("cheek eyebrow mouth lip nose teeth tongue jaw smile grin tear expression dimple".split())
+UNDERSTOOD = {"pout": "she sulks"}  # what the network knows better than the first verb: with some seeds that is a grin
 FEELINGS = (
     "neutral happy sad angry surprised afraid disgusted amused excited bored tired confused disbelief worried "
     "embarrassed proud determined suspicious disappointed dreamy".split()
@@ -75,13 +77,14 @@ class _Clause:
 
     words: list[str]
     marks: list[tuple[str, float | str]]
+    said: list[str]  # the words of each mark
     found: list[Found]
 
     @classmethod
     def of(cls, text: str) -> _Clause:
-        text, marks = marked(text)
+        text, marks, said = marked(text)
         words = re.findall(r"q\d+q|[^\W\d_]+(?:[-'][^\W\d_]+)*|\d+(?:\.\d+)?|,", text.lower())
-        return cls(words, marks, find_phrases(["" if MARK.match(word) else word for word in words]))
+        return cls(words, marks, said, find_phrases(["" if MARK.match(word) else word for word in words]))
 
     def covered(self, k: int) -> bool:
         return any(one.first <= k <= one.last for one in self.found)
@@ -124,11 +127,7 @@ class _Clause:
 
     def text(self, own: list[int]) -> str:
         """Words of the clause as one text again, manner included."""
-        shown = []
-        for k in own:
-            mark = self.manner_at(k) if MARK.match(self.words[k]) else None
-            shown.append(self.words[k] if mark is None else _shown(mark))
-        return " ".join(shown)
+        return " ".join(self.said[int(m[1])] if (m := MARK.match(self.words[k])) else self.words[k] for k in own)
 
 
 def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action], list[str]]:
@@ -140,6 +139,7 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
     actions: list[Action] = []
     unused: list[str] = []
     waiting: list[tuple[str, float | str]] = []
+    dropped: list[int] = []
     negated = opening = False
     for segment in read.segments():
         denied = _denied(read, segment, negated)
@@ -157,8 +157,11 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
                     name = "wink" if actions[-1].name == "wink_any" else actions[-1].name
                     actions[-1] = replace(actions[-1], side=side, name=name)
                 if _known(rest) and not actions[-1].negated:
-                    extra = read.text(segment.own)
-                    actions[-1] = replace(actions[-1], text=f"{actions[-1].text or wording(actions[-1])}, {extra}")
+                    joint = " and" if "and" in segment.joins else ","
+                    said = f"{actions[-1].text or wording(actions[-1])}{joint} {read.text(segment.own)}"
+                    actions[-1] = replace(actions[-1], text=said)
+            elif _known(rest):
+                dropped += segment.own
             else:
                 waiting += marks
             unused += [word for word in rest if not _known([word])]
@@ -166,6 +169,9 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
         for mark in waiting:
             made[0].manner.add(mark)
         waiting = []
+        if dropped and "with" not in segment.joins:  # "greets us with a smile" is the smile
+            actions.append(_told(read, list(range(dropped[0], dropped[-1] + 1))))
+        dropped = []
         if _known(rest) and len(made) == 1 and not negated:  # the network may know more than the wording says
             made = [replace(made[0], text=read.text(segment.own))]
         unused += [word for word in rest if negated or not _known([word])]
@@ -197,9 +203,15 @@ def _denied(read: _Clause, segment: _Segment, carried: bool) -> Callable[[int], 
 
 def _made(read: _Clause, segment: _Segment, last: Action | None) -> list[Action]:
     """The actions of one segment, each with the manner that stands nearest to it."""
-    own = [one for one in read.found if one.first in segment.own]
+    words = {read.words[k] for k in segment.own}
+    idiom = not words.isdisjoint(("into", "it"))  # turns it down, turns her face into a mask
+    own = [
+        one for one in read.found if one.first in segment.own and not (idiom and one.name == "turn" and not one.side)
+    ]
     ways = [(k, DIRECTIONS[read.words[k]]) for k in segment.own if read.words[k] in DIRECTIONS and not read.covered(k)]
     if not own:
+        if idiom:
+            return []
         bare = not read.left(segment.own) and (ways or any(read.manner_at(k) for k in segment.own))
         if not bare or (not ways and (last is None or not _counted(read, segment))):
             return []
@@ -219,7 +231,6 @@ def _made(read: _Clause, segment: _Segment, last: Action | None) -> list[Action]
         at = min(range(len(own)), key=lambda i: (abs(own[i].first - k), own[i].first > k)) if own else 0
         actions[at].manner.add(mark)
     actions = [replace(one, said=read.text(segment.own)) for one in actions]
-    words = {read.words[k] for k in segment.own}
     if "shoulder" in words and "over" in words:
         actions = [replace(a, manner=_large(a.manner)) if a.name == "turn" else a for a in actions]
     return actions
@@ -261,17 +272,23 @@ def _unmatched(read: _Clause) -> tuple[list[Action], list[str]]:
     denied = [word for word in read.words if word in NOT]
     if not _known(rest):
         return [], rest
+    return [_told(read, every)], [*unknown_words(" ".join(rest)), *denied]
+
+
+def _told(read: _Clause, own: list[int]) -> Action:
+    """Words in which no wording was found, for the network as they are."""
     manner = Manner()
-    for k in every:
+    for k in own:
         if mark := read.manner_at(k):
             manner.add(mark)
-    return [Action("motion", "", manner=manner, text=read.text(every))], [*unknown_words(" ".join(rest)), *denied]
+    of_face = not FACE.isdisjoint(lemma(read.words[k]) for k in own)
+    return Action("emotion" if of_face else "motion", "", manner=manner, text=read.text(own))
 
 
 def wording(action: Action) -> str:
     """The sentence by which the network knows an action best."""
-    if action.text:
-        return action.text
+    if action.text or action.name in UNDERSTOOD:
+        return action.text or UNDERSTOOD[action.name]
     manner = action.manner
     entry = lexicon("motions" if action.part == "motion" else "expressions")[SPOKEN_AS.get(action.name, action.name)]
     verb = entry.verbs[0]
@@ -290,12 +307,3 @@ def wording(action: Action) -> str:
         manner.count or 0, "five times" if manner.count else ""
     )
     return " ".join(f"she {said} {'several times' if manner.vague else count} {manner.tempo}".split())
-
-
-def _shown(mark: tuple[str, float | str]) -> str:
-    kind, value = mark
-    if kind == "count":
-        return {1: "once", 2: "twice"}.get(int(value), f"{int(value)} times")
-    if kind == "size":
-        return value if isinstance(value, str) else "slightly" if value < 1 else "a lot" if value > 1.25 else ""
-    return {"degrees": f"{value} degrees", "vague": "several times", "growing": "more and more"}.get(kind, "")

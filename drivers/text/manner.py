@@ -37,7 +37,7 @@ SIZES: dict[str, float | str] = {"small": SMALL, "big": LARGE, "slow": SLOW, "fa
 OWNER = r"(?:(?:any|the|her|his|their|your) )?"
 LIPS_TOGETHER = (
     rf"with {OWNER}(?:(?:mouth|lips) (?:closed|shut|together)|(?:closed|shut) (?:mouth|lips))|closed[- ]mouth(?:ed)?"
-    rf"|closed[- ]lip(?:ped|s)?|tight[- ]lipped|without (?:showing|baring) {OWNER}teeth|without opening {OWNER}mouth"
+    rf"|closed[- ]lip(?:ped|s)?|without (?:showing|baring) {OWNER}teeth|without opening {OWNER}mouth"
 )
 SIDES = r"(?<!\0)(left|right)"
 SEER = (
@@ -102,13 +102,15 @@ def _other(side: str) -> str:
     return "right" if side == "left" else "left"
 
 
-def marked(text: str) -> tuple[str, list[tuple[str, float | str]]]:
-    """The text with a word "qN" in place of each expression of manner, and the list of them by N: (kind, value)."""
+def marked(text: str) -> tuple[str, list[tuple[str, float | str]], list[str]]:
+    """The text with a word "qN" in place of each expression of manner; by N its (kind, value), and its own words."""
     marks: list[tuple[str, float | str]] = []
+    said: list[str] = []
 
     def take(kind: str, value: float | str | None = None):  # noqa: ANN202
         def replace(match: re.Match[str]) -> str:
             marks.append((kind, float(match["n"]) if value is None else value))
+            said.append(match[0])
             kept = match.groupdict().get("keep") or ""
             return f" q{len(marks) - 1}q {kept}"
 
@@ -133,4 +135,4 @@ def marked(text: str) -> tuple[str, list[tuple[str, float | str]]]:
         rules.append(("|".join(whole), "size", SIZES[trait]))
     for pattern, kind, value in rules:
         text = re.sub(rf"(?<![\w'-])(?:{pattern})(?![\w'-])", take(kind, value), text, flags=re.I)
-    return text, marks
+    return text, marks, said

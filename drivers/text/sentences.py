@@ -10,7 +10,7 @@ from .times import CLOCK, TIMED, When, when, with_digits
 MALE, FEMALE = "Mr|Sir|Lord|Herr|Señor|Monsieur", "Mrs|Ms|Miss|Mme|Lady|Frau"
 TITLES = re.compile(rf"\b(?:({MALE})|({FEMALE})|Dr|Prof|Rev|Capt|Lt|Sgt|Gen)\b\.?((?:\s+[A-Z][\w'-]+)+)")
 SHORT = re.compile(r"\b(e\.g|i\.e|etc|approx|vs|sec|secs|deg|no|St|Jr|Sr)\.(?=\s+[a-z0-9])")
-THINGS = r"heads?|faces?|chins?|eyes?|eyelids?|gaze|(?:eye)?brows?|mouth|jaw|lips?|tongue|teeth"
+THINGS = r"heads?|faces?|chins?|eyes?|(?:eye)?lids?|gaze|(?:eye)?brows?|mouth|jaw|lips?|tongue|teeth"
 DONE_TO = (
     r"(?:open|close|shut|rais|lift|lower|drop|hold|keep|mov|turn|tilt|tip|shak|roll|nod|purs|press|puff|stick|pull|"
     r"bring|let|straighten|rotat|squeez)(?:e?s|ing|ping|e)?"

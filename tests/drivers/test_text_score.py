@@ -180,10 +180,23 @@ def test_it_is_what_was_named_before():
     assert _names(read_score("shuts his eyes, then opens them wide", 4).emotion) == ["wide_eyes"]
 
 
+def test_an_idiom_is_no_turn():
+    assert _names(read_score("turns it down with a shake of the head", 4).motion) == ["shake"]
+
+
 def test_lips_may_be_together():
     for text in ("smiles with her mouth closed", "a closed-mouth smile", "smiles without showing her teeth"):
         (event,) = read_score(text, 3).emotion
         assert event.name == "happy" and event.action.manner.shut
+
+
+def test_what_no_wording_has_is_told_to_the_network_as_it_is():
+    score = read_score("wiggles her ears ponderously and acts as if someone yelled boo", 4)
+    assert [event.text for event in score.motion] == ["wiggles her ears ponderously"]
+    assert _names(score.emotion) == ["shout"]
+    assert [event.text for event in read_score("balloons her cheeks", 4).emotion] == ["balloons her cheeks"]
+    assert _names(read_score("greets us with a smile", 4).emotion) == ["happy"]
+    assert not read_score("greets us with a smile", 4).motion
 
 
 def test_what_no_wording_has_may_be_counted_again():
