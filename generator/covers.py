@@ -64,6 +64,13 @@ def seen_covers(image: np.ndarray, landmarks: np.ndarray) -> tuple[str, ...]:
     return tuple(found)
 
 
+def skin_share(image: np.ndarray, landmarks: np.ndarray, pixels: np.ndarray) -> float:
+    """How many 0..1 of the places [K, 2] px of a photo [H, W, 3] uint8 show skin like that of its face [478, 3] px."""
+    color = _colors(image, np.concatenate([landmarks[:, :2], pixels]))
+    skin = np.median(color[list(_FOREHEAD + _BRIDGE + _UNDER_EYES + _NOSE_AND_CHEEKS)], 0)
+    return float(np.mean([_unlike(one, skin) < 1 for one in color[len(landmarks) :]]))
+
+
 def behind(covers: tuple[str, ...]) -> tuple[str, ...]:
     """The head's parts that they hide: between lids and lips that a fit parts, they are the cover's going on."""
     return sum((INSIDE[name] for name in covers), ())

@@ -6,11 +6,14 @@ in the photo passes along an ear, the ear is moved to it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from ...flame_motion.heads.head import PARTS
 from ...renderer import rasterize
+from ..covers import skin_share
 from ..portrait import Portrait
 from .atlas import COLUMNS, ROWS, around, directions_of
 from .frame import AtlasView, atlas_view, in_atlas
@@ -36,22 +39,34 @@ def ear_faces(portrait: Portrait, side: int) -> np.ndarray:
     return faces[(side * head.template.numpy()[faces][..., 0] > 0).all(1)]
 
 
-def ears_of_photo(portrait: Portrait) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """For each side's ear its points [E, 3] m in the space of the atlas, and triangles [F, 3] of them."""
-    view, ears = atlas_view(portrait), {}
+@dataclass(frozen=True, eq=False)
+class FoundEar:
+    """One of a portrait's ears, in the space of its atlas."""
+
+    points: np.ndarray  # [E, 3] m
+    faces: np.ndarray  # [F, 3] int32, of the points
+    bare: float | None  # how much of it the photo shows with the color of skin, 0..1; None where it does not show it
+
+
+def ears_of_photo(portrait: Portrait) -> dict[int, FoundEar]:
+    """Each side's ear; where the photo does not show one, it is taken to be as the other."""
+    view, fitted, moves = atlas_view(portrait), {}, {}
     for side in SIDES:
         faces = ear_faces(portrait, side)
         if len(faces):
             index, triangles = np.unique(faces, return_inverse=True)
             points = in_atlas(portrait, portrait.vertices()[0, index]) + USUALLY * [side, 1, 1]
-            ears[side] = points, triangles.reshape(-1, 3).astype(np.int32)
-    moves = {side: _move(points, side, view, portrait.matte) for side, (points, _) in ears.items()}
+            fitted[side] = points, triangles.reshape(-1, 3).astype(np.int32)
+            moves[side] = _move(points, side, view, portrait.matte)
     known = [move for move in moves.values() if move is not None]
     usual = np.mean(known, 0) if known else np.zeros(2)
-    for side, (points, triangles) in ears.items():
+    ears: dict[int, FoundEar] = {}
+    for side, (points, triangles) in fitted.items():
         found = moves[side]
         move = usual if found is None else found
-        ears[side] = points + [side * move[0], move[1], 0], triangles
+        points = points + [side * move[0], move[1], 0]
+        shown = None if found is None else skin_share(portrait.image, portrait.landmarks, view.to_pixels(points)[0])
+        ears[side] = FoundEar(points, triangles, shown)
     return ears
 
 
@@ -98,8 +113,8 @@ def ears_in_photo(portrait: Portrait) -> np.ndarray:
 
     view, (height, width) = atlas_view(portrait), portrait.matte.shape
     shown = np.zeros((height, width), np.float32)
-    for points, faces in ears_of_photo(portrait).values():
-        corner = view_clip(view, points, (height, width))
-        shown = np.maximum(shown, rasterize(corner, torch.from_numpy(faces), height, width)[0].numpy() >= 0)
+    for ear in ears_of_photo(portrait).values():
+        corner = view_clip(view, ear.points, (height, width))
+        shown = np.maximum(shown, rasterize(corner, torch.from_numpy(ear.faces), height, width)[0].numpy() >= 0)
     reach = max(1, round(GROWN * view.intrinsics[0, 0] / view.to_camera(np.zeros(3))[2]))
     return cv2.blur(cv2.dilate(shown.astype(np.float32), np.ones((2 * reach + 1,) * 2, np.uint8)), (3, 3))

@@ -84,7 +84,7 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     skin = fine(made.skin) * (1 - collar) + fine(made.collar) * collar
     layers = {"skin": 255 * skin, "hair": 255 * fine(made.hair)}
     pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
-    ears = np.any([ear_place(ear) for ear, _ in ears_of_photo(portrait).values()], 0)
+    ears = np.any([ear_place(ear.points) for ear in ears_of_photo(portrait).values()], 0)
     shown = np.where(ears, shown, shown * (1 - in_photo(ears_in_photo(portrait), pixels)))  # no cheek is behind an ear
     photo = in_photo(portrait.image, pixels).astype(np.float32)
     share = {"skin": 1 - hair, "hair": hair}

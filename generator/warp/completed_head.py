@@ -125,7 +125,7 @@ def _with_ear(layout: _Layout, ear: Ear) -> _Layout:
     under[:, :side, :3] = ear.picture + 0.5
     whole = height + side
     uv = np.stack([(ear.uv[:, 0] * (side - 1) + 0.5) / layout.texture.shape[1],
-                   1 - (height + ear.uv[:, 1] * (side - 1) + 0.5) / whole, ear.opacity], 1)  # fmt: skip
+                   1 - (height + ear.uv[:, 1] * (side - 1) + 0.5) / whole, np.ones(len(ear.uv))], 1)  # fmt: skip
     above = layout.attributes * [1, height / whole, 1] + [0, side / whole, 0]
     return _Layout(
         np.concatenate([layout.faces, ear.faces + first]).astype(np.int32),

@@ -14,18 +14,19 @@ import torch
 from ...core.easing import smoothstep
 from ...renderer import rasterize
 from ..completion.atlas import COLUMNS, ROWS, blurred, directions_of
-from ..completion.ears import ear_place, ears_of_photo
+from ..completion.ears import FoundEar, ear_place, ears_of_photo
 from ..completion.whole_head import FINE, WholeHead
 from ..portrait import Portrait
 
 PATCH = 96  # texels a side of an ear's picture
 HAIRY = (0.35, 0.65)  # shares of hair over an ear between which it is hidden
+BARE = (0.5, 0.75)  # of what the photo shows there, with the color of skin: the same
 SHOWN = 0.3  # of an ear's place: if the photo shows more of it, its own pixels are better
 SOFT = (6.0, 1.0), (24.0, 0.1)  # texels over which color is taken, and how much that counts
 LIGHT = np.array([0.0, 0.45, 0.55])  # beside what comes from the side: from above and in front
 HOLLOW = 0.004  # m: how deep a hollow is that is in full shade
 DARK = 0.55  # of the light that is left there
-ROOT = 0.0035  # m from the skull on which an ear is solid
+ROOT = 0.0035  # m from the skull over which it takes on an ear's own color
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +36,26 @@ class Ear:
     points: np.ndarray  # [E, 3] m, in the space of the atlas
     faces: np.ndarray  # [F, 3] int32, of those
     uv: np.ndarray  # [E, 2] in its picture, 0..1 to the right and down
-    opacity: np.ndarray  # [E] 0..1
     picture: np.ndarray  # [PATCH, PATCH, 3] float32 0..255
     place: np.ndarray  # [FINE * ROWS, FINE * COLUMNS] bool, of the whole head
 
 
 def ears_of(portrait: Portrait, whole: WholeHead) -> list[Ear]:
     """The ears that neither hair covers nor the photo shows."""
-    made = [_ear(points, faces, side, whole) for side, (points, faces) in ears_of_photo(portrait).items()]
+    found = ears_of_photo(portrait)
+    shown = [ear.bare for ear in found.values() if ear.bare is not None]
+    made = [_ear(ear, side, whole, shown) for side, ear in found.items()]
     return [ear for ear in made if ear is not None]
 
 
-def _ear(ear: np.ndarray, triangles: np.ndarray, side: int, whole: WholeHead) -> Ear | None:
-    """The ear of a side, of points [E, 3] m and triangles [F, 3]; None where it is hidden, or seen."""
-    place = ear_place(ear)
-    hair = 1 - smoothstep((whole.hair[place].mean() / 255 - HAIRY[0]) / (HAIRY[1] - HAIRY[0]))
-    if hair <= 0 or (whole.shown[place] > 127).mean() > SHOWN:
+def _ear(found: FoundEar, side: int, whole: WholeHead, shown: list[float]) -> Ear | None:
+    """The ear of a side; None where it is hidden, or seen. shown: how bare those are that the photo shows."""
+    ear, triangles, place = found.points, found.faces, ear_place(found.points)
+    bareness = 1 - smoothstep((whole.hair[place].mean() / 255 - HAIRY[0]) / (HAIRY[1] - HAIRY[0]))
+    bare_in_photo = max(shown) if found.bare is None and shown else found.bare
+    if bare_in_photo is not None:  # an ear that the photo shows is there, whatever the network takes for likely
+        bareness = max(bareness, smoothstep(np.float64(bare_in_photo - BARE[0]) / (BARE[1] - BARE[0])))
+    if bareness <= 0 or (whole.shown[place] > 127).mean() > SHOWN:
         return None
     row, column = (np.asarray(x) * FINE for x in directions_of(ear))
     at = row.clip(0, FINE * ROWS - 1).astype(int), column.astype(int) % (FINE * COLUMNS)
@@ -62,10 +67,12 @@ def _ear(ear: np.ndarray, triangles: np.ndarray, side: int, whole: WholeHead) ->
     low, high = ear[:, 1:].min(0), ear[:, 1:].max(0)
     up, forwards = ((ear[:, 1:] - low) / (high - low)).T
     uv = np.stack([forwards, 1 - up], 1)
-    picture = _spread(uv, color[at]) * _relief(ear, triangles, side, uv)[..., None]
     skull = np.sort(np.abs(ear[:, 0]))[: max(1, len(ear) // 20)].mean()
-    solid = smoothstep((np.abs(ear[:, 0]) - skull) / ROOT)
-    return Ear(ear, triangles, uv.astype(np.float32), solid * hair, picture.clip(0, 255), place)
+    own = bareness * smoothstep((np.abs(ear[:, 0]) - skull) / ROOT)[:, None]
+    around = _spread(uv, whole.color[at].astype(np.float32))  # nothing shows through it: it takes on the color there
+    picture = _spread(uv, color[at]) * _relief(ear, triangles, side, uv)[..., None]
+    picture = around + _spread(uv, np.repeat(own, 3, 1), PATCH / 40) * (picture - around)
+    return Ear(ear, triangles, uv.astype(np.float32), picture.clip(0, 255), place)
 
 
 def _relief(ear: np.ndarray, faces: np.ndarray, side: int, uv: np.ndarray) -> np.ndarray:
@@ -100,7 +107,7 @@ def _filled(values: np.ndarray, seen: np.ndarray, sigma: float) -> np.ndarray:
     return np.where(near > 0.05, blur(values * seen) / np.maximum(near, 1e-6), wide)
 
 
-def _spread(uv: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _spread(uv: np.ndarray, values: np.ndarray, sigma: float = PATCH / 10) -> np.ndarray:
     """Values [E, 3] at uv [E, 2] as a smooth picture [PATCH, PATCH, 3]."""
     import cv2
 
@@ -108,5 +115,5 @@ def _spread(uv: np.ndarray, values: np.ndarray) -> np.ndarray:
     column, row = (uv * (PATCH - 1) + 0.5).astype(int).T
     np.add.at(total, (row, column), values.astype(np.float32))
     np.add.at(weight, (row, column), 1)
-    blur = lambda x: cv2.GaussianBlur(x, (0, 0), PATCH / 10)  # noqa: E731
+    blur = lambda x: cv2.GaussianBlur(x, (0, 0), sigma)  # noqa: E731
     return blur(total) / np.maximum(blur(weight), 1e-6)[..., None]
