@@ -80,15 +80,14 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     radius, hair = fine(made.outside_radius), fine((DECIDED * made.hair_there).sigmoid())
     there = np.maximum(fine(made.skin_there.sigmoid()), hair) > 0.5
     radius = _straight_nape(radius, hair)
-    collar = fine(made.collar_there.sigmoid())[..., None]
-    skin = fine(made.skin) * (1 - collar) + fine(made.collar) * collar
-    layers = {"skin": 255 * skin, "hair": 255 * fine(made.hair)}
+    collar = (1 - hair) * fine((DECIDED * made.collar_there).sigmoid())
+    layers = {"skin": 255 * fine(made.skin), "collar": 255 * fine(made.collar), "hair": 255 * fine(made.hair)}
     pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
     ears = np.any([ear_place(ear.points) for ear in ears_of_photo(portrait).values()], 0)
     shown = np.where(ears, shown, shown * (1 - in_photo(ears_in_photo(portrait), pixels)))  # no cheek is behind an ear
     photo = in_photo(portrait.image, pixels).astype(np.float32)
-    share = {"skin": 1 - hair, "hair": hair}
-    vivid = _vividness(photo, share["skin"][..., None] * layers["skin"] + hair[..., None] * layers["hair"], shown)
+    share = {"skin": 1 - hair - collar, "collar": collar, "hair": hair}
+    vivid = _vividness(photo, sum(share[name][..., None] * layers[name] for name in layers), shown)
     layers = {name: _saturated(layer, vivid) for name, layer in layers.items()}
     color = np.zeros_like(photo)
     for name, layer in layers.items():

@@ -51,10 +51,10 @@ def ears_of(portrait: Portrait, whole: WholeHead) -> list[Ear]:
 def _ear(found: FoundEar, side: int, whole: WholeHead, shown: list[float]) -> Ear | None:
     """The ear of a side; None where it is hidden, or seen. shown: how bare those are that the photo shows."""
     ear, triangles, place = found.points, found.faces, ear_place(found.points)
-    bareness = 1 - smoothstep((whole.hair[place].mean() / 255 - HAIRY[0]) / (HAIRY[1] - HAIRY[0]))
+    bareness = 1 - _between(whole.hair[place].mean() / 255, HAIRY)
     bare_in_photo = max(shown) if found.bare is None and shown else found.bare
     if bare_in_photo is not None:  # an ear that the photo shows is there, whatever the network takes for likely
-        bareness = max(bareness, smoothstep(np.float64(bare_in_photo - BARE[0]) / (BARE[1] - BARE[0])))
+        bareness = max(bareness, _between(bare_in_photo, BARE))
     if bareness <= 0 or (whole.shown[place] > 127).mean() > SHOWN:
         return None
     row, column = (np.asarray(x) * FINE for x in directions_of(ear))
@@ -73,6 +73,11 @@ def _ear(found: FoundEar, side: int, whole: WholeHead, shown: list[float]) -> Ea
     picture = _spread(uv, color[at]) * _relief(ear, triangles, side, uv)[..., None]
     picture = around + _spread(uv, np.repeat(own, 3, 1), PATCH / 40) * (picture - around)
     return Ear(ear, triangles, uv.astype(np.float32), picture.clip(0, 255), place)
+
+
+def _between(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first of the ends, 1 from the second on."""
+    return float(smoothstep(np.array([(value - ends[0]) / (ends[1] - ends[0])]))[0])
 
 
 def _relief(ear: np.ndarray, faces: np.ndarray, side: int, uv: np.ndarray) -> np.ndarray:
