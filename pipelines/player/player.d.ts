@@ -71,6 +71,9 @@ export class Player {
   dispose(): void;
 }
 
+/** Whether this browser draws without a graphics processor, ten times as slowly. */
+export function drawnBySoftware(): boolean;
+
 /** A living portrait in a canvas. source: the file's bytes or its address. */
 export function createPlayer(
   canvas: HTMLCanvasElement, source: Uint8Array | ArrayBuffer | string | URL, options?: Options,

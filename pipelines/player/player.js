@@ -231,7 +231,7 @@ export async function readPortrait(bytes) {
 // -- the drawing ------------------------------------------------------------------------------------------------------
 
 /** Whether this browser draws without a graphics processor: then edges are not smoothed, which costs a sixth. */
-function drawnBySoftware() {
+export function drawnBySoftware() {
   const gl = document.createElement("canvas").getContext("webgl2"), info = gl?.getExtension("WEBGL_debug_renderer_info");
   const name = gl ? String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER)) : "";
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
