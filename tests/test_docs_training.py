@@ -39,7 +39,14 @@ SMALLER = {  # what is added to a command, by how it begins
 FEWER = {"--count": "1"}
 SECTIONS = re.split(r"^(?=# |## )", PAGES["training"], flags=re.MULTILINE)[1:]
 # Minutes even so: `test_docs.py` has the command line parse them.
-PARSED = ("evaluate speech", "evaluate text", "evaluate generator", "animate", "motion --driver speech")
+PARSED = (
+    "evaluate speech",
+    "evaluate text",
+    "evaluate generator",
+    "prepare folds",
+    "animate",
+    "motion --driver speech",
+)
 BEFORE = {"## Speech": "# Training"}  # whose files a section's commands take
 
 

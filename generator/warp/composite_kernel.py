@@ -161,6 +161,7 @@ def _moved(photo_part, i, j, part, gap, mouth_from, lips_moved):
 @_helper
 def _surface(photo, texture, at, y, x, source_x, source_y, sharp, part, mouth_from, mouth_light, moved, still_color):
     """Color of the head's surface point `at[y, x]`, of a part, that lies at px (source_x, source_y) in the photo."""
+    more = at[y, x, 7]  # light, by folds and shades; 0 beyond the skin of the face
     u, v = at[y, x, 3] * np.float32(texture.shape[1]), (ONE - at[y, x, 4]) * np.float32(texture.shape[0])
     sure = max(_channel(texture, u, v, ALPHA) / FULL, ONE - moved)
     color = still_color
@@ -171,7 +172,8 @@ def _surface(photo, texture, at, y, x, source_x, source_y, sharp, part, mouth_fr
     if sure < 1:
         baked, dim = _sample(texture, u, v), _dim(part, mouth_from, mouth_light)
         color = _mix(color, (baked[0] * dim, baked[1] * dim, baked[2] * dim), ONE - sure)
-    return color
+    # Of red skin loses as much as of blue: the light that is left in a fold has been through it.
+    return color[0] + more * min(color[0], color[2]), color[1] + more * color[1], color[2] + more * color[2]
 
 
 @_helper
@@ -428,13 +430,14 @@ def composite_rows(
     how far outside the outline a pixel is in the sixth, backdrop [h, w, 3], texture [R, R, 4] of the face with its
     certainty in alpha, lids [R, R, 4] what shut lids, of part `lid`, show (with opacity in alpha) as far as shut_left
     and shut_right, completed [h', w', 4] of the completed head with hair's share in alpha; shell_from [F', 3, 3] of
-    each of its triangles the homography to photo px; face_at [2 h', 2 w', 7] homogeneous photo px (x d, y d, d: linear
-    on a triangle as px alone are not), uv, opacity and depth in m, four samples a pixel of the window at (top, left),
-    valid where face_seen >= 0; around_at [h', w', 4] uv, opacity and depth of the completed head, one sample a pixel;
-    part [F] of the face's triangles, photo_part [2 h, 2 w] which of them the photo shows (0 = none); parts from
-    mouth_from on are inside the mouth, where what the photo does not show is dimmed by mouth_light, and where it is
-    SLIT replaced once the lips have moved, by lips_moved px; turned: how far the head is seen from another side than
-    the photo's, 0..1; wall homography [3, 3] to the backdrop's px; still: the target camera is the photo's own.
+    each of its triangles the homography to photo px; face_at [2 h', 2 w', 8] homogeneous photo px (x d, y d, d: linear
+    on a triangle as px alone are not), uv, opacity, depth in m and the share of light that folds add, four samples a
+    pixel of the window at (top, left), valid where face_seen >= 0; around_at [h', w', 4] uv, opacity and depth of the
+    completed head, one sample a pixel; part [F] of the face's triangles, photo_part [2 h, 2 w] which of them the photo
+    shows (0 = none); parts from mouth_from on are inside the mouth, where what the photo does not show is dimmed by
+    mouth_light, and where it is SLIT replaced once the lips have moved, by lips_moved px; turned: how far the head is
+    seen from another side than the photo's, 0..1; wall homography [3, 3] to the backdrop's px; still: the target camera
+    is the photo's own.
     """
     outline = min(turned / OUTLINE_BY, ONE)
     turned = max((turned - REPLACED_FROM) / (ONE - REPLACED_FROM), ZERO)

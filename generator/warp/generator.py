@@ -17,6 +17,7 @@ from ...renderer import NEAR, Cameras, clip, interpolate_fast, rasterize
 from ...renderer.rasterizers.rasterize import DEFAULT_RASTERIZER
 from ..portrait import Portrait
 from ..registry import check_rasterizer
+from .folds import fold_shade
 from .lid_colors import lids_shut
 from .parts import MOUTH
 from .scene import Scene, prepare, with_mouth
@@ -31,10 +32,13 @@ _Openings = tuple[float, float, float]  # how lit the mouth is, and how far the 
 class WarpGenerator:
     """Animates a portrait by geometry alone, and its mouth by a network too where that is asked for."""
 
-    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = False) -> None:
-        """mouth: whether a network finishes a mouth that moves: softer, better in blurred photos than in sharp ones."""
+    def __init__(self, rasterizer: str = DEFAULT_RASTERIZER, mouth: bool = False, folds: float = 1.0) -> None:
+        """mouth: whether a network finishes a mouth that moves: softer, better in blurred photos than in sharp ones.
+
+        folds: how strong the shades of an expression are, 0 for none; of the built-in head alone.
+        """
         check_rasterizer(rasterizer)
-        self.rasterizer, self.mouth = rasterizer, mouth
+        self.rasterizer, self.mouth, self.folds = rasterizer, mouth, folds
         self._prepared: tuple[Portrait, Scene] | None = None  # the portrait drawn last
 
     def __call__(
@@ -71,24 +75,32 @@ class WarpGenerator:
             light = mouth_light(scene.portrait.head, vertices)
             shut = lids_shut(scene.portrait.head, scene.before, vertices)
             turned = scene.completed.turned(scene.portrait, part, moving)
+            shade = self._shade(scene, part)
             for t in range(len(part)):
                 views = [_one(moving, v, t) for v in range(cameras.views)]
                 openings = float(light[t]), float(shut[t, 0]), float(shut[t, 1])
                 aside = np.broadcast_to(turned[:, min(t, turned.shape[1] - 1)], len(views))
-                yield partial(self._views, scene, [points[:, t] for points in clips], openings, aside, views)
+                yield partial(self._views, scene, [points[:, t] for points in clips], shade[t], openings, aside, views)
+
+    def _shade(self, scene: Scene, part: FlameSequence) -> Tensor:
+        """The share of light [T, N] that folds add to the vertices of some frames; 0 as in the photo."""
+        if scene.folds is None or self.folds == 0:
+            return torch.zeros(len(part), len(scene.portrait.head.template))
+        return fold_shade(scene.folds, part.expression, scene.portrait.pose.expression, self.folds)
 
     def _views(
-        self, scene: Scene, clips: list[Tensor], openings: _Openings, turned: np.ndarray, views: list[Cameras]
-    ) -> np.ndarray:
+        self, scene: Scene, clips: list[Tensor], shade: Tensor, openings: _Openings, turned: np.ndarray,
+        views: list[Cameras],
+    ) -> np.ndarray:  # fmt: skip
         """One frame of all views [V, H, W, 3] uint8; clips: coordinates [V, N, 4] of head, completed head and shell."""
         frame = np.empty((len(views), views[0].height, views[0].width, 3), np.uint8)
         for v, view in enumerate(views):
-            self._draw(scene, [points[v] for points in clips], openings, np.float32(turned[v]), view, frame[v])
+            self._draw(scene, [points[v] for points in clips], shade, openings, np.float32(turned[v]), view, frame[v])
         return frame
 
     def _draw(
-        self, scene: Scene, clips: list[Tensor], openings: _Openings, turned: np.float32, camera: Cameras,
-        out: np.ndarray,
+        self, scene: Scene, clips: list[Tensor], shade: Tensor, openings: _Openings, turned: np.float32,
+        camera: Cameras, out: np.ndarray,
     ) -> None:  # fmt: skip
         """One frame of one view, into out [H, W, 3] uint8. The head is drawn with four samples a pixel."""
         from .composite_kernel import composite_rows, triangle_homographies
@@ -102,8 +114,9 @@ class WarpGenerator:
         triangle_homographies(*corners, height, width, shell_from)
         window = _window(torch.cat([face[scene.drawn], around]), height, width)
         face_seen, face_at = self._layer(
-            face, scene.faces, scene.uv_faces, scene.vertex, scene.attributes, window, camera, samples=2
-        )
+            torch.cat([face, shade[:, None]], 1), scene.faces, scene.uv_faces, scene.vertex, scene.attributes, window,
+            camera, samples=2,
+        )  # fmt: skip
         completed = scene.completed
         front = _facing(around, completed.faces)
         around_seen, around_at = self._layer(
@@ -125,13 +138,13 @@ class WarpGenerator:
         self, points: Tensor, faces: Tensor, uv_faces: np.ndarray, vertex: Tensor, attributes: np.ndarray,
         window: tuple[int, int, int, int], camera: Cameras, samples: int,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """Which triangle of a mesh each sample of a window sees [h, w], and what of it [h, w, C + 1], depth in m last.
+        """Which triangle of a mesh each sample of a window sees [h, w], and what of it [h, w, C + 1 + K].
 
-        points [N, 4] clip coordinates, vertex [U] and attributes [U, C] of what `uv_faces` [F, 3] index; samples: along
-        the side of a pixel.
+        points [N, 4 + K] clip coordinates, of which depth in m is kept after C, and K more values; vertex [U] and
+        attributes [U, C] of what `uv_faces` [F, 3] index; samples: along the side of a pixel.
         """
         top, left, rows, columns = window
-        shown = _windowed(points, top, left, rows, columns, camera.height, camera.width)[None]
+        shown = _windowed(points[:, :4], top, left, rows, columns, camera.height, camera.width)[None]
         seen = rasterize(shown, faces, samples * rows, samples * columns, self.rasterizer)
         values = np.concatenate([attributes, points[vertex, 3:].numpy()], 1)[None]
         at = scratch(f"at {samples}", (*seen.shape, values.shape[-1]))  # read before the next frame of this thread

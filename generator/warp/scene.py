@@ -19,6 +19,7 @@ from ..mouth.painter import MouthPainter, mouth_network
 from ..portrait import Portrait
 from .completed_head import CompletedHead, completed_head
 from .fill import backdrop
+from .folds import fold_maps
 from .lid_colors import lid_colors
 from .parts import FACE, MOUTH, faces_of, is_part, vertices_of
 from .shell import Shell, build_shell, homogeneous_pixels
@@ -52,6 +53,7 @@ class Scene:
     lips: Tensor  # indices of vertices along the inner lips
     lips_at: np.ndarray  # [L, 2] px, where they are in the photo
     before: Tensor  # [1, N, 3] m, the head in the photo
+    folds: Tensor | None  # [E, N], see `folds.fold_maps`; None where there are none
     mouth: MouthPainter | None = None  # what makes its mouth look like a photo's
 
 
@@ -93,6 +95,7 @@ def prepare(portrait: Portrait) -> Scene:
         lips,
         to_pixels(portrait.camera, portrait.vertices()[:, lips])[0, 0, :, :2].numpy(),
         portrait.vertices(),
+        None if portrait.covers else fold_maps(head),  # what covers a face has no folds
     )
 
 

@@ -115,6 +115,17 @@ def photos(
     _run(lambda progress: prepare_photos(photos, output, progress, views=views, seed=seed))
 
 
+@prepare.command()
+def folds(
+    faces: Annotated[Path, typer.Argument(help="ICT-FaceKit's folder of .obj files.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="OUTPUT.npz and its card OUTPUT.json.")],
+) -> None:
+    """How folds of the face go with expressions, from a finer face's shapes, for `warp`."""
+    from ...training.folds import prepare_folds
+
+    _run(lambda progress: prepare_folds(faces, output, progress))
+
+
 def _examples(**given: Any) -> Any:
     from ...training.generator.examples import ExampleOptions
 
