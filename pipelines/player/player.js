@@ -14,19 +14,19 @@ const VERTEX = `#version 300 es
 precision highp float; precision highp int; precision highp sampler2D;
 layout(location=0) in vec4 rest_column; layout(location=1) in vec4 weights; layout(location=2) in vec4 place_free;
 layout(location=3) in vec4 photo_body; layout(location=4) in vec4 fields;
-uniform sampler2D basis; uniform int axes; uniform int rows; uniform vec4 amounts[64];
+uniform sampler2D basis; uniform int axes; uniform int rows; uniform vec4 amounts[64]; uniform float folds;
 uniform vec4 joints[15]; uniform vec3 stays; uniform vec4 teeth[2];
 uniform mat4 camera; uniform vec4 lens; uniform vec2 size;
 centroid out vec4 photo_at; centroid out vec4 field; flat out int part; centroid out float depth;
 void main() {
   int column = int(rest_column.w);
   ivec2 at = ivec2(column % ${WIDTH}, column / ${WIDTH});
-  vec3 moved = vec3(0.);
+  vec4 moved = vec4(0.); // mm, and of the face the log of the light of its folds
   for (int k = 0; k < axes; k++) {
     float amount = amounts[k >> 2][k & 3];
-    if (amount != 0.) moved += amount * texelFetch(basis, at + ivec2(0, k * rows), 0).xyz;
+    if (amount != 0.) moved += vec4(vec3(amount), clamp(amount, 0., 1.)) * texelFetch(basis, at + ivec2(0, k * rows), 0);
   }
-  vec4 x = vec4(rest_column.xyz + 0.001 * moved, 1.);
+  vec4 x = vec4(rest_column.xyz + 0.001 * moved.xyz, 1.);
   float root = 1. - dot(weights, vec4(1.));
   vec3 world = vec3(0.);
   for (int j = 0; j < 5; j++) {
@@ -40,7 +40,7 @@ void main() {
   vec2 px = lens.xy * seen.xy + lens.zw * seen.z;
   gl_Position = vec4(2. * px.x / size.x - seen.z, seen.z - 2. * px.y / size.y,
     (seen.z * ${(FAR + NEAR) / (FAR - NEAR)} - ${2 * FAR * NEAR / (FAR - NEAR)}), seen.z);
-  photo_at = vec4(photo_body.xyz, 0.); field = fields; part = int(fields.w + .5); depth = seen.z;
+  photo_at = vec4(photo_body.xyz, clamp(exp(folds * (moved.w - place_free.x)), .5, 1.08) - 1.); field = fields; part = int(fields.w + .5); depth = seen.z;
 }`;
 
 // Where in the photo each pixel of the sheet comes from (-0.5..1.5 of its sides), and how far it is stretched beyond use.
@@ -169,6 +169,7 @@ void main() {
     float by = field.x > .5 ? shut.x : shut.y; vec4 lid = stacked(lids, uv);
     color = mix(color, lid.rgb, by * moved * lid.a);
   }
+  color += photo_at.w * vec3(min(color.r, color.b), color.gb); // folds, see folds.py
   made = vec4(color, 1.) * field.z;
 }`;
 
@@ -326,11 +327,11 @@ export class Renderer {
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, triangles, gl.STATIC_DRAW);
     gl.bindVertexArray(null);
-    const { values, shape: [axes, columns] } = arrays[`${name}_basis`], rows = Math.ceil(columns / WIDTH);
-    const padded = new Uint16Array(WIDTH * rows * axes * 3);
-    for (let k = 0; k < axes; k++) padded.set(values.subarray(3 * columns * k, 3 * columns * (k + 1)), 3 * WIDTH * rows * k);
-    const basis = this.texture(gl.RGB16F, WIDTH, rows * axes, gl.RGB, gl.HALF_FLOAT, padded);
-    return { array, basis, axes, rows, triangles: triangles.length / 3 };
+    const { values, shape: [axes, columns, of] } = arrays[`${name}_basis`], rows = Math.ceil(columns / WIDTH);
+    const padded = new Uint16Array(WIDTH * rows * axes * of);
+    for (let k = 0; k < axes; k++) padded.set(values.subarray(of * columns * k, of * columns * (k + 1)), of * WIDTH * rows * k);
+    const basis = this.texture(of === 4 ? gl.RGBA16F : gl.RGB16F, WIDTH, rows * axes, of === 4 ? gl.RGBA : gl.RGB, gl.HALF_FLOAT, padded);
+    return { array, basis, axes, rows, folds: of === 4, triangles: triangles.length / 3 };
   }
 
   /** Buffers of where pixels come from, as large as the canvas. */
@@ -526,7 +527,7 @@ export class Renderer {
     padded.set(amounts);
     gl.useProgram(program);
     gl.activeTexture(gl.TEXTURE0); gl.bindTexture(gl.TEXTURE_2D, mesh.basis); gl.uniform1i(at.basis, 0);
-    gl.uniform1i(at.axes, mesh.axes); gl.uniform1i(at.rows, mesh.rows);
+    gl.uniform1i(at.axes, mesh.axes); gl.uniform1i(at.rows, mesh.rows); gl.uniform1f(at.folds, Number(mesh.folds));
     gl.uniform4fv(at.amounts, padded); gl.uniform4fv(at.joints, view.posed.transforms);
     gl.uniform3f(at.stays, ...view.stays); gl.uniform4fv(at.teeth, teeth);
     gl.uniformMatrix4fv(at.camera, true, m); gl.uniform4f(at.lens, k[0], k[4], k[2], k[5]);

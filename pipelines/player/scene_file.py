@@ -183,22 +183,35 @@ def _face(made: Container, scene: Scene) -> None:
     made.header["face_rows"] = rows.tolist()
     some = Points(points.rest[used], points.weights[used], points.basis[rows][:, used])
     order = np.argsort(scene.part, kind="stable")  # skin first, what lies behind it after: less is drawn twice
+    folds = _folds(scene, len(points.basis))[rows][:, used]
+    own = coefficients(portrait.pose).clamp(0, 1).numpy()[:, rows] @ folds.astype("f4")  # as the photo has them
+    place = np.concatenate([own.T, np.zeros((len(used), 2)), np.ones((len(used), 1))], 1)
     _mesh(made, "face", some, column, triangles.reshape(-1, 3)[order], fields, scene.attributes[uv_point, :3],
-          body=teeth[used])  # fmt: skip
-    made.array("face_basis", _texture_rows(some.basis))
+          body=teeth[used], place=place)  # fmt: skip
+    made.array("face_basis", np.concatenate([_texture_rows(some.basis), folds[..., None]], 2))
+
+
+def _folds(scene: Scene, axes: int) -> np.ndarray:
+    """The folds' maps [C, N] by coefficient, as half floats; see `folds.fold_shade`."""
+    out = np.zeros((axes, len(scene.portrait.head.template)), "f2")
+    if scene.folds is not None:
+        out[: len(scene.folds)] = scene.folds.numpy()
+    return out
 
 
 def _mesh(
     made: Container, name: str, points: Points, column: np.ndarray, triangles: np.ndarray, fields: np.ndarray,
-    photo_at: np.ndarray | None, *, body: np.ndarray, place: np.ndarray | None = None,
+    photo_at: np.ndarray | None, *, body: np.ndarray, place: np.ndarray,
 ) -> None:  # fmt: skip
-    """A mesh whose corners are `column` [U] of the points; body [N]: the torso's share, or the teeth's."""
+    """A mesh whose corners are `column` [U] of the points; body [N]: the torso's share, or the teeth's.
+
+    place [N, 4]: see `_place`; of the face, which nothing carries, the photo's own folds in the first.
+    """
     count = len(column)
     where = np.zeros((count, 3), "f4") if photo_at is None else photo_at
-    still = np.concatenate([points.rest, np.ones((len(points.rest), 1))], 1) if place is None else place
     weights = points.weights[column] / points.weights[column].sum(1, keepdims=True)
     rows = [
-        points.rest[column], column[:, None], weights[:, 1:], still[column], where, body[column, None], fields
+        points.rest[column], column[:, None], weights[:, 1:], place[column], where, body[column, None], fields
     ]  # fmt: skip
     made.array(f"{name}_points", np.concatenate(rows, 1).astype("f4"))  # [U, 20]
     made.array(f"{name}_triangles", triangles.astype("u4"))

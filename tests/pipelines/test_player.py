@@ -24,6 +24,7 @@ from flamecast.flame_motion.heads.skinning import joint_transforms
 from flamecast.flame_motion.retargeting.transfer import drive
 from flamecast.flame_motion.rotations import matrix_from_axis_angle
 from flamecast.generator.warp import WarpGenerator
+from flamecast.generator.warp.folds import BRIGHTEST, DARKEST, fold_shade
 from flamecast.generator.warp.scene import Scene, prepare
 from flamecast.pipelines import write_export
 from flamecast.pipelines.fit import open_portrait
@@ -85,7 +86,7 @@ def test_its_points_stand_where_the_portrait_s_do(scene, made):
     header, blocks = read(made.packed())
     motion = apply_edit(drive(scene.portrait.pose, demo_motion("open")[:50]), "yaw=20deg")
     by = coefficients(motion).numpy()
-    basis = blocks["face_basis"].astype(np.float64) / 1000
+    basis = blocks["face_basis"][..., :3].astype(np.float64) / 1000
     points = blocks["face_points"]
     own = np.einsum("tk,knc->tnc", by[:, header["face_rows"]], basis)[:, points[:, 3].astype(int)]
     face = posed(scene, motion, points, own)
@@ -103,6 +104,17 @@ def test_its_points_stand_where_the_portrait_s_do(scene, made):
         truth = carried.pose(motion).numpy()[:, points[:, 3].astype(int)]
         away = np.linalg.norm(world - truth, axis=-1)
         assert away.mean() < 2e-4 and np.quantile(away, 0.99) < 1.5e-3, name
+
+
+def test_its_folds_are_those_of_warp(scene, made):
+    header, blocks = read(made.packed())
+    motion = apply_edit(scene.portrait.pose, "smile=0.8,browDownLeft=1,browInnerUp=0.4")
+    points, maps = blocks["face_points"], blocks["face_basis"][..., 3].astype(np.float64)
+    by = coefficients(motion).clamp(0, 1).numpy()[0, header["face_rows"]]
+    folds = np.exp((by @ maps)[points[:, 3].astype(int)] - points[:, 8]).clip(DARKEST, BRIGHTEST) - 1
+    truth = fold_shade(scene.folds, motion.expression, scene.portrait.pose.expression)[0].numpy()
+    vertex, order = scene.vertex.numpy()[scene.uv_faces], np.argsort(scene.part, kind="stable")
+    assert np.abs(folds[blocks["face_triangles"]] - truth[vertex[order]]).max() < 1e-3 and truth.min() < -0.05
 
 
 def test_the_photo_s_own_pose_is_in_it_and_clips_come_back(scene, made):
@@ -268,6 +280,11 @@ def test_it_draws_what_warp_draws(scene, file, browser):
         picture = shown.drawn(pose_of(motion), seen)
         alike = structural_similarity(truth[0][box], picture[box][..., :3], channel_axis=2)
         assert alike > 0.95 and (picture[..., 3] == 255).all(), (pose, alike)
+    frowning = apply_edit(portrait.pose, "browDownLeft=1,browDownRight=1,noseSneerLeft=1,noseSneerRight=1")
+    picture = shown.drawn(pose_of(frowning))[..., :3].astype(int)
+    folded, plain = (next(WarpGenerator(folds=folds)(portrait, frowning))[0].astype(int) for folds in (1.0, 0.0))
+    there = np.abs(folded - plain).max(2) > 4
+    assert there.sum() > 100 and np.abs(picture - folded)[there].mean() < 0.5 * np.abs(picture - plain)[there].mean()
     facts = shown.page.evaluate("() => window.flamecast.facts")
     assert facts["draws"] <= 10 and facts["triangles"] <= 40_000 and facts["bytes"] <= 3000
     assert shown.errors == []
