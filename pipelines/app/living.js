@@ -134,6 +134,7 @@ function look() {
   }
   const has = [made && !state.elsewhere && "result", !$("#living").hidden && "living"].filter(Boolean).join(" ");
   if ($("#columns").dataset.has !== has) $("#columns").dataset.has = has; // an attribute: Gradio sets classes anew
+  for (const button of document.querySelectorAll("button.upload-container[aria-label]")) button.removeAttribute("aria-label"); // it says other words than it shows
   readEdit();
   const keys = field("edit-keys")?.value ?? "";
   if (keys !== state.keys) { state.keys = keys; state.points = pointsOf(keys); renew(); }

@@ -21,7 +21,7 @@ from .visitors import visitor_of
 
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 EMBER = (
-    "#fff5ed #ffe8d5 #fecdaa #fdac74 #fb813c #f05d16 #d9480f #b4380d #8f2e12 #742912 #3f1206".split()
+    "#fff5ed #ffe8d5 #fecdaa #fdac74 #fb813c #f05d16 #c2410c #b4380d #8f2e12 #742912 #3f1206".split()
 )  # light to dark
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -88,7 +88,7 @@ def _theme() -> Any:
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_hover_dark="*primary_700",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         block_shadow="none",
@@ -207,8 +207,8 @@ def _wire(page: Any, do: PageEvents, form: Form, parts: dict[str, Any]) -> None:
 
 
 HEADER = (
-    '<header class="top"><a class="mark" href="." aria-label="flamecast"><img src="app/icon.svg" alt="" width="28" '
-    'height="28"><span>flamecast</span></a><p>A photo, and what it is to do.</p>'
+    '<header class="top"><h1><a class="mark" href="." aria-label="flamecast"><img src="app/icon.svg" alt="" width="28" '
+    'height="28"><span>flamecast</span></a></h1><p>A photo, and what it is to do.</p>'
     '<nav><a href="docs">API</a><button type="button" id="theme" aria-label="Light or dark">◐</button></nav></header>'
 )
 LIVING = (  # filled by living.js; on a phone one of the two is seen
