@@ -100,6 +100,18 @@ def test_a_training_that_starts_from_weights_keeps_their_sizes_and_begins_at_the
     assert new.config == old.config and first.with_suffix(".safetensors").read_bytes() == before
     changes = [float((a - b).abs().max()) for a, b in zip(old.parameters(), new.parameters())]
     assert 0 < max(changes) < 1e-5
+    made = {}
+    for kept in ("0", "0.25", "1"):
+        train(
+            "completion",
+            [*on, f"run={tmp_path / 'runs' / kept}", f"output={tmp_path / kept}", "lr=1e-2", f"kept={kept}"],
+        )
+        made[kept] = load_completion(tmp_path / kept).state_dict()
+    for name, value in old.state_dict().items():
+        assert torch.equal(made["1"][name], value)
+        assert torch.allclose(made["0.25"][name], made["0"][name] + 0.25 * (value - made["0"][name]), atol=1e-3)
+    with pytest.raises(BadInput, match="kept=2.0: expected 0 to 1"):
+        train("completion", [*on, f"run={tmp_path / 'runs' / 'no'}", "kept=2"])
 
 
 def test_the_truth_is_without_error():

@@ -31,12 +31,16 @@ def train_completion(options: CompletionTraining) -> list[Path]:
         check_held_out(Path(options.data), Path(options.validation))
         held_out = CompletionBatches(pack(Path(options.validation)), options.batch_size, options.seed, varied=False)
     seed_everything(options.seed, verbose=False)
+    if not 0 <= options.kept <= 1 or (options.kept and options.init_weights is None):
+        raise BadInput(f"kept={options.kept}: expected 0 to 1, and more than 0 only with init_weights")
     network = _initial(options)
     module = CompletionModule(network, options)
     batches = CompletionBatches(samples, options.batch_size, options.seed)
     facts = run_training(module, StepData(batches, held_out), options)
     if module.global_rank != 0:  # of several processes one writes
         return []
+    if options.kept:
+        _mix(network, _initial(options), options.kept)
     card = card_of("completion of the whole head from one photo", "completion", options, began, facts) | {
         "samples": len(samples), "held_out_samples": 0 if held_out is None else len(held_out.samples),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -54,6 +58,15 @@ def _initial(options: CompletionTraining) -> CompletionNetwork:
     network = CompletionNetwork(trained.config)
     network.load_state_dict(trained.state_dict())
     return network
+
+
+def _mix(network: CompletionNetwork, first: CompletionNetwork, share: float) -> None:
+    """Moves the network's numbers towards `first`'s by a share: what it learned without all of what it forgot.
+
+    Wortsman et al., "Robust fine-tuning of zero-shot models" (2022), section 2.
+    """
+    trained = network.state_dict()
+    network.load_state_dict({name: trained[name].lerp(value, share) for name, value in first.state_dict().items()})
 
 
 def _widths(options: CompletionTraining) -> tuple[int, ...]:
