@@ -345,6 +345,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pause", type=float, default=0.0, help="s between a client's requests")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, by servers too then
     with tempfile.TemporaryDirectory(prefix="flamecast-soak-") as folder:
         count, wrong = soak(given.minutes, given.seed, given.pause, Path(folder))
         logs = "".join(path.read_text(errors="replace") for path in Path(folder).glob("*.log"))

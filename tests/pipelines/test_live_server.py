@@ -549,7 +549,7 @@ def test_the_command_says_its_numbers_and_ends_at_once(monkeypatch, capfd):
     from flamecast.pipelines import cli
 
     numbers = {"drawn": 3, "fed": 4, "dropped": 1, "fps": 24.9, "latency_ms": 70.0, "faces": 3}
-    monkeypatch.setattr("flamecast.pipelines.live.run.go_live", lambda options, ready, note: numbers)
+    monkeypatch.setattr("flamecast.pipelines.live.run.go_live", lambda options, ready, note, cache: numbers)
     monkeypatch.setattr("os._exit", lambda code: sys.exit(f"ended {code}"))
     with pytest.raises(SystemExit, match="ended 0"):
         cli.app(["live", "demo"], standalone_mode=False)
