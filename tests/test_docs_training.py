@@ -118,4 +118,4 @@ def test_the_commands_of_a_section_run(desk, title):
 
 
 def test_sections_of_the_page_are_found():
-    assert len(SECTIONS) == 6 and sum(len(commands(section)) for section in SECTIONS) > 20
+    assert len(SECTIONS) == 7 and sum(len(commands(section)) for section in SECTIONS) > 20
