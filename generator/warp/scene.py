@@ -14,7 +14,9 @@ from ...flame_motion.heads.head import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import clip, rasterize, to_pixels
 from .. import covers
+from ..completion.ears import ears_in_photo
 from ..completion.merge import with_whole_head
+from ..completion.seen import in_photo
 from ..mouth.painter import MouthPainter, mouth_network
 from ..portrait import Portrait
 from .completed_head import CompletedHead, completed_head
@@ -130,9 +132,13 @@ def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
 
 
 def _opacity(portrait: Portrait) -> Tensor:
-    """Opacity [N] of the face: 1, falling to 0 at its outline, where the shell and the completed head take over."""
+    """Opacity [N] of the face: 1, falling to 0 at its outline, where the shell and the completed head take over.
+
+    So it does where the photo shows an ear that a fitted face is too wide for: else it would be on the cheek.
+    """
     head = portrait.head
+    ear = in_photo(ears_in_photo(portrait), to_pixels(portrait.camera, portrait.vertices())[0, 0, None, :, :2].numpy())
     outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
     inside = smoothstep(torch.cdist(head.template, between).min(1).values / SEAM)
-    return torch.where(vertices_of(head, DRAWN), inside, 0.0)
+    return torch.where(vertices_of(head, DRAWN), inside * (1 - torch.from_numpy(ear[0])), 0.0)

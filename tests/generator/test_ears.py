@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,8 +24,8 @@ from flamecast.generator.completion.merge import with_whole_head
 from flamecast.generator.completion.seen import view_clip
 from flamecast.generator.warp.completed_head import _Layout, _with_ear
 from flamecast.generator.warp.ears import PATCH, ears_of
-from flamecast.generator.warp.scene import prepare
-from flamecast.renderer import rasterize
+from flamecast.generator.warp.scene import _opacity, prepare
+from flamecast.renderer import rasterize, to_pixels
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,14 @@ def test_the_photos_ear_is_where_its_points_are(level):
         column, row = atlas_view(level).to_pixels(ear.points)[0].astype(int).T
         assert inside[row, column].min() > 0.5 and ear_place(ear.points).any()
     assert inside.mean() < 0.1
+
+
+def test_no_face_is_drawn_where_the_photo_shows_an_ear(level):
+    wide = replace(level, matte=np.ones_like(level.matte))
+    row, column = to_pixels(wide.camera, wide.vertices())[0, 0, :, [1, 0]].long().T
+    opacity = _opacity(wide).numpy()
+    inside = cv2.erode(ears_in_photo(wide), np.ones((5, 5)))[row, column] == 1
+    assert inside.any() and (opacity[inside] == 0).all() and (opacity == 1).any()
 
 
 def test_a_texture_with_an_ear_under_it_is_the_same_above(level):
