@@ -125,7 +125,7 @@ def check_writable(target: PathLike) -> None:
     try:
         target.stat()
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        pass  # a new file
     except OSError as error:  # the name itself: too long, or too many links
         raise _unwritable(target, error) from error
 

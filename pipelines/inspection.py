@@ -135,7 +135,7 @@ def _media(path: Path) -> dict[str, Any]:
         with Image.open(path, formats=FORMATS) as picture:
             return {"kind": "picture", "size": list(picture.size)}
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        pass
+        pass  # no picture: perhaps a video
     try:
         with opened(path) as container:
             return _video(path, container)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from .curves import bumps, minimum_jerk, moments, reaches, unrest
+from .curves import bumps, minimum_jerk, moments, reaches, smooth_noise
 
 TRACKS = ("pitch", "yaw", "roll", "x", "y", "z")  # degrees and mm
 SHIFT_GAP = (8.0, 0.5, 2.5)  # s and spread of the log between shifts of posture, and s at least
@@ -30,7 +30,7 @@ def posture(rng: Generator, times: np.ndarray, fps: float) -> dict[str, np.ndarr
         for start, length in zip(starts, lengths):
             value = REMEMBERED * value + rng.normal(0, SHIFT[name] * np.sqrt(1 - REMEMBERED**2))
             moves.append((start + rng.uniform(0, 0.15), length, value))
-        tracks[name] = reaches(times, moves) + UNREST[name] * unrest(rng, len(times), fps, UNREST_SECONDS)
+        tracks[name] = reaches(times, moves) + UNREST[name] * smooth_noise(rng, len(times), fps, UNREST_SECONDS)
     return tracks
 
 

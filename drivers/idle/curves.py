@@ -1,4 +1,4 @@
-"""Curves of idle movement: reaches one after another, waiting times, and unrest that comes back to nothing."""
+"""Curves of idle movement: reaches one after another, waiting times, and smooth noise that comes back to nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def moments(rng: Generator, seconds: float, middle: float, spread: float, least:
     return found
 
 
-def unrest(rng: Generator, frames: int, fps: float, seconds: float) -> np.ndarray:
+def smooth_noise(rng: Generator, frames: int, fps: float, seconds: float) -> np.ndarray:
     """Random track [T] of unit spread, smooth over `seconds`; it strays from 0 and always comes back."""
     edge = int(4 * seconds * fps) + 1
     noise = gaussian_filter1d(rng.normal(size=frames + 2 * edge), seconds * fps)[edge : edge + frames]

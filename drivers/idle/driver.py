@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from ...flame_motion import Driven, FlameSequence, Progress, load_head
 from .body import DEGREES, MILLIMETRES, breath, nods, posture, settled
-from .curves import bumps, moments, reaches, unrest
+from .curves import bumps, moments, reaches, smooth_noise
 from .eyes import LID_A_DEGREE, blinks_of, closure, gaze_of, with_head
 from .listening import nod_times, pauses
 from .signal import IdleSignal
@@ -79,7 +79,7 @@ class IdleDriver:
         press = [
             (at, 0.25, rng.uniform(0.1, 0.4), 0.35, rng.uniform(0.15, 0.35)) for at in moments(rng, seconds, 22, 0.5, 6)
         ]
-        smile = 0.06 * unrest(rng, len(times), FPS, 1.5).clip(0)
+        smile = 0.06 * smooth_noise(rng, len(times), FPS, 1.5).clip(0)
         agree = [at for at in nodding if rng.random() < 0.45]
         smile += bumps(times, [(at, 0.4, 0.5, 0.9, rng.uniform(0.1, 0.28)) for at in agree])
         lift = bumps(times, sorted(brows)) + bumps(

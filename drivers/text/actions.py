@@ -170,16 +170,14 @@ def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action],
             made[0].manner.add(mark)
         waiting = []
         if dropped and "with" not in segment.joins:  # "greets us with a smile" is the smile
-            actions.append(_told(read, list(range(dropped[0], dropped[-1] + 1))))
+            actions.append(_unworded(read, list(range(dropped[0], dropped[-1] + 1))))
         dropped = []
         if _known(rest) and len(made) == 1 and not negated:  # the network may know more than the wording says
             made = [replace(made[0], text=read.text(segment.own))]
         unused += [word for word in rest if negated or not _known([word])]
         ing = read.words[segment.own[0]].endswith("ing")
         found = [one.first for one in read.found if one.first in segment.own]
-        alongside = ing or (
-            opening and bool(found)
-        )  # "she nods, smiling", "smiling, she nods"; not "looking left, right"
+        alongside = ing or (opening and bool(found))  # "smiling, she nods"; not "looking left, right"
         beside = bool(segment.joins & {"while", "whilst", "with"}) or ("," in segment.joins and alongside)
         opening = ing and not actions
         places = found or [max(segment.own)]
@@ -272,10 +270,10 @@ def _unmatched(read: _Clause) -> tuple[list[Action], list[str]]:
     denied = [word for word in read.words if word in NOT]
     if not _known(rest):
         return [], rest
-    return [_told(read, every)], [*unknown_words(" ".join(rest)), *denied]
+    return [_unworded(read, every)], [*unknown_words(" ".join(rest)), *denied]
 
 
-def _told(read: _Clause, own: list[int]) -> Action:
+def _unworded(read: _Clause, own: list[int]) -> Action:
     """Words in which no wording was found, for the network as they are."""
     manner = Manner()
     for k in own:

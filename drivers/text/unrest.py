@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 
+from ..idle.curves import smooth_noise
 from .channels import FPS
 from .score import Score
 
@@ -33,9 +34,7 @@ def unrest(rng: Generator, frames: int) -> np.ndarray:
         waves = rng.standard_normal(len(hertz)) + 1j * rng.standard_normal(len(hertz))
         # irfft of waves w has the density 4 |w|^2 / (count * FPS), and |w|^2 is 2 on average.
         tracks[:, axis] = np.fft.irfft(waves * shape, count)[:frames] * np.sqrt(density * count * FPS / 4)
-    edge = round(4 * WAXING * FPS)
-    slow = gaussian_filter1d(rng.standard_normal(frames + 2 * edge), WAXING * FPS)[edge : edge + frames]
-    level = SPREAD * slow * np.sqrt(2 * np.sqrt(np.pi) * WAXING * FPS)
+    level = SPREAD * smooth_noise(rng, frames, FPS, WAXING)
     tracks *= np.exp(level - SPREAD**2)[:, None]  # of unit power on average
     return FARTHEST * np.tanh(tracks / FARTHEST)
 

@@ -67,7 +67,7 @@ class EncoderThread:
                         writer.write(frame)
                     self.seconds += time.perf_counter() - start
         except Dropped:
-            pass
+            pass  # it was raised to end the writers without a file
         except BaseException as failure:  # raised in the thread that waits
             self._failure = failure
             while isinstance(item, np.ndarray):  # keep emptying the queue: the generator must never wait for it

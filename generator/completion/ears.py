@@ -1,7 +1,7 @@
 """Where a portrait's ears are: around the head, and in its photo.
 
-Landmarks do not hold a fitted head's ears: those of real people stand out up to 2 cm more. Where the person's outline
-in the photo passes along an ear, the ear is moved to it.
+Landmarks do not hold a fitted head's ears: those of real people stand out up to 1 cm less and 2 cm more. Where the
+person's outline in the photo passes along an ear, the ear is moved to it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class FoundEar:
     bare: float | None  # how much of it the photo shows with the color of skin, 0..1; None where it does not show it
 
 
-def ears_of_photo(portrait: Portrait) -> dict[int, FoundEar]:
+Ears = dict[int, FoundEar]  # by side
+
+
+def ears_of_photo(portrait: Portrait) -> Ears:
     """Each side's ear; where the photo does not show one, it is taken to be as the other."""
     view, fitted, moves = atlas_view(portrait), {}, {}
     for side in SIDES:
@@ -60,7 +63,7 @@ def ears_of_photo(portrait: Portrait) -> dict[int, FoundEar]:
             moves[side] = _move(points, side, view, portrait.matte)
     known = [move for move in moves.values() if move is not None]
     usual = np.mean(known, 0) if known else np.zeros(2)
-    ears: dict[int, FoundEar] = {}
+    ears: Ears = {}
     for side, (points, triangles) in fitted.items():
         found = moves[side]
         move = usual if found is None else found
@@ -107,13 +110,13 @@ def ear_place(ear: np.ndarray) -> np.ndarray:
     return grown[:, edge:-edge] > 0
 
 
-def ears_in_photo(portrait: Portrait) -> np.ndarray:
+def ears_in_photo(portrait: Portrait, ears: Ears) -> np.ndarray:
     """Where [H, W] float32 0..1 the photo has ears, a little grown."""
     import cv2
 
     view, (height, width) = atlas_view(portrait), portrait.matte.shape
     shown = np.zeros((height, width), np.float32)
-    for ear in ears_of_photo(portrait).values():
+    for ear in ears.values():
         corner = view_clip(view, ear.points, (height, width))
         shown = np.maximum(shown, rasterize(corner, torch.from_numpy(ear.faces), height, width)[0].numpy() >= 0)
     reach = max(1, round(GROWN * view.intrinsics[0, 0] / view.to_camera(np.zeros(3))[2]))

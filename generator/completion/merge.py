@@ -83,8 +83,11 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     collar = (1 - hair) * fine((DECIDED * made.collar_there).sigmoid())
     layers = {"skin": 255 * fine(made.skin), "collar": 255 * fine(made.collar), "hair": 255 * fine(made.hair)}
     pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
-    ears = np.any([ear_place(ear.points) for ear in ears_of_photo(portrait).values()], 0)
-    shown = np.where(ears, shown, shown * (1 - in_photo(ears_in_photo(portrait), pixels)))  # no cheek is behind an ear
+    ears = ears_of_photo(portrait)
+    behind = in_photo(ears_in_photo(portrait, ears), pixels)  # an ear in the photo, and no cheek
+    for ear in ears.values():
+        behind[ear_place(ear.points)] = 0
+    shown = shown * (1 - behind)
     photo = in_photo(portrait.image, pixels).astype(np.float32)
     share = {"skin": 1 - hair - collar, "collar": collar, "hair": hair}
     vivid = _vividness(photo, sum(share[name][..., None] * layers[name] for name in layers), shown)

@@ -13,13 +13,14 @@ from ...flame_motion import FlameSequence
 from ...flame_motion.rotations import matrix_from_axis_angle
 from ...renderer import Cameras, clip, rasterize
 from ..completion.atlas import CENTER, COLUMNS, ROWS, around, blurred, grid_faces, surface_points
+from ..completion.ears import Ears
 from ..completion.frame import AtlasView, atlas_view, in_atlas
 from ..completion.merge import enlarged
 from ..completion.seen import in_photo
 from ..completion.whole_head import FINE, WholeHead
 from ..portrait import Portrait
 from .carried import Carried, Surface, nearest_carriers
-from .ears import Ear, ears_of
+from .ears import Ear, drawn_ears
 from .parts import EYES, MOUTH, faces_of
 from .shell import Shell
 
@@ -71,7 +72,7 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-9)
 
 
-def completed_head(portrait: Portrait, shell: Shell, over: Tensor) -> CompletedHead:
+def completed_head(portrait: Portrait, shell: Shell, over: Tensor, found: Ears) -> CompletedHead:
     """The mesh of a portrait's whole head. over [N]: how opaque the fitted head is drawn over all else."""
     whole = portrait.whole
     if whole is None:
@@ -80,7 +81,7 @@ def completed_head(portrait: Portrait, shell: Shell, over: Tensor) -> CompletedH
         x.reshape(MESH_ROWS, len(x) // MESH_ROWS, MESH_COLUMNS, -1).mean((1, 3))
         for x in (whole.radius, whole.there, whole.fitted, whole.hair)
     )
-    ears = ears_of(portrait, whole)
+    ears = drawn_ears(found, whole)
     for ear in ears:
         radius = _without(radius, ear.place.reshape(MESH_ROWS, -1, MESH_COLUMNS, ear.place.shape[1] // MESH_COLUMNS))
     face = _share_of_face(portrait, fitted, over)

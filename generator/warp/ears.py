@@ -14,9 +14,8 @@ import torch
 from ...core.easing import smoothstep
 from ...renderer import rasterize
 from ..completion.atlas import COLUMNS, ROWS, blurred, directions_of
-from ..completion.ears import FoundEar, ear_place, ears_of_photo
+from ..completion.ears import Ears, FoundEar, ear_place
 from ..completion.whole_head import FINE, WholeHead
-from ..portrait import Portrait
 
 PATCH = 96  # texels a side of an ear's picture
 HAIRY = (0.35, 0.65)  # shares of hair over an ear between which it is hidden
@@ -40,9 +39,8 @@ class Ear:
     place: np.ndarray  # [FINE * ROWS, FINE * COLUMNS] bool, of the whole head
 
 
-def ears_of(portrait: Portrait, whole: WholeHead) -> list[Ear]:
+def drawn_ears(found: Ears, whole: WholeHead) -> list[Ear]:
     """The ears that neither hair covers nor the photo shows."""
-    found = ears_of_photo(portrait)
     shown = [ear.bare for ear in found.values() if ear.bare is not None]
     made = [_ear(ear, side, whole, shown) for side, ear in found.items()]
     return [ear for ear in made if ear is not None]

@@ -14,7 +14,7 @@ from ...flame_motion.heads.head import PARTS
 from ...flame_motion.tracking.landmarks import FACE_OUTLINE
 from ...renderer import clip, rasterize, to_pixels
 from .. import covers
-from ..completion.ears import ears_in_photo
+from ..completion.ears import Ears, ears_in_photo, ears_of_photo
 from ..completion.merge import with_whole_head
 from ..completion.seen import in_photo
 from ..mouth.painter import MouthPainter, mouth_network
@@ -65,7 +65,8 @@ def prepare(portrait: Portrait) -> Scene:
     head = portrait.head
     vertex = uv_vertices(head)
     photo_at = homogeneous_pixels(portrait.camera, portrait.vertices()[0])
-    opacity = _opacity(portrait)
+    ears = ears_of_photo(portrait)
+    opacity = _opacity(portrait, ears)
     attributes = torch.cat([photo_at[vertex], head.uv, opacity[vertex, None]], 1)
     drawn = faces_of(head, DRAWN)
     faces, part = head.faces[drawn].int(), head.part[drawn].numpy().astype(np.uint8)
@@ -76,7 +77,7 @@ def prepare(portrait: Portrait) -> Scene:
     with ThreadPoolExecutor(1, "texture") as beside:
         colors = beside.submit(_colors, portrait)
         shell = build_shell(portrait)
-        completed = completed_head(portrait, shell, opacity)
+        completed = completed_head(portrait, shell, opacity, ears)
         texture, lids = colors.result()
     matte = (portrait.matte * 255 + 0.5).astype(np.uint8)
     return Scene(
@@ -131,13 +132,15 @@ def _photo_part(portrait: Portrait, part: np.ndarray) -> np.ndarray:
     return np.where(part >= PARTS.index(MOUTH[0]), np.uint8(SLIT), part)
 
 
-def _opacity(portrait: Portrait) -> Tensor:
+def _opacity(portrait: Portrait, ears: Ears) -> Tensor:
     """Opacity [N] of the face: 1, falling to 0 at its outline, where the shell and the completed head take over.
 
     So it does where the photo shows an ear that a fitted face is too wide for: else it would be on the cheek.
     """
     head = portrait.head
-    ear = in_photo(ears_in_photo(portrait), to_pixels(portrait.camera, portrait.vertices())[0, 0, None, :, :2].numpy())
+    ear = in_photo(
+        ears_in_photo(portrait, ears), to_pixels(portrait.camera, portrait.vertices())[0, 0, None, :, :2].numpy()
+    )
     outline = head.mediapipe_skin(torch.tensor(FACE_OUTLINE)).template
     between = torch.cat([outline, (outline + outline.roll(-1, 0)) / 2])
     inside = smoothstep(torch.cdist(head.template, between).min(1).values / SEAM)

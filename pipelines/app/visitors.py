@@ -252,7 +252,7 @@ async def _refuse(answer: Response, scope: Scope, receive: Receive, send: Send) 
             if message["type"] != "http.request" or not message.get("more_body", False):
                 break
     except asyncio.TimeoutError:
-        pass
+        pass  # who sends no more is answered all the same
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -46,7 +46,7 @@ class WorkerProcess:
         try:
             self.channel.send(message)
         except (OSError, ValueError):
-            pass
+            pass  # it has ended
 
     def kill(self) -> None:
         """Ends the process at once."""

@@ -10,7 +10,7 @@ Made = TypeVar("Made")
 
 
 class Background(Generic[Made]):
-    """`get` what `make` makes in a thread of its own."""
+    """`get` what `make` makes in a thread of its own, which, unlike an executor's, does not keep Ctrl-C waiting."""
 
     def __init__(self, make: Callable[[], Made]) -> None:
         self._make = make

@@ -25,7 +25,7 @@ LARGEST_PACKET = 2048  # bytes; more is none
 FPS = 60.0  # Hz at which phones send, about
 SILENCE = 0.25  # s without a packet that are taken for a face that is gone
 FORGET = 2.0  # s without one after which another sender is listened to
-_TIME = struct.Struct(">ifii")
+TIME = struct.Struct(">ifii")
 _SWAPPED = {"jawRight": "jawLeft", "mouthRight": "mouthLeft"}  # the stream has left first, the CSV right
 NAMES = tuple({**_SWAPPED, **{left: right for right, left in _SWAPPED.items()}}.get(name, name) for name in SHAPES)
 COLUMNS = NAMES + ANGLES  # of the stream, in its order
@@ -43,7 +43,7 @@ def values_of(packet: bytes) -> np.ndarray | None:
             if not 0 <= length <= len(packet):
                 return None
             at += 4 + length
-        at += _TIME.size
+        at += TIME.size
         if len(packet) <= at:
             return np.empty(0) if len(packet) == at else None
         if packet[at] != len(COLUMNS) or len(packet) != at + 1 + 4 * len(COLUMNS):
@@ -52,13 +52,6 @@ def values_of(packet: bytes) -> np.ndarray | None:
     except (IndexError, struct.error):
         return None
     return values if bool((np.abs(values) <= LIMITS).all()) else None  # False for what is no number, too
-
-
-def packet_of(values: np.ndarray, frame: int = 0, name: str = "flamecast") -> bytes:
-    """The packet that `values_of` reads as these values [61], or [0]; names stand in it as UTF-8."""
-    names = b"".join(struct.pack(">i", len(text)) + text for text in (b"0" * 36, name.encode()))
-    start = bytes([VERSION]) + names + _TIME.pack(frame, 0.0, round(FPS), 1)
-    return start if len(values) == 0 else start + bytes([len(values)]) + np.asarray(values, ">f4").tobytes()
 
 
 def open_livelink(port: int) -> socket.socket:

@@ -153,9 +153,9 @@ class Viewer:
                 for shown in self._counted():
                     shown.mark(at)
             case "drawn" if self.draws:
-                told = [None if message[name] is None else _number(message[name]) for name in ("late", "late_p95")]
+                late = [None if message[name] is None else _number(message[name]) for name in ("late", "late_p95")]
                 for shown in self._counted():
-                    shown.tell(_number(message["fps"]), *told)
+                    shown.report(_number(message["fps"]), *late)
             case "clock":
                 sent_at = _number(message["sent"])
                 await self.socket.send_json({"type": "clock", "sent": sent_at, "here": self.session.clock()})

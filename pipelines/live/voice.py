@@ -104,7 +104,7 @@ class Voice:
                     break  # the sound has ended
                 self._give_up()
         except _Closed:
-            pass
+            pass  # nobody waits for the rest
         except Exception as error:  # told to who asks: `finish` raises it, the page shows it
             self.failure = error
         finally:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from flamecast.drivers.idle import IdleDriver, IdleSignal
-from flamecast.drivers.idle.curves import bumps, moments, reaches, unrest
+from flamecast.drivers.idle.curves import bumps, moments, reaches, smooth_noise
 from flamecast.drivers.idle.eyes import SACCADE, blinks_of, gaze_of
 from flamecast.drivers.idle.listening import pauses, speaking
 from flamecast.drivers.speech import SpeechSignal
@@ -162,11 +162,11 @@ def test_words_may_move_a_head_that_waits():
     assert signal.driver == "mix" and set(signal.value.parts) == {"head+gaze"} and signal.value.base.driver == "idle"
 
 
-def test_curves_reach_what_they_are_to_and_unrest_has_unit_spread():
+def test_curves_reach_what_they_are_to_and_smooth_noise_has_unit_spread():
     times = np.arange(0, 10, 0.01)
     track = reaches(times, [(1, 0.5, 2.0), (1.2, 0.5, 3.0), (5, 1, 0.0)])  # the second waits for the first
     assert track[99] == 0 and track[150] == pytest.approx(2) and track[205] == pytest.approx(3) and track[-1] == 0
     assert bumps(times, [(2, 0.5, 1, 0.5, 0.7)]).max() == pytest.approx(0.7)
     rng = np.random.default_rng(0)
-    assert unrest(rng, 20000, 25.0, 0.3).std() == pytest.approx(1, rel=0.1)
+    assert smooth_noise(rng, 20000, 25.0, 0.3).std() == pytest.approx(1, rel=0.1)
     assert np.diff(moments(rng, 500, 3, 0.8, 0.5)).min() >= 0.5

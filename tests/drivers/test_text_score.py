@@ -190,7 +190,7 @@ def test_lips_may_be_together():
         assert event.name == "happy" and event.action.manner.shut
 
 
-def test_what_no_wording_has_is_told_to_the_network_as_it_is():
+def test_words_without_a_wording_go_to_the_network_as_they_are():
     score = read_score("wiggles her ears ponderously and acts as if someone yelled boo", 4)
     assert [event.text for event in score.motion] == ["wiggles her ears ponderously"]
     assert _names(score.emotion) == ["shout"]

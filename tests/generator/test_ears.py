@@ -23,7 +23,7 @@ from flamecast.generator.completion.frame import atlas_view, in_atlas
 from flamecast.generator.completion.merge import with_whole_head
 from flamecast.generator.completion.seen import view_clip
 from flamecast.generator.warp.completed_head import _Layout, _with_ear
-from flamecast.generator.warp.ears import PATCH, ears_of
+from flamecast.generator.warp.ears import PATCH, drawn_ears
 from flamecast.generator.warp.scene import _opacity, prepare
 from flamecast.renderer import rasterize, to_pixels
 
@@ -73,12 +73,13 @@ def test_an_ear_that_the_photo_shows_bare_is_drawn_whatever_is_likely_there(leve
     whole = with_whole_head(level).whole
     haired = replace(whole, hair=0 * whole.hair + 255, shown=0 * whole.shown)
     shown = replace(level, matte=matte, image=image)
-    assert [ear.bare for ear in ears_of_photo(shown).values()] == [1, 1] and len(ears_of(shown, haired)) == 2
-    red = replace(
-        shown,
-        image=np.where(level.landmarks[4, 0] < np.arange(512)[None, :, None], [200, 0, 0], image).astype(np.uint8),
-    )
-    assert len(ears_of(level, haired)) == 0 and len(ears_of(red, haired)) <= 1
+    assert [ear.bare for ear in ears_of_photo(shown).values()] == [1, 1] and len(
+        drawn_ears(ears_of_photo(shown), haired)
+    ) == 2
+    there = ears_in_photo(shown, ears_of_photo(shown))[..., None] > 0
+    blue = replace(shown, image=np.where(there, [0, 0, 200], image).astype(np.uint8))
+    for none in (level, blue):
+        assert not drawn_ears(ears_of_photo(none), haired)
 
 
 def test_an_outline_that_is_not_an_ears_moves_none(level):
@@ -97,7 +98,7 @@ def test_without_an_outline_it_stays_where_people_have_it(level):
 def test_ears_are_drawn_where_bare_and_not_shown(level):
     whole = with_whole_head(level).whole
     bare = replace(whole, hair=0 * whole.hair, shown=0 * whole.shown)
-    ears = ears_of(level, bare)
+    ears = drawn_ears(ears_of_photo(level), bare)
     assert [np.sign(ear.points[:, 0].mean()) for ear in ears] == list(SIDES)
     for ear in ears:
         assert np.isfinite(ear.picture).all()
@@ -107,12 +108,14 @@ def test_ears_are_drawn_where_bare_and_not_shown(level):
         assert outwards.sum() > 0  # it is open towards the skull
     one = np.where(ears[0].place, 255, 0).astype(np.uint8)
     for covered in (replace(bare, hair=one), replace(bare, shown=one)):
-        assert len(ears_of(level, covered)) == 1
-    assert not ears_of(level, replace(bare, hair=one | np.where(ears[1].place, 255, 0).astype(np.uint8)))
+        assert len(drawn_ears(ears_of_photo(level), covered)) == 1
+    assert not drawn_ears(
+        ears_of_photo(level), replace(bare, hair=one | np.where(ears[1].place, 255, 0).astype(np.uint8))
+    )
 
 
 def test_the_photos_ear_is_where_its_points_are(level):
-    inside = ears_in_photo(level)
+    inside = ears_in_photo(level, ears_of_photo(level))
     for ear in ears_of_photo(level).values():
         column, row = atlas_view(level).to_pixels(ear.points)[0].astype(int).T
         assert inside[row, column].min() > 0.5 and ear_place(ear.points).any()
@@ -122,14 +125,14 @@ def test_the_photos_ear_is_where_its_points_are(level):
 def test_no_face_is_drawn_where_the_photo_shows_an_ear(level):
     wide = replace(level, matte=np.ones_like(level.matte))
     row, column = to_pixels(wide.camera, wide.vertices())[0, 0, :, [1, 0]].long().T
-    opacity = _opacity(wide).numpy()
-    inside = cv2.erode(ears_in_photo(wide), np.ones((5, 5)))[row, column] == 1
+    opacity = _opacity(wide, ears_of_photo(wide)).numpy()
+    inside = cv2.erode(ears_in_photo(wide, ears_of_photo(wide)), np.ones((5, 5)))[row, column] == 1
     assert inside.any() and (opacity[inside] == 0).all() and (opacity == 1).any()
 
 
 def test_a_texture_with_an_ear_under_it_is_the_same_above(level):
     whole = with_whole_head(level).whole
-    ear = ears_of(level, replace(whole, hair=0 * whole.hair, shown=0 * whole.shown))[0]
+    ear = drawn_ears(ears_of_photo(level), replace(whole, hair=0 * whole.hair, shown=0 * whole.shown))[0]
     rng = np.random.default_rng(0)
     before = _Layout(
         np.array([[0, 1, 2]], np.int32), np.array([[0, 1, 2]], np.int32), np.arange(3),
@@ -149,7 +152,7 @@ def test_the_completed_head_goes_along_with_its_ears(level):
     whole = with_whole_head(level)
     bare = replace(whole, whole=replace(whole.whole, hair=0 * whole.whole.hair, shown=0 * whole.whole.shown))
     scene = prepare(bare)
-    ears = ears_of(bare, bare.whole)
+    ears = drawn_ears(ears_of_photo(bare), bare.whole)
     count = sum(len(ear.points) for ear in ears)
     at_rest = scene.completed.carried.place[-count:].numpy()
     assert np.allclose(in_atlas(bare, torch.from_numpy(at_rest)), np.concatenate([e.points for e in ears]), atol=1e-4)

@@ -20,7 +20,7 @@ from flamecast.flame_motion.formats.arkit import ANGLES, NAMES, Take
 from flamecast.flame_motion.formats.arkit_csv import write_arkit_csv
 from flamecast.flame_motion.formats.load import from_arkit_csv
 from flamecast.pipelines.live.follower import MotionFrame
-from flamecast.pipelines.live.livelink import COLUMNS, open_livelink, packet_of, play_livelink, values_of
+from flamecast.pipelines.live.livelink import COLUMNS, FPS, TIME, VERSION, open_livelink, play_livelink, values_of
 from flamecast.pipelines.live.options import LiveOptions
 from flamecast.pipelines.live.protocol import MAGIC, PARAMETERS
 from flamecast.pipelines.live.sources import play_motion
@@ -54,6 +54,13 @@ def listening(port: int):
         thread.join(5)
         listener.close()
     assert not thread.is_alive()
+
+
+def packet_of(values: np.ndarray, frame: int = 0, name: str = "flamecast") -> bytes:
+    """The packet that `values_of` reads as these values [61], or [0]; names stand in it as UTF-8."""
+    names = b"".join(struct.pack(">i", len(text)) + text for text in (b"0" * 36, name.encode()))
+    start = bytes([VERSION]) + names + TIME.pack(frame, 0.0, round(FPS), 1)
+    return start if len(values) == 0 else start + bytes([len(values)]) + np.asarray(values, ">f4").tobytes()
 
 
 def until(fed: list, count: int) -> None:

@@ -244,7 +244,7 @@ def ends(*given):
     raise SystemExit(0)
 
 
-def test_what_is_fitted_is_kept_where_that_is_told(folder, tmp_path, portrait):
+def test_a_fitted_portrait_is_cached_only_where_asked(folder, tmp_path, portrait):
     write_fit("demo", tmp_path / "me.npz")
     assert not folder.exists()
     write_fit("demo", tmp_path / "me.npz", cache=True)
