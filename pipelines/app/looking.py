@@ -44,6 +44,7 @@ def look(channel: Connection, warming: Path | None) -> None:
 
     if warming is not None:
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory(dir=warming) as own:
+            # What goes wrong here is met again, and said, by the first photo.
             bring_to_life("demo", 0, (Path(own) / "warm.portrait", Path(own) / "portraits"))
     channel.send(("ready", None))
     while True:
