@@ -15,13 +15,14 @@ from ..sequence import FlameSequence
 from .lids import closed_shares, eye_openings, lids_for, without_closing
 from .lips import lip_gap, with_jaw_above
 from .mouth import mouth_of
+from .own_expression import giving_way
 from .rest import rest_of
 from .retarget import head_of, retarget
 
 Mode = Literal["relative", "absolute"]
 FULL_RESIDUAL = 4.0  # a full expression along an axis learned from footage, whose usual size is 1
 BEYOND = 0.3  # share kept of what goes beyond a full expression
-MAX_JAW = 0.15  # rad by which the jaw makes up for a lip gap that the face cannot make otherwise
+MAX_JAW = 0.22  # rad by which the jaw makes up for a lip gap that the face cannot make otherwise
 SAME_POSE = (4.0, 8.0)  # degrees between two fits: below the first surely one head pose, above the second surely not
 
 
@@ -35,7 +36,8 @@ def drive(
     """The motion that a portrait of pose `source` (one frame) makes when driven by `motion`.
 
     relative: what changes against the driver's own `rest` is added to the portrait's pose and face, so that the
-    driver's resting face and camera angle are not copied.
+    driver's resting face and camera angle are not copied; the farther the driver's face moves, the more the photo's own
+    expression gives way to it (`giving_way`).
     absolute: the driver's pose and expression as they are, with the eyes as far open. Where the driver's `first` frame
     and the photo differ in head pose by no more than two fits of one pose do, the photo's is taken for true.
     In both the portrait keeps its identity and place, and how far the motion moves from its `first` frame is added to
@@ -106,7 +108,7 @@ def _with_lip_gap(
     except (BadInput, MissingAsset):
         return driven
     jaw = driven.jaw
-    for _ in range(3):  # the gap is nearly linear in the jaw: each round leaves a tenth of what is missing
+    for _ in range(5):  # the gap is nearly linear in the jaw: each round leaves a fifth of what is missing at most
         missing = (wanted - lip_gap(head, replace(driven, jaw=jaw))) / gap_by_jaw
         turned = (jaw[:, 0] + missing - driven.jaw[:, 0]).clamp(-MAX_JAW, MAX_JAW)
         jaw = torch.cat([(driven.jaw[:, 0] + turned)[:, None], jaw[:, 1:]], 1)
@@ -152,7 +154,7 @@ def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence)
     jaw = source.jaw + motion.jaw - rest.jaw
     return replace(
         motion,
-        expression=_added(source.expression, motion.expression, rest.expression, full),
+        expression=_added(giving_way(source, motion, rest), motion.expression, rest.expression, full),
         jaw=with_jaw_above(jaw, source.jaw[:, :1].clamp_max(0)),
         eyes=source.eyes + motion.eyes - rest.eyes,
         rotation=_turned(source.rotation, motion.rotation, rest.rotation),

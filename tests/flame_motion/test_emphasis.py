@@ -59,9 +59,10 @@ def test_a_frame_is_what_it_is_alone():
         ({"browDownLeft": 0.6, "browDownRight": 0.6}, "brow", 1, [20, 21, 22, 23], []),
         ({"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6}, "aside", 0, [54], [48]),
         ({"mouthPucker": 0.6}, "aside", 0, [54], [48]),
-        ({"mouthRollUpper": 0.6}, "lip", 1, [50, 51, 52], [61, 62, 63]),
-        ({"mouthRollLower": 0.6}, "lip", 1, [65, 66, 67], [56, 57, 58]),
-        ({"mouthPressLeft": 0.6, "mouthPressRight": 0.6}, "lip", 1, [65, 66, 67], [56, 57, 58]),
+        ({"mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6}, "upper", 1, [50, 51, 52], []),
+        ({"mouthFunnel": 0.6}, "gap", 1, [61, 62, 63], [65, 66, 67]),
+        ({"mouthRollLower": 0.6}, "held", 1, [65, 66, 67], [56, 57, 58]),
+        ({"mouthPressLeft": 0.6, "mouthPressRight": 0.6}, "held", 1, [65, 66, 67], [56, 57, 58]),
     ],
 )
 def test_each_feature_grows_by_its_gain(axes, gain, axis, landmarks, from_):
@@ -85,10 +86,10 @@ def test_lips_do_not_part_when_corners_and_brows_move():
 
 
 def test_small_glances_grow_and_far_ones_end_where_eyes_do():
-    turns = torch.tensor([[0.02, -0.02, 0.0], [-0.3, 0.95, 0.0], [3.0, -3.0, 0.0]])
+    turns = torch.tensor([[0.01, -0.01, 0.0], [-0.3, 0.95, 0.0], [3.0, -3.0, 0.0]])
     motion = replace(FlameSequence.neutral(3, 25.0, load_head()), eyes=turns[:, None].expand(3, 2, 3).contiguous())
     eyes = emphasised(motion, REST).eyes
-    assert torch.allclose(eyes[0], torch.tensor([0.02 * GAZE[0], -0.02 * GAZE[1], 0.0]), atol=1e-4)
+    assert torch.allclose(eyes[0], torch.tensor([0.01 * GAZE[0], -0.01 * GAZE[1], 0.0]), atol=1e-4)
     assert (eyes[1].abs() < torch.tensor([*MAX_GAZE, 1e-6])).all() and torch.equal(eyes[:, 0], eyes[:, 1])
     assert torch.allclose(eyes[2], torch.tensor([MAX_GAZE[0], -MAX_GAZE[1], 0.0]), atol=0.01)
 
