@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from .manner import MANNERS, SHOULDER, Manner, marked, own_sides
-from .phrases import SKIPPED, Found, Part, find_phrases, lemma
-from .prompt import FUNCTION_WORDS, known_words, unknown_words
-from .vocabulary import ANYONE, MEN, WOMEN, inflect, lexicon
+from .clause import NOT, Clause, Segment, known
+from .eyes import eyes_only, without_eyes_only
+from .manner import SHOULDER, UNCEASING, Manner, own_sides
+from .parts import PARTS, QUICK, VERBS, WAYS, done_by_part, way_of
+from .phrases import Found, Part, lemma
+from .prompt import unknown_words
+from .vocabulary import inflect, lexicon
 
-NOT = frozenset("not never no without neither nor cannot".split())
-SEPARATORS = frozenset(", and but while with or nor whilst".split())
 NOTHING_ELSE = re.compile(
     r",?\s*(?:and )?(?:do |does |doing )?(?:nothing|no more than that|not?thing) (?:else|more)\b", re.I
 )
@@ -23,7 +24,21 @@ DIRECTIONS = {
     "left": 1, "right": -1, "up": 2, "upward": 2, "upwards": 2, "down": 3, "downward": 3, "downwards": 3, "ahead": 4,
     "straight": 4, "forward": 4, "center": 4, "centre": 4, "middle": 4, "back": 4, "front": 4,
 }  # fmt: skip
+UNCEASING_RE = re.compile(rf"\b(?:{UNCEASING})", re.I)
 LOOKS = ("turn", "look_up", "look_down", "look_ahead", "look_up_side", "look_down_side", "chin_up", "still", "idle")
+GLANCES = ("glance", "glance_up", "glance_down", "gaze")
+SIDED = ("turn", "tilt", "wink", "glance", "gaze", "one_brow", "look_up_side", "look_down_side")
+SMILES = ("happy", "grin")
+VAGUE = (
+    *SMILES,
+    "look_ahead",
+    "look_around",
+    "circle",
+)  # wordings that give way to what a part is said to do: "a smile" that fades
+MEASURED = frozenset(
+    "nod shake bow bob turn look_up look_down look_up_side look_down_side chin_up tilt blink wink close_eyes still "
+    "idle look_ahead brows_up frown squint wide_eyes one_brow open_mouth glance glance_up glance_down gaze".split()
+)  # for which the lexicon's own wording is the surest
 SPOKEN_AS = {"one_brow": "skeptical"}  # names that are not the lexicon's
 FACE = frozenset("cheek eyebrow mouth lip nose teeth tongue jaw smile grin tear expression dimple".split())
 UNDERSTOOD = {"pout": "she sulks"}  # what the network knows better than the first verb: with some seeds that is a grin
@@ -35,18 +50,9 @@ BY_WAY = {
     "look": {2: "look_up", 3: "look_down", 4: "look_ahead", 1: "turn", -1: "turn"},
     "glance": {2: "glance_up", 3: "glance_down", 4: "look_ahead", 1: "glance", -1: "glance"},
     "tilt": {1: "tilt", -1: "tilt", 4: "look_ahead"},
+    "gaze": {2: "glance_up", 3: "glance_down", 4: "look_ahead", 1: "gaze", -1: "gaze"},
     "wink": {1: "wink", -1: "wink"},
 }
-MARK = re.compile(r"^q(\d+)q$")
-PEOPLE = frozenset(ANYONE) | frozenset(WOMEN) | frozenset(MEN)
-EMPTY = FUNCTION_WORDS | SKIPPED | PEOPLE | frozenset(
-    "first second again only eye eyes head face side way look looks looking turn turns hand shoulder make makes let "
-    "himself herself itself themselves camera us like something somebody still toward towards there here own such "
-    "all each time times seconds sure keep keeps start starts begin begins hold holds move moves remaining total "
-    "short long whole fade that's it's up down left right straight ahead forward back longer stop stops seem seems "
-    "feel feels feeling with neither nor never cannot expression expressions degrees angle becoming becomes become "
-    "is's am been he's she's they're".split()
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,186 +65,246 @@ class Action:
     manner: Manner = field(default_factory=Manner)
     text: str = ""  # for the network, instead of the lexicon's own wording
     said: str = ""  # the words of the prompt itself
+    thing: str = ""  # the part of the head that they name, or the ones before
     together: bool = False  # with the action before it
+    adverb: bool = False  # says how the action before it is done: looks down "shyly"
+    already: bool = False  # before the clip begins: "eyes still closed"
+    eyes: bool = False  # by the eyes alone, the head stays
     negated: bool = False
 
 
-@dataclass
-class _Segment:
-    """What stands between two commas or conjunctions of a clause."""
-
-    joins: frozenset[str]  # the words that join it to what is before
-    own: list[int]  # indices of its words
-
-
-@dataclass
-class _Clause:
-    """The words of a clause, the marks of manner that stand among them, and the wordings found in it."""
-
-    words: list[str]
-    marks: list[tuple[str, float | str]]
-    said: list[str]  # the words of each mark
-    found: list[Found]
-
-    @classmethod
-    def of(cls, text: str) -> _Clause:
-        text, marks, said = marked(text)
-        words = re.findall(r"q\d+q|[^\W\d_]+(?:[-'][^\W\d_]+)*|\d+(?:\.\d+)?|,", text.lower())
-        return cls(words, marks, said, find_phrases(["" if MARK.match(word) else word for word in words]))
-
-    def covered(self, k: int) -> bool:
-        return any(one.first <= k <= one.last for one in self.found)
-
-    def manner_at(self, k: int) -> tuple[str, float | str] | None:
-        """The mark of manner that a word stands for, if it is one."""
-        word = self.words[k]
-        if match := MARK.match(word):
-            return self.marks[int(match[1])]
-        if self.covered(k):
-            inside = word in MANNERS and word not in EMPTY
-            return (
-                ("size", MANNERS[word])
-                if inside
-                else ("count", float(word))
-                if word.isdigit() and word != "1"
-                else None
-            )
-        if word.isdigit():
-            return ("count", float(word))
-        return ("size", MANNERS[word]) if word in MANNERS else None
-
-    def segments(self) -> list[_Segment]:
-        """The clause cut at commas and conjunctions outside the wordings found."""
-        found, joins, own = [], frozenset[str](), list[int]()
-        for k, word in enumerate(self.words):
-            if word in SEPARATORS and not self.covered(k):
-                if own:
-                    found.append(_Segment(joins, own))
-                    joins, own = frozenset(), []
-                joins = joins | {word}
-            else:
-                own.append(k)
-        return [*found, _Segment(joins, own)] if own else found
-
-    def left(self, own: list[int]) -> list[str]:
-        """The words that no wording has, that are no manner and that mean something."""
-        rest = [self.words[k] for k in own if not self.covered(k) and self.manner_at(k) is None]
-        return [word for word in rest if word not in EMPTY and word not in NOT and not word.isdigit()]
-
-    def text(self, own: list[int]) -> str:
-        """Words of the clause as one text again, manner included."""
-        return " ".join(self.said[int(m[1])] if (m := MARK.match(self.words[k])) else self.words[k] for k in own)
-
-
 def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action], list[str]]:
-    """The actions of a clause, and the words that nothing could be made of. `before`: what a bare "right" goes on."""
-    at_once = bool(AT_ONCE.search(clause))
-    ends = bool(NO_LONGER.search(clause))
-    text = NO_LONGER.sub("not", SPOKEN_NOT.sub("do not", own_sides(NOTHING_ELSE.sub("", AT_ONCE.sub("", clause)))))
-    read = _Clause.of(text)
-    actions: list[Action] = []
-    unused: list[str] = []
-    waiting: list[tuple[str, float | str]] = []
-    dropped: list[int] = []
-    negated = opening = False
-    for segment in read.segments():
-        denied = _denied(read, segment, negated)
-        negated = denied(max(segment.own) + 1)
-        last = actions[-1] if actions else before
-        made = [] if actions and _only_counts(read, segment, actions[-1]) else _made(read, segment, last)
-        rest = read.left(segment.own)
-        if not made:
-            side = next((DIRECTIONS[w] for w in (read.words[k] for k in segment.own) if w in ("left", "right")), 0)
-            marks = [mark for k in segment.own if (mark := read.manner_at(k))]
-            if actions:
-                for mark in marks:
-                    actions[-1].manner.add(mark)
-                if side and not actions[-1].side and actions[-1].name in ("wink", "wink_any", "tilt", "turn"):
-                    name = "wink" if actions[-1].name == "wink_any" else actions[-1].name
-                    actions[-1] = replace(actions[-1], side=side, name=name)
-                if _known(rest) and not actions[-1].negated:
-                    joint = " and" if "and" in segment.joins else ","
-                    said = f"{actions[-1].text or wording(actions[-1])}{joint} {read.text(segment.own)}"
-                    actions[-1] = replace(actions[-1], text=said)
-            elif _known(rest):
-                dropped += segment.own
-            else:
-                waiting += marks
-            unused += [word for word in rest if not _known([word])]
-            continue
-        for mark in waiting:
-            made[0].manner.add(mark)
-        waiting = []
-        if dropped and "with" not in segment.joins:  # "greets us with a smile" is the smile
-            actions.append(_unworded(read, list(range(dropped[0], dropped[-1] + 1))))
-        dropped = []
-        if _known(rest) and len(made) == 1 and not negated:  # the network may know more than the wording says
-            made = [replace(made[0], text=read.text(segment.own))]
-        unused += [word for word in rest if negated or not _known([word])]
-        ing = read.words[segment.own[0]].endswith("ing")
-        found = [one.first for one in read.found if one.first in segment.own]
-        alongside = ing or (opening and bool(found))  # "smiling, she nods"; not "looking left, right"
-        beside = bool(segment.joins & {"while", "whilst", "with"}) or ("," in segment.joins and alongside)
-        opening = ing and not actions
-        places = found or [max(segment.own)]
-        for k, one in enumerate(made):
-            together = bool(actions) and (at_once or (beside and k == 0))
-            actions.append(replace(one, together=together, negated=denied(places[min(k, len(places) - 1)])))
+    """The actions of a clause, and the words that nothing could be made of. `before`: what a bare "right" goes on.
+
+    Of a title, which ends with a colon, only the feelings are meant: what is done stands after it.
+    """
+    title, clause = clause.endswith(":"), clause.rstrip(":")
+    eyes = eyes_only(clause)
+    ends = bool(NO_LONGER.search(UNCEASING_RE.sub("", clause)))
+    reading = _Reading(Clause.of(_plain(without_eyes_only(clause))), before, bool(AT_ONCE.search(clause)), eyes)
+    for segment in reading.clause.segments():
+        reading.take(segment)
+    actions, unused = reading.actions, reading.unused
     if not actions:
-        return _unmatched(read)
+        actions, unused = _unmatched(reading.clause)
+    if eyes:
+        actions = [_by_eyes(one) for one in actions]
+        if not title and not any(one.eyes for one in actions):  # nobody looks anywhere: a head that keeps still
+            actions = [Action("motion", "still"), *(replace(one, together=True) for one in actions)]
     if ends:  # "no longer smiling" is a change of its own
         calm = Action("emotion", "neutral")
         actions = [calm if one.negated and one.part == "emotion" else one for one in actions]
+    if title:
+        actions = [one for one in actions if one.part == "emotion" and one.name]
     return actions, unused
 
 
-def _denied(read: _Clause, segment: _Segment, carried: bool) -> Callable[[int], bool]:
+def _plain(clause: str) -> str:
+    """A clause with its own sides, without words that say nothing here, and with "not" said in one way."""
+    text = UNCEASING_RE.sub(" continuously ", own_sides(NOTHING_ELSE.sub("", AT_ONCE.sub("", clause))))
+    return NO_LONGER.sub("not", SPOKEN_NOT.sub("do not", text))
+
+
+class _Reading:
+    """What is read of a clause so far, segment by segment."""
+
+    def __init__(self, clause: Clause, before: Action | None, at_once: bool, eyes: bool):
+        self.clause, self.before, self.at_once, self.eyes = clause, before, at_once, eyes
+        self.actions: list[Action] = []
+        self.unused: list[str] = []
+        self.waiting: list[tuple[str, float | str]] = []  # manner of what comes
+        self.dropped: list[int] = []  # words that only the network knows, before the first action
+        self.negated = self.opening = False
+        self.part = ""  # that the segment before told of without a verb
+
+    def take(self, segment: Segment) -> None:
+        """Reads the next segment."""
+        read, actions = self.clause, self.actions
+        denied = _denied(read, segment, self.negated)
+        self.negated = denied(max(segment.own) + 1)
+        last = actions[-1] if actions else self.before
+        counts = bool(actions) and _only_counts(read, segment, actions[-1])
+        made = [] if counts else _made(read, segment, last, bool(actions))
+        if not made:
+            self._add_to_last(segment)
+            return
+        rest = read.left(segment.own)
+        for mark in self.waiting:
+            made[0].manner.add(mark)
+        self.waiting = []
+        if self.dropped and "with" not in segment.joins:  # "greets us with a smile" is the smile
+            actions.append(_unworded(read, list(range(self.dropped[0], self.dropped[-1] + 1))))
+        self.dropped = []
+        told = [k for k in segment.own if k < read.simile(segment.own)]
+        if known(read.left(told)) and len(made) == 1 and not self.negated and made[0].name not in MEASURED:
+            made = [replace(made[0], text=read.text(told))]  # the network may know more than the wording says
+        self.unused += [word for word in rest if self.negated or not (known([word]) or lemma(word) in VERBS)]
+        self._append(segment, made, denied)
+
+    def _append(self, segment: Segment, made: list[Action], denied: Callable[[int], bool]) -> None:
+        """Adds the actions of a segment: after those before, or together with them."""
+        read = self.clause
+        ing = read.words[segment.own[0]].endswith("ing")
+        found = [one.first for one in read.found if one.first in segment.own]
+        alongside = ing or (self.opening and bool(found))  # "smiling, she nods"; not "looking left, right"
+        part = read.state(segment.own) or ("noun" if read.noun(segment.own) else "")
+        beside = bool(segment.joins & {"while", "whilst", "with"}) or ("," in segment.joins and alongside)
+        beside = beside or (bool(part) and part != self.part)  # "nods, eyes shut"
+        self.opening, self.part = ing and not self.actions, part
+        already = bool(part) and "still" in [read.words[k] for k in segment.own]
+        places = found or [max(segment.own)]
+        for k, one in enumerate(made):
+            together = bool(self.actions) and (self.at_once or (beside and k == 0))
+            adverb = k > 0 and (one.part != made[k - 1].part or (one.part == "emotion" and _with_it(read, found, k)))
+            no = denied(places[min(k, len(places) - 1)])
+            self.actions.append(replace(one, together=together, adverb=adverb, already=already, negated=no))
+
+    def _add_to_last(self, segment: Segment) -> None:
+        """A segment that does nothing itself tells how the action before it, or the one after, is done."""
+        read, actions = self.clause, self.actions
+        rest = read.left(segment.own)
+        side = next((DIRECTIONS[w] for w in (read.words[k] for k in segment.own) if w in ("left", "right")), 0)
+        marks = [mark for k in segment.own if (mark := read.manner_at(k))]
+        if actions:
+            for mark in marks:
+                actions[-1].manner.add(mark)
+            if side and not actions[-1].side and actions[-1].name in ("wink", "wink_any", "tilt", "turn"):
+                name = "wink" if actions[-1].name == "wink_any" else actions[-1].name
+                actions[-1] = replace(actions[-1], side=side, name=name)
+            told = [k for k in segment.own if k < read.simile(segment.own)]
+            if known(read.left(told)) and not actions[-1].negated and actions[-1].name not in MEASURED:
+                joint = " and" if "and" in segment.joins else ","
+                said = f"{actions[-1].text or wording(actions[-1])}{joint} {read.text(told)}"
+                actions[-1] = replace(actions[-1], text=said)
+        elif known(rest) and read.simile(segment.own) > segment.own[0]:
+            self.dropped += segment.own
+        else:
+            self.waiting += marks
+        self.unused += [word for word in rest if not known([word])]
+
+
+def _with_it(read: Clause, found: list[int], k: int) -> bool:
+    """Whether the second expression of a segment only tells of the first: a sheepish grin, opens her mouth in shock."""
+    if k >= len(found):
+        return True
+    between = read.words[found[k - 1] + 1 : found[k]]
+    return not between or read.words[found[k] - 1] in ("in", "with", "of", "from", "out")
+
+
+def _denied(read: Clause, segment: Segment, carried: bool) -> Callable[[int], bool]:
     """Whether what a segment says at a word is not to be done: a "not" stands before it, or before what it goes on."""
     nots = [k for k in segment.own if read.words[k] in NOT and not read.covered(k)]
     goes_on = carried and bool(segment.joins & {"or", "nor"})
     return lambda k: goes_on or "nor" in segment.joins or any(one < k for one in nots)
 
 
-def _made(read: _Clause, segment: _Segment, last: Action | None) -> list[Action]:
+def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) -> list[Action]:
     """The actions of one segment, each with the manner that stands nearest to it."""
     words = {read.words[k] for k in segment.own}
     idiom = not words.isdisjoint(("into", "it"))  # turns it down, turns her face into a mask
+    simile = read.simile(segment.own)
     own = [
-        one for one in read.found if one.first in segment.own and not (idiom and one.name == "turn" and not one.side)
+        one
+        for one in read.found
+        if one.first in segment.own
+        and not (idiom and one.name == "turn" and not one.side)
+        and not (one.first > simile and one.part == "motion" and (follows or simile > segment.own[0]))
     ]
+    done = _by_part(read, segment, own, simile, last)
     ways = [(k, DIRECTIONS[read.words[k]]) for k in segment.own if read.words[k] in DIRECTIONS and not read.covered(k)]
-    if not own:
-        if idiom:
-            return []
-        bare = not read.left(segment.own) and (ways or any(read.manner_at(k) for k in segment.own))
-        if not bare or (not ways and (last is None or not _counted(read, segment))):
-            return []
-        last = last or Action("motion", "turn", 1)  # "far to the left", without a verb
-        if ways and last.name in ("wink", "wink_any", "tilt", "turn") and not last.side:
-            return []
-        one = _turned(last, ways[0][1]) if ways else replace(last, manner=Manner())
-        actions = [] if one is None else [replace(one, text="" if one.name else one.text, together=False)]
+    if own or done:
+        actions = [] if done and all(one.name in VAGUE for one in own) else [_found(read, one) for one in own]
+        if any(one.name in FEELINGS and one.name not in (*SMILES, "neutral") and read.smiles(one) for one in own):
+            actions.append(Action("emotion", "happy", manner=Manner(size=0.6)))  # a sad smile is a smile, too
+        if ways and len(actions) == 1 and not actions[0].side and abs(ways[0][1]) == 1:
+            actions = [_sideways(actions[0], ways[0][1])]
+        actions += [done] if done else []
+    elif read.rests(segment.own) and last is not None:
+        actions = [Action("motion", "idle")]
     else:
-        actions = [Action(one.part, one.name, one.side) for one in own]
-        if ways and len(own) == 1 and not own[0].side and abs(ways[0][1]) == 1:
-            actions = [replace(actions[0], side=ways[0][1])]
+        actions = [] if idiom else _bare(read, segment, ways, last)
     for k in segment.own:
         mark = read.manner_at(k)
         if mark is None or not actions:
             continue
         at = min(range(len(own)), key=lambda i: (abs(own[i].first - k), own[i].first > k)) if own else 0
-        actions[at].manner.add(mark)
-    actions = [replace(one, said=read.text(segment.own)) for one in actions]
+        actions[min(at, len(actions) - 1)].manner.add(mark)
+    if actions and not actions[0].manner.tempo and any(lemma(word) in QUICK for word in words):
+        actions[0].manner.tempo = "quickly"
+    thing = next(
+        (lemma(w) for w in (read.words[k] for k in segment.own) if lemma(w) in PARTS), last.thing if last else ""
+    )
+    actions = [replace(one, said=read.text(segment.own), thing=thing) for one in actions]
     if "shoulder" in words and "over" in words:
         actions = [replace(a, manner=_large(a.manner)) if a.name == "turn" else a for a in actions]
     return actions
 
 
-def _counted(read: _Clause, segment: _Segment) -> bool:
+def _found(read: Clause, one: Found) -> Action:
+    """The action of a wording."""
+    manner = Manner(count=1 if read.one(one) else None)
+    if one.name == "shake" and lemma(read.words[one.first]) in ("turn", "look", "swivel", "pan", "rotate"):
+        manner = Manner(tempo="slowly", goes_on=True)  # to and fro, which is no "no"
+    return Action(one.part, one.name, one.side, manner)
+
+
+def _by_part(
+    read: Clause, segment: Segment, own: list[Found], simile: int, last: Action | None
+) -> Action | None:  # fmt: skip
+    """What a part of the head does in a segment, besides the wordings found in it."""
+    alone = all(one.name in VAGUE for one in own)
+    words = [read.words[k] for k in segment.own if k < simile and (alone or not read.covered(k))]
+    felt = all(one.name in FEELINGS for one in own)
+    done = done_by_part(words, last, needs_way=not (alone or felt))
+    smiles = own and all(one.name in SMILES for one in own)
+    if (
+        done is None
+        or done.name in [one.name for one in own]
+        or (smiles and done.part != "emotion")
+        or (own and done.name == "look_ahead")
+    ):
+        return None
+    manner = Manner(tempo=done.tempo, growing=done.growing)
+    return Action(done.part, done.name, done.side, manner, eyes=done.name in GLANCES and done.name != "glance")
+
+
+def _sideways(action: Action, side: int) -> Action:
+    """An action with a side that stands apart from its wording: looks down to the left."""
+    name = {"look_up": "look_up_side", "look_down": "look_down_side", "wink_any": "wink"}.get(action.name, action.name)
+    return replace(action, name=name, side=side) if name in SIDED else action
+
+
+def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Action | None) -> list[Action]:
+    """What a segment without a wording goes on with: looks left, then "right"; nods twice, then "three times"."""
+    said, left = [read.words[k] for k in segment.own], read.left(segment.own)
+    if last is not None and last.name == "close_eyes" and "open" in map(lemma, said):
+        return [Action("motion", "look_ahead")]
+    if last is not None and last.side and "other" in said and set(left) <= {"other"}:
+        return [_turned(last, -last.side)]
+    pointing = [word for word in said if word in left or lemma(word) in WAYS]
+    if pointing and (way := way_of(pointing)):
+        ways, left = ways or [(segment.own[0], way)], []
+    alone = not left and (ways or any(read.manner_at(k) for k in segment.own))
+    if not alone or (not ways and (last is None or not _counted(read, segment))):
+        return []
+    last = last or Action("motion", "turn", 1)  # "far to the left", without a verb
+    if ways and last.name in ("wink", "wink_any", "tilt", "turn") and not last.side:
+        return []
+    one = _turned(last, ways[0][1]) if ways else replace(last, manner=Manner())
+    return [] if one is None else [replace(one, text="" if one.name else one.text, together=False, adverb=False)]
+
+
+def _by_eyes(action: Action) -> Action:
+    """The action done by the eyes alone."""
+    name = {"turn": "gaze", "look_up": "glance_up", "look_down": "glance_down"}.get(action.name, action.name)
+    return replace(action, name=name, eyes=True) if name in LOOKS or name in GLANCES else action
+
+
+def _counted(read: Clause, segment: Segment) -> bool:
     return any((mark := read.manner_at(k)) and mark[0] in ("count", "degrees") for k in segment.own)
 
 
-def _only_counts(read: _Clause, segment: _Segment, last: Action) -> bool:
+def _only_counts(read: Clause, segment: Segment, last: Action) -> bool:
     """Whether a segment says how often the action before it is done: "shakes her head slowly, twice"."""
     marks = [read.manner_at(k) for k in segment.own]
     alone = all(mark and mark[0] in ("count", "rate", "degrees", "vague", "size") for mark in marks)
@@ -249,31 +315,25 @@ def _large(manner: Manner) -> Manner:
     return replace(manner, size=max(manner.size, SHOULDER))
 
 
-def _turned(action: Action, way: int) -> Action | None:
+def _turned(action: Action, way: int) -> Action:
     """The same action another way: looks left, then up."""
     family = "look" if action.name in LOOKS else next((key for key in BY_WAY if action.name.startswith(key)), "")
-    name = BY_WAY.get(family, {}).get(way)
-    if name is None:
-        return Action("motion", BY_WAY["look"][way], way if abs(way) == 1 else 0)
-    return Action("motion", name, way if abs(way) == 1 else 0)
+    name = BY_WAY.get(family, {}).get(way) or BY_WAY["look"][way]
+    turned = Action("motion", name, way if abs(way) == 1 else 0)
+    return _by_eyes(turned) if action.eyes else turned
 
 
-def _known(words: Sequence[str]) -> bool:
-    """Whether the network knows one of some words."""
-    return any(not unknown_words(word) and word in known_words() for word in words)
-
-
-def _unmatched(read: _Clause) -> tuple[list[Action], list[str]]:
+def _unmatched(read: Clause) -> tuple[list[Action], list[str]]:
     """A clause in which no wording was found: for the network as it is, unless it knows none of its words."""
     every = list(range(len(read.words)))
     rest = read.left(every)
     denied = [word for word in read.words if word in NOT]
-    if not _known(rest):
+    if not known(rest):
         return [], rest
     return [_unworded(read, every)], [*unknown_words(" ".join(rest)), *denied]
 
 
-def _unworded(read: _Clause, own: list[int]) -> Action:
+def _unworded(read: Clause, own: list[int]) -> Action:
     """Words in which no wording was found, for the network as they are."""
     manner = Manner()
     for k in own:

@@ -9,8 +9,9 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from ...flame_motion.rotations import matrix_from_axis_angle
+from ..idle.eyes import Blink, closure
 from .channels import FPS
-from .score import Event
+from .poses import Event
 
 AXES = ("pitch", "yaw", "roll")  # in the order of axis-angle's x, y, z
 LIMITS = {"yaw": 75.0, "pitch": 45.0, "roll": 45.0}  # degrees that a neck can turn
@@ -20,7 +21,7 @@ LIMITS = {"yaw": 75.0, "pitch": 45.0, "roll": 45.0}  # degrees that a neck can t
 class Goal:
     """What a motion does, in numbers: along which axis, to which side, how far it usually goes, how often."""
 
-    axis: str  # of AXES, or lids
+    axis: str  # of AXES, or lids, or gaze_yaw, gaze_pitch: of the eyes in the head
     usual: float  # degrees; of lids: 0..1
     sign: int = 1  # of its first movement; where the motion has sides: that of the left
     sided: bool = False
@@ -43,7 +44,15 @@ GOALS = {
     "tilt": Goal("roll", 15, -1, sided=True),
     "blink": Goal("lids", 0.95, swings=True),
     "wink": Goal("lids", 0.95, swings=True),
+    "gaze": Goal("gaze_yaw", 16, sided=True),
+    "glance": Goal("gaze_yaw", 16, sided=True),
+    "glance_up": Goal("gaze_pitch", 13, -1),
+    "glance_down": Goal("gaze_pitch", 13),
 }
+HERTZ = {"nod": 1.1, "shake": 0.9, "bob": 1.3, "blink": 0.7, "tilt_both": 0.6}  # of what does not stop
+BLINK_STEP, BLINK_STEPS = 0.6, {"quickly": 0.42, "very quickly": 0.36, "slowly": 1.1, "very slowly": 1.5}  # s
+SOMETIMES = 0.3  # times a second
+RETURNS = ("glance", "glance_up", "glance_down")  # that are over at once, unless the eyes alone do them
 USUAL_FACE = 0.6  # the largest number of an expression
 LEAST_SHARE = 0.65  # of the usual size, below which a motion was not done
 CLOSING = {"": 0.24, "slowly": 0.9, "very slowly": 1.5}  # s that lids take to shut
@@ -67,7 +76,10 @@ def _track(channels: dict[str, np.ndarray], goal: Goal, side: int) -> np.ndarray
     if goal.axis == "lids":
         lids = channels["eyelids"]
         return lids.mean(-1) if not side else lids[:, 0 if side > 0 else 1]
-    track = head_angles(channels["neck"])[goal.axis]
+    if goal.axis.startswith("gaze"):
+        track = np.degrees(channels["eyes"].mean(1)[:, 1 if goal.axis == "gaze_yaw" else 0])
+    else:
+        track = head_angles(channels["neck"])[goal.axis]
     return track * goal.sign * (side if goal.sided and side else 1)
 
 
@@ -93,14 +105,21 @@ def corrected(channels: dict[str, np.ndarray], event: Event, frames: int) -> dic
         return {name: value[:frames] for name, value in channels.items()}
     side = event.action.side
     count = manner.count
-    if manner.rate and count is None:
-        count = max(1, round(manner.rate * event.span))
+    rate = manner.rate or (HERTZ.get(event.name) if manner.goes_on else SOMETIMES if manner.sometimes else None)
+    if rate and count is None:
+        count = max(1, round(rate * event.span))
+    if event.name == "blink" and count:
+        return _blinked({name: value[:frames] for name, value in channels.items()}, event, count, rate)
     if goal.swings and count:
         channels = with_count(channels, _track(channels, goal, side), count, frames, goal)
-    elif not goal.swings and event.timed:
-        channels = _held(channels, _track(channels, goal, side), frames, manner.tempo in ("slowly", "very slowly"))
+    elif not goal.swings and event.timed and (event.name not in RETURNS or event.action.eyes):
+        channels = _held(channels, _track(channels, goal, side), frames, event)
     channels = {name: value[:frames] for name, value in channels.items()}
-    return channels if goal.axis == "lids" else _sized(channels, event, goal, _track(channels, goal, side))
+    if event.action.eyes:  # the head stays
+        channels |= {name: np.zeros_like(channels[name]) for name in ("neck", "translation")}
+    if goal.axis not in AXES:
+        return channels
+    return _sized(channels, event, goal, _track(channels, goal, side))
 
 
 def _sized(channels: dict[str, np.ndarray], event: Event, goal: Goal, track: np.ndarray) -> dict[str, np.ndarray]:
@@ -144,10 +163,10 @@ def with_count(
     Time runs from far end to far end, so that every swing keeps its own course; all of it is played faster where it
     would not fit into `frames`, and comes to rest where there are more.
     """
-    every = swings_of(track, goal)
-    if not len(every) or (len(every) == count and len(track) <= frames):
+    far = swings_of(track, goal)
+    if not len(far) or (len(far) == count and len(track) <= frames):
         return channels
-    ends = _regular(every, track)
+    ends = _regular(far, track)
     cycles = [np.arange(a + 1, b + 1) for a, b in zip(ends, ends[1:], strict=False)]
     first, last = int(ends[0]), int(ends[-1])
     if not cycles:  # one swing alone: it comes back as it went
@@ -201,21 +220,48 @@ def _resampled(value: np.ndarray, source: np.ndarray, joints: np.ndarray) -> np.
     return (read + offset).reshape(len(read), *value.shape[1:]).astype(value.dtype)
 
 
-def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int, slowly: bool) -> dict[str, np.ndarray]:
-    """A pose reached as it was generated, before half its time (slowly: near its end), and then held to its end."""
+def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int, event: Event) -> dict[str, np.ndarray]:
+    """A pose reached as it was generated, before half its time, and then held to its end.
+
+    Done slowly, or over a time that is said, it goes there evenly and takes nearly all of its own time.
+    """
     peak = float(track.max())
     near = np.flatnonzero(track >= 0.85 * peak)
     if peak <= 0 or not len(near):
         return channels
     first, last = int(near[0]), int(near[-1])
-    arrive = round(0.85 * frames) if slowly else min(first, round(0.45 * frames))
+    own = event.span if event.arrives is None else event.arrives
     at = np.arange(frames, dtype=float)
-    source = np.where(
-        at <= arrive,
-        at * first / max(arrive, 1),
-        first + (at - arrive) * (last - first) / max(frames - 1 - arrive, 1),
-    )
+    slowly = event.action.manner.tempo in ("slowly", "very slowly")
+    if slowly or event.gradual:
+        first = int(track.argmax())
+        last = max(first, last)
+        arrive = max(min(round(0.9 * own * FPS), frames - 1), 2)
+        risen = np.maximum.accumulate(track[: first + 1]) + 1e-3 * np.arange(first + 1)  # for each height, one frame
+        share = np.clip(at / arrive, 0, 1)
+        level = risen[0] + (risen[-1] - risen[0]) * share**2 * (3 - 2 * share)
+        there = np.interp(level, risen, np.arange(first + 1))
+    else:
+        arrive = max(min(first, round(0.45 * min(own * FPS, frames))), 1)
+        there = at * first / arrive
+    last = min(last, first + frames - 1 - arrive)  # no faster than it was generated
+    held = first + (at - arrive) * (last - first) / max(frames - 1 - arrive, 1)
+    source = np.where(at <= arrive, there, held)
     return {name: _resampled(value, source, NO_JOINTS) for name, value in channels.items()}
+
+
+def _blinked(
+    channels: dict[str, np.ndarray], event: Event, count: int, rate: float | None
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Lids that blink exactly so often: a network makes one blink of two that follow closely."""
+    tempo = event.action.manner.tempo
+    slow = 2.5 if tempo.endswith("slowly") else 1.0
+    step = 1 / rate if rate else BLINK_STEPS.get(tempo, BLINK_STEP)
+    step = min(step, max((event.span - 0.15) / count, 0.3))
+    begin = 0.4 * step if rate else 0.15
+    blinks = [Blink(begin + k * step, 0.1 * slow, 0.06 * slow, 0.18 * slow, 1.0) for k in range(count)]
+    track = closure(np.arange(len(channels["eyelids"])) / FPS, FPS, blinks)
+    return channels | {"eyelids": np.repeat(track[:, None], 2, 1).astype(np.float32)}
 
 
 def _held_shut(channels: dict[str, np.ndarray], frames: int, closing: float) -> dict[str, np.ndarray]:

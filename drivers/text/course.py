@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...flame_motion import FlameSequence
-from .score import Event
+from .poses import Event
 
 # Provine (2000), Bachorowski et al. (2001): notes of some 75 ms, 210 ms from one to the next, in bouts that die away.
 INTERVAL = (0.2, 0.235)  # s from note to note at the beginning of a bout

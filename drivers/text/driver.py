@@ -27,6 +27,7 @@ from .encoder import TextEncoder
 from .faces import corrected_face
 from .keep import Fill
 from .layers import LIDS, SHORTEST, Layer, layers_of, stacked
+from .poses import with_done
 from .prompt import IDLE, says_nothing
 from .score import Score, read_score
 from .unrest import restless
@@ -37,6 +38,7 @@ CARRIED_FRAMES = 12  # frames of the window before, which the next one goes on f
 RAMP_FRAMES = 20  # frames after those, over which the guidance scale rises from 1 to its full value
 MAX_FILL_GUIDANCE = 1.5  # scale where some frames are kept: these say what to do, too
 FASTER = "all of it is faster; give a longer clip"
+FILLS = 0.3  # share of a head's movement where nothing is asked for, beside what is counted
 SMOOTHING = 1.0  # frames, sigma of a Gaussian
 LOOKAHEAD_FRAMES = 50  # of what is kept beyond a window's own end
 COUNT_WORDS = re.compile(r"\b(once|twice|thrice|\d+x?|one|two|three|four|five|couple|times|single)\b", re.I)
@@ -103,6 +105,8 @@ class TextDriver:
         frames = max(1, round(prompt.duration * FPS)) if fill is None else len(fill.motion)
         seconds = frames / FPS
         scores: dict[Part, Score] = {part: read_score(text, seconds) for part, text in texts.items()}
+        if prompt.emotion.strip():
+            scores["emotion"].emotion = with_done(scores["emotion"].emotion, scores["motion"].emotion)
         packed = {part: self._part(part, score, frames, fill, seed, progress) for part, score in scores.items()}
         facts = {"text": prompt.motion, "emotion": prompt.emotion, "clauses": len(scores["motion"].motion)}
         motion = self._join(packed, frames, fill, scores["motion"], seed)
@@ -129,7 +133,9 @@ class TextDriver:
                 channels = corrected(channels, layer.event, layer.frames(frames))
                 if part == "emotion":
                     channels = corrected_face(channels, layer.event, self.head.expression_names, seed)
-            if score.no_blinks and (layer.event is None or layer.event.name not in LIDS):
+            elif part == "motion" and any(event.action.manner.count for event in score.motion):
+                channels |= {"neck": FILLS * channels["neck"]}  # what is counted is seen best beside a quiet head
+            if score.no_blinks and (layer.event is None or layer.event.name not in (*LIDS, "squint")):
                 channels["eyelids"] = np.zeros_like(channels["eyelids"])
             made.append((layer, {name: value[: layer.frames(frames)] for name, value in channels.items()}))
             if progress is not None:

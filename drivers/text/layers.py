@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .channels import FPS, combined_closure
-from .score import Event, Score, need
+from .poses import Event
+from .score import Score, need
 
 FADE_FRAMES = 11  # over which one event goes over into the next
 SHORTEST = 14  # frames: the least that is generated of anything

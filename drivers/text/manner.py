@@ -39,6 +39,21 @@ LIPS_TOGETHER = (
     rf"with {OWNER}(?:(?:mouth|lips) (?:closed|shut|together)|(?:closed|shut) (?:mouth|lips))|closed[- ]mouth(?:ed)?"
     rf"|closed[- ]lip(?:ped|s)?|without (?:showing|baring) {OWNER}teeth|without opening {OWNER}mouth"
 )
+UNCEASING = "|".join(
+    (
+        r"(?:and )?(?:(?:do|does|did|will) not|(?:do|does|did)n't|never|won't) (?:ever )?(?:stop|pause|cease)s?",
+        r"without (?:stopping|(?:a )?(?:break|pause|stop|rest)|pausing)",
+        r"(?:keeps?|keeping) (?:on )?(?=\w+ing\b)",
+        r"non-?stop|continuously|continually|constantly|rhythmically|throughout|all along|all the time",
+        r"(?:for )?the (?:whole|entire) (?:time|clip|video)|the whole way through",
+        r"from (?:start|beginning) to (?:end|finish)",
+        r"(?:in time|along)? ?(?:to|with) the (?:beat|rhythm|music|song)(?: of (?:the|a|some) \w+)?",
+    )
+)
+SOMETIMES = (
+    r"(?:every )?(?:now and (?:then|again)|so often|once in a while|from time to time|occasionally|at times|sometimes|"
+    r"here and there)"
+)
 SIDES = r"(?<!\0)(left|right)"
 SEER = (
     r"(?:viewer|camera|screen|audience|frame|picture|image|photo|video|observer|spectator|watcher|onlooker|"
@@ -69,6 +84,8 @@ class Manner:
     vague: bool = False  # several times
     growing: bool = False  # more and more
     shut: bool = False  # with the lips together
+    goes_on: bool = False  # without a stop
+    sometimes: bool = False  # now and then, meanwhile
     said: list[str] = field(default_factory=list)
 
     def add(self, mark: tuple[str, float | str]) -> None:
@@ -126,6 +143,8 @@ def marked(text: str) -> tuple[str, list[tuple[str, float | str]], list[str]]:
             r" in total)?", "count", None),
         (r"more and more|increasingly|ever more", "growing", 1.0),
         (LIPS_TOGETHER, "shut", 1.0),
+        (UNCEASING, "goes_on", 1.0),
+        (SOMETIMES, "sometimes", 1.0),
         (r"|".join(sorted(map(re.escape, VAGUE), key=len, reverse=True)), "vague", 1.0),
     ]  # fmt: skip
     for phrase, size in PHRASES:

@@ -16,7 +16,7 @@ from .vocabulary import FORMS, inflect, lexicon
 Part = Literal["motion", "emotion"]
 DETERMINERS = frozenset("the a an his her their its my your that this our own some any".split())
 SKIPPED = DETERMINERS | frozenset(
-    "just again also now quite really please both more once it perfectly completely totally absolutely".split()
+    "just only again also now quite really please both more once it perfectly completely totally absolutely".split()
 )
 SAME = {
     "toward": "to", "towards": "to", "leftward": "left", "leftwards": "left", "rightward": "right",
@@ -30,7 +30,6 @@ TOO_PLAIN = frozenset(
     "hard big good one help left right see light head eye mouth lip face and to in on at up down with way blow fresh "
     "level hot close raise lift lower tilt jerk catch face act will off out".split()
 )  # words that mean nothing certain alone
-WAYS = frozenset("left right up down upward upwards downward downwards back ahead".split())
 LONE = {"motions": frozenset({"start", "think", "move", "look"})}  # nouns that are verbs of something else
 
 
@@ -66,6 +65,8 @@ def lemma(word: str) -> str:
         return word
     if known := _lemmas().get(word):
         return known
+    if word.endswith("ier") and len(word) > 4:
+        return f"{word[:-3]}y"
     if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
         return word[:-1]
     return word
@@ -105,24 +106,16 @@ def _tree() -> _Node:
     return root
 
 
-DOWN = ("", " down", " forward", " onto chest", " to chest")
-FALLS = "loll flop drop lean rest sink fall droop hang bend incline tip".split()
-
-
 @cache
 def extra_wordings() -> dict[str, tuple[Part, str]]:
     """Common wordings that the corpus lacks -> part and name, from the YAML file beside this one."""
     text = Path(__file__).with_name("wordings.yaml").read_text(encoding="utf-8")
-    found: dict[str, tuple[Part, str]] = {
+    return {
         phrase: (part, name)
         for part, names in yaml.safe_load(text).items()
         for name, phrases in names.items()
         for phrase in phrases
     }
-    ways = ("to", "onto", "on", "over onto")
-    found |= {f"head {verb} {way} {{side}} shoulder": ("motion", "tilt") for verb in FALLS for way in ways}
-    found |= {f"head {verb}{way}": ("motion", "look_down") for verb in FALLS for way in DOWN}
-    return found
 
 
 def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False, literal: bool = False) -> None:
@@ -135,7 +128,7 @@ def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False, li
     phrase = re.sub(r"[\[\]]", "", re.sub(r"\{(pos|obj|refl)\}", "", phrase))
     found = re.findall(r"\{\w+\}|[\w'-]+", phrase.lower())
     words = [word if word in ("{side}", "{other}") else lemma(word) for word in found]
-    words = [word for word in words if word not in SKIPPED]
+    words = ["1" if word == "one" else word for word in words if word not in SKIPPED]
     if words and words[0] in ("with", "while") and name != "neutral":
         words = words[1:]
     if not words or (len(words) < 2 and words[0] in TOO_PLAIN and not own):
@@ -165,12 +158,6 @@ def find_phrases(words: list[str]) -> list[Found]:
         found.append(Found(part, name, at, last, side))
         at = last + 1
     return found
-
-
-def says_something(text: str) -> bool:
-    """Whether a text holds a wording, or a way to go."""
-    words = words_in(text)
-    return bool(find_phrases(words)) or not WAYS.isdisjoint(words)
 
 
 def _longest(node: _Node, words: list[str], at: int, side: int) -> tuple[int, tuple[Part, str, int], int] | None:

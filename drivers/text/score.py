@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...flame_motion import BadInput
-from .actions import Action, actions_of, wording
+from .actions import Action, actions_of
+from .eyes import eyes_only
+from .parts import RESTS
+from .phrases import lemma
+from .poses import PAUSES, Event, hold_poses, keep_shut
 from .sentences import clauses_of
 from .times import When
 
@@ -26,40 +30,12 @@ NEEDS = {
     "sway": 2.5,
 }
 USUAL_SECONDS = 1.3  # that most motions take
-BLIND = tuple(
-    "nod shake bow bob tilt tilt_both turn look_up look_down chin_up lean_in lean_away circle sway idle still".split()
-)  # what is done with eyes that are shut, unless it says that it looks
-SEES = re.compile(r"\b(?:look|glanc|gaz|peer|eye|star|see|watch|check)", re.I)
-GOES_ON = ("close_eyes", "still", "idle")
-
-
-@dataclass(frozen=True)
-class Event:
-    """One action and the seconds of the clip that it is for."""
-
-    action: Action
-    start: float  # s
-    stop: float  # s
-    timed: bool = False  # its length was asked for
-    last: bool = False  # nothing else follows
-
-    @property
-    def text(self) -> str:
-        """What the network is told."""
-        return wording(self.action)
-
-    def wordings(self) -> tuple[str, ...]:
-        """What it is told one after the other, as long as it misses what is meant."""
-        return (self.text, self.action.said or self.text, self.text, self.action.said or self.text)
-
-    @property
-    def name(self) -> str:
-        return self.action.name
-
-    @property
-    def span(self) -> float:
-        """Seconds."""
-        return self.stop - self.start
+LISTED = 3  # things in a row that head and face do in turns, and not each at once
+DOWN, UP = ("look_down", "look_down_side", "glance_down"), ("look_up", "look_up_side", "glance_up", "chin_up")
+OPPOSITE = dict.fromkeys(DOWN, UP) | dict.fromkeys(UP, DOWN)
+TOWARDS = re.compile(r"\b(?:look|glanc|gaz|peer|star|up|down|ceiling|sky|floor|ground|high|low|chest)\w*\b", re.I)
+RETURNS = re.compile(r"\b(?:(?:up|down) again|back (?:up|down)|comes? (?:up|down))\b", re.I)
+GOES_ON = ("close_eyes", "still", "idle", "look_ahead")  # said again, they are the same
 
 
 @dataclass
@@ -78,7 +54,7 @@ class Score:
 class _Item:
     """A clause with its actions, its wish for a time and the time it gets."""
 
-    actions: list[Action]
+    tracks: list[list[list[Action]]]  # steps one after the other, of the head and of the face or of both
     at: When
     need: float
     start: float = 0.0
@@ -93,74 +69,132 @@ def read_score(text: str, duration: float) -> Score:
     """
     if len(text) > MAX_CHARACTERS:
         raise BadInput(f"text: expected at most {MAX_CHARACTERS} characters, got {len(text)}; make several clips of it")
-    score, items, before = Score(), list[_Item](), None
+    score, items, title = Score(), list[_Item](), list[Action]()
+    before: Action | None = None
     for words, at in clauses_of(text, duration):
         actions, unused = actions_of(words, before)
         score.unused += unused
+        if words.endswith(":"):  # "with the eyes only: left, right"; "bored: she yawns"
+            before = Action("motion", "gaze", 1, eyes=True) if eyes_only(words) else before
+            title = actions
+            continue
+        actions = [*title, *(replace(one, adverb=True) if title and not k else one for k, one in enumerate(actions))]
+        title = []
         score.denied |= {action.name for action in actions if action.negated}
-        actions = _without_repeats([action for action in actions if not action.negated])
-        before = actions[-1] if actions else before
+        actions, before = _going_on([action for action in actions if not action.negated], before)
         if at.gap:
             items.append(_Item([], When(lasts=at.gap), at.gap))
         if actions or at.lasts or at.spans or at.start is not None:
-            items.append(_Item(actions, at, max(_need(_steps(actions, part)) for part in ("motion", "emotion"))))
+            tracks = _tracks(actions, first=not items)
+            items.append(_Item(tracks, at, max([0.0, *map(_need, tracks)])))
     if len(items) > 1:  # "does not nod" takes no time beside others
-        items = [item for item in items if item.actions or item.at != When()]
+        items = [item for item in items if item.tracks or item.at != When()]
     score.squeezed = _lay_out(items, duration)
     for item in items:
-        for part, into in (("motion", score.motion), ("emotion", score.emotion)):
-            into += _events(item, _steps(item.actions, part), duration)
+        for event in (event for steps in item.tracks for event in _events(item, steps, duration)):
+            (score.motion if event.action.part == "motion" else score.emotion).append(event)
     for events in (score.motion, score.emotion):
         events.sort(key=lambda event: event.start)
-        _keep_shut(events, duration)
-        _mark_last(events)
+    keep_shut(score.motion, duration)
+    hold_poses(score.motion, duration)
     _count_blinks(score)
     score.unused = list(dict.fromkeys(score.unused))
     return score
 
 
+def _going_on(actions: list[Action], before: Action | None) -> tuple[list[Action], Action | None]:
+    """The actions as what is before them says how they are meant, and the last of them that does something."""
+    found = list[Action]()
+    for action in actions:
+        found.append(_straightened(_again(action, before), before))
+        before = before if found[-1].name in PAUSES else found[-1]
+    return _without_repeats(found), before
+
+
 def _without_repeats(actions: list[Action]) -> list[Action]:
     """The actions without those that only go on: "closes her eyes and keeps them closed" is one."""
-    return [
-        one
-        for k, one in enumerate(actions)
-        if not (k and one.name in GOES_ON and (one.name, one.side) == (actions[k - 1].name, actions[k - 1].side))
-    ]
+    found: list[Action] = []
+    for one in actions:
+        last = found[-1] if found else None
+        same = last is not None and (one.name, one.side) == (last.name, last.side) and one.name
+        if last is not None and same and _tells_more(one, last):
+            last.manner.count = one.manner.count if last.manner.count is None else last.manner.count
+            last.manner.rate = one.manner.rate if last.manner.rate is None else last.manner.rate
+            last.manner.goes_on |= one.manner.goes_on
+        elif not (same and (one.name in GOES_ON or RESTS & {lemma(word) for word in one.said.split()})):
+            found.append(one)
+    return found
 
 
-def _keep_shut(events: list[Event], duration: float) -> None:
-    """Eyes that are closed stay so until something opens them: "closes her eyes, then nods" nods with them shut."""
-    for k, event in enumerate(events):
-        if event.name in ("close_eyes", "doze") and not event.timed:
-            opens = [one.start for one in events[k + 1 :] if one.name not in BLIND or SEES.search(one.action.said)]
-            events[k] = replace(event, stop=max(event.stop, opens[0] if opens else duration))
-
-
-def _mark_last(events: list[Event]) -> None:
-    """Says of each event whether another follows it."""
-    for k, event in enumerate(events):
-        events[k] = replace(event, last=not any(other.start >= event.stop - 1e-6 for other in events[k + 1 :]))
+def _tells_more(one: Action, last: Action) -> bool:
+    """Whether an action tells how the same one before it is done: "blinks every second, three blinks in all"."""
+    return one.manner.goes_on or (one.manner.count is not None and last.manner.rate is not None)
 
 
 def _count_blinks(score: Score) -> None:
     """Among other things a blink is one; where they are counted, or none is wanted, nobody blinks beside."""
     many = len(score.motion) > 1
     for k, event in enumerate(score.motion):
-        if event.name in ("blink", "wink", "bow") and event.action.manner.count is None and many:
-            manner = replace(event.action.manner, count=None if event.action.manner.vague else 1)
+        manner = event.action.manner
+        often = manner.vague or manner.goes_on or manner.sometimes or manner.rate
+        if event.name in ("blink", "wink", "bow") and manner.count is None and many and not often:
+            manner = replace(manner, count=1)
             score.motion[k] = replace(event, action=replace(event.action, manner=manner))
     score.no_blinks = "blink" in score.denied or any(
         event.name == "blink" and event.action.manner.count for event in score.motion
     )
 
 
-def _steps(actions: Sequence[Action], part: str) -> list[list[Action]]:
-    """The actions of one part of a clause: one after the other, each step with those at the same time."""
+def _again(action: Action, before: Action | None) -> Action:
+    """An action as often as the one before where it says "again"."""
+    manner = action.manner
+    if before is None or not re.search(r"\bagain\b", action.said) or manner.count is not None:
+        return action
+    if (before.name, before.side) != (action.name, action.side):
+        return action
+    return replace(action, manner=replace(manner, count=before.manner.count))
+
+
+def _straightened(action: Action, before: Action | None) -> Action:
+    """A head that is lifted after it was bowed is upright, one that is lowered after it looked up as well."""
+    if before is None or action.name not in OPPOSITE.get(before.name, ()):
+        return action
+    if TOWARDS.search(action.said) and not RETURNS.search(action.said):
+        return action
+    return replace(action, name="look_ahead", text="")
+
+
+def _tracks(actions: Sequence[Action], first: bool) -> list[list[list[Action]]]:
+    """The steps of a clause: of head and face each, or, of a list of three things or more, of both together."""
+    apart = [one for one in actions if not (one.together or one.adverb or one.manner.sometimes)]
+    if len(apart) >= LISTED and len({one.part for one in apart}) > 1:
+        return [_steps(actions, first)]
+    if len(actions) == 1 + sum(one.adverb for one in actions):
+        return [_steps(actions, False)]
+    pairs = list(zip([None, *actions], actions, strict=False))
+    parts = [
+        [
+            replace(one, adverb=one.adverb and last is not None and last.part == part)
+            for last, one in pairs
+            if one.part == part
+        ]
+        for part in ("motion", "emotion")
+    ]
+    return [_steps(own, False) for own in parts if own]
+
+
+def _steps(actions: Sequence[Action], first: bool) -> list[list[Action]]:
+    """Actions one after the other, each step with those at the same time.
+
+    first: of the clip; a head that looks ahead then need not turn there.
+    """
     steps: list[list[Action]] = []
     for action in actions:
-        if action.part != part:
-            continue
-        if steps and (action.together or part == "emotion" and _beside(steps[-1][-1], action)):
+        last = steps[-1][-1] if steps else None
+        joined = action.together or action.adverb or action.manner.sometimes
+        brows = last is not None and last.part == action.part == "emotion" and _beside(last, action)
+        ahead = first and len(steps) == 1 and last is not None and last.name == "look_ahead"
+        if last is not None and (joined or brows or ahead):
             steps[-1].append(action)
         else:
             steps.append([action])
@@ -202,7 +236,10 @@ def _events(item: _Item, steps: list[list[Action]], duration: float) -> list[Eve
     timed = item.at.lasts is not None or item.at.spans
     for step, weight in zip(steps, weights, strict=True):
         stop = at + span * weight / sum(weights)
-        events += [Event(action, at, min(stop, duration), timed and len(steps) == 1) for action in step]
+        for action in step:
+            begin = 0.0 if action.already else at
+            alone = len(steps) == 1
+            events.append(Event(action, begin, min(stop, duration), timed and alone, item.at.gradual and alone))
         at = stop
     return events
 
@@ -233,7 +270,7 @@ def _share(group: list[_Item], start: float, stop: float, duration: float) -> fl
     free = [item for item in group if item.at.lasts is None]
     room = stop - start
     asked = fixed + MIN_SECONDS * len(free)
-    many = sum(max(len(item.actions), 1) for item in group)
+    many = sum(max(sum(map(len, sum(item.tracks, []))), 1) for item in group)
     if many > FEW and free and not fixed and asked > room + 1e-6:
         raise BadInput(
             f"text: {many} things in {room:g} s are too many: expected at least {MIN_SECONDS:g} s each; "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from .phrases import says_something
+from .parts import RESTS, says_something
+from .phrases import find_phrases, lemma, words_in
 from .times import CLOCK, TIMED, When, when, with_digits
 
 MALE, FEMALE = "Mr|Sir|Lord|Herr|Señor|Monsieur", "Mrs|Ms|Miss|Mme|Lady|Frau"
@@ -46,6 +48,7 @@ CHANGE = (
 )
 MARK = (
     rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from) {TIMED}|"
+    rf"(?:from|between) {CLOCK} ?(?:-|to|until|till|and) ?{CLOCK}|"
     rf"[\[(]?{CLOCK} ?- ?{CLOCK}[\])]? ?:|{CLOCK} ?: "
     rf"|after {TIMED}|{TIMED} (?!later)|(?:for|in|during) the (?:first|second|other|next|last|final|remaining|rest))"
 )
@@ -74,16 +77,29 @@ FROM_TO = re.compile(
     r"top|shoulder|the camera|the lens|\d)[^,]+?) (?:in)?to (?P<b>.+)",
     re.I,
 )
+TIMED_AFTER = re.compile(  # "looks left at 1 second, looks right at 2 seconds"
+    r"(?:(?<=^)|(?<=[;\n,] )|(?<=\. ))((?!at\b|from\b|after\b|in\b)[a-z](?:[^;.,\n]|\.(?=\d))*? at [\d.]+ seconds),\s+",
+    re.I,
+)
+BECOMES = re.compile(
+    r"^(?P<a>.+?),?\s+(?:and )?(?:turn|go|grow|chang)(?:e?s|ing)? (?:(?:slowly|suddenly) )?(?:(?:in)?to )?(?P<b>.+)",
+    re.I,
+)
 FADES = re.compile(
     r"^(?P<a>.+?)\b(?:that |which )?(?:(?:slowly |gradually )?(?:fad(?:es|ing)|dies|dying|"
     r"vanish(?:es)?|disappears?|drops?|wears? off|melts?))(?: (?:away|off|again|slowly|out))*$",
     re.I,
 )
-DOING = r"\w+ing\b"
-BEFORE = re.compile(rf"(?P<first>.+?),?\s+before\s+(?P<next>{DOING}.*)", re.I)
-AFTER = re.compile(rf"(?P<next>.+?),?\s+after\s+(?P<first>{DOING}.*)", re.I)
-AFTER_ALL = re.compile(rf"(?:right\s+)?after\s+(?P<first>{DOING}[^,]*),\s*(?P<next>.+)", re.I)
-BEFORE_ALL = re.compile(rf"(?:right\s+)?before\s+(?P<next>{DOING}[^,]*),\s*(?P<first>.+)", re.I)
+LATER = r"(?:(?:just|only|shortly|immediately|soon) )?(?P<how>before|after|once|as soon as|the moment)"
+ORDERED = re.compile(rf"^(?:right )?{LATER}\s+|(?<!\band),?\s+{LATER.replace('how', 'inner')}\s+", re.I)
+SUBJECT = re.compile(r",\s*(?:then\s+)?|\s+(?=(?:he|she|they|it|you|her|his|their|your|the)\s)", re.I)
+CUES = re.compile(r"(?:^|(?<=[\s.;,]))([a-z]+) (?:\d{1,2}|[a-d])\s?[:.)-]\s*(?=[a-z])", re.I)
+ONE_WAY = re.compile(
+    r"\b(?:first )?(?:to )?one (?:way|side|direction)(?:,? and)?,? then (?:to )?(?:the )?"
+    r"other(?: way| side| direction)?\b",
+    re.I,
+)
+TITLE = re.compile(r"^([^\d:;,]{2,60}):\s+(?=\S)")
 DIRECTED = re.compile(
     r"and|or|left|up|down|the|her|his|their|its|my|your|head|face|eyes?|gaze|(?:turn|look|tilt|glanc|lean|gaz|peer|fac)(?:e?s|"
     r"ing|e)?",
@@ -92,16 +108,25 @@ DIRECTED = re.compile(
 
 
 def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
-    """The clauses of a prompt in order, each with the time that it names in a clip of `duration` s."""
-    text = FIRST_HALF.sub(r"\1; ", with_digits(_with_nouns(DARTING.sub(DARTS, _plain(text)))))
+    """The clauses of a prompt in order, each with the time that it names in a clip of `duration` s.
+
+    What stands before a colon, as a title of what follows, ends with the colon.
+    """
+    text = with_digits(_with_nouns(DARTING.sub(DARTS, _plain(text))))
+    text = FIRST_HALF.sub(r"\1; ", TIMED_AFTER.sub(r"\1; ", text))
     found = []
     for piece in BREAKS.split(BEFORE_THAT.sub(r"\1; ", text)):
         piece = STARTS.sub("", LEADING_ORDER.sub("", piece.strip(" ,:")))
-        for part in (timed for ordered in _in_order(piece) for timed in _lasting(ordered)):
+        title, piece = _titled(piece)
+        found += [(title, When())] if title else []
+        timed = [part for ordered in _in_order(piece) for part in _timed_last(ordered)]
+        for part in (part for one in timed for part in _lasting(one)):
             at, rest = when(part, duration)
             rest = AT_FIRST.sub("", STARTS.sub("", LEADING_ORDER.sub("", BEGINS.sub("", rest)))).strip(" ,")
-            for k, one in enumerate(_changes(rest)):
-                found.append((one, at if k == 0 else When()))
+            changes = _changes(rest)
+            if len(changes) > 1 and at.lasts:
+                at = replace(at, lasts=at.lasts / len(changes))
+            found += [(one, at if k == 0 else When(lasts=at.lasts)) for k, one in enumerate(changes)]
     return [(words, at) for words, at in found if words or at != When()]
 
 
@@ -110,6 +135,10 @@ def _plain(text: str) -> str:
     text = re.sub(r"[‘’`]", "'", re.sub(r"[“”]", '"', re.sub(r"[–—−]", "-", text))).replace("…", "; ")
     text = TITLES.sub(lambda m: "he" if m[1] else "she" if m[2] else "the person", text)
     text = SHORT.sub(lambda m: m[1].replace(".", ""), text)
+    cues = [word.lower() for word in CUES.findall(text)]
+    text = CUES.sub(lambda m: "; " if cues.count(m[1].lower()) > 1 else m[0], text)
+    text = re.sub(r"\bnow and (?:then|again)\b", "occasionally", text, flags=re.I)  # no "then" of order
+    text = ONE_WAY.sub("to the left, then to the right", text)
     if BULLET.match(text):
         text = NUMBERED.sub("; ", BULLET.sub("\n", text))
     return text.strip()
@@ -129,12 +158,33 @@ def _with_nouns(text: str) -> str:
     return IT.sub(replaced, text)
 
 
+def _titled(piece: str) -> tuple[str, str]:
+    """What stands before a colon, with it, and the rest: "double take:" and "he glances right"."""
+    match = TITLE.match(piece)
+    if match is None or not says_something(piece[match.end() :]):
+        return "", piece
+    return f"{match[1]}:", piece[match.end() :]
+
+
 def _in_order(piece: str) -> list[str]:
-    """The actions of "nods before blinking" or "after nodding, she blinks", in order of time."""
-    for form in (AFTER_ALL, BEFORE_ALL, BEFORE, AFTER):
-        if (match := form.fullmatch(piece)) and not match["first"].lower().startswith("waiting"):
-            return [_drop_adverb_right(match["first"]), _drop_adverb_right(match["next"])]
+    """The actions of "nods before he blinks" or "after nodding she blinks", in order of time."""
+    for match in ORDERED.finditer(piece):
+        how = (match["how"] or match["inner"]).lower()
+        rest = piece[match.end() :]
+        cuts = [(cut.start(), cut.end()) for cut in SUBJECT.finditer(rest)] if match["how"] else []
+        pairs = [(rest[:start], rest[end:]) for start, end in cuts] or [(rest, piece[: match.start()])]
+        for said, other in pairs:
+            if says_something(said) and says_something(other) and not said.lower().startswith("waiting"):
+                pair = [other, said] if how == "before" else [said, other]
+                return [part for one in pair for part in _in_order(_drop_adverb_right(one.strip(" ,")))]
     return [piece]
+
+
+def _timed_last(clause: str) -> list[str]:
+    """The parts of "eyes shut, opens them at 2 seconds": the time is that of the second."""
+    match = re.fullmatch(r"(?P<a>.+), (?:and )?(?P<b>[^,]+ at [\d.]+ seconds)", clause, re.I)
+    whole = match and not re.match(MARK, match["a"], re.I) and says_something(match["a"]) and says_something(match["b"])
+    return [match["a"], match["b"]] if match and whole else [clause]
 
 
 def _lasting(clause: str) -> list[str]:
@@ -145,6 +195,9 @@ def _lasting(clause: str) -> list[str]:
     whole, after = clause, list[str]()
     if (joint := JOINED.match(clause, match.end())) and says_something(clause[joint.end() :]):
         whole, after = clause[: match.end()], _lasting(clause[joint.end() :])
+    *_, last = [None, *JOINED.finditer(clause, 0, match.start())]
+    if last and _rests(clause[last.end() : match.start()]):  # "looks up and stays there for two seconds"
+        return [clause[: last.start()], whole[last.end() :], *after]
     lead, comma, own = clause[: match.start()].rpartition(", ")
     if comma and says_something(lead) and says_something(own) and not BESIDE.match(own):
         return [lead, whole[len(lead) + 2 :], *after]
@@ -155,9 +208,23 @@ def _changes(clause: str) -> list[str]:
     """The states of "goes from happy to sad" and "a smile that fades"."""
     if (match := FROM_TO.match(clause)) and "side to" not in clause:
         return [f"{match['lead']}{match['a']}".strip(), match["b"].strip()]
+    if (match := BECOMES.match(clause)) and says_something(match["a"]) and _feels(match["b"]):
+        return [match["a"].strip(" ,"), match["b"].strip()]
     if (match := FADES.match(clause)) and not re.search(rf"\b(?:{THINGS})\s*$", match["a"], re.I):
         return [match["a"].strip(" ,"), "a neutral face"]
     return [clause]
+
+
+def _rests(text: str) -> bool:
+    """Whether a text only says that something goes on."""
+    words = words_in(text)
+    return any(lemma(word) in RESTS for word in words) and not find_phrases(words)
+
+
+def _feels(text: str) -> bool:
+    """Whether a text opens with a feeling."""
+    found = find_phrases(words_in(text))
+    return bool(found) and found[0].part == "emotion" and found[0].first <= 2
 
 
 def _drop_adverb_right(part: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNITS = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -12,6 +12,7 @@ UNITS = (
 TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 NUMBERS = {word: number for number, word in enumerate(UNITS, 1)} | TENS
 SPELT = re.compile(rf"\b(?:({'|'.join(TENS)})[ -]({'|'.join(UNITS[:9])})|({'|'.join(NUMBERS)}))\b", re.I)
+HOLDS = r"(?:hold|stay|pause|wait|freeze|remain|rest|linger|stop)(?:s|es|ing)?"
 REWRITTEN = (  # what else is a number of times or of seconds
     (r"\bhalf (?:a|of a|one) second\b", "0.5 seconds"),
     (r"\b(?:a|1) second and a half\b", "1.5 seconds"),
@@ -22,6 +23,8 @@ REWRITTEN = (  # what else is a number of times or of seconds
         r"\bseconds? (\d+(?:\.\d+)?) ?(-|to|until|till|and) ?(?:second )?(\d+(?:\.\d+)?)\b(?! second)",
         r"\1 \2 \3 seconds",
     ),
+    (r"\b(over|in|during) (?:the course|a period|the space) of\b", r"\1"),
+    (r"\bbetween (\d+(?:\.\d+)?)(?: seconds?)? and (?=\d+(?:\.\d+)? seconds)", r"from \1 to "),
     (r"\bfor a (?:short )?(?:moment|bit|little while|instant)\b", "for 1 seconds"),
     (r"\b(?:a couple of|a couple|a pair of) (?=times|seconds|secs)", "2 "),
     (r"\ba few seconds\b", "3 seconds"),
@@ -29,11 +32,16 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\btwice\b", "2 times"),
     (r"\bthrice\b", "3 times"),
     (r"\bat once\b", "at the start"),
-    (r"\b(?:just |only |exactly )?once\b(?! again)", "1 times"),
+    (r"\b(?:just |only |exactly )?once\b(?! (?:again|he|she|they|you|it|the|his|her|their|its)\b)", "1 times"),
     (r"\b(\d+(?:\.\d+)?) ?(?:°|deg\b\.?|degrees?\b)", r"\1 degrees"),
     (r"\b(\d+(?:\.\d+)?)(?:-| )(?:seconds?|secs?\b\.?|s\b)", r"\1 seconds"),
     (r"\b(\d+(?:\.\d+)?)s\b", r"\1 seconds"),
     (r"\bfor (\d+(?:\.\d+)?)(?=$|[.;,](?!\d))", r"for \1 seconds"),
+    (r"\b(?:a )?(\d+(?:\.\d+)?) seconds? (?:stop|pause|hold|wait|break|freeze|rest)\b", r"pauses for \1 seconds"),
+    (
+        rf"\b({HOLDS}(?: (?:it|that|this|there|here|still|so|the pose|like (?:that|this)))?) (?=\d+(?:\.\d+)? seconds)",
+        r"\1 for ",
+    ),
 )
 CLOCK = r"(?:\d+:\d\d(?:\.\d+)?|\d+(?:\.\d+)?(?: seconds)?(?!\d|:\d))"
 TIMED = r"(?:\d+:\d\d(?:\.\d+)?|\d+(?:\.\d+)? seconds)"  # a number that is a time by itself
@@ -83,6 +91,7 @@ class When:
     stop: float | None = None
     lasts: float | None = None
     gap: float = 0.0  # of waiting before it
+    gradual: bool = False  # it takes all of this time
     spans: bool = False  # said with both its ends
 
 
@@ -110,7 +119,8 @@ def when(clause: str, duration: float) -> tuple[When, str]:
             break
     if match := LASTS.search(clause):
         lasts = float(next(value for value in match.groups() if value))
-        found = When(found.start, found.stop, lasts, found.gap, found.spans)
+        gradual = bool(re.match(r"over|tak", match[0], re.I))
+        found = replace(found, lasts=lasts, gradual=gradual)
         clause = f"{clause[: match.start()]} {clause[match.end() :]}"
     return found, " ".join(clause.split()).strip(" ,:;-")
 

@@ -50,11 +50,15 @@ def restless(
     frames = len(neck)
     fixed = np.zeros(frames, dtype=bool) if fixed is None else fixed.copy()
     fixed[0] = True
+    counted = [event.action.manner for event in score.motion if event.action.manner.count]
+    least = min((manner.size for manner in counted if manner.size < 1), default=0.0)
     share = np.full(frames, MEASURED if score.denied & {"nod", "shake"} else 1.0)
+    if least:  # beside a small nod, more would be another one
+        share[:] = MEASURED * least
     for event in score.motion:
         span = slice(round(event.start * FPS), round(event.stop * FPS))
         if event.action.manner.count or event.action.manner.tempo.endswith("slowly"):
-            share[span] = MEASURED
+            share[span] = share[span].clip(max=MEASURED)
         fixed[span] |= event.name in STILL
     away = (distance_transform_edt(~fixed) / (EASE * FPS)).clip(0, 1)
     share = gaussian_filter1d(share, 0.2 * FPS, mode="nearest") * away**2 * (3 - 2 * away)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flamecast.drivers.text.manner import own_sides
-from flamecast.drivers.text.score import Event, Score, read_score
+from flamecast.drivers.text.poses import Event
+from flamecast.drivers.text.score import Score, read_score
 from flamecast.drivers.text.times import with_digits
 
 
@@ -44,7 +45,8 @@ def _times(events: list[Event]) -> list[tuple[float, float]]:
 def test_what_comes_one_after_the_other(text, names):
     score = read_score(text.replace("\\n", "\n"), 8)
     assert _names(score.motion) == names and not score.unused
-    assert all(one.stop <= other.start + 1e-6 for one, other in zip(score.motion, score.motion[1:], strict=False))
+    ends = [one.start + (one.span if one.arrives is None else one.arrives) for one in score.motion]
+    assert all(end <= other.start + 1e-6 for end, other in zip(ends, score.motion[1:], strict=False))
 
 
 @pytest.mark.parametrize(
