@@ -15,7 +15,7 @@ SURE = {  # what shows it, how far at least, and what hides it
     "wide_eyes": ("eyeWide", 0.7, "eyeSquint browDown"),
     "squint": ("eyeSquint", 0.8, "eyeWide"),
 }
-NARROWED = 0.3  # closure of lids that squint
+NARROWED = 0.2  # closure of lids that squint
 STRONGEST = 1.1  # of an axis of the face
 WIDEST = 0.436  # rad that a jaw opens
 PARTING = "mouthUpperUp mouthLowerDown mouthFunnel mouthStretch mouthClose".split()  # lips, beside the jaw
