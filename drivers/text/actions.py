@@ -17,7 +17,11 @@ from .vocabulary import inflect, lexicon
 NOTHING_ELSE = re.compile(
     r",?\s*(?:and )?(?:do |does |doing )?(?:nothing|no more than that|not?thing) (?:else|more)\b", re.I
 )
-AT_ONCE = re.compile(r",?\s*\b(?:at the same time|simultaneously|all the while|meanwhile|together)\b", re.I)
+AT_ONCE = re.compile(
+    r",?\s*\b(?:at the same time|simultaneously|all the while|meanwhile|"
+    r"(?<!lips )(?<!brows )(?<!teeth )(?<!lids )(?<!it )together)\b",
+    re.I,
+)
 SPOKEN_NOT = re.compile(r"\b(do|does|did|is|are|was|were|has|have)(?:n't| not)\b", re.I)
 NO_LONGER = re.compile(r"\b(?:no longer|not any ?more|stops|stop|stopped|instead of|rather than)\b", re.I)
 DIRECTIONS = {
@@ -37,7 +41,8 @@ VAGUE = (
 )  # wordings that give way to what a part is said to do: "a smile" that fades
 MEASURED = frozenset(
     "nod shake bow bob turn look_up look_down look_up_side look_down_side chin_up tilt blink wink close_eyes still "
-    "idle look_ahead brows_up frown squint wide_eyes one_brow open_mouth glance glance_up glance_down gaze".split()
+    "idle look_ahead brows_up frown squint wide_eyes one_brow open_mouth neutral "
+    "glance glance_up glance_down gaze".split()
 )  # for which the lexicon's own wording is the surest
 SPOKEN_AS = {"one_brow": "skeptical"}  # names that are not the lexicon's
 FACE = frozenset("cheek eyebrow mouth lip nose teeth tongue jaw smile grin tear expression dimple".split())
@@ -213,7 +218,10 @@ def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) ->
     done = _by_part(read, segment, own, simile, last)
     ways = [(k, DIRECTIONS[read.words[k]]) for k in segment.own if read.words[k] in DIRECTIONS and not read.covered(k)]
     if own or done:
-        actions = [] if done and all(one.name in VAGUE for one in own) else [_found(read, one) for one in own]
+        own = [] if done and all(_vague(one) for one in own) else _sided_once(own)
+        actions = [_found(read, one) for one in own]
+        if read.state(segment.own):  # a head that is bowed is not bowing
+            actions = [replace(one, name="look_down") if one.name == "bow" else one for one in actions]
         if any(one.name in FEELINGS and one.name not in (*SMILES, "neutral") and read.smiles(one) for one in own):
             actions.append(Action("emotion", "happy", manner=Manner(size=0.6)))  # a sad smile is a smile, too
         if ways and len(actions) == 1 and not actions[0].side and abs(ways[0][1]) == 1:
@@ -240,6 +248,17 @@ def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) ->
     return actions
 
 
+def _vague(found: Found) -> bool:
+    """Whether a wording gives way to what a part is said to do."""
+    return found.name in VAGUE or (found.name in ("tilt", "turn") and not found.side)
+
+
+def _sided_once(found: list[Found]) -> list[Found]:
+    """Wordings without those that the next one tells with a side: "turns to look over his left shoulder" is one."""
+    pairs = zip(found, [*found[1:], None], strict=True)
+    return [one for one, after in pairs if after is None or one.side or not after.side or one.name != after.name]
+
+
 def _found(read: Clause, one: Found) -> Action:
     """The action of a wording."""
     manner = Manner(count=1 if read.one(one) else None)
@@ -252,7 +271,7 @@ def _by_part(
     read: Clause, segment: Segment, own: list[Found], simile: int, last: Action | None
 ) -> Action | None:  # fmt: skip
     """What a part of the head does in a segment, besides the wordings found in it."""
-    alone = all(one.name in VAGUE for one in own)
+    alone = all(_vague(one) for one in own)
     words = [read.words[k] for k in segment.own if k < simile and (alone or not read.covered(k))]
     felt = all(one.name in FEELINGS for one in own)
     done = done_by_part(words, last, needs_way=not (alone or felt))

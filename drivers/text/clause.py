@@ -23,7 +23,7 @@ EMPTY = FUNCTION_WORDS | SKIPPED | PEOPLE | frozenset(
     "short long whole fade that's it's up down left right straight ahead forward back longer stop stops seem seems "
     "feel feels feeling with neither nor never cannot expression expressions degrees angle becoming becomes become "
     "is's am been he's she's they're centre center middle stay stays staying lingers remain remains rest rests pose "
-    "position both so place put puts follow follows across over further more wider".split()
+    "position both so place put puts follow follows across over further more wider ones one me".split()
 )  # fmt: skip
 
 
@@ -151,7 +151,8 @@ class Clause:
 
     def rests(self, own: list[int]) -> bool:
         """Whether a segment only says that it goes on: holds it, stays like that, lingers."""
-        return any(lemma(self.words[k]) in RESTS for k in own) and not self.left(own)
+        others = [word for word in self.left(own) if lemma(word) not in PARTS]
+        return any(lemma(self.words[k]) in RESTS for k in own) and not others
 
     def text(self, own: list[int]) -> str:
         """Words of the clause as one text again, manner included."""

@@ -111,7 +111,9 @@ def corrected(channels: dict[str, np.ndarray], event: Event, frames: int) -> dic
     if event.name == "blink" and count:
         return _blinked({name: value[:frames] for name, value in channels.items()}, event, count, rate)
     if goal.swings and count:
-        channels = with_count(channels, _track(channels, goal, side), count, frames, goal)
+        channels = with_count(
+            channels, _track(channels, goal, side), count, frames, goal, round(FPS / rate) if rate else 0
+        )
     elif not goal.swings and event.timed and (event.name not in RETURNS or event.action.eyes):
         channels = _held(channels, _track(channels, goal, side), frames, event)
     channels = {name: value[:frames] for name, value in channels.items()}
@@ -156,15 +158,15 @@ def swings_of(track: np.ndarray, goal: Goal) -> np.ndarray:
 
 
 def with_count(
-    channels: dict[str, np.ndarray], track: np.ndarray, count: int, frames: int, goal: Goal
+    channels: dict[str, np.ndarray], track: np.ndarray, count: int, frames: int, goal: Goal, every: int = 0
 ) -> dict[str, np.ndarray]:
     """The channels with exactly `count` swings: whole swings of what was generated, left out or done again.
 
     Time runs from far end to far end, so that every swing keeps its own course; all of it is played faster where it
-    would not fit into `frames`, and comes to rest where there are more.
+    would not fit into `frames`, and comes to rest where there are more. every: frames at least from one to the next.
     """
     far = swings_of(track, goal)
-    if not len(far) or (len(far) == count and len(track) <= frames):
+    if not len(far) or (len(far) == count and len(track) <= frames and not every):
         return channels
     ends = _regular(far, track)
     cycles = [np.arange(a + 1, b + 1) for a, b in zip(ends, ends[1:], strict=False)]
@@ -172,6 +174,7 @@ def with_count(
     if not cycles:  # one swing alone: it comes back as it went
         back = _valley(track, first, round(0.6 * FPS))
         cycles = [np.r_[np.arange(first + 1, back), np.arange(max(2 * first - back, 0), first + 1)]]
+    cycles = [_lengthened(cycle, track, every) for cycle in cycles]
     pieces = [np.arange(first + 1), *(cycles[k % len(cycles)] for k in range(count - 1))]
     over = np.arange(last + 1, _valley(track, last, round(0.8 * FPS)) + 1)
     source = np.concatenate([*pieces, over]).clip(0, len(track) - 1).astype(float)
@@ -182,6 +185,12 @@ def with_count(
             name: _resampled(value, np.linspace(0, len(source) - 1, frames), NO_JOINTS) for name, value in whole.items()
         }
     return {name: _settled(value, frames) for name, value in whole.items()}
+
+
+def _lengthened(cycle: np.ndarray, track: np.ndarray, frames: int) -> np.ndarray:
+    """Source frames [n] of a swing that waits where it is back, so that it takes `frames` at least."""
+    back = int(np.argmin(track[cycle.clip(0, len(track) - 1)]))
+    return np.insert(cycle, back, np.full(max(frames - len(cycle), 0), cycle[back]))
 
 
 def _regular(ends: np.ndarray, track: np.ndarray) -> np.ndarray:

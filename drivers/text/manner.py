@@ -24,7 +24,7 @@ PHRASES: tuple[tuple[str, float | str], ...] = (  # the longest first
     (r"as (?:far|wide|high|low|much)(?P<keep> (?:to the |to (?:her|his|their) )?(?:left|right|up|"
         r"down))? as (?:possible|(?:she|he|they|you|it) (?:can|could|possibly can))", FULL),
     (r"as (?:fast|quickly|rapidly) as (?:possible|(?:she|he|they|you) (?:can|could))", "very quickly"),
-    (r"all the way", FULL),
+    (r"all the way|(?:in|to|into) (?:full |a )?profile", FULL),
     (r"by a hair|just a hair|a hair|a smidgen|a tad|a hint|a touch|a trace", TINY),
     (r"(?:just |only )?a (?:tiny|teeny|wee|very little) (?:bit|little)", TINY),
     (r"ever so slightly|almost imperceptibly|just barely|minimally", TINY),
@@ -93,6 +93,8 @@ class Manner:
         kind, value = mark
         if kind == "count":
             self.count = int(value) + (self.count or 0) if self.vague else int(value)
+        elif kind == "every":
+            self.rate = 1 / max(float(value), 0.1)
         elif kind == "size":
             if isinstance(value, str):
                 self.tempo = value
@@ -138,6 +140,7 @@ def marked(text: str) -> tuple[str, list[tuple[str, float | str]], list[str]]:
             r"exactly )*(?P<n>\d+(?:\.\d+)?) degrees(?: angle)?", "degrees", None),
         (r"(?P<n>\d+) times (?:a|per|every|each) second", "rate", None),
         (r"(?P<n>\d+) times (?:every|each|per|in) 1 seconds", "rate", None),
+        (r"(?:1 times )?every (?P<n>\d+(?:\.\d+)?) seconds", "every", None),
         (r"(?:every|each|1 times (?:a|per)) second|once every 1 seconds|every 1 seconds", "rate", 1.0),
         (r"(?:exactly |just |only |a total of |for )*(?P<n>\d+) (?:more )?times(?: more| in a row| over|"
             r" in total)?", "count", None),

@@ -197,4 +197,4 @@ def says_something(text: str) -> bool:
     """Whether a text holds a wording, a part that does something, a way to go, or that something is held."""
     words = words_in(text)
     said = {lemma(word) for word in words}
-    return bool(find_phrases(words) or said & (WAYS.keys() | RESTS | {"back"}) or done_by_part(words))
+    return bool(find_phrases(words) or said & (WAYS.keys() | RESTS | ELLIPTIC | {"back"}) or done_by_part(words))

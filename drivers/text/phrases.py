@@ -131,6 +131,8 @@ def _grow(root: _Node, phrase: str, part: Part, name: str, own: bool = False, li
     words = ["1" if word == "one" else word for word in words if word not in SKIPPED]
     if words and words[0] in ("with", "while") and name != "neutral":
         words = words[1:]
+    if words and words[-1] in ("and", "or"):
+        return  # "again and again", of which "and" is left
     if not words or (len(words) < 2 and words[0] in TOO_PLAIN and not own):
         return
     if literal and len(words) == 1 and words[0] in _lemmas():

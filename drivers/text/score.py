@@ -34,7 +34,11 @@ LISTED = 3  # things in a row that head and face do in turns, and not each at on
 DOWN, UP = ("look_down", "look_down_side", "glance_down"), ("look_up", "look_up_side", "glance_up", "chin_up")
 OPPOSITE = dict.fromkeys(DOWN, UP) | dict.fromkeys(UP, DOWN)
 TOWARDS = re.compile(r"\b(?:look|glanc|gaz|peer|star|up|down|ceiling|sky|floor|ground|high|low|chest)\w*\b", re.I)
-RETURNS = re.compile(r"\b(?:(?:up|down) again|back (?:up|down)|comes? (?:up|down))\b", re.I)
+RETURNS = re.compile(
+    r"\b(?:(?:up|down) again|back (?:up|down)|comes? (?:up|down)|"
+    r"(?:at|to|into) (?:the )?(?:camera|lens|us|me|viewer))\b",
+    re.I,
+)
 GOES_ON = ("close_eyes", "still", "idle", "look_ahead")  # said again, they are the same
 
 

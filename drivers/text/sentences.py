@@ -31,7 +31,7 @@ BULLET = re.compile(
 )
 NUMBERED = re.compile(r"(?:^|(?<=[\s.;,]))\(?\d{1,2}[.)]\s+(?=[A-Za-z])")
 STARTS = re.compile(
-    r"^(?:and\s+|so\s+|but\s+)?(?:first(?:ly)?(?: of all)?|at first|initially|to (?:begin|"
+    r"^(?:and\s+|so\s+|but\s+)?(?:now|first(?:ly)?(?: of all)?|at first|initially|to (?:begin|"
     r"start) with|second(?:ly)?|third(?:ly)?)\b(?! 2)[\s,:]*",
     re.I,
 )
@@ -47,7 +47,7 @@ CHANGE = (
     r"but after a while|and after a while|until(?! the (?:very )?end))\b"
 )
 MARK = (
-    rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from) {TIMED}|"
+    rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from|by) {TIMED}|"
     rf"(?:from|between) {CLOCK} ?(?:-|to|until|till|and) ?{CLOCK}|"
     rf"[\[(]?{CLOCK} ?- ?{CLOCK}[\])]? ?:|{CLOCK} ?: "
     rf"|after {TIMED}|{TIMED} (?!later)|(?:for|in|during) the (?:first|second|other|next|last|final|remaining|rest))"
@@ -55,7 +55,7 @@ MARK = (
 BREAKS = re.compile(
     rf"\s*[;\n|]\s*|[.!?](?:\s+|$)|,?\s+(?:and\s+|but\s+)?(?:only\s+)?(?={ORDER})|,?\s+(?:{CHANGE})"
     rf"|(?:,\s*(?:and\s+)?|\s+and\s+)(?={MARK})|(?<=seconds\)),\s*"
-    rf"|"
+    rf"|\s+(?=[\[(]{CLOCK} ?- ?{CLOCK}[\])])|"
     rf"(?<!\bat)(?<!\bfrom)(?<!\bto)(?<!-)(?<!\band)(?<!\buntil)(?<!\btill)(?<!\bbetween)\s+(?=[\[(]?\d+:\d\d)",
     re.I,
 )
@@ -79,6 +79,11 @@ FROM_TO = re.compile(
 )
 TIMED_AFTER = re.compile(  # "looks left at 1 second, looks right at 2 seconds"
     r"(?:(?<=^)|(?<=[;\n,] )|(?<=\. ))((?!at\b|from\b|after\b|in\b)[a-z](?:[^;.,\n]|\.(?=\d))*? at [\d.]+ seconds),\s+",
+    re.I,
+)
+LISTED_TIMES = re.compile(
+    r"(?P<what>[a-z][^;.,\n]*?) at (?P<times>(?:\d+(?:\.\d+)?(?: seconds)?, )*\d+(?:\.\d+)?(?: seconds)?,? and "
+    r"\d+(?:\.\d+)? seconds)",
     re.I,
 )
 BECOMES = re.compile(
@@ -113,6 +118,7 @@ def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
     What stands before a colon, as a title of what follows, ends with the colon.
     """
     text = with_digits(_with_nouns(DARTING.sub(DARTS, _plain(text))))
+    text = LISTED_TIMES.sub(_each_time, text)
     text = FIRST_HALF.sub(r"\1; ", TIMED_AFTER.sub(r"\1; ", text))
     found = []
     for piece in BREAKS.split(BEFORE_THAT.sub(r"\1; ", text)):
@@ -138,6 +144,7 @@ def _plain(text: str) -> str:
     cues = [word.lower() for word in CUES.findall(text)]
     text = CUES.sub(lambda m: "; " if cues.count(m[1].lower()) > 1 else m[0], text)
     text = re.sub(r"\bnow and (?:then|again)\b", "occasionally", text, flags=re.I)  # no "then" of order
+    text = re.sub(r"\b(left|right|up|down)-(?=(?:left|right|up|down)\b)", r"\1, ", text, flags=re.I)
     text = ONE_WAY.sub("to the left, then to the right", text)
     if BULLET.match(text):
         text = NUMBERED.sub("; ", BULLET.sub("\n", text))
@@ -180,9 +187,15 @@ def _in_order(piece: str) -> list[str]:
     return [piece]
 
 
+def _each_time(match: re.Match[str]) -> str:
+    """A thing to do at each of some times: "nods at 1 second, 2 seconds and 3 seconds"."""
+    times = re.findall(r"\d+(?:\.\d+)?", match["times"])
+    return "; ".join(f"at {time} seconds {match['what']}" for time in times)
+
+
 def _timed_last(clause: str) -> list[str]:
     """The parts of "eyes shut, opens them at 2 seconds": the time is that of the second."""
-    match = re.fullmatch(r"(?P<a>.+), (?:and )?(?P<b>[^,]+ at [\d.]+ seconds)", clause, re.I)
+    match = re.fullmatch(r"(?P<a>.+?)(?:, (?:and )?| and )(?P<b>[^,]+ (?:at|after) [\d.]+ seconds)", clause, re.I)
     whole = match and not re.match(MARK, match["a"], re.I) and says_something(match["a"]) and says_something(match["b"])
     return [match["a"], match["b"]] if match and whole else [clause]
 

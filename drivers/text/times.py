@@ -13,6 +13,7 @@ TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seve
 NUMBERS = {word: number for number, word in enumerate(UNITS, 1)} | TENS
 SPELT = re.compile(rf"\b(?:({'|'.join(TENS)})[ -]({'|'.join(UNITS[:9])})|({'|'.join(NUMBERS)}))\b", re.I)
 HOLDS = r"(?:hold|stay|pause|wait|freeze|remain|rest|linger|stop)(?:s|es|ing)?"
+COUNTABLE = "nod|blink|wink|shake|headshake|glance|tilt"
 REWRITTEN = (  # what else is a number of times or of seconds
     (r"\bhalf (?:a|of a|one) second\b", "0.5 seconds"),
     (r"\b(?:a|1) second and a half\b", "1.5 seconds"),
@@ -26,7 +27,10 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\b(over|in|during) (?:the course|a period|the space) of\b", r"\1"),
     (r"\bbetween (\d+(?:\.\d+)?)(?: seconds?)? and (?=\d+(?:\.\d+)? seconds)", r"from \1 to "),
     (r"\bfor a (?:short )?(?:moment|bit|little while|instant)\b", "for 1 seconds"),
-    (r"\b(?:a couple of|a couple|a pair of) (?=times|seconds|secs)", "2 "),
+    (rf"\b(?:a couple of|a couple|a pair of) (?=times|seconds|secs|(?:\w+ )?(?:{COUNTABLE})s\b)", "2 "),
+    (rf"\bdouble[- ](?={COUNTABLE})", "2 "),
+    (rf"\btriple[- ](?={COUNTABLE})", "3 "),
+    (r"\b(\d+) or \d+ (?=times)", r"\1 "),
     (r"\ba few seconds\b", "3 seconds"),
     (r"\b(\d+) ?x\b", r"\1 times"),
     (r"\btwice\b", "2 times"),
@@ -37,6 +41,7 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\b(\d+(?:\.\d+)?)(?:-| )(?:seconds?|secs?\b\.?|s\b)", r"\1 seconds"),
     (r"\b(\d+(?:\.\d+)?)s\b", r"\1 seconds"),
     (r"\bfor (\d+(?:\.\d+)?)(?=$|[.;,](?!\d))", r"for \1 seconds"),
+    (r"\b(?:a )?(?:pause|stop|hold|wait|break|freeze) of (\d+(?:\.\d+)?) seconds?\b", r"pauses for \1 seconds"),
     (r"\b(?:a )?(\d+(?:\.\d+)?) seconds? (?:stop|pause|hold|wait|break|freeze|rest)\b", r"pauses for \1 seconds"),
     (
         rf"\b({HOLDS}(?: (?:it|that|this|there|here|still|so|the pose|like (?:that|this)))?) (?=\d+(?:\.\d+)? seconds)",
@@ -49,6 +54,7 @@ SPAN = rf"(?P<a>{CLOCK}) ?(?:-|to|until|till|and) ?(?P<b>{CLOCK})"
 SECONDS = r"(?P<n>\d+(?:\.\d+)?) seconds"
 PATTERNS: tuple[tuple[str, str], ...] = (  # the first that is found says when
     ("span", rf"^[\[(]? ?{SPAN} ?[\])]? ?[:,-] ?"),
+    ("span", rf"^[\[(] ?{SPAN} ?[\])]"),
     ("span", rf"\b(?:from|between) {SPAN},?"),
     ("span", rf"[\[(]? ?(?P<a>{CLOCK}) ?(?:-|to) ?(?P<b>{TIMED}) ?[\])]?,?"),
     ("half", r"\b(?:for|in|during|over|throughout) the (?P<which>first|second|last|other) half"
@@ -60,7 +66,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (  # the first that is found says when
      r"|until the (?:very )?end|to the end|till the end),?"),
     ("point", rf"^[\[(] ?(?P<a>{CLOCK}) ?[\])] ?[:,-]? ?"),
     ("point", rf"^(?:at )?(?P<a>{CLOCK}) ?: ?"),
-    ("point", rf"\b(?:starting |beginning )?(?:at|from) (?:about |around |the )?(?P<a>{TIMED})(?: mark| on|"
+    ("point", rf"\b(?:starting |beginning )?(?:at|from|by) (?:about |around |the )?(?P<a>{TIMED})(?: mark| on|"
         rf" onwards?)?,?"),
     ("point", r"\bat second (?P<a>\d+(?:\.\d+)?),?"),
     ("point", rf"\b(?P<a>{TIMED}) (?:in(?:to the (?:clip|video))?\b(?! a)),?"),
