@@ -44,7 +44,8 @@ def drive(
     that place. A motion of another head than the portrait's is retargeted first.
 
     rest, first: one frame each on the motion's head; default: `rest_of` the motion, and its first frame with the origin
-    as its place. A portrait out of the driver's own footage takes the frame that it shows (`driver_frame`). A driver
+    as its place. A portrait out of the driver's own footage takes the frame that it shows (`driver_frame`) as both: what
+    its expression differs by is a matter of two fits there, and stays. A driver
     that comes in chunks gives the same two with each chunk: frames do not influence each other, so the chunks together
     are what the whole clip gives. BadInput for an unknown mode, and for a
     rest or first that is no single frame of the motion's head.
@@ -56,6 +57,7 @@ def drive(
             raise BadInput(
                 f"drive: {name} must be one frame on the motion's head {motion.head}, got {len(one)} on {one.head}."
             )
+    own_footage = rest is not None and rest is first
     if mode == "relative":
         rest = _on_head_of(source, rest_of(motion) if rest is None else rest)
     neck, here = motion.neck[:1], torch.zeros(1, 3)
@@ -64,7 +66,8 @@ def drive(
     moved = _on_head_of(source, motion)
     placed = replace(moved, shape=source.shape, translation=source.translation + (moved.translation - here))
     if rest is not None and mode == "relative":
-        return _with_lids(source, _with_lip_gap(source, _relative(source, placed, rest), moved, rest), moved, rest)
+        own = source.expression if own_footage else giving_way(source, placed, rest)
+        return _with_lids(source, _with_lip_gap(source, _relative(source, placed, rest, own), moved, rest), moved, rest)
     turned = replace(placed, neck=rotations.compose(_correction(source.neck, neck).expand_as(motion.neck), motion.neck))
     return _with_lids(source, turned, placed, source)
 
@@ -147,14 +150,17 @@ def _on_head_of(source: FlameSequence, motion: FlameSequence) -> FlameSequence:
     return motion if source.head == motion.head else retarget(motion, load_head(source.head), source.shape)
 
 
-def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence) -> FlameSequence:
-    """The motion with its change against `rest` added to the portrait's face and pose; lids and place are its own."""
+def _relative(source: FlameSequence, motion: FlameSequence, rest: FlameSequence, own: Tensor) -> FlameSequence:
+    """The motion with its change against `rest` added to the portrait's pose and its expression `own` [1 or T, E].
+
+    Lids and place are the motion's.
+    """
     names = load_head(source.head).expression_names
     full = torch.tensor([FULL_RESIDUAL if name.startswith("residual") else 1.0 for name in names])
     jaw = source.jaw + motion.jaw - rest.jaw
     return replace(
         motion,
-        expression=_added(giving_way(source, motion, rest), motion.expression, rest.expression, full),
+        expression=_added(own, motion.expression, rest.expression, full),
         jaw=with_jaw_above(jaw, source.jaw[:, :1].clamp_max(0)),
         eyes=source.eyes + motion.eyes - rest.eyes,
         rotation=_turned(source.rotation, motion.rotation, rest.rotation),
