@@ -44,11 +44,10 @@ def drive(
     that place. A motion of another head than the portrait's is retargeted first.
 
     rest, first: one frame each on the motion's head; default: `rest_of` the motion, and its first frame with the origin
-    as its place. A portrait out of the driver's own footage takes the frame that it shows (`driver_frame`) as both: what
-    its expression differs by is a matter of two fits there, and stays. A driver
-    that comes in chunks gives the same two with each chunk: frames do not influence each other, so the chunks together
-    are what the whole clip gives. BadInput for an unknown mode, and for a
-    rest or first that is no single frame of the motion's head.
+    as its place. A portrait out of the driver's own footage takes the frame that it shows (`driver_frame`) as both:
+    what its expression differs by is a matter of two fits there, and stays. A driver that comes in chunks gives the
+    same two with each chunk: frames do not influence each other, so the chunks together are what the whole clip gives.
+    BadInput for an unknown mode, and for a rest or first that is no single frame of the motion's head.
     """
     if mode not in get_args(Mode):
         raise BadInput(f"Unknown driving mode {mode!r}; use relative or absolute.")
