@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from .clause import NOT, Clause, Segment, known
 from .eyes import eyes_only, without_eyes_only
 from .manner import SHOULDER, UNCEASING, Manner, own_sides
-from .parts import PARTS, QUICK, VERBS, WAYS, done_by_part, way_of
+from .parts import PARTS, QUICK, SEES, VERBS, WAYS, done_by_part, way_of
 from .phrases import Found, Part, lemma
 from .prompt import unknown_words
 from .vocabulary import inflect, lexicon
@@ -44,6 +44,7 @@ MEASURED = frozenset(
     "idle look_ahead brows_up frown squint wide_eyes one_brow open_mouth neutral "
     "glance glance_up glance_down gaze".split()
 )  # for which the lexicon's own wording is the surest
+RESTING = ("idle", "still", "neutral", "look_ahead")
 SPOKEN_AS = {"one_brow": "skeptical"}  # names that are not the lexicon's
 FACE = frozenset("cheek eyebrow mouth lip nose teeth tongue jaw smile grin tear expression dimple".split())
 UNDERSTOOD = {"pout": "she sulks"}  # what the network knows better than the first verb: with some seeds that is a grin
@@ -130,6 +131,8 @@ class _Reading:
         last = actions[-1] if actions else self.before
         counts = bool(actions) and _only_counts(read, segment, actions[-1])
         made = [] if counts else _made(read, segment, last, bool(actions))
+        if "otherwise" in (read.words[k] for k in segment.own) and all(one.name in RESTING for one in made):
+            return  # "otherwise he does not move" is what there is without words
         if not made:
             self._add_to_last(segment)
             return
@@ -239,8 +242,11 @@ def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) ->
         actions[min(at, len(actions) - 1)].manner.add(mark)
     if actions and not actions[0].manner.tempo and any(lemma(word) in QUICK for word in words):
         actions[0].manner.tempo = "quickly"
+    if last is not None and any(lemma(word) == "follow" for word in words):  # the head goes where the eyes went
+        actions = [replace(one, side=one.side or last.side) if one.name == "turn" else one for one in actions]
     thing = next(
-        (lemma(w) for w in (read.words[k] for k in segment.own) if lemma(w) in PARTS), last.thing if last else ""
+        (lemma(w) for w in (read.words[k] for k in segment.own) if lemma(w) in PARTS.keys() - SEES),
+        last.thing if last else "",
     )
     actions = [replace(one, said=read.text(segment.own), thing=thing) for one in actions]
     if "shoulder" in words and "over" in words:

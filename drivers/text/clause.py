@@ -123,7 +123,8 @@ class Clause:
             self.words[k] for k in own if self.words[k] not in SKIPPED | {"still"} and not MARK.match(self.words[k])
         ]
         part = PARTS.get(lemma(said[0]), "") if said and lemma(said[0]) not in SEES else ""
-        state = said[2:3] if len(said) >= 3 and lemma(said[1]) in RESTS else said[1:2]  # eyes shut, eyes stay shut
+        verb = len(said) >= 3 and (said[1] in ("is", "are", "being") or lemma(said[1]) in RESTS)
+        state = said[2:3] if verb else said[1:2]  # eyes shut, eyes stay shut
         return part if state and state[0] in STATES else ""
 
     def noun(self, own: list[int]) -> bool:

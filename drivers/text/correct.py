@@ -44,6 +44,7 @@ GOALS = {
     "tilt": Goal("roll", 15, -1, sided=True),
     "blink": Goal("lids", 0.95, swings=True),
     "wink": Goal("lids", 0.95, swings=True),
+    "wink_any": Goal("lids", 0.95, swings=True),
     "gaze": Goal("gaze_yaw", 16, sided=True),
     "glance": Goal("gaze_yaw", 16, sided=True),
     "glance_up": Goal("gaze_pitch", 13, -1),
@@ -51,6 +52,7 @@ GOALS = {
 }
 HERTZ = {"nod": 1.1, "shake": 0.9, "bob": 1.3, "blink": 0.7, "tilt_both": 0.6}  # of what does not stop
 BLINK_STEP, BLINK_STEPS = 0.6, {"quickly": 0.42, "very quickly": 0.36, "slowly": 1.1, "very slowly": 1.5}  # s
+WINK_SPARES = 0.2  # closure of the other lid at most
 SOMETIMES = 0.3  # times a second
 RETURNS = ("glance", "glance_up", "glance_down")  # that are over at once, unless the eyes alone do them
 USUAL_FACE = 0.6  # the largest number of an expression
@@ -108,8 +110,8 @@ def corrected(channels: dict[str, np.ndarray], event: Event, frames: int) -> dic
     rate = manner.rate or (HERTZ.get(event.name) if manner.goes_on else SOMETIMES if manner.sometimes else None)
     if rate and count is None:
         count = max(1, round(rate * event.span))
-    if event.name == "blink" and count:
-        return _blinked({name: value[:frames] for name, value in channels.items()}, event, count, rate)
+    if event.name.startswith("wink") or (event.name == "blink" and count):
+        return _blinked({name: value[:frames] for name, value in channels.items()}, event, count or 1, rate)
     if goal.swings and count:
         channels = with_count(
             channels, _track(channels, goal, side), count, frames, goal, round(FPS / rate) if rate else 0
@@ -262,15 +264,21 @@ def _held(channels: dict[str, np.ndarray], track: np.ndarray, frames: int, event
 def _blinked(
     channels: dict[str, np.ndarray], event: Event, count: int, rate: float | None
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Lids that blink exactly so often: a network makes one blink of two that follow closely."""
-    tempo = event.action.manner.tempo
-    slow = 2.5 if tempo.endswith("slowly") else 1.0
-    step = 1 / rate if rate else BLINK_STEPS.get(tempo, BLINK_STEP)
+    """Lids that blink or wink exactly so often: a network makes one blink of two that follow closely."""
+    tempo, side, wink = event.action.manner.tempo, event.action.side, event.name != "blink"
+    slow = (2.5 if tempo.endswith("slowly") else 1.0) * (1.5 if wink else 1.0)
+    step = 1 / rate if rate else BLINK_STEPS.get(tempo, BLINK_STEP) * (1.6 if wink else 1.0)
     step = min(step, max((event.span - 0.15) / count, 0.3))
-    begin = 0.4 * step if rate else 0.15
-    blinks = [Blink(begin + k * step, 0.1 * slow, 0.06 * slow, 0.18 * slow, 1.0) for k in range(count)]
+    begin = 0.4 * step if rate or wink else 0.15
+    shut = 0.16 if wink else 0.06
+    blinks = [Blink(begin + k * step, 0.1 * slow, shut * slow, 0.18 * slow, 1.0) for k in range(count)]
     track = closure(np.arange(len(channels["eyelids"])) / FPS, FPS, blinks)
-    return channels | {"eyelids": np.repeat(track[:, None], 2, 1).astype(np.float32)}
+    lids = np.repeat(track[:, None], 2, 1)
+    if wink:
+        made = channels["eyelids"]
+        open_eye = 1 if (side or (1 if made[:, 0].max() >= made[:, 1].max() else -1)) > 0 else 0
+        lids[:, open_eye] = made[:, open_eye].clip(max=WINK_SPARES)
+    return channels | {"eyelids": lids.astype(np.float32)}
 
 
 def _held_shut(channels: dict[str, np.ndarray], frames: int, closing: float) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import re
 OWN = r"(?:(?:the|her|his|their|your|my|its) )?"
 HEAD, EYES = rf"{OWN}head", rf"{OWN}eyes"
 STAYS = r"(?:stays?|staying|remains?|remaining|keeps?|holds?|is|being) "
-STILL = r"(?:completely |perfectly |quite )?(?:put|still|steady|fixed|motionless|stationary|where it is|in place)"
+STILL = r"(?:completely |perfectly |quite )?(?:put|still|steady|fixed|motionless|stationary|level|where it is|in place)"
 SAYINGS = (
     rf"(?:using |with )?(?:only|just) (?:with |using )?{EYES}",
     rf"(?:using |with )?{EYES} (?:only|alone)",

@@ -15,7 +15,7 @@ SURE = {  # what shows it, how far at least, and what hides it
     "wide_eyes": ("eyeWide", 0.7, "eyeSquint browDown"),
     "squint": ("eyeSquint", 0.8, "eyeWide"),
 }
-NARROWED = 0.2  # closure of lids that squint
+NARROWED, SQUINTING = 0.2, 0.3  # closure of lids that squint, at least and at most
 STRONGEST = 1.1  # of an axis of the face
 WIDEST = 0.436  # rad that a jaw opens
 PARTING = "mouthUpperUp mouthLowerDown mouthFunnel mouthStretch mouthClose".split()  # lips, beside the jaw
@@ -80,7 +80,7 @@ def _surely(
     face[:, hidden] = 0.0
     lids = channels["eyelids"]
     if up.startswith("eyeSquint"):
-        lids = np.maximum(lids, NARROWED * rise[:, None].astype(np.float32))
+        lids = np.maximum(lids, NARROWED * rise[:, None].astype(np.float32)).clip(max=SQUINTING)
     return channels | {"expression": face, "eyelids": lids}
 
 

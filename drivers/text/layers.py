@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .poses import Event
 from .score import Score, need
 
 FADE_FRAMES = 11  # over which one event goes over into the next
+BACK_FRAMES = 16  # over which a head goes back to the middle
+SLOW_SHARE, SLOWEST = 0.8, 75  # of its time that something slow takes to go back, frames at most
 SHORTEST = 14  # frames: the least that is generated of anything
 ONCE = ("wink", "bow", "glance", "glance_up", "glance_down", "roll_eyes", "circle", "startle", "double_take", "flutter")
 LIDS = ("blink", "wink", "close_eyes", "flutter", "doze")
@@ -27,23 +29,38 @@ class Layer:
     stop: int  # where the next one begins; this one fades over FADE_FRAMES after it
     event: Event | None = None
     beside: bool = False  # added to the others, not between them
+    rise: int = FADE_FRAMES  # frames over which it comes
+    fall: int = FADE_FRAMES  # and goes
 
     def frames(self, total: int) -> int:
         """How many frames are generated, those of the fade included."""
-        return min(self.stop + FADE_FRAMES, total) - self.start
+        return min(self.stop + self.fall, total) - self.start
 
     def weight(self, total: int) -> np.ndarray:
         """0..1 [frames]: rises where it begins and falls where it ends, but for the clip's own ends."""
         count = self.frames(total)
         weight = np.ones(count)
-        ramp = np.arange(1, FADE_FRAMES + 1) / (FADE_FRAMES + 1)
-        ramp = ramp**3 * (10 - 15 * ramp + 6 * ramp**2)
         if self.start > 0:
-            weight[:FADE_FRAMES] *= ramp[:count]
+            weight[: self.rise] *= _ramp(self.rise)[:count]
         tail = count - (self.stop - self.start)
         if tail > 0:
-            weight[count - tail :] *= 1 - ramp[:tail]
+            weight[count - tail :] *= 1 - _ramp(self.fall)[:tail]
         return weight
+
+
+def _ramp(frames: int) -> np.ndarray:
+    """0..1 [frames], both left out: the ease of a movement with the least jerk."""
+    u = np.arange(1, frames + 1) / (frames + 1)
+    return u**3 * (10 - 15 * u + 6 * u**2)
+
+
+def _rise(event: Event | None) -> int:
+    """Frames over which an event comes: what goes back to the middle slowly, takes most of its time for it."""
+    if event is None or event.name not in ("look_ahead", "neutral"):
+        return FADE_FRAMES
+    if event.gradual or event.action.manner.tempo in ("slowly", "very slowly"):
+        return int(np.clip(SLOW_SHARE * event.span * FPS, BACK_FRAMES, SLOWEST))
+    return BACK_FRAMES if event.name == "look_ahead" and not event.action.eyes else FADE_FRAMES
 
 
 def layers_of(score: Score, part: str, total: int, idle: str) -> list[Layer]:
@@ -68,6 +85,11 @@ def layers_of(score: Score, part: str, total: int, idle: str) -> list[Layer]:
         if layer.start < total:
             covered.append(layer)
         at = max(at, layer.stop)
+    rises = [_rise(layer.event) for layer in covered]
+    covered = [
+        replace(layer, rise=rise, fall=fall)
+        for layer, rise, fall in zip(covered, rises, [*rises[1:], FADE_FRAMES], strict=True)
+    ]
     return covered + beside
 
 
@@ -90,7 +112,7 @@ def _between(start: int, stop: int, other: Sequence[Event], idle: str) -> list[L
 def _stop(event: Event, later: Sequence[Event], part: str, total: int) -> int:
     """The frame at which an event is over: what is counted, or done once, does not fill a long time."""
     stop = round(event.stop * FPS)
-    if event.timed:
+    if event.timed and not event.gradual:
         return stop
     if part == "emotion" and event.name not in PASSING:  # a feeling stays until another one comes
         following = [one.start for one in later if one.start >= event.stop - 1e-6]

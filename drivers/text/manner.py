@@ -17,7 +17,8 @@ MANNERS: dict[str, float | str] = {  # single words, wherever they stand
     "high": LARGE, "wide": LARGE, "far": FAR, "fully": FULL, "massive": FAR, "giant": FAR, "deeply": LARGE,
     "warmly": 1.0, "sharply": FAST, "slow": SLOW,
     "unhurried": SLOW, "lazy": SLOW, "quick": FAST, "rapid": FAST, "fast": FAST, "brisk": FAST, "swift": FAST,
-    "hasty": FAST, "suddenly": FAST, "abruptly": FAST, "steadily": SLOW,
+    "hasty": FAST, "suddenly": FAST, "abruptly": FAST, "sudden": FAST, "abrupt": FAST, "gradual": SLOW,
+    "steadily": SLOW,
 }  # fmt: skip
 SHOULDER = 2.2
 PHRASES: tuple[tuple[str, float | str], ...] = (  # the longest first

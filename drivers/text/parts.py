@@ -88,7 +88,7 @@ def done_by_part(words: Sequence[str], before: Before | None = None, needs_way: 
         word for word, before in zip(said, ["", *words], strict=False) if word not in SEES or before in DETERMINERS
     ]
     noun = next((PARTS[word] for word in nouns if word in PARTS), "")
-    if not noun and before is not None and before.thing and verbs & ELLIPTIC:
+    if not noun and before is not None and before.thing and verbs & ELLIPTIC and DETERMINERS.isdisjoint(words):
         noun = PARTS[before.thing]  # opens her mouth, closes quickly
     if "face" in nouns and not verbs & WAYS.keys():
         return None  # a face that falls is sad

@@ -33,7 +33,7 @@ USUAL_SECONDS = 1.3  # that most motions take
 LISTED = 3  # things in a row that head and face do in turns, and not each at once
 DOWN, UP = ("look_down", "look_down_side", "glance_down"), ("look_up", "look_up_side", "glance_up", "chin_up")
 OPPOSITE = dict.fromkeys(DOWN, UP) | dict.fromkeys(UP, DOWN)
-TOWARDS = re.compile(r"\b(?:look|glanc|gaz|peer|star|up|down|ceiling|sky|floor|ground|high|low|chest)\w*\b", re.I)
+TOWARDS = re.compile(r"\b(?:(?:look|glanc|gaz|peer|star)\w*|up|down|ceiling|sky|floor|ground|high|low|chest)\b", re.I)
 RETURNS = re.compile(
     r"\b(?:(?:up|down) again|back (?:up|down)|comes? (?:up|down)|"
     r"(?:at|to|into) (?:the )?(?:camera|lens|us|me|viewer))\b",

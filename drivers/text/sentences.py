@@ -223,7 +223,11 @@ def _changes(clause: str) -> list[str]:
         return [f"{match['lead']}{match['a']}".strip(), match["b"].strip()]
     if (match := BECOMES.match(clause)) and says_something(match["a"]) and _feels(match["b"]):
         return [match["a"].strip(" ,"), match["b"].strip()]
-    if (match := FADES.match(clause)) and not re.search(rf"\b(?:{THINGS})\s*$", match["a"], re.I):
+    if (
+        (match := FADES.match(clause))
+        and says_something(match["a"])
+        and not re.search(rf"\b(?:{THINGS})\s*$", match["a"], re.I)
+    ):
         return [match["a"].strip(" ,"), "a neutral face"]
     return [clause]
 

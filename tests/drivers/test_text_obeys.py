@@ -25,6 +25,7 @@ class Seen:
         angles = head_angles(motion.neck.numpy())
         self.yaw, self.pitch, self.roll = (angles[name][span] for name in ("yaw", "pitch", "roll"))
         self.face = {name: motion.expression[span, k].numpy() for k, name in enumerate(AXES)}
+        self.gaze = np.degrees(motion.eyes[span].numpy().mean(1)[:, 1])
         self.jaw, self.lids = motion.jaw[span, 0].numpy(), motion.eyelids[span].numpy()
 
     def part(self, start: float, stop: float) -> Seen:
@@ -84,6 +85,29 @@ ROWS: list[tuple[str, str, float, Check]] = [
     ("looks over her shoulder", "", 3, lambda s: np.abs(s.yaw).max() > 40),
     ("tilts her head to the left while nodding", "", 4, lambda s: s.roll.min() < -8 and s.nods() >= 1),
     ("never blinks", "", 6, lambda s: s.lids.max() < 0.3),
+    (
+        "turns right, nods twice there and turns back", "", 6,
+        lambda s: s.nods() == 2 and (s.yaw[s.pitch > 6] < -8).all() and abs(s.yaw[-10:]).max() < 6,
+    ),
+    ("turns her head to the left", "", 6, lambda s: s.yaw[50:].min() > 10),
+    (
+        "without moving her head she looks left, then right", "", 4,
+        lambda s: abs(s.yaw).max() < 4 and s.part(0.5, 1.8).gaze.max() > 10 and s.part(2.5, 4).gaze.min() < -10,
+    ),
+    ("blinks five times", "", 5, lambda s: len(find_peaks(np.r_[0, s.lids.mean(1), 0], prominence=0.5)[0]) == 5),
+    ("turns left over four seconds", "", 5, lambda s: 0.2 < s.yaw[50] / s.yaw.max() < 0.8 and s.yaw[-25:].min() > 10),
+    (
+        "0-1s: looks left; 1-4s: slowly looks back at us", "", 4,
+        lambda s: s.yaw[25] > 12 and s.yaw[40] > 6 > abs(s.yaw[-5:]).max(),
+    ),
+    ("one little nod", "", 4, lambda s: s.nods() == 1 and 2 < s.pitch.max() < 10),
+    ("a smile spreads over four seconds", "", 5, lambda s: s.part(0, 1).smile() < 0.4 * s.part(4, 5).smile() > 0.04),
+    (
+        "winks twice with the left eye", "", 4,
+        lambda s: len(find_peaks(s.lids[:, 0], prominence=0.6)[0]) == 2 and s.lids[:, 1].max() < 0.4,
+    ),
+    ("sits there, then yawns", "bored", 6, lambda s: s.jaw[:50].max() < 0.1 < 0.25 < s.jaw[75:].max()),
+    ("raises his eyebrows", "", 3, lambda s: s.mean("browOuterUp") > 0.4 and s.mean("browDown") < 0.05),
 ]  # fmt: skip
 
 
