@@ -58,6 +58,7 @@ BY_WAY = {
     "tilt": {1: "tilt", -1: "tilt", 4: "look_ahead"},
     "gaze": {2: "glance_up", 3: "glance_down", 4: "look_ahead", 1: "gaze", -1: "gaze"},
     "wink": {1: "wink", -1: "wink"},
+    "one_brow": {1: "one_brow", -1: "one_brow"},
 }
 
 
@@ -309,6 +310,14 @@ def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Act
     pointing = [word for word in said if word in left or lemma(word) in WAYS]
     if pointing and (way := way_of(pointing)):
         ways, left = ways or [(segment.own[0], way)], []
+    if (
+        ways
+        and abs(ways[0][1]) != 1
+        and last is not None
+        and PARTS.get(last.thing) in ("brows", "mouth", "lips", "lids")
+    ):
+        done = done_by_part([last.thing, *said])
+        return [Action(done.part, done.name, done.side)] if done else []
     alone = not left and (ways or any(read.manner_at(k) for k in segment.own))
     if not alone or (not ways and (last is None or not _counted(read, segment))):
         return []
@@ -344,7 +353,7 @@ def _turned(action: Action, way: int) -> Action:
     """The same action another way: looks left, then up."""
     family = "look" if action.name in LOOKS else next((key for key in BY_WAY if action.name.startswith(key)), "")
     name = BY_WAY.get(family, {}).get(way) or BY_WAY["look"][way]
-    turned = Action("motion", name, way if abs(way) == 1 else 0)
+    turned = Action("emotion" if name == "one_brow" else "motion", name, way if abs(way) == 1 else 0)
     return _by_eyes(turned) if action.eyes else turned
 
 

@@ -23,7 +23,8 @@ EMPTY = FUNCTION_WORDS | SKIPPED | PEOPLE | frozenset(
     "short long whole fade that's it's up down left right straight ahead forward back longer stop stops seem seems "
     "feel feels feeling with neither nor never cannot expression expressions degrees angle becoming becomes become "
     "is's am been he's she's they're centre center middle stay stays staying lingers remain remains rest rests pose "
-    "position both so place put puts follow follows across over further more wider ones one me".split()
+    "position both so place put puts follow follows across over further more wider ones one me another "
+    "instead directly".split()
 )  # fmt: skip
 
 

@@ -84,9 +84,7 @@ def done_by_part(words: Sequence[str], before: Before | None = None, needs_way: 
     if "up" in verbs and "down" in verbs:
         return None  # a nod, in whatever words
     tempo = "quickly" if verbs & QUICK else "slowly" if verbs & GRADUAL else ""
-    nouns = [
-        word for word, before in zip(said, ["", *words], strict=False) if word not in SEES or before in DETERMINERS
-    ]
+    nouns = [word for word, last in zip(said, ["", *said], strict=False) if word not in SEES or _takes_object(last)]
     noun = next((PARTS[word] for word in nouns if word in PARTS), "")
     if not noun and before is not None and before.thing and verbs & ELLIPTIC and DETERMINERS.isdisjoint(words):
         noun = PARTS[before.thing]  # opens her mouth, closes quickly
@@ -106,6 +104,11 @@ def done_by_part(words: Sequence[str], before: Before | None = None, needs_way: 
     elif side:
         return None  # what one eye alone does beside that, nobody can tell
     return Done(part, name, toward, tempo, growing=name == "happy" and not verbs & QUICK)
+
+
+def _takes_object(word: str) -> bool:
+    """Whether what follows a word is a thing: her gaze, raises gaze."""
+    return word in DETERMINERS or word in ELLIPTIC
 
 
 def way_of(words: Sequence[str]) -> int:

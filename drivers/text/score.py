@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from ...flame_motion import BadInput
 from .actions import Action, actions_of
 from .eyes import eyes_only
-from .parts import RESTS
-from .phrases import lemma
+from .parts import PARTS, RESTS
+from .phrases import lemma, words_in
 from .poses import PAUSES, Event, hold_poses, keep_shut
 from .sentences import clauses_of
 from .times import When
@@ -33,7 +33,7 @@ USUAL_SECONDS = 1.3  # that most motions take
 LISTED = 3  # things in a row that head and face do in turns, and not each at once
 DOWN, UP = ("look_down", "look_down_side", "glance_down"), ("look_up", "look_up_side", "glance_up", "chin_up")
 OPPOSITE = dict.fromkeys(DOWN, UP) | dict.fromkeys(UP, DOWN)
-TOWARDS = re.compile(r"\b(?:(?:look|glanc|gaz|peer|star)\w*|up|down|ceiling|sky|floor|ground|high|low|chest)\b", re.I)
+TOWARDS = re.compile(r"\b(?:(?:look|glanc|peer|star)\w*|up|down|ceiling|sky|floor|ground|high|low|chest)\b", re.I)
 RETURNS = re.compile(
     r"\b(?:(?:up|down) again|back (?:up|down)|comes? (?:up|down)|"
     r"(?:at|to|into) (?:the )?(?:camera|lens|us|me|viewer))\b",
@@ -79,7 +79,7 @@ def read_score(text: str, duration: float) -> Score:
         actions, unused = actions_of(words, before)
         score.unused += unused
         if words.endswith(":"):  # "with the eyes only: left, right"; "bored: she yawns"
-            before = Action("motion", "gaze", 1, eyes=True) if eyes_only(words) else before
+            before = _of_title(words) or before
             title = actions
             continue
         actions = [*title, *(replace(one, adverb=True) if title and not k else one for k, one in enumerate(actions))]
@@ -104,6 +104,15 @@ def read_score(text: str, duration: float) -> Score:
     _count_blinks(score)
     score.unused = list(dict.fromkeys(score.unused))
     return score
+
+
+def _of_title(title: str) -> Action | None:
+    """What a title has the bare ways after it go on with: "with the eyes only: left, right", "brows: up, down"."""
+    said = [lemma(word) for word in words_in(title)]
+    thing = next((word for word in said if word in PARTS), "")
+    if eyes_only(title) or (PARTS.get(thing) == "eyes" and len(said) <= 2):
+        return Action("motion", "gaze", 1, eyes=True)
+    return Action("motion", "turn", 1, thing=thing) if thing else None
 
 
 def _going_on(actions: list[Action], before: Action | None) -> tuple[list[Action], Action | None]:

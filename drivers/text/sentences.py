@@ -86,6 +86,13 @@ LISTED_TIMES = re.compile(
     r"\d+(?:\.\d+)? seconds)",
     re.I,
 )
+TIMED_LAST = re.compile(
+    r"(?P<a>.+?)(?:, (?:and |but )?| and | but )(?P<b>[^,]+ (?:(?:at|after) [\d.]+ seconds|"
+    r"(?:at|in|towards?|near) the (?:very )?(?:start|beginning|middle|end)(?: of the (?:clip|video))?))",
+    re.I,
+)
+COUNTED = re.compile(r"(?:\d+ times|again)\b", re.I)
+AFTER_START = re.compile(r"(?<=\w )after(?= [\d.]+ seconds$)", re.I)  # in the first clause: of the clip
 BECOMES = re.compile(
     r"^(?P<a>.+?),?\s+(?:and )?(?:turn|go|grow|chang)(?:e?s|ing)? (?:(?:slowly|suddenly) )?(?:(?:in)?to )?(?P<b>.+)",
     re.I,
@@ -126,6 +133,8 @@ def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
         title, piece = _titled(piece)
         found += [(title, When())] if title else []
         timed = [part for ordered in _in_order(piece) for part in _timed_last(ordered)]
+        if not found and len(timed) > 1:
+            timed[-1] = AFTER_START.sub("at", timed[-1])
         for part in (part for one in timed for part in _lasting(one)):
             at, rest = when(part, duration)
             rest = AT_FIRST.sub("", STARTS.sub("", LEADING_ORDER.sub("", BEGINS.sub("", rest)))).strip(" ,")
@@ -184,6 +193,10 @@ def _in_order(piece: str) -> list[str]:
             if says_something(said) and says_something(other) and not said.lower().startswith("waiting"):
                 pair = [other, said] if how == "before" else [said, other]
                 return [part for one in pair for part in _in_order(_drop_adverb_right(one.strip(" ,")))]
+            if match["inner"] and not (
+                says_something(said) or said[:1].isdigit()
+            ):  # "before crossing the street" tells why
+                return [f"{other}, {match['inner']} {said}"]
     return [piece]
 
 
@@ -195,9 +208,10 @@ def _each_time(match: re.Match[str]) -> str:
 
 def _timed_last(clause: str) -> list[str]:
     """The parts of "eyes shut, opens them at 2 seconds": the time is that of the second."""
-    match = re.fullmatch(r"(?P<a>.+?)(?:, (?:and )?| and )(?P<b>[^,]+ (?:at|after) [\d.]+ seconds)", clause, re.I)
-    whole = match and not re.match(MARK, match["a"], re.I) and says_something(match["a"]) and says_something(match["b"])
-    return [match["a"], match["b"]] if match and whole else [clause]
+    match = TIMED_LAST.fullmatch(clause)
+    if match is None or re.match(MARK, match["a"], re.I) or not says_something(match["a"]):
+        return [clause]
+    return [match["a"], match["b"]] if says_something(match["b"]) or COUNTED.match(match["b"]) else [clause]
 
 
 def _lasting(clause: str) -> list[str]:

@@ -197,3 +197,72 @@ def test_a_face_does_what_the_motion_says_amid_its_feelings():
 def test_a_simile_is_no_action():
     score = read_score("shakes his head as if refusing to look up at the ceiling", 4)
     assert _names(score.motion) == ["shake"] and score.motion[0].text == "she shakes her head"
+
+
+def _times(text: str, seconds: float = 6) -> list[tuple[str, float]]:
+    score = read_score(text, seconds)
+    return [(event.name, event.start) for event in sorted([*score.motion, *score.emotion], key=lambda one: one.start)]
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("nods at 1s, 2s and 4s", [("nod", 1), ("nod", 2), ("nod", 4)]),
+        ("[0-2] smile [2-4] frown [4-6] surprise", [("happy", 0), ("frown", 2), ("surprised", 4)]),
+        ("from 0 to 2 seconds looks left, from 2 to 4 seconds looks up", [("turn", 0), ("look_up", 2)]),
+        ("between second 1 and second 3 he looks up", [("look_up", 1)]),
+        ("starts with closed eyes and opens them after two seconds", [("close_eyes", 0), ("look_ahead", 2)]),
+        ("he smiles the whole time and nods twice in the middle", [("happy", 0), ("nod", 3)]),
+        ("looks down; by 2 seconds she is looking at the camera", [("look_down", 0), ("look_ahead", 2)]),
+        ("looks left, right, left at 3 seconds", [("turn", 0), ("turn", 1.5), ("turn", 3)]),
+    ],
+)
+def test_times_are_where_they_are_said(text, times):
+    assert _times(text) == times
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "count"),
+    [
+        ("triple blink", "blink", 3), ("a double nod", "nod", 2), ("a couple of nods", "nod", 2),
+        ("blinks three or four times", "blink", 3), ("opens and closes her eyes twice", "blink", 2),
+    ],
+)  # fmt: skip
+def test_counts_in_other_words(text, name, count):
+    (event,) = read_score(text, 5).motion
+    assert (event.name, event.action.manner.count) == (name, count)
+
+
+def test_every_so_many_seconds_is_a_rate():
+    assert read_score("every two seconds she nods", 6).motion[0].action.manner.rate == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("Eyes: left, right, up", [("gaze", 1), ("gaze", -1), ("glance_up", 0)]),
+        ("looks left-right-left", [("turn", 1), ("turn", -1), ("turn", 1)]),
+        ("tilts his head first one way, then the other", [("tilt", 1), ("tilt", -1)]),
+        ("left ear to left shoulder, then the other side", [("tilt", 1), ("tilt", -1)]),
+        ("a big nod followed by two small ones", [("nod", 0), ("nod", 0)]),
+        ("looks left with only her eyes, then the head follows", [("gaze", 1), ("turn", 1)]),
+    ],
+)
+def test_what_is_left_out_is_what_was_said_before(text, done):
+    score = read_score(text, 6)
+    assert _sided(score) == done and not score.unused
+
+
+def test_brows_go_on_as_well():
+    assert _names(read_score("She moves only her eyebrows: up, down, up", 6).emotion) == [
+        "brows_up",
+        "frown",
+        "brows_up",
+    ]
+    sides = [event.action.side for event in read_score("lifts the left eyebrow, then the right one", 6).emotion]
+    assert sides == [1, -1]
+
+
+def test_why_it_is_done_is_no_thing_to_do_and_is_named():
+    score = read_score("she looks left and right before crossing the street", 6)
+    assert _sided(score) == [("turn", 1), ("turn", -1)] and "crossing" in score.unused
