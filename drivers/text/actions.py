@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from .clause import NOT, Clause, Segment, known
 from .eyes import eyes_only, without_eyes_only
 from .manner import SHOULDER, UNCEASING, Manner, own_sides
-from .parts import PARTS, QUICK, SEES, VERBS, WAYS, done_by_part, way_of
+from .parts import PAIRED, PARTS, QUICK, SEES, VERBS, WAYS, done_by_part, way_of
 from .phrases import Found, Part, lemma
 from .prompt import unknown_words
 from .vocabulary import inflect, lexicon
@@ -220,7 +220,12 @@ def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) ->
         and not (one.first > simile and one.part == "motion" and (follows or simile > segment.own[0]))
     ]
     done = _by_part(read, segment, own, simile, last)
-    ways = [(k, DIRECTIONS[read.words[k]]) for k in segment.own if read.words[k] in DIRECTIONS and not read.covered(k)]
+    following = [*map(lemma, read.words[1:]), ""]
+    ways = [
+        (k, DIRECTIONS[read.words[k]])
+        for k in segment.own
+        if read.words[k] in DIRECTIONS and not read.covered(k) and following[k] not in PAIRED  # not of a left eye
+    ]
     if own or done:
         own = [] if done and all(_vague(one) for one in own) else _sided_once(own)
         actions = [_found(read, one) for one in own]
@@ -302,7 +307,10 @@ def _sideways(action: Action, side: int) -> Action:
 
 def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Action | None) -> list[Action]:
     """What a segment without a wording goes on with: looks left, then "right"; nods twice, then "three times"."""
-    said, left = [read.words[k] for k in segment.own], read.left(segment.own)
+    said = [read.words[k] for k in segment.own]
+    if any(one in ("left", "right") and lemma(other) in PAIRED for one, other in zip(said, said[1:], strict=False)):
+        return []  # of a left eye
+    left = [word for word in read.left(segment.own) if lemma(word) not in VERBS]
     if last is not None and last.name == "close_eyes" and "open" in map(lemma, said):
         return [Action("motion", "look_ahead")]
     if last is not None and last.side and "other" in said and set(left) <= {"other"}:

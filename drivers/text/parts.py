@@ -46,7 +46,10 @@ PAIRED = frozenset("eye eyelid eyebrow brow lid".split())
 ELLIPTIC = RISES | FALLS | OPENS | SHUTS | WIDENS | NARROWS  # whose part may be left out
 WORDS = RISES | FALLS | LEANS | THROWS | TURNS | SEES | GLANCES | OPENS | SHUTS | KNITS | WIDENS | NARROWS | FADES
 VERBS = (
-    WORDS | GROWS | FOLLOWS | frozenset("drift wander slide move shift go travel sweep bring push nudge ease".split())
+    WORDS
+    | GROWS
+    | FOLLOWS
+    | frozenset("settle land fix drift wander slide move shift go travel sweep bring push nudge ease".split())
 )
 QUICK = frozenset("snap whip jerk dart flick shoot fling spin".split())  # verbs that say how fast
 RESTS = frozenset("hold stay linger remain stop keep rest freeze".split())  # verbs that go on with what was
@@ -86,8 +89,10 @@ def done_by_part(words: Sequence[str], before: Before | None = None, needs_way: 
     tempo = "quickly" if verbs & QUICK else "slowly" if verbs & GRADUAL else ""
     nouns = [word for word, last in zip(said, ["", *said], strict=False) if word not in SEES or _takes_object(last)]
     noun = next((PARTS[word] for word in nouns if word in PARTS), "")
-    if not noun and before is not None and before.thing and verbs & ELLIPTIC and DETERMINERS.isdisjoint(words):
-        noun = PARTS[before.thing]  # opens her mouth, closes quickly
+    if not noun and before is not None and before.thing and DETERMINERS.isdisjoint(words):
+        smile = PARTS[before.thing] == "smile"
+        if verbs & (FADES if smile else ELLIPTIC):
+            noun = PARTS[before.thing]  # opens her mouth, closes quickly
     if "face" in nouns and not verbs & WAYS.keys():
         return None  # a face that falls is sad
     of_one = next((k for k, word in enumerate(said[:-1]) if word in ("left", "right") and said[k + 1] in PAIRED), None)

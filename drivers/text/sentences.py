@@ -93,6 +93,12 @@ TIMED_LAST = re.compile(
 )
 COUNTED = re.compile(r"(?:\d+ times|again)\b", re.I)
 AFTER_START = re.compile(r"(?<=\w )after(?= [\d.]+ seconds$)", re.I)  # in the first clause: of the clip
+EACH = re.compile(
+    r"(?P<list>[^.;:\n]+?),? \(?(?:(?:for |lasting )?(?P<n>[\d.]+) seconds each|(?:hold(?:ing)? )?each "
+    r"(?:one )?for (?P<m>[\d.]+) seconds)\)?",
+    re.I,
+)
+ARROW = re.compile(r"\s*(?:-+>|=+>|→|>)\s*")
 BECOMES = re.compile(
     r"^(?P<a>.+?),?\s+(?:and )?(?:turn|go|grow|chang)(?:e?s|ing)? (?:(?:slowly|suddenly) )?(?:(?:in)?to )?(?P<b>.+)",
     re.I,
@@ -105,6 +111,8 @@ FADES = re.compile(
 LATER = r"(?:(?:just|only|shortly|immediately|soon) )?(?P<how>before|after|once|as soon as|the moment)"
 ORDERED = re.compile(rf"^(?:right )?{LATER}\s+|(?<!\band),?\s+{LATER.replace('how', 'inner')}\s+", re.I)
 SUBJECT = re.compile(r",\s*(?:then\s+)?|\s+(?=(?:he|she|they|it|you|her|his|their|your|the)\s)", re.I)
+PREPOSITION = re.compile(r"\b(?:to|at|in|on|of|for|with|towards?|over|into|from|by)$", re.I)
+PRONOUN = re.compile(r"(?:he|she|they|it|you)\b", re.I)
 CUES = re.compile(r"(?:^|(?<=[\s.;,]))([a-z]+) (?:\d{1,2}|[a-d])\s?[:.)-]\s*(?=[a-z])", re.I)
 ONE_WAY = re.compile(
     r"\b(?:first )?(?:to )?one (?:way|side|direction)(?:,? and)?,? then (?:to )?(?:the )?"
@@ -125,7 +133,7 @@ def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
     What stands before a colon, as a title of what follows, ends with the colon.
     """
     text = with_digits(_with_nouns(DARTING.sub(DARTS, _plain(text))))
-    text = LISTED_TIMES.sub(_each_time, text)
+    text = EACH.sub(_each, LISTED_TIMES.sub(_each_time, text))
     text = FIRST_HALF.sub(r"\1; ", TIMED_AFTER.sub(r"\1; ", text))
     found = []
     for piece in BREAKS.split(BEFORE_THAT.sub(r"\1; ", text)):
@@ -148,6 +156,7 @@ def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
 def _plain(text: str) -> str:
     """Without bullets and numbers of lists, titles before names, and dots that end no sentence."""
     text = re.sub(r"[‘’`]", "'", re.sub(r"[“”]", '"', re.sub(r"[–—−]", "-", text))).replace("…", "; ")
+    text = ARROW.sub("; ", text)
     text = TITLES.sub(lambda m: "he" if m[1] else "she" if m[2] else "the person", text)
     text = SHORT.sub(lambda m: m[1].replace(".", ""), text)
     cues = [word.lower() for word in CUES.findall(text)]
@@ -187,7 +196,12 @@ def _in_order(piece: str) -> list[str]:
     for match in ORDERED.finditer(piece):
         how = (match["how"] or match["inner"]).lower()
         rest = piece[match.end() :]
-        cuts = [(cut.start(), cut.end()) for cut in SUBJECT.finditer(rest)] if match["how"] else []
+        cuts = [
+            (cut.start(), cut.end())
+            for cut in SUBJECT.finditer(rest)
+            if match["how"] and not PREPOSITION.search(rest[: cut.start()])
+        ]
+        cuts.sort(key=lambda cut: 0 if "," in rest[slice(*cut)] else 1 if PRONOUN.match(rest, cut[1]) else 2)
         pairs = [(rest[:start], rest[end:]) for start, end in cuts] or [(rest, piece[: match.start()])]
         for said, other in pairs:
             if says_something(said) and says_something(other) and not said.lower().startswith("waiting"):
@@ -198,6 +212,12 @@ def _in_order(piece: str) -> list[str]:
             ):  # "before crossing the street" tells why
                 return [f"{other}, {match['inner']} {said}"]
     return [piece]
+
+
+def _each(match: re.Match[str]) -> str:
+    """The things of a list that take some time each: "left, right, up, one second each"."""
+    parts = re.split(r",\s*(?:then\s+|and\s+)?|\s+(?:then|and)\s+", match["list"].strip(" ,("))
+    return "; ".join(f"{part} for {match['n'] or match['m']} seconds" for part in parts if part)
 
 
 def _each_time(match: re.Match[str]) -> str:

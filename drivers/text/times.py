@@ -27,6 +27,7 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\b(over|in|during) (?:the course|a period|the space) of\b", r"\1"),
     (r"\bbetween (\d+(?:\.\d+)?)(?: seconds?)? and (?=\d+(?:\.\d+)? seconds)", r"from \1 to "),
     (r"\b(left|right|other|same) 1\b(?! (?:time|sec|deg))", r"\1"),
+    (r"\b(?:the )?(\d+)(?:st|nd|rd|th) second\b", r"\1 seconds"),
     (r"\bbriefly\b", "for 1 seconds"),
     (r"\ba (?:brief|fleeting|momentary) (\w+)\b", r"a \1 for 1 seconds"),
     (r"\bfor a (?:short )?(?:moment|bit|little while|instant)\b", "for 1 seconds"),
