@@ -268,8 +268,9 @@ def _blinked(
     tempo, side, wink = event.action.manner.tempo, event.action.side, event.name != "blink"
     slow = (2.5 if tempo.endswith("slowly") else 1.0) * (1.5 if wink else 1.0)
     step = 1 / rate if rate else BLINK_STEPS.get(tempo, BLINK_STEP) * (1.6 if wink else 1.0)
-    step = min(step, max((event.span - 0.15) / count, 0.3))
-    begin = 0.4 * step if rate or wink else 0.15
+    begin = 0.15 if event.start < 0.04 else 0.28  # s; what comes after something else fades in first
+    step = min(step, max((event.span - begin) / count, 0.3))
+    begin = max(begin, 0.4 * step) if rate else begin
     shut = 0.16 if wink else 0.06
     blinks = [Blink(begin + k * step, 0.1 * slow, shut * slow, 0.18 * slow, 1.0) for k in range(count)]
     track = closure(np.arange(len(channels["eyelids"])) / FPS, FPS, blinks)
