@@ -17,7 +17,7 @@ from .retarget import head_of
 
 # How far mouth and brows move, in distances between the outer eye corners, until 63 % of the photo's own expression
 # has given way there.
-MOUTH_GIVES_WAY = 0.03
+MOUTH_GIVES_WAY = 0.025
 BROWS_GIVE_WAY = 0.015
 MOUTH = slice(48, 68)  # of the 68 landmarks
 BROWS = slice(17, 27)
@@ -26,27 +26,27 @@ TOGETHER = 512  # frames worked on at once, which bounds the memory
 
 
 def giving_way(source: FlameSequence, motion: FlameSequence, rest: FlameSequence) -> Tensor:
-    """The portrait's own expression [T, E] below a driver's change: the photo's, or the driver's rest in its place.
+    """What is left of the photo's expression [T, E] while a driver moves; its change is added to that.
 
     source: the portrait's pose; rest: what the driver's change is counted from; one frame each, all of one head. A face
     does one thing at a time: who smiles in a photo does not go on smiling through a kiss, nor frown through raised
     brows. So as long as the driver rests this is the photo's expression, to the bit; the farther the driver's mouth
-    moves from its rest, the more of it the lower face gives up, and the rest of the face as the brows move: in the
-    limit the portrait makes the driver's expression, as in `absolute` mode. Each frame is bit for bit as if it were
-    alone. Where the head's landmarks are not known: the photo's.
+    moves from its rest, the more of it the lower face gives up, and the rest of the face as the brows move. The
+    driver's rest does not take its place: much of that is what the fit to the driver's identity has left over. Each
+    frame is bit for bit as if it were alone. Where the head's landmarks are not known: the photo's.
     """
     try:
         moving = _moving(head_of(motion))
     except (BadInput, MissingAsset):
         return source.expression.expand_as(motion.expression)
-    own = source.expression - rest.expression  # [1, E]
+    own = source.expression
     below = own @ moving.lower.T
     change = torch.cat([(motion.jaw - rest.jaw)[:, :1], motion.expression - rest.expression], 1)
     given_up = [
         _share(moving.mouth, some, MOUTH_GIVES_WAY) * below + _share(moving.brows, some, BROWS_GIVE_WAY) * (own - below)
         for some in change.split(TOGETHER)
     ]
-    return source.expression - torch.cat(given_up)
+    return own - torch.cat(given_up)
 
 
 def _share(squares: Tensor, change: Tensor, size: float) -> Tensor:

@@ -129,8 +129,11 @@ def split_axes(head: Head, areas: frozenset[str]) -> Tensor:
 
 
 def _area_movement(head: Head, areas: frozenset[str]) -> tuple[Tensor, Tensor]:
-    """[E, E] m^2 twice: mean square movement of the skin inside the areas, and outside (float64)."""
-    skin = part_vertices(head, ("face", "lips", "lids"))
+    """[E, E] m^2 twice: mean square movement of the skin inside the areas, and outside (float64).
+
+    Tongue and lower teeth count as skin: else nothing would keep a tongue in its mouth.
+    """
+    skin = part_vertices(head, ("face", "lips", "lids", "tongue", "teeth_lower"))
     marks = head.points(head.landmark_faces, head.landmark_bary)
     points = torch.cat([marks.template, head.template[skin]])
     basis = torch.cat([marks.expression, head.expression[skin]]).double()

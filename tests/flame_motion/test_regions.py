@@ -92,6 +92,18 @@ def test_what_lies_outside_does_nothing(head):
         assert torch.equal(getattr(out, name), getattr(still, name)), name
 
 
+@pytest.mark.parametrize("name", ["mouth", "lips", "lower", "upper", "brows"])
+def test_a_tongue_comes_out_only_where_it_did(head, name):
+    tongue, region = head.expression_names.index("tongueOut"), REGIONS[name]
+    clip = lively(head)  # all moves as in no face
+    clip.expression[:, tongue] = 0
+    still = FlameSequence.neutral(len(clip), 25, head)
+    assert float(restrict(still, clip, region, head).expression[:, tongue].abs().max()) < 0.1
+    out = replace(still, expression=still.expression.index_fill(1, torch.tensor([tongue]), 1.0))
+    there = restrict(still, out, region, head).expression[:, tongue]
+    assert torch.allclose(there, torch.tensor(float(name in ("mouth", "lips", "lower"))), atol=0.1)
+
+
 @pytest.mark.parametrize("name", REGIONS)
 def test_channels_outside_stay_bit_for_bit(head, name):
     before, after = lively(head), lively(head, seed=1)
