@@ -290,7 +290,7 @@ def _by_part(
     smiles = own and all(one.name in SMILES for one in own)
     if (
         done is None
-        or done.name in [one.name for one in own]
+        or (done.part == "motion" and done.name in [one.name for one in own])
         or (smiles and done.part != "emotion")
         or (own and done.name == "look_ahead")
     ):

@@ -15,6 +15,7 @@ MANNERS: dict[str, float | str] = {  # single words, wherever they stand
     "big": LARGE, "strong": LARGE, "large": LARGE, "deep": LARGE, "emphatic": LARGE, "vigorous": LARGE, "broad": LARGE,
     "broadly": LARGE, "very": 1.2, "extremely": LARGE, "really": 1.2, "intensely": LARGE, "huge": FAR, "enormous": FAR,
     "high": LARGE, "wide": LARGE, "far": FAR, "fully": FULL, "massive": FAR, "giant": FAR, "deeply": LARGE,
+    "half": SMALL, "deliberate": SLOW, "deliberately": SLOW,
     "warmly": 1.0, "sharply": FAST, "slow": SLOW,
     "unhurried": SLOW, "lazy": SLOW, "quick": FAST, "rapid": FAST, "fast": FAST, "brisk": FAST, "swift": FAST,
     "hasty": FAST, "suddenly": FAST, "abruptly": FAST, "sudden": FAST, "abrupt": FAST, "gradual": SLOW,
@@ -25,6 +26,7 @@ PHRASES: tuple[tuple[str, float | str], ...] = (  # the longest first
     (r"as (?:far|wide|high|low|much)(?P<keep> (?:to the |to (?:her|his|their) )?(?:left|right|up|"
         r"down))? as (?:possible|(?:she|he|they|you|it) (?:can|could|possibly can))", FULL),
     (r"as (?:fast|quickly|rapidly) as (?:possible|(?:she|he|they|you) (?:can|could))", "very quickly"),
+    (r"half[- ]?way(?P<keep> (?:to the |to (?:her|his|their|your) )?(?:left|right|up|down))", SMALL),
     (r"all the way|(?:in|to|into) (?:full |a )?profile", FULL),
     (r"by a hair|just a hair|a hair|a smidgen|a tad|a hint|a touch|a trace", TINY),
     (r"(?:just |only )?a (?:tiny|teeny|wee|very little) (?:bit|little)", TINY),

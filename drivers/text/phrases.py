@@ -28,7 +28,7 @@ SAME = {
 TOO_PLAIN = frozenset(
     "be do have go make look get give take keep put stay turn move let set say show start drop open cool empty hold "
     "hard big good one help left right see light head eye mouth lip face and to in on at up down with way blow fresh "
-    "level hot close raise lift lower tilt jerk catch face act will off out".split()
+    "level hot close raise lift lower tilt jerk catch face act will off out deliberate".split()
 )  # words that mean nothing certain alone
 LONE = {"motions": frozenset({"start", "think", "move", "look"})}  # nouns that are verbs of something else
 

@@ -88,7 +88,8 @@ def read_score(text: str, duration: float) -> Score:
         actions, before = _going_on([action for action in actions if not action.negated], before)
         if at.gap:
             items.append(_Item([], When(lasts=at.gap), at.gap))
-        if actions or at.lasts or at.spans or at.start is not None:
+        ends = at.stop is not None and at.stop < duration
+        if actions or at.lasts or at.spans or ends or at.start is not None:
             tracks = _tracks(actions, first=not items)
             items.append(_Item(tracks, at, max([0.0, *map(_need, tracks)])))
     if len(items) > 1:  # "does not nod" takes no time beside others

@@ -44,7 +44,7 @@ CHANGE = (
     r"(?:and |which |before )?(?:giv(?:es|ing) way to|turn(?:s|ing)? into|chang(?:es|ing) (?:in)?to|"
     r"fad(?:es|ing) into|melt(?:s|ing) into"
     r"|becom(?:es|ing)|(?:ends?|ending|finish(?:es|ing)?) (?:up|by|with)|ends (?=\w)|but soon|and soon|"
-    r"but after a while|and after a while|until(?! the (?:very )?end))\b"
+    r"but after a while|and after a while|until(?! the (?:very )?end| \d))\b"
 )
 MARK = (
     rf"(?:[\[(]?{TIMED}(?: ?- ?{CLOCK})?[\])]? ?:|[\[(]?\d+:\d\d|(?:at|from|by) {TIMED}|"
@@ -97,6 +97,14 @@ EACH = re.compile(
     r"(?P<list>[^.;:\n]+?),? \(?(?:(?:for |lasting )?(?P<n>[\d.]+) seconds each|(?:hold(?:ing)? )?each "
     r"(?:one )?for (?P<m>[\d.]+) seconds)\)?",
     re.I,
+)
+FROM_BELOW = re.compile(  # who looks up from a book looked down
+    r"\b(?:(?:look|glanc|gaz)(?:e?s|ing|e)? (?:slowly )?up|(?:rais|lift)(?:e?s|ing|e)? (?:her|his|their|your|the) "
+    r"(?:head|face|eyes|gaze|chin)) from (?:an? |the |her |his |their |your )?(?:\w+ position|\w+)\b",
+    re.I,
+)
+ADJECTIVES = re.compile(
+    r"\b((?:an?|one|the|another) \w+), (?=\w+ (?:nod|shake|blink|wink|turn|smile|look|glance|tilt)\b)", re.I
 )
 ARROW = re.compile(r"\s*(?:-+>|=+>|→|>)\s*")
 BECOMES = re.compile(
@@ -156,7 +164,8 @@ def clauses_of(text: str, duration: float) -> list[tuple[str, When]]:
 def _plain(text: str) -> str:
     """Without bullets and numbers of lists, titles before names, and dots that end no sentence."""
     text = re.sub(r"[‘’`]", "'", re.sub(r"[“”]", '"', re.sub(r"[–—−]", "-", text))).replace("…", "; ")
-    text = ARROW.sub("; ", text)
+    text = FROM_BELOW.sub(r"looks down for 1 second; looks at the camera", ARROW.sub("; ", text))
+    text = ADJECTIVES.sub(r"\1 ", text)
     text = TITLES.sub(lambda m: "he" if m[1] else "she" if m[2] else "the person", text)
     text = SHORT.sub(lambda m: m[1].replace(".", ""), text)
     cues = [word.lower() for word in CUES.findall(text)]

@@ -28,6 +28,7 @@ REWRITTEN = (  # what else is a number of times or of seconds
     (r"\bbetween (\d+(?:\.\d+)?)(?: seconds?)? and (?=\d+(?:\.\d+)? seconds)", r"from \1 to "),
     (r"\b(left|right|other|same) 1\b(?! (?:time|sec|deg))", r"\1"),
     (r"\b(?:the )?(\d+)(?:st|nd|rd|th) second\b", r"\1 seconds"),
+    (r"\b(until|till|by) second (\d+(?:\.\d+)?)\b", r"\1 \2 seconds"),
     (r"\bbriefly\b", "for 1 seconds"),
     (r"\ba (?:brief|fleeting|momentary) (\w+)\b", r"a \1 for 1 seconds"),
     (r"\bfor a (?:short )?(?:moment|bit|little while|instant)\b", "for 1 seconds"),
@@ -77,7 +78,8 @@ PATTERNS: tuple[tuple[str, str], ...] = (  # the first that is found says when
     ("gap", rf"\b(?:about |around )?{SECONDS} later,?"),
     ("gap", rf"\b(?:after|in) (?:about |around |another |waiting )?{SECONDS}(?: or so)?,?"),
     ("point", rf"^(?P<a>{TIMED}) (?=[a-z])"),
-    ("middle", r"\b(?:halfway(?: through)?|half-way through|midway(?: through)?|"
+    ("until", rf"\b(?:up )?(?:until|till) (?:second )?(?P<a>{TIMED})(?: mark)?,?"),
+    ("middle", r"\b(?:halfway(?: through|(?=,|$))|^halfway(?! to\b)|half-way through|midway(?: through)?|"
         r"in the middle(?: of the (?:clip|video))?),?"),
     ("end", r"\b(?:right |towards? |only )?(?:at|in|towards?|near) the (?:very )?end(?: of the (?:clip|"
         r"video))?,?"),
@@ -144,6 +146,8 @@ def _read(kind: str, groups: dict[str, str | None], duration: float) -> When:
     if kind == "half":
         early = groups["which"] == "first"
         return When(0.0, duration / 2, spans=True) if early else When(duration / 2, duration, spans=True)
+    if kind == "until":
+        return When(stop=min(seconds_of(groups["a"] or "0"), duration))
     number = float(groups.get("n") or 0)
     return {
         "head": When(0.0, number, spans=True),

@@ -214,6 +214,13 @@ def _times(text: str, seconds: float = 6) -> list[tuple[str, float]]:
         ("starts with closed eyes and opens them after two seconds", [("close_eyes", 0), ("look_ahead", 2)]),
         ("he smiles the whole time and nods twice in the middle", [("happy", 0), ("nod", 3)]),
         ("looks down; by 2 seconds she is looking at the camera", [("look_down", 0), ("look_ahead", 2)]),
+        ("looks up from her phone and smiles", [("look_down", 0), ("look_ahead", 1), ("happy", 1)]),
+        ("eyes closed until second 2, then open", [("close_eyes", 0), ("look_ahead", 2)]),
+        ("no smile until 3 seconds, then a grin", [("grin", 3)]),
+        ("halfway through, she nods", [("nod", 3)]),
+        ("left, right, up, one second each", [("turn", 0), ("turn", 1), ("look_up", 2)]),
+        ("from the 2nd second on she smiles", [("happy", 2)]),
+        ("neutral -> smile", [("neutral", 0), ("happy", 3)]),
         ("looks left, right, left at 3 seconds", [("turn", 0), ("turn", 1.5), ("turn", 3)]),
     ],
 )
@@ -231,6 +238,11 @@ def test_times_are_where_they_are_said(text, times):
 def test_counts_in_other_words(text, name, count):
     (event,) = read_score(text, 5).motion
     assert (event.name, event.action.manner.count) == (name, count)
+
+
+def test_halfway_may_be_a_size():
+    assert read_score("turns halfway to the left", 5).motion[0].action.manner.size == 0.5
+    assert read_score("a slow, deliberate nod", 5).motion[0].action.manner.tempo == "slowly"
 
 
 def test_every_so_many_seconds_is_a_rate():
