@@ -17,6 +17,7 @@ from .atlas import ROWS, around, blurred, heights, longitudes, surface_normals, 
 from .depth import with_depth
 from .ears import ear_place, ears_in_photo, ears_of_photo
 from .frame import AtlasView, atlas_view
+from .hair import cut_short, hair_seen, own_color
 from .network import Completed, CompletionNetwork, load_completion
 from .seen import Seen, fitted_surface, in_photo, look, network_input, unhidden
 from .strands import continued_detail
@@ -33,6 +34,7 @@ EDGE = 0.004  # m beside the person's outline that the photo mixes with the back
 NAPE = -0.08  # m: below this height a neck is not to widen behind
 FLARE = 0.25  # m a m that it may
 BEHIND = (-0.2, 0.3)  # cosines from straight behind between which that begins
+BY_EARS = 8  # texels around an ear's place that share its color
 REACHES = (48.0, 24.0, 12.0, 6.0, 3.0)  # texels over which what was learned at the border is carried on
 
 
@@ -76,25 +78,34 @@ def rim_share(radius: np.ndarray, seen: Seen) -> np.ndarray:
 
 def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     """The network's answer (B = 1), with the photo's pixels where it shows the person."""
+    import cv2
+
     fine = lambda x: enlarged(x[0].permute(1, 2, 0).numpy())  # noqa: E731
     radius, hair = fine(made.outside_radius), fine((DECIDED * made.hair_there).sigmoid())
     there = np.maximum(fine(made.skin_there.sigmoid()), hair) > 0.5
+    radius, hair = cut_short(radius, hair, fine(made.skin_radius), seen)
     radius = _straight_nape(radius, hair)
     collar = (1 - hair) * fine((DECIDED * made.collar_there).sigmoid())
     layers = {"skin": 255 * fine(made.skin), "collar": 255 * fine(made.collar), "hair": 255 * fine(made.hair)}
     pixels, shown = _shown(radius, there, atlas_view(portrait), portrait.matte)
     ears = ears_of_photo(portrait)
     behind = in_photo(ears_in_photo(portrait, ears), pixels)  # an ear in the photo, and no cheek
+    by_ears = np.zeros(shown.shape, np.uint8)
     for ear in ears.values():
-        behind[ear_place(ear.points)] = 0
+        place = ear_place(ear.points)
+        behind[place] = 0
+        by_ears |= place
     shown = shown * (1 - behind)
     photo = in_photo(portrait.image, pixels).astype(np.float32)
+    trusted = shown * (1 - cv2.dilate(by_ears, _disc(BY_EARS)))  # the color of ears is that of nothing else
+    known = {"skin": trusted * (1 - hair - collar), "collar": trusted * collar, "hair": hair_seen(photo, hair, trusted)}
     share = {"skin": 1 - hair - collar, "collar": collar, "hair": hair}
     vivid = _vividness(photo, sum(share[name][..., None] * layers[name] for name in layers), shown)
     layers = {name: _saturated(layer, vivid) for name, layer in layers.items()}
+    layers["hair"] = own_color(layers["hair"], photo, known["hair"])
     color = np.zeros_like(photo)
     for name, layer in layers.items():
-        color += share[name][..., None] * (layer + _carried(photo - layer, shown * share[name]))
+        color += share[name][..., None] * (layer + _carried(photo - layer, known[name]))
     color += shown[..., None] * (photo - color)
     color += continued_detail(color, hair, shown)
     byte = lambda x: (x + 0.5).clip(0, 255).astype(np.uint8)  # noqa: E731

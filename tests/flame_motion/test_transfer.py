@@ -263,7 +263,9 @@ def test_the_gap_between_lips_is_that_of_the_posed_head():
 def test_lips_part_as_far_as_the_drivers_whatever_the_face_and_its_smile():
     head, clip = load_head(), FlameSequence.neutral(frames=30, fps=25, head="open")
     clip = replace(clip, jaw=torch.linspace(0, 0.25, 30)[:, None] * torch.tensor([1.0, 0, 0]))
-    grin = (0.3 * pose(0).expression).index_fill(1, torch.tensor([head.expression_names.index("mouthUpperUpLeft")]), 0.9)
+    grin = (0.3 * pose(0).expression).index_fill(
+        1, torch.tensor([head.expression_names.index("mouthUpperUpLeft")]), 0.9
+    )
     for source in (replace(x, jaw=0.2 * x.jaw) for x in (pose(5), replace(pose(6), expression=grin))):
         driven, rest = drive(source, clip, "relative"), rest_of(clip)
         opened = lip_gap(head, driven) - lip_gap(head, source)
