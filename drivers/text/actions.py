@@ -302,6 +302,8 @@ def _by_part(
 def _sideways(action: Action, side: int) -> Action:
     """An action with a side that stands apart from its wording: looks down to the left."""
     name = {"look_up": "look_up_side", "look_down": "look_down_side", "wink_any": "wink"}.get(action.name, action.name)
+    if not side:
+        return action
     return replace(action, name=name, side=side) if name in SIDED else action
 
 
@@ -333,6 +335,8 @@ def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Act
     if ways and last.name in ("wink", "wink_any", "tilt", "turn") and not last.side:
         return []
     one = _turned(last, ways[0][1]) if ways else replace(last, manner=Manner())
+    if one is not None and ways and ways[0][1] in (2, 3):  # "then up to her right"
+        one = _sideways(one, next((way for _, way in ways[1:] if abs(way) == 1), 0))
     return [] if one is None else [replace(one, text="" if one.name else one.text, together=False, adverb=False)]
 
 

@@ -75,6 +75,7 @@ def read_score(text: str, duration: float) -> Score:
         raise BadInput(f"text: expected at most {MAX_CHARACTERS} characters, got {len(text)}; make several clips of it")
     score, items, title = Score(), list[_Item](), list[Action]()
     before: Action | None = None
+    done: dict[tuple[str, int], Action] = {}  # by name and side, what "again" may mean
     for words, at in clauses_of(text, duration):
         actions, unused = actions_of(words, before)
         score.unused += unused
@@ -85,7 +86,7 @@ def read_score(text: str, duration: float) -> Score:
         actions = [*title, *(replace(one, adverb=True) if title and not k else one for k, one in enumerate(actions))]
         title = []
         score.denied |= {action.name for action in actions if action.negated}
-        actions, before = _going_on([action for action in actions if not action.negated], before)
+        actions, before = _going_on([action for action in actions if not action.negated], before, done)
         if at.gap:
             items.append(_Item([], When(lasts=at.gap), at.gap))
         ends = at.stop is not None and at.stop < duration
@@ -116,11 +117,14 @@ def _of_title(title: str) -> Action | None:
     return Action("motion", "turn", 1, thing=thing) if thing else None
 
 
-def _going_on(actions: list[Action], before: Action | None) -> tuple[list[Action], Action | None]:
+def _going_on(
+    actions: list[Action], before: Action | None, done: dict[tuple[str, int], Action]
+) -> tuple[list[Action], Action | None]:
     """The actions as what is before them says how they are meant, and the last of them that does something."""
     found = list[Action]()
     for action in actions:
-        found.append(_straightened(_again(action, before), before))
+        found.append(_straightened(_again(action, done.get((action.name, action.side))), before))
+        done[found[-1].name, found[-1].side] = found[-1]
         before = before if found[-1].name in PAUSES else found[-1]
     return _without_repeats(found), before
 
@@ -160,11 +164,9 @@ def _count_blinks(score: Score) -> None:
 
 
 def _again(action: Action, before: Action | None) -> Action:
-    """An action as often as the one before where it says "again"."""
+    """An action as often as the same one before, whatever came between them, where it says "again"."""
     manner = action.manner
     if before is None or not re.search(r"\bagain\b", action.said) or manner.count is not None:
-        return action
-    if (before.name, before.side) != (action.name, action.side):
         return action
     return replace(action, manner=replace(manner, count=before.manner.count))
 

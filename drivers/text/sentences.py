@@ -113,7 +113,8 @@ BECOMES = re.compile(
 )
 FADES = re.compile(
     r"^(?P<a>.+?)\b(?:that |which )?(?:(?:slowly |gradually )?(?:fad(?:es|ing)|dies|dying|"
-    r"vanish(?:es)?|disappears?|drops?|wears? off|melts?))(?: (?:away|off|again|slowly|out))*$",
+    r"vanish(?:es)?|disappears?|drops?|wears? off|melts?))(?: (?:away|off|again|slowly|out))*"
+    r"(?P<rest> (?:over|during|throughout|while|as)\b.*)?$",
     re.I,
 )
 LATER = r"(?:(?:just|only|shortly|immediately|soon) )?(?P<how>before|after|once|as soon as|the moment)"
@@ -126,6 +127,18 @@ ONE_WAY = re.compile(
     r"\b(?:first )?(?:to )?one (?:way|side|direction)(?:,? and)?,? then (?:to )?(?:the )?"
     r"other(?: way| side| direction)?\b",
     re.I,
+)
+SAID_OFTEN = re.compile(r"\b(nod|blink|shake|wink)s?(?:,? \1s?)+\b(?! (?:\d|once|twice|again))", re.I)  # "nod nod nod"
+STOPS_AT_FIRST = re.compile(
+    r"^(?P<who>(?:(?:the|a|an) )?\w+ )?(?:stops|ceases) (?P<what>smiling|laughing|grinning)\b", re.I
+)
+SAME_WAY = re.compile(
+    r"\b(?P<lead>(?:turn|look|tilt|lean|glanc|mov|swing|gaz|peer|snap)\w*\b[^,.;\n]*?)"
+    r"(?: in| to)? the same (?:way|side|direction)\b",
+    re.I,
+)
+AND_AFTER = re.compile(  # "nods and after she blinks": and then
+    r"\band after (?=(?:he|she|they|you) (?:(?!\b(?:he|she|they|you)\b)[^,;.:\n])+(?:[;.\n]|$))", re.I
 )
 TITLE = re.compile(r"^([^\d:;,]{2,60}):\s+(?=\S)")
 DIRECTED = re.compile(
@@ -166,6 +179,10 @@ def _plain(text: str) -> str:
     text = re.sub(r"[‘’`]", "'", re.sub(r"[“”]", '"', re.sub(r"[–—−]", "-", text))).replace("…", "; ")
     text = FROM_BELOW.sub(r"looks down for 1 second; looks at the camera", ARROW.sub("; ", text))
     text = ADJECTIVES.sub(r"\1 ", text)
+    text = SAID_OFTEN.sub(lambda m: f"{m[1]} {len(re.findall(m[1], m[0], re.I))} times", text)
+    text = AND_AFTER.sub("and then ", text)
+    text = STOPS_AT_FIRST.sub(lambda m: f"{m['who'] or ''}is {m['what']}, then stops {m['what']}", text)
+    text = SAME_WAY.sub(_same_way, text)
     text = TITLES.sub(lambda m: "he" if m[1] else "she" if m[2] else "the person", text)
     text = SHORT.sub(lambda m: m[1].replace(".", ""), text)
     cues = [word.lower() for word in CUES.findall(text)]
@@ -190,6 +207,12 @@ def _with_nouns(text: str) -> str:
         return f"{match['verb']} the {thing}" if thing else match[0]
 
     return IT.sub(replaced, text)
+
+
+def _same_way(match: re.Match[str]) -> str:
+    """A turn "the same way" with the side that was named last before it."""
+    sides = re.findall(r"\b(?:left|right)\b", match.string[: match.start()], re.I)
+    return f"{match['lead']} to the {sides[-1]}" if sides else match[0]
 
 
 def _titled(piece: str) -> tuple[str, str]:
@@ -271,7 +294,7 @@ def _changes(clause: str) -> list[str]:
         and says_something(match["a"])
         and not re.search(rf"\b(?:{THINGS})\s*$", match["a"], re.I)
     ):
-        return [match["a"].strip(" ,"), "a neutral face"]
+        return [match["a"].strip(" ,"), f"a neutral face{match['rest'] or ''}"]
     return [clause]
 
 

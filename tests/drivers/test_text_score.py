@@ -39,6 +39,9 @@ def _times(events: list[Event]) -> list[tuple[float, float]]:
         ("looking left, right and up", ["turn", "turn", "look_up"]),
         ("he looks left and right before nodding", ["turn", "turn", "nod"]),
         ("shakes his head slowly, twice, then nods", ["shake", "nod"]),
+        ("the man bows and after he shakes his head", ["bow", "shake"]),
+        ("he nods and after he blinks, he looks left", ["nod", "blink", "turn"]),
+        ("he nods and after he blinks he looks left", ["nod", "blink", "turn"]),
         ("her eyes dart nervously from side to side", ["glance", "glance"]),
     ],
 )
@@ -216,3 +219,42 @@ def test_what_is_not_understood_is_named():
 def test_numbers_in_words_are_read():
     said = "nods twelve times for a second and a half, then turns forty-five degrees"
     assert with_digits(said) == "nods 12 times for 1.5 seconds, then turns 45 degrees"
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("nod nod nod... then shake", {"nod": [3], "shake": [None]}),
+        ("blink, blink, then wink", {"blink": [2]}),
+        ("nods, nods again", {"nod": [None, None]}),
+        ("he nods once, looks left, nods again", {"nod": [1, 1]}),
+        ("she nods twice, blinks, then nods again", {"nod": [2, 2]}),
+    ],
+)
+def test_what_is_said_again_is_counted(text, counts):
+    events = read_score(text, 8).motion
+    assert {name: [e.action.manner.count for e in events if e.name == name] for name in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("text", "events"),
+    [
+        ("glances right, then turns her head the same way", [("glance", -1), ("turn", -1)]),
+        ("looks down to her left, then up to her right", [("look_down_side", 1), ("look_up_side", -1)]),
+        ("looks left, then up", [("turn", 1), ("look_up", 0)]),
+    ],
+)
+def test_a_way_goes_on_from_the_one_before(text, events):
+    assert [(event.name, event.action.side) for event in read_score(text, 6).motion] == events
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("She stops smiling, frowns, and turns left.", ["happy", "neutral", "frown"]),
+        ("Her smile slowly fades over the whole clip while she looks down.", ["happy", "neutral"]),
+        ("Her smile fades.", ["happy", "neutral"]),
+    ],
+)
+def test_what_ends_is_there_at_first(text, names):
+    assert _names(read_score(text, 6).emotion) == names
