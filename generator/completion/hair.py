@@ -11,7 +11,7 @@ from .seen import Seen
 BESIDE_NECK = (-0.072, -0.048)  # m: heights, below the ears, at which hair that hangs beside the neck is looked for
 ASIDE = 0.25  # cosine within which a direction is aside
 SHORT = (0.023, 0.029)  # m from neck to outline, on the side with less, up to which hair is short and from which long
-ENDS = (-0.05, -0.095)  # m: heights from which on short hair ends behind, and where it has
+ENDS = (-0.015, -0.085)  # m: heights from which on short hair ends behind, and where it has
 BEHIND = (1.2, 1.7)  # rad from the face where that begins
 FACE = (0.6, 0.05)  # rad and m around the eyes where the skin's color is taken from
 SKIN_LIKE = (0.45, 0.75)  # of the way from the hair's color to the skin's: from when on, and when surely not hair

@@ -12,7 +12,7 @@ from .atlas import blurred
 
 FINE_REACH = 4.0  # texels: what varies over less is detail
 STRONGEST = 0.3  # of the brightness, by which detail may differ from it
-MOST = 0.1  # of the brightness, its standard deviation at most: jewels and patterned cloth vary by more than hair
+MOST = 0.06  # of the brightness, its standard deviation at most: jewels and patterned cloth vary by more than hair
 SURE = 0.7  # how surely a texel is hair, and the photo's
 LEAST = 400  # texels of seen hair from which on its strands are known
 STRANDS = ((0.6, 10.0, 1.0), (1.6, 18.0, 0.8))  # width and length in texels, and strength of finer and of broader ones
