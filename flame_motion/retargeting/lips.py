@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..heads.head import Head
+from ..heads.head import Head, Skin
 from ..rotations import matrix_from_axis_angle
 from ..sequence import FlameSequence
 from .lids import EYE_CORNERS
@@ -33,3 +33,9 @@ def lip_gap(head: Head, motion: FlameSequence) -> Tensor:
 def with_jaw_above(jaw: Tensor, floor: Tensor) -> Tensor:
     """Jaws [T, 3] rad that are open (about x) by at least `floor` [T or 1, 1] rad."""
     return torch.cat([torch.maximum(jaw[:, :1], floor), jaw[:, 1:]], 1)
+
+
+def jaw_movement(skin: Skin) -> Tensor:
+    """How points [P] of a face at rest move by the jaw's pitch, to first order: [P, 3] m a radian."""
+    arm = skin.template - skin.joints[JAW]
+    return torch.stack([torch.zeros_like(arm[:, 0]), -arm[:, 2], arm[:, 1]], 1) * skin.weights[:, JAW, None]

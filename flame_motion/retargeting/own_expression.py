@@ -12,6 +12,7 @@ from ...core.errors import BadInput, MissingAsset
 from ..heads.head import Head
 from ..sequence import FlameSequence
 from .lids import EYE_CORNERS
+from .lips import jaw_movement
 from .regions import find_region, split_axes
 from .retarget import head_of
 
@@ -21,7 +22,6 @@ MOUTH_GIVES_WAY = 0.025
 BROWS_GIVE_WAY = 0.015
 MOUTH = slice(48, 68)  # of the 68 landmarks
 BROWS = slice(17, 27)
-JAW = 2  # the joint
 TOGETHER = 512  # frames worked on at once, which bounds the memory
 
 
@@ -70,9 +70,7 @@ def _moving(head: Head) -> _Moving:
     """BadInput where the head's landmarks are not known."""
     skin = head.landmark_skin
     eyes = (skin.template[EYE_CORNERS[0]] - skin.template[EYE_CORNERS[1]]).norm()
-    arm = skin.template - skin.joints[JAW]
-    jaw = torch.stack([torch.zeros(68), -arm[:, 2], arm[:, 1]], 1) * skin.weights[:, JAW, None]  # about x
-    steps = (torch.cat([jaw[..., None], skin.expression], -1) / eyes)[:, :2].double()  # [68, 2, 1 + E]
+    steps = (torch.cat([jaw_movement(skin)[..., None], skin.expression], -1) / eyes)[:, :2].double()  # [68, 2, 1 + E]
     mouth, brows = (
         torch.einsum("pke,pkf->ef", part, part).float() / len(part) for part in (steps[MOUTH], steps[BROWS])
     )

@@ -56,7 +56,7 @@ def drive(
             raise BadInput(
                 f"drive: {name} must be one frame on the motion's head {motion.head}, got {len(one)} on {one.head}."
             )
-    own_footage = rest is not None and rest is first
+    own_footage = rest is not None and first is not None and torch.equal(rest.expression, first.expression)
     if mode == "relative":
         rest = _on_head_of(source, rest_of(motion) if rest is None else rest)
     neck, here = motion.neck[:1], torch.zeros(1, 3)
@@ -110,7 +110,7 @@ def _with_lip_gap(
     except (BadInput, MissingAsset):
         return driven
     jaw = driven.jaw
-    for _ in range(5):  # the gap is nearly linear in the jaw: each round leaves a fifth of what is missing at most
+    for _ in range(5):  # the gap is nearly linear in the jaw: each round leaves little of what is missing
         missing = (wanted - lip_gap(head, replace(driven, jaw=jaw))) / gap_by_jaw
         turned = (jaw[:, 0] + missing - driven.jaw[:, 0]).clamp(-MAX_JAW, MAX_JAW)
         jaw = torch.cat([(driven.jaw[:, 0] + turned)[:, None], jaw[:, 1:]], 1)

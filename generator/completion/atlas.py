@@ -135,3 +135,17 @@ def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
     edge = int(4 * sigma) + 1
     wide = cv2.GaussianBlur(around(picture, edge), (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return wide[:, edge:-edge]
+
+
+def carried(values: np.ndarray, weight: np.ndarray, reaches: tuple[float, ...], start: np.ndarray) -> np.ndarray:
+    """Values [H, W, C] that are known by weights [H, W] 0..1, carried on to where they are not.
+
+    reaches: texels over which, from the farthest to the nearest; start [H, W, C]: what there is beyond all of them.
+    """
+    out, weight = start.copy(), weight.astype(np.float32)
+    known = values * weight[..., None]
+    for reach in reaches:
+        near = blurred(weight, reach)[..., None]
+        mean = blurred(known, reach) / np.maximum(near, 1e-4)
+        out += np.clip(4 * near, 0, 1) * (mean - out)
+    return out

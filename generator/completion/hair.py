@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.easing import smoothstep
-from .atlas import CAP_ROWS, ROWS, blurred, heights, longitudes
-from .seen import Seen
+from .atlas import CAP_ROWS, ROWS, blurred, carried, heights, longitudes
+from .seen import ASIDE, Seen
 
 BESIDE_NECK = (-0.072, -0.048)  # m: heights, below the ears, at which hair that hangs beside the neck is looked for
-ASIDE = 0.25  # cosine within which a direction is aside
 SHORT = (0.023, 0.029)  # m from neck to outline, on the side with less, up to which hair is short and from which long
 ENDS = (-0.015, -0.085)  # m: heights from which on short hair ends behind, and where it has
 BEHIND = (1.2, 1.7)  # rad from the face where that begins
 FACE = (0.6, 0.05)  # rad and m around the eyes where the skin's color is taken from
 SKIN_LIKE = (0.45, 0.75)  # of the way from the hair's color to the skin's: from when on, and when surely not hair
 UNLIKE = 20.0  # levels by which the two differ at least, if they are to be told apart
+SURE = 0.9  # share of hair, or of skin, from which on a texel of the photo is that
 LEAST = 400  # texels of hair from which on its color is known
+SOME = 100  # texels from which on a median tells a color
 PATTERNED = (18.0, 28.0)  # levels that color spreads by from which on, and from which on surely, it is cloth
 REACHES = (48.0, 24.0, 12.0)  # texels over which hair has the color of what is seen of it there
 SMOOTH = 6.0  # texels below which the network's light and shade are noise
@@ -54,7 +55,7 @@ def hair_seen(photo: np.ndarray, hair: np.ndarray, shown: np.ndarray) -> np.ndar
     scale = len(photo) / ROWS
     face = (np.abs(longitudes(scale)) < FACE[0]) & (np.abs(heights(scale)) < FACE[1])[:, None]
     crown = (np.arange(len(photo)) < CAP_ROWS * scale)[:, None]
-    skin, own = _median(photo, face & (shown * (1 - hair) > 0.9)), _median(photo, crown & (shown * hair > 0.9))
+    skin, own = _median(photo, face & (shown * (1 - hair) > SURE)), _median(photo, crown & (shown * hair > SURE))
     surely = shown * hair * (hair > 0.5)
     if skin is None or own is None or np.linalg.norm(skin - own) < UNLIKE:
         return surely
@@ -64,7 +65,7 @@ def hair_seen(photo: np.ndarray, hair: np.ndarray, shown: np.ndarray) -> np.ndar
 
 def _median(photo: np.ndarray, where: np.ndarray) -> np.ndarray | None:
     """The median color [3] of some texels; None: there are too few."""
-    return np.median(photo[where], 0) if where.sum() >= LEAST / 4 else None
+    return np.median(photo[where], 0) if where.sum() >= SOME else None
 
 
 def own_color(layer: np.ndarray, photo: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -80,11 +81,7 @@ def own_color(layer: np.ndarray, photo: np.ndarray, known: np.ndarray) -> np.nda
     mean = (photo * weight).sum((0, 1)) / total
     tint = photo - photo.mean(-1, keepdims=True)
     spread = float((((tint - (tint * weight).sum((0, 1)) / total) ** 2).sum(-1) * weight[..., 0]).sum() / total) ** 0.5
-    color = np.broadcast_to(mean.astype(np.float32), photo.shape).copy()
-    for reach in REACHES:
-        near = blurred(weight[..., 0], reach)[..., None]
-        there = blurred(photo * weight, reach) / np.maximum(near, 1e-4)
-        color += np.clip(4 * near, 0, 1) * (there - color)
+    color = carried(photo, known, REACHES, np.broadcast_to(mean.astype(np.float32), photo.shape))
     light = blurred(layer.mean(-1).astype(np.float32), SMOOTH)
     usual = max(float((light * weight[..., 0]).sum() / total), 1.0)
     color *= np.sqrt(np.maximum(light, 0) / usual).clip(*LIGHT)[..., None]  # half of it, in stops: it is vague

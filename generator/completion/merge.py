@@ -13,13 +13,13 @@ import torch
 
 from ...core.easing import smoothstep
 from ..portrait import Portrait
-from .atlas import ROWS, around, blurred, heights, longitudes, surface_normals, surface_points
+from .atlas import ROWS, around, blurred, carried, heights, longitudes, surface_normals, surface_points
 from .depth import with_depth
 from .ears import ear_place, ears_in_photo, ears_of_photo
 from .frame import AtlasView, atlas_view
 from .hair import cut_short, hair_seen, own_color
 from .network import Completed, CompletionNetwork, load_completion
-from .seen import Seen, fitted_surface, in_photo, look, network_input, unhidden
+from .seen import ASIDE, Seen, fitted_surface, in_photo, look, network_input, unhidden
 from .strands import continued_detail
 from .whole_head import FINE, WholeHead
 
@@ -29,7 +29,6 @@ SURELY = 9.0  # logit of skin where the fitted head has some: clothes are drawn 
 DECIDED = 4.0  # times the logit of hair: a half-and-half of hair and skin looks like neither
 MOST_OUTWARDS = 0.05  # m: an outline farther out is that of something else
 RIM_ROWS = 92  # of the atlas, from the top: below are shoulders
-ASIDE = 0.25  # cosine within which a direction is aside
 EDGE = 0.004  # m beside the person's outline that the photo mixes with the background
 NAPE = -0.08  # m: below this height a neck is not to widen behind
 FLARE = 0.25  # m a m that it may
@@ -103,9 +102,10 @@ def _merged(portrait: Portrait, seen: Seen, made: Completed) -> WholeHead:
     vivid = _vividness(photo, sum(share[name][..., None] * layers[name] for name in layers), shown)
     layers = {name: _saturated(layer, vivid) for name, layer in layers.items()}
     layers["hair"] = own_color(layers["hair"], photo, known["hair"])
-    color = np.zeros_like(photo)
+    nothing = np.zeros_like(photo)
+    color = nothing.copy()
     for name, layer in layers.items():
-        color += share[name][..., None] * (layer + _carried(photo - layer, known[name]))
+        color += share[name][..., None] * (layer + carried(photo - layer, known[name], REACHES, nothing))
     color += shown[..., None] * (photo - color)
     color += continued_detail(color, hair, shown)
     byte = lambda x: (x + 0.5).clip(0, 255).astype(np.uint8)  # noqa: E731
@@ -171,14 +171,3 @@ def _disc(radius: float) -> np.ndarray:
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     return (np.hypot(x, y) <= max(radius, 0.5)).astype(np.uint8)
-
-
-def _carried(difference: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """A difference [h, w, 3] known by weights [h, w], carried on to where it is not."""
-    out = np.zeros_like(difference)
-    weight = weight.astype(np.float32)[..., None]
-    for reach in REACHES:
-        near = blurred(weight[..., 0], reach)[..., None]
-        mean = blurred(difference * weight, reach) / np.maximum(near, 1e-4)
-        out += np.clip(4 * near, 0, 1) * (mean - out)
-    return out

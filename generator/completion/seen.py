@@ -32,6 +32,7 @@ SURFACE = ("face", "lips", "lids", "scalp", "ears", "neck", "eye_left", "eye_rig
 INSIDE = 0.004  # m that the second look at the photo stays within the outline
 THICK = 0.03  # m outside the fitted surface, at most, where the second look is taken
 HIDES = 0.006  # m of depth by which a surface that hides another must be nearer
+ASIDE = 0.25  # cosine within which a direction is aside, as the camera sees it
 USUAL_RADIUS = 0.1  # m, and
 RADIUS_SCALE = 0.05  # m: how distances are normalized for the network
 
