@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from .action import FEELINGS, Action, wording
 from .clause import NOT, Clause, Segment, known
 from .eyes import eyes_only, without_eyes_only
 from .manner import SHOULDER, UNCEASING, Manner, own_sides
-from .parts import PAIRED, PARTS, QUICK, SEES, VERBS, WAYS, done_by_part, way_of
-from .phrases import Found, Part, lemma
+from .parts import AHEAD, DOWN, LEFT, PAIRED, PARTS, QUICK, RIGHT, SEES, UP, VERBS, WAYS, done_by_part, way_of
+from .phrases import Found, lemma
 from .prompt import unknown_words
-from .vocabulary import inflect, lexicon
 
 NOTHING_ELSE = re.compile(
     r",?\s*(?:and )?(?:do |does |doing )?(?:nothing|no more than that|not?thing) (?:else|more)\b", re.I
@@ -24,10 +24,9 @@ AT_ONCE = re.compile(
 )
 SPOKEN_NOT = re.compile(r"\b(do|does|did|is|are|was|were|has|have)(?:n't| not)\b", re.I)
 NO_LONGER = re.compile(r"\b(?:no longer|not any ?more|stops|stop|stopped|instead of|rather than)\b", re.I)
-DIRECTIONS = {
-    "left": 1, "right": -1, "up": 2, "upward": 2, "upwards": 2, "down": 3, "downward": 3, "downwards": 3, "ahead": 4,
-    "straight": 4, "forward": 4, "center": 4, "centre": 4, "middle": 4, "back": 4, "front": 4,
-}  # fmt: skip
+DIRECTIONS = {"upwards": UP, "downwards": DOWN, "centre": AHEAD, "back": AHEAD} | {
+    word: WAYS[word] for word in "left right up upward down downward ahead straight forward center middle front".split()
+}  # words that say where to go without a part that goes there
 UNCEASING_RE = re.compile(rf"\b(?:{UNCEASING})", re.I)
 LOOKS = ("turn", "look_up", "look_down", "look_ahead", "look_up_side", "look_down_side", "chin_up", "still", "idle")
 GLANCES = ("glance", "glance_up", "glance_down", "gaze")
@@ -45,39 +44,15 @@ MEASURED = frozenset(
     "glance glance_up glance_down gaze".split()
 )  # for which the lexicon's own wording is the surest
 RESTING = ("idle", "still", "neutral", "look_ahead")
-SPOKEN_AS = {"one_brow": "skeptical"}  # names that are not the lexicon's
 FACE = frozenset("cheek eyebrow mouth lip nose teeth tongue jaw smile grin tear expression dimple".split())
-UNDERSTOOD = {"pout": "she sulks"}  # what the network knows better than the first verb: with some seeds that is a grin
-FEELINGS = (
-    "neutral happy sad angry surprised afraid disgusted amused excited bored tired confused disbelief worried "
-    "embarrassed proud determined suspicious disappointed dreamy".split()
-)
 BY_WAY = {
-    "look": {2: "look_up", 3: "look_down", 4: "look_ahead", 1: "turn", -1: "turn"},
-    "glance": {2: "glance_up", 3: "glance_down", 4: "look_ahead", 1: "glance", -1: "glance"},
-    "tilt": {1: "tilt", -1: "tilt", 4: "look_ahead"},
-    "gaze": {2: "glance_up", 3: "glance_down", 4: "look_ahead", 1: "gaze", -1: "gaze"},
-    "wink": {1: "wink", -1: "wink"},
-    "one_brow": {1: "one_brow", -1: "one_brow"},
+    "look": {UP: "look_up", DOWN: "look_down", AHEAD: "look_ahead", LEFT: "turn", RIGHT: "turn"},
+    "glance": {UP: "glance_up", DOWN: "glance_down", AHEAD: "look_ahead", LEFT: "glance", RIGHT: "glance"},
+    "tilt": {LEFT: "tilt", RIGHT: "tilt", AHEAD: "look_ahead"},
+    "gaze": {UP: "glance_up", DOWN: "glance_down", AHEAD: "look_ahead", LEFT: "gaze", RIGHT: "gaze"},
+    "wink": {LEFT: "wink", RIGHT: "wink"},
+    "one_brow": {LEFT: "one_brow", RIGHT: "one_brow"},
 }
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing to do, as it is said: a motion or an expression by its name in the lexicon, and its manner."""
-
-    part: Part
-    name: str  # "" where no wording was recognised: `text` alone says what
-    side: int = 0  # 1 the subject's left, -1 right
-    manner: Manner = field(default_factory=Manner)
-    text: str = ""  # for the network, instead of the lexicon's own wording
-    said: str = ""  # the words of the prompt itself
-    thing: str = ""  # the part of the head that they name, or the ones before
-    together: bool = False  # with the action before it
-    adverb: bool = False  # says how the action before it is done: looks down "shyly"
-    already: bool = False  # before the clip begins: "eyes still closed"
-    eyes: bool = False  # by the eyes alone, the head stays
-    negated: bool = False
 
 
 def actions_of(clause: str, before: Action | None = None) -> tuple[list[Action], list[str]]:
@@ -233,7 +208,7 @@ def _made(read: Clause, segment: Segment, last: Action | None, follows: bool) ->
             actions = [replace(one, name="look_down") if one.name == "bow" else one for one in actions]
         if any(one.name in FEELINGS and one.name not in (*SMILES, "neutral") and read.smiles(one) for one in own):
             actions.append(Action("emotion", "happy", manner=Manner(size=0.6)))  # a sad smile is a smile, too
-        if ways and len(actions) == 1 and not actions[0].side and abs(ways[0][1]) == 1:
+        if ways and len(actions) == 1 and not actions[0].side and ways[0][1] in (LEFT, RIGHT):
             actions = [_sideways(actions[0], ways[0][1])]
         actions += [done] if done else []
     elif read.rests(segment.own) and last is not None:
@@ -322,7 +297,7 @@ def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Act
         ways, left = ways or [(segment.own[0], way)], []
     if (
         ways
-        and abs(ways[0][1]) != 1
+        and ways[0][1] not in (LEFT, RIGHT)
         and last is not None
         and PARTS.get(last.thing) in ("brows", "mouth", "lips", "lids")
     ):
@@ -335,8 +310,8 @@ def _bare(read: Clause, segment: Segment, ways: list[tuple[int, int]], last: Act
     if ways and last.name in ("wink", "wink_any", "tilt", "turn") and not last.side:
         return []
     one = _turned(last, ways[0][1]) if ways else replace(last, manner=Manner())
-    if one is not None and ways and ways[0][1] in (2, 3):  # "then up to her right"
-        one = _sideways(one, next((way for _, way in ways[1:] if abs(way) == 1), 0))
+    if one is not None and ways and ways[0][1] in (UP, DOWN):  # "then up to her right"
+        one = _sideways(one, next((way for _, way in ways[1:] if way in (LEFT, RIGHT)), 0))
     return [] if one is None else [replace(one, text="" if one.name else one.text, together=False, adverb=False)]
 
 
@@ -365,7 +340,7 @@ def _turned(action: Action, way: int) -> Action:
     """The same action another way: looks left, then up."""
     family = "look" if action.name in LOOKS else next((key for key in BY_WAY if action.name.startswith(key)), "")
     name = BY_WAY.get(family, {}).get(way) or BY_WAY["look"][way]
-    turned = Action("emotion" if name == "one_brow" else "motion", name, way if abs(way) == 1 else 0)
+    turned = Action("emotion" if name == "one_brow" else "motion", name, way if way in (LEFT, RIGHT) else 0)
     return _by_eyes(turned) if action.eyes else turned
 
 
@@ -387,27 +362,3 @@ def _unworded(read: Clause, own: list[int]) -> Action:
             manner.add(mark)
     of_face = not FACE.isdisjoint(lemma(read.words[k]) for k in own)
     return Action("emotion" if of_face else "motion", "", manner=manner, text=read.text(own))
-
-
-def wording(action: Action) -> str:
-    """The sentence by which the network knows an action best."""
-    if action.text or action.name in UNDERSTOOD:
-        return action.text or UNDERSTOOD[action.name]
-    manner = action.manner
-    entry = lexicon("motions" if action.part == "motion" else "expressions")[SPOKEN_AS.get(action.name, action.name)]
-    verb = entry.verbs[0]
-    if action.part == "emotion" and entry.adjectives and action.name in FEELINGS:
-        return f"{manner.tempo} {entry.adjectives[0]}".strip()
-    said = re.sub(r"\[([^\]]+)\]", lambda m: inflect(m[1], "s"), verb)
-    for slot, value in (
-        ("pos", "her"),
-        ("obj", "us"),
-        ("refl", "herself"),
-        ("side", "left" if action.side >= 0 else "right"),
-    ):
-        said = said.replace(f"{{{slot}}}", value)
-    said = re.sub(r"\{n:(\w+)\}", r"a \1", said)
-    count = {1: "once", 2: "twice", 3: "three times", 4: "four times"}.get(
-        manner.count or 0, "five times" if manner.count else ""
-    )
-    return " ".join(f"she {said} {'several times' if manner.vague else count} {manner.tempo}".split())

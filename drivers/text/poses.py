@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from .actions import FEELINGS, Action, wording
+from .action import FEELINGS, Action, wording
 
 BLIND = tuple(
     "nod shake bow bob turn look_up look_down chin_up lean_in lean_away tilt tilt_both circle sway idle still".split()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...flame_motion import BadInput
-from .actions import Action, actions_of
+from .action import Action
+from .actions import actions_of
 from .eyes import eyes_only
 from .parts import PARTS, RESTS
 from .phrases import lemma, words_in

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flamecast.drivers import load_driver
-from flamecast.drivers.text.actions import Action
+from flamecast.drivers.text.action import Action
 from flamecast.drivers.text.score import Event, Score
 from flamecast.drivers.text.unrest import DENSITY, FARTHEST, SLOPE, restless, unrest
 from flamecast.flame_motion import TextPrompt
